@@ -1,0 +1,485 @@
+"""Two n-gram profiles to numbers: what each key range adds, and what follows from the sums.
+
+`prepared` and `partial` see one key range, `finished` the sum of all; the totals of both corpora are
+known before. N-grams that only the human side has are never walked through for each model: what
+they add is the human sum less the part that both have.
+
+Cost     per range: one search for each n-gram of the model; per pair and order: constant
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark import config
+from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
+from dftspark.features.hashing import BLOCKS, mixed
+from dftspark.features.ngrams import RATE_BITS, Rows
+from dftspark.features.phrases import merged_blocks
+from dftspark.inference import blocks, squared
+from dftspark.inference.estimate import infer
+from dftspark.inference.floor import document_ratio_floor
+from dftspark.inference.intervals import Inference, no_inference
+from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
+from dftspark.inference.ngram_sample import in_sample, sample_weights
+from dftspark.state import SumState, decode_arrays, encode_arrays
+from dftspark.stats.ngram_sketch import BlockSketch
+
+Floats = NDArray[np.float64]
+Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS
+TESTED_CLUSTERS = 20  # fewer clusters on both sides together: no test, whatever the labels
+COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
+_RATE_ONE = float(1 << RATE_BITS)
+_SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One corpus in one key range: n-grams with their blocks added up, and the rows behind."""
+
+    rows: Rows  # by n-gram and block
+    grams: Rows  # by n-gram
+    listable: NDArray[np.uint64]  # keys whose text the profile keeps, sorted
+    sketch: BlockSketch
+    tokens: float
+    documents: float
+
+    @property
+    def token_rates(self) -> Floats:
+        return self.grams.count / self.tokens
+
+    @property
+    def document_rates(self) -> Floats:
+        return self.grams.rate / (self.documents * _RATE_ONE)
+
+
+def side(
+    rows: Rows, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals
+) -> Side:
+    tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
+    return Side(rows, merged_blocks(rows), listable, sketch, tokens, documents)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums(SumState):
+    """Additive over key ranges. Products are of block sketches, human blocks first."""
+
+    plug_in: Floats  # (2,) sum of (p - q)^2, token- and document-weighted
+    human: Floats  # (4,) sum Q, sum p H, |p|^2, |document-weighted p|^2
+    model: Floats  # (4,)
+    divergence: Floats  # (2,) Jensen-Shannon in bits, total variation
+    distinct: NDArray[np.int64]  # (2,) n-grams
+    products: Floats  # (2, 128, 128) of counts, of rates
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """What one key range says of a pair: sums, and rows that are put end to end."""
+
+    sums: Sums
+    tested: Floats  # (t,) z of every n-gram in enough clusters
+    sample: tuple[NDArray[Any], ...]  # rates (k,), human counts (k, 64), model counts (k, 64)
+    listed: dict[str, NDArray[Any]]  # columns of n-grams that may be shown
+    common: dict[str, NDArray[Any]]  # tokens in enough of the model's documents
+
+    def encode(self) -> bytes:
+        arrays = [getattr(self.sums, field.name) for field in fields(self.sums)]
+        return encode_arrays(
+            *arrays, self.tested, *self.sample, *self.listed.values(), *self.common.values()
+        )
+
+    @classmethod
+    def decode(cls, data: bytes | memoryview) -> Self:
+        arrays = iter(decode_arrays(data, cls.__name__))
+        return cls(
+            Sums(*(next(arrays) for _ in fields(Sums))),
+            next(arrays),
+            tuple(next(arrays) for _ in range(3)),
+            {name: next(arrays) for name in _LISTED},
+            {name: next(arrays) for name in _COMMON},
+        )
+
+
+_LISTED = ("key", "count_human", "count_model", "docs_human", "docs_model", "log_odds", "z",
+           "clusters", "contribution")  # fmt: skip
+_COMMON = ("key", "docs_human", "docs_model", "docs_by_block")
+
+
+def partial(
+    human: Side, model: Side, human_totals: Totals, model_totals: Totals, n: int,
+    settings: config.Ngrams,
+) -> Partial:  # fmt: skip
+    """What this key range says of the pair, at order n."""
+    matched, at = _positions(human.grams.key, model.grams.key)
+    both = at[matched]
+    tokens = _Aligned(human.token_rates, model.token_rates, matched, both)
+    documents = _Aligned(human.document_rates, model.document_rates, matched, both)
+    divergence = [
+        _added_up(tokens, jensen_shannon.term, 0.5),
+        _added_up(tokens, total_variation.term, 0.5),
+    ]
+    return Partial(
+        Sums(
+            np.array([_squared_difference(tokens), _squared_difference(documents)]),
+            _own_sums(human),
+            _own_sums(model),
+            np.array(divergence),
+            np.array([len(human.grams.key), len(model.grams.key)]),
+            np.stack([_products(human, model, "counts"), _products(human, model, "rates")]),
+        ),
+        _tested(human, model, matched, both, human_totals, model_totals),
+        _sample(human, model, tokens, settings.inference_ngrams),
+        _listed(human, model, human_totals, model_totals, settings.table_rows),
+        _common(human, model) if n == 1 else _none_common(),
+    )
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    """Rates of both sides; model n-gram i is human n-gram both[...] where matched[i]."""
+
+    human: Floats
+    model: Floats
+    matched: NDArray[np.bool_]
+    both: NDArray[np.int64]
+
+    @property
+    def on_model(self) -> Floats:
+        """The human rate of each of the model's n-grams."""
+        out = np.zeros(len(self.model))
+        out[self.matched] = self.human[self.both]
+        return out
+
+    @property
+    def human_only(self) -> NDArray[np.bool_]:
+        out = np.ones(len(self.human), np.bool_)
+        out[self.both] = False
+        return out
+
+
+def _positions(
+    keys: NDArray[np.uint64], wanted: NDArray[np.uint64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """(whether it is there, where) of each wanted key in the sorted keys."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.bool_), np.zeros(len(wanted), np.int64)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return keys[at] == wanted, at
+
+
+def _squared_difference(rates: _Aligned) -> float:
+    own = rates.human[rates.human_only]
+    return float(((rates.on_model - rates.model) ** 2).sum() + own @ own)
+
+
+def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
+    """Sum of `term`, which is `alone` x rate where only one side has the n-gram."""
+    own = rates.human.sum() - rates.human[rates.both].sum()
+    return float(term(rates.on_model, rates.model).sum() + alone * own)
+
+
+def _own_sums(own: Side) -> Floats:
+    p, f = own.token_rates, own.document_rates
+    return np.array([own.grams.squares.sum(), p @ own.grams.weighted, p @ p, f @ f], np.float64)
+
+
+def _products(human: Side, model: Side, name: str) -> Floats:
+    scale = _RATE_ONE if name == "rates" else 1.0
+    sketches = [getattr(each.sketch, name) / scale for each in (human, model)]
+    stacked = np.concatenate(sketches)
+    return stacked @ stacked.T
+
+
+def _columns(own: Side, which: NDArray[np.int64], present: NDArray[np.bool_]) -> Rows:
+    """Rows of own n-grams at `which`, zero where not present."""
+    if not len(own.grams.key):
+        return Rows(*(np.zeros(len(which), column.dtype) for column in own.grams))
+    return Rows(*(np.where(present, column[which], 0) for column in own.grams))
+
+
+def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
+    return ngram_table.Counts(
+        count=rows.count,
+        squares=rows.squares,
+        cross=rows.weighted,
+        tokens=float(totals["tokens"].sum()),
+        squared_tokens=float(totals["squared_tokens"].sum()),
+        clusters=int(totals["groups"].sum()),
+    )
+
+
+def _tested(
+    human: Side,
+    model: Side,
+    matched: NDArray[np.bool_],
+    both: NDArray[np.int64],
+    human_totals: Totals,
+    model_totals: Totals,
+) -> Floats:
+    """z of each n-gram that enough clusters have, both sides together: (t,)."""
+    clusters = model.grams.clusters.copy()
+    clusters[matched] += human.grams.clusters[both]
+    alone = human.grams.clusters >= TESTED_CLUSTERS
+    alone[both] = False
+    keys = np.concatenate([model.grams.key[clusters >= TESTED_CLUSTERS], human.grams.key[alone]])
+    return _z(human, model, keys, human_totals, model_totals)
+
+
+def _z(
+    human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
+) -> Floats:
+    sides = [_columns(each, *_where(each, keys)) for each in (human, model)]
+    return ngram_table.rate_z(_counts(sides[0], human_totals), _counts(sides[1], model_totals))
+
+
+def _where(
+    own: Side, keys: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    present, at = _positions(own.grams.key, keys)
+    return at, present
+
+
+def _sample(
+    human: Side, model: Side, rates: _Aligned, target: int
+) -> tuple[NDArray[Any], ...]:
+    """N-grams drawn in proportion to their mean rate, with their counts by block."""
+    mean = (rates.on_model + rates.model) / 2
+    own_keys = human.grams.key[rates.human_only]
+    keys = np.concatenate([model.grams.key, own_keys])
+    mean = np.concatenate([mean, rates.human[rates.human_only] / 2])
+    likely = mean > 0
+    uniform = (mixed(keys, _SAMPLING_SEED) >> np.uint64(11)) * 2.0**-53
+    chosen = likely & in_sample(mean, uniform, target)
+    keys, mean = keys[chosen], mean[chosen]
+    order = np.argsort(keys)
+    keys, mean = keys[order], mean[order]
+    return mean, by_block(human.rows, keys, "count"), by_block(model.rows, keys, "count")
+
+
+def by_block(rows: Rows, keys: NDArray[np.uint64], column: str) -> NDArray[np.int64]:
+    """A column of n-grams `keys` (zero block bits) spread over their blocks, `(k, 64)`."""
+    out = np.zeros((len(keys), BLOCKS), np.int64)
+    low = np.searchsorted(rows.key, keys)
+    high = np.searchsorted(rows.key, keys + np.uint64(BLOCKS - 1), side="right")
+    lengths = high - low
+    which = np.repeat(np.arange(len(keys)), lengths)
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    at = np.repeat(low, lengths) + offset
+    block = (rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)
+    out[which, block] = getattr(rows, column)[at]
+    return out
+
+
+def _listed(
+    human: Side, model: Side, human_totals: Totals, model_totals: Totals, most: int
+) -> dict[str, NDArray[Any]]:
+    """The n-grams of this range with text and the largest contributions, as columns."""
+    keys = np.union1d(human.listable, model.listable)
+    h, m = (_columns(each, *_where(each, keys)) for each in (human, model))
+    contribution = ngram_table.signed_contributions(h.count / human.tokens, m.count / model.tokens)
+    top = np.lexsort((keys, -np.abs(contribution)))[:most]
+    h, m = (Rows(*(column[top] for column in each)) for each in (h, m))
+    odds = ngram_table.shrunken_log_odds(
+        h.count.astype(np.float64), m.count.astype(np.float64), human.tokens, model.tokens
+    )
+    z = ngram_table.rate_z(_counts(h, human_totals), _counts(m, model_totals))
+    columns = (keys[top], h.count, m.count, h.docs, m.docs, odds, z, h.clusters + m.clusters,
+               contribution[top])  # fmt: skip
+    return dict(zip(_LISTED, columns, strict=True))
+
+
+def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
+    """Tokens in at least 2% of the model's documents that have text, as columns."""
+    enough = model.grams.docs >= COMMON_SHARE * model.documents
+    keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
+    h, m = (_columns(each, *_where(each, keys)) for each in (human, model))
+    return dict(zip(_COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True))
+
+
+def _none_common() -> dict[str, NDArray[Any]]:
+    none = np.zeros(0, np.int64)
+    columns = (np.zeros(0, np.uint64), none, none, np.zeros((0, BLOCKS), np.int64))
+    return dict(zip(_COMMON, columns, strict=True))
+
+
+# --- the sum of all ranges ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    value: float
+    unit: str
+    inference: Inference
+
+
+@dataclass(frozen=True)
+class Finished:
+    metrics: list[Metric]
+    listed: dict[str, NDArray[Any]]  # columns of the ngrams table, by |contribution|
+    remainder: float  # share of L2 squared that is not listed
+    common: dict[str, NDArray[Any]]
+
+
+def finished(
+    parts: list[Partial], human: Totals, model: Totals, n: int, *, paired: bool,
+    settings: config.Audit,
+) -> Finished:  # fmt: skip
+    """Metrics and table rows of a pair at order n; nan where a side has no n-gram."""
+    sums = parts[0].sums
+    for part in parts[1:]:
+        sums = sums + part.sums
+    count = blocks.adapt(int(min(human["groups"].sum(), model["groups"].sum())))
+    arguments = {
+        "paired": paired,
+        "permutations": settings.inference.permutations,
+        "splits": settings.inference.splits,
+        "confidence": settings.inference.confidence,
+        "seed": settings.inference.seed,
+    }
+    metrics = [
+        *_l2(sums, 0, "tokens", human, model, count, arguments, _token_noise(sums, human, model)),
+        *_l2(sums, 1, "documents", human, model, count, arguments,
+             _document_noise(sums, human, model)),
+        *_divergences(sums, parts, human, model, count, arguments, settings),
+    ]  # fmt: skip
+    metrics = [replace(m, name=f"{m.name}_{n}gram") for m in metrics]
+    listed, remainder = _table(parts, float(sums.plug_in[0]), settings.ngrams.table_rows)
+    return Finished(metrics, listed, remainder, _ratios(parts, human, model, count, settings))
+
+
+def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
+    noise = 0.0
+    for own, totals in ((sums.human, human), (sums.model, model)):
+        noise += ngram_l2.token_noise(
+            ngram_l2.TokenSums(
+                squares=own[0], cross=own[1], norm=own[2],
+                tokens=float(totals["tokens"].sum()),
+                squared_tokens=float(totals["squared_tokens"].sum()),
+                clusters=int(totals["groups"].sum()),
+            )
+        )  # fmt: skip
+    return noise
+
+
+def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
+    noise = 0.0
+    for own, totals in ((sums.human, human), (sums.model, model)):
+        noise += ngram_l2.document_noise(
+            ngram_l2.DocumentSums(
+                squares=float(totals["rate_norm"].sum()) / _RATE_ONE, norm=own[3],
+                documents=float(totals["documents"].sum()),
+                squared_documents=float(totals["squared_documents"].sum()),
+            )
+        )  # fmt: skip
+    return noise
+
+
+def _l2(
+    sums: Sums, which: int, sizes: str, human: Totals, model: Totals, count: int,
+    arguments: dict[str, Any], noise: float,
+) -> list[Metric]:  # fmt: skip
+    """Plug-in, corrected square and its root; which: 0 token-weighted, 1 document-weighted."""
+    plug_in = float(sums.plug_in[which])
+    name = ("l2", "l2_docs")[which]
+    if count:
+        data = [*_coordinates(sums.products[which], count),
+                *(blocks.coarsen(totals[sizes], count) for totals in (human, model))]  # fmt: skip
+        if arguments["paired"]:
+            noise = squared.sampling_noise(squared.gram(*data), paired=True)
+        distance = infer(ngram_l2.l2, *data, value=float(np.sqrt(plug_in)), **arguments)
+        corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
+    else:
+        distance = corrected = no_inference(0)
+    value = plug_in - noise
+    return [
+        Metric(name, float(np.sqrt(plug_in)), "rate", distance),
+        Metric(f"{name}_squared_corrected", value, "rate^2", corrected),
+        Metric(f"{name}_corrected", _root(value), "rate", _rooted(value, corrected)),
+    ]
+
+
+def _coordinates(products: Floats, count: int) -> tuple[Floats, Floats]:
+    """Block vectors `(count, m)` of each side with the given products: all that L2 can see."""
+    merged = np.kron(np.eye(2), np.tile(np.eye(count), BLOCKS // count))
+    values, vectors = np.linalg.eigh(merged @ products @ merged.T)
+    rows = vectors * np.sqrt(np.maximum(values, 0))
+    return rows[:count], rows[count:]
+
+
+def _root(square: float) -> float:
+    return float(np.sqrt(max(square, 0.0))) if np.isfinite(square) else float("nan")
+
+
+def _rooted(value: float, of: Inference) -> Inference:
+    """The same on the scale of the root; ends below 0 become 0."""
+    error = of.std_error / (2 * np.sqrt(value)) if value > 0 else float("nan")
+    return Inference(
+        float(error), _root(of.ci_low), _root(of.ci_high), of.p_value, _root(of.floor),
+        _root(of.mde), of.blocks,
+    )  # fmt: skip
+
+
+def _divergences(
+    sums: Sums, parts: list[Partial], human: Totals, model: Totals, count: int,
+    arguments: dict[str, Any], settings: config.Audit,
+) -> list[Metric]:  # fmt: skip
+    rates, h, m = (np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True))
+    weights = sample_weights(rates, settings.ngrams.inference_ngrams)
+    metrics = []
+    for name, unit, value, distance in (
+        ("js", "bit", sums.divergence[0], jensen_shannon.jensen_shannon),
+        ("tv", "share", sums.divergence[1], total_variation.total_variation),
+    ):
+        found = no_inference(0)
+        if count:
+            data = [blocks.coarsen(a, count) for a in (h.T, m.T, human["tokens"], model["tokens"])]
+            found = infer(
+                lambda p, q, of=distance: of(p, q, weights), *data, value=float(value), **arguments
+            )
+        metrics.append(Metric(name, float(value), unit, found))
+    return metrics
+
+
+def _table(
+    parts: list[Partial], squared_distance: float, most: int
+) -> tuple[dict[str, NDArray[Any]], float]:
+    """Listed columns by falling |contribution| with `q_value`, and what is left to L2 squared."""
+    columns = {name: np.concatenate([p.listed[name] for p in parts]) for name in _LISTED}
+    top = np.lexsort((columns["key"], -np.abs(columns["contribution"])))[:most]
+    columns = {name: column[top] for name, column in columns.items()}
+    tested = np.concatenate([p.tested for p in parts])
+    p_values = two_sided_p(tested[np.isfinite(tested)])
+    order = np.sort(p_values)
+    q_sorted = benjamini_hochberg(order)
+    own = two_sided_p(columns["z"])
+    at = np.minimum(np.searchsorted(order, own), max(len(order) - 1, 0))
+    q_value = np.full(len(own), np.nan)
+    known = (columns.pop("clusters") >= TESTED_CLUSTERS) & np.isfinite(own)
+    q_value[known] = q_sorted[at[known]]
+    remainder = squared_distance - float(np.abs(columns["contribution"]).sum())
+    return {**columns, "q_value": q_value}, remainder
+
+
+def _ratios(
+    parts: list[Partial], human: Totals, model: Totals, count: int, settings: config.Audit
+) -> dict[str, NDArray[Any]]:
+    columns = {name: np.concatenate([p.common[name] for p in parts]) for name in _COMMON}
+    n_human, n_model = (float(totals["documents"].sum()) for totals in (human, model))
+    columns["ratio"] = ngram_table.document_ratio(
+        columns["docs_human"], columns["docs_model"], n_human, n_model
+    )
+    columns["ratio_floor"] = document_ratio_floor(
+        blocks.coarsen(columns.pop("docs_by_block").T, count),
+        blocks.coarsen(human["documents"], count),
+        splits=settings.inference.splits,
+        seed=settings.inference.seed,
+    )
+    order = np.lexsort((columns["key"], -columns["ratio"]))
+    return {name: column[order] for name, column in columns.items()}
+
+

@@ -1,0 +1,232 @@
+"""What an audit is told: one TOML file, read once, checked whole, never changed after."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dftspark.errors import ConfigError
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Columns(Frozen):
+    """Which source column holds what. A name left out is taken where the source has it."""
+
+    text: str = Field("text", description="the document itself; required")
+    doc_id: str | None = Field(None, description="unique name of a document in its corpus")
+    prompt_id: str | None = Field(None, description="key of the prompt; documents share clusters")
+    prompt: str | None = Field(None, description="the prompt's text")
+    cluster: str | None = Field(None, description="unit of resampling, where it is not the prompt")
+    model: str | None = Field(None, description="name of the model; null for human text")
+    stratum: str | None = Field(None, description="genre or other group to compare within")
+    date: str | None = Field(None, description="day of the document, YYYY-MM-DD")
+    sampler: dict[str, str] = Field(
+        default_factory=dict, description="sampler setting to column: {temperature = 'temp'}"
+    )
+
+
+class Corpus(Frozen):
+    """Where the documents of one side are, and how to read them."""
+
+    role: Literal["human", "model"] = Field(description="which side; one corpus is human")
+    path: str | tuple[str, ...] = Field(description="file, folder, glob or URI, or a list of them")
+    format: Literal["auto", "parquet", "jsonl", "csv", "text"] = Field(
+        "auto", description="auto goes by the file name: .parquet .jsonl .csv .txt, also .gz .zst"
+    )
+    encoding: str = Field("utf-8", description="of JSONL, CSV and text; a byte-order mark wins")
+    document: str = Field(
+        "file", description="text only: 'file', 'line', or the separator between documents"
+    )
+    columns: Columns = Columns()
+    filter: str | None = Field(
+        None,
+        description="Spark SQL over doc_id, text, prompt_id, prompt, model, stratum, date, "
+        "sampler['...'] and any source column as fields['...']",
+    )
+    split_by: tuple[str, ...] = Field(
+        (), description="source columns; one corpus per combination of their values"
+    )
+    same_id: Literal["rename", "reject"] = Field(
+        "rename", description="a doc_id that comes again with another text"
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+class Cleaning(Frozen):
+    """What happens to text before anything is counted. Part of every fingerprint."""
+
+    normalize: Literal["NFC", "none"] = Field("NFC", description="Unicode normal form")
+    strip_invisible: bool = Field(
+        True, description="remove control, zero-width and direction-override characters"
+    )
+    max_document_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        10_000_000, description="a longer document is a reject; bounds a task's memory"
+    )
+    max_reject_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="more rejects than this in any corpus end the run with exit code 4"
+    )
+    on_unreadable_file: Literal["reject", "fail"] = Field(
+        "reject", description="one unreadable file: a reject row, or the end of the run"
+    )
+
+
+class Tokens(Frozen):
+    """How text becomes tokens."""
+
+    tokenizer: str = Field("words", description="'words', or 'hf:PATH' of a tokenizer.json")
+    lowercase: bool = Field(False, description="words only: fold case one to one")
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != "words" and not (value.startswith("hf:") and len(value) > 3):
+            raise ValueError(f"tokenizer is 'words' or 'hf:PATH/tokenizer.json', got {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _case_is_the_tokenizers_own(self) -> Tokens:
+        if self.lowercase and self.tokenizer != "words":
+            raise ValueError("lowercase goes with tokenizer = 'words'; hf tokenizers set their own")
+        return self
+
+
+class Ngrams(Frozen):
+    """The n-gram lens."""
+
+    orders: tuple[Annotated[int, Field(ge=1, le=5)], ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="values of n, from 1 to 5"
+    )
+    sketch_width: int = Field(
+        4096, description="buckets of each block's Count-Sketch, a power of two; 64 blocks x "
+        "width x 16 bytes an order bound a corpus's small state"
+    )
+    phrases: Annotated[int, Field(ge=100)] = Field(
+        20_000, description="n-grams of each order whose text and example a profile keeps"
+    )
+    table_rows: Annotated[int, Field(ge=10)] = Field(
+        1_000, description="rows of the ngrams table per order and pair, before the remainder"
+    )
+    buffer_mb: Annotated[int, Field(ge=16)] = Field(
+        512, description="memory a task may hold in counts before it flushes them, MiB"
+    )
+    inference_ngrams: Annotated[int, Field(ge=256)] = Field(
+        4096, description="n-grams sampled for intervals of Jensen-Shannon and total variation"
+    )
+
+    @field_validator("orders")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))
+
+    @field_validator("sketch_width")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value < 256 or value > 2**18 or value & (value - 1):
+            raise ValueError(f"sketch_width is a power of two from 256 to 262144, got {value}")
+        return value
+
+
+class Inference(Frozen):
+    """Intervals, tests and floors."""
+
+    permutations: Annotated[int, Field(ge=99)] = Field(999, description="relabelings of a test")
+    splits: Annotated[int, Field(ge=20)] = Field(200, description="human halves behind the floor")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    seed: Annotated[int, Field(ge=0)] = 20261122
+
+
+class Audit(Frozen):
+    """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
+
+    name: str = Field("audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    out: str = Field("runs", description="folder or URI of the run store")
+    corpora: dict[str, Corpus]
+    cleaning: Cleaning = Cleaning()
+    tokens: Tokens = Tokens()
+    ngrams: Ngrams = Ngrams()
+    inference: Inference = Inference()
+    keep_profile: bool = Field(True, description="keep the stored statistics in the run")
+
+    @field_validator("corpora")
+    @classmethod
+    def _two_sides(cls, corpora: dict[str, Corpus]) -> dict[str, Corpus]:
+        humans = [name for name, corpus in corpora.items() if corpus.role == "human"]
+        if len(humans) != 1 or len(corpora) < 2:
+            raise ValueError(
+                f"an audit compares one human corpus with at least one model corpus; found "
+                f"human {humans} and model {[n for n in corpora if n not in humans]}"
+            )
+        if corpora[humans[0]].split_by:
+            raise ValueError(f"corpora.{humans[0]}: split_by is for model corpora")
+        for name in corpora:
+            if not name or "/" in name or name != name.strip():
+                raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
+        return corpora
+
+    @property
+    def human(self) -> str:
+        return next(name for name, corpus in self.corpora.items() if corpus.role == "human")
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @classmethod
+    def parse(cls, document: dict[str, Any], source: str) -> Audit:
+        """Raises ConfigError that lists every mistake with its place and the nearest name."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            lines = [_explain(cls, dict(item)) for item in error.errors()]
+            raise ConfigError(
+                f"{source}: {len(lines)} mistake{'s' * (len(lines) != 1)}\n  " + "\n  ".join(lines)
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> Audit:
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{path}: there is no such file; `dftspark init {path}` writes a commented one"
+            ) from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+        document.update({key: value for key, value in overrides.items() if value is not None})
+        return cls.parse(document, str(path))
+
+
+def _explain(model: type[BaseModel], item: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        found = "" if item["type"] in ("missing", "value_error") else f", got {item['input']!r}"
+        return f"{place}: {item['msg'].removeprefix('Value error, ')}{found}"
+    allowed = sorted(_fields_at(model, item["loc"][:-1]))
+    near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{place}: there is no such setting; {hint}allowed here: {', '.join(allowed)}"
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
+    current: Any = model
+    for part in loc:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is not None:
+            current = field.annotation
+            if current == dict[str, Corpus]:
+                current = {"*": Corpus}
+        elif isinstance(current, dict):
+            current = current["*"]
+    return set(getattr(current, "model_fields", {}))

@@ -1,0 +1,117 @@
+"""Text as it is counted: one kind of line end, nothing invisible, one normal form.
+
+Homoglyphs, markup, mojibake, refusals and repeats stay: they are what is measured.
+
+Cost: about 5 microseconds for 2 KB of ASCII, 25 for 2 KB of other text.
+Source: Unicode Standard Annex 15 (normal forms), UTS 55 (direction controls).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+
+from dftspark.config import Cleaning
+
+# C0 and C1 but tab and line feed, soft hyphen, zero-width space, word joiner, byte-order mark,
+# direction embeddings, overrides and isolates. Joiners and variation selectors stay: Persian,
+# Indic scripts and emoji are spelled with them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"
+)
+_IS_INVISIBLE = np.array([_INVISIBLE.match(chr(unit)) is not None for unit in range(0x10000)])
+_INVISIBLE_ASCII = bytes([*range(9), *range(11, 32), 127])
+_VISIBLE = re.compile(
+    "[^\\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200d\u2060\ufeff\u202a-\u202e\u2066-\u2069\ufe00-\ufe0f]"
+)
+_LINE_END = re.compile("\r\n?|[\v\f]")
+
+# Canonical ordering is quadratic in a run of combining marks (80,000 of them: 7 seconds). Unicode's
+# stream-safe format allows 30; no written language needs more.
+_MAX_MARKS = 1_000
+
+# What Windows-1252 has in the place of C1 controls and people type: ellipsis, quotes, bullet, dash.
+_CP1252 = frozenset([0x85, *range(0x91, 0x98)])
+
+
+def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The text as it is counted, and (reason, detail) of each repair. Idempotent.
+
+    Line ends, vertical tabs and form feeds become line feeds without remark.
+    """
+    if "\r" in text or "\f" in text or "\v" in text:
+        text = _LINE_END.sub("\n", text)
+    repairs: list[tuple[str, str]] = []
+    if cleaning.strip_invisible and _has_invisible(text):
+        found = Counter(_INVISIBLE.findall(text))
+        text = _INVISIBLE.sub("", text)
+        repairs.append(("invisible_removed", _counted(found)))
+    if cleaning.normalize == "NFC" and not unicodedata.is_normalized("NFC", text):
+        if _long_run_of_marks().search(text):
+            repairs.append(
+                ("not_normalized", f"over {_MAX_MARKS} combining marks in a row; left as it is")
+            )
+        else:
+            normal = unicodedata.normalize("NFC", text)
+            repairs.append(
+                ("normalized_nfc", f"{len(text)} code points became {len(normal)} in NFC")
+            )
+            text = normal
+    return text, tuple(repairs)
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is anything but white space and invisible characters."""
+    return _VISIBLE.search(text) is not None
+
+
+def decode(data: bytes, encoding: str = "utf-8") -> tuple[str, tuple[tuple[str, str], ...]]:
+    """UTF-8 bytes as text, and the repair if stray bytes were read as Windows-1252 punctuation.
+
+    Raises UnicodeDecodeError where bytes are neither; with another `encoding`, the one the bytes
+    were transcoded from, nothing is repaired.
+    """
+    try:
+        return data.decode("utf-8"), ()
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise
+    text = data.decode("utf-8", "dftspark-cp1252")
+    strays = len(data) - len(data.decode("utf-8", "ignore").encode("utf-8"))
+    return text, (
+        ("cp1252_bytes", f"{strays} byte(s) that are not UTF-8 read as Windows-1252 punctuation"),
+    )
+
+
+def _cp1252(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        bad = error.object[error.start : error.end]
+        if _CP1252.issuperset(bad):
+            return bad.decode("cp1252"), error.end
+    raise error
+
+
+codecs.register_error("dftspark-cp1252", _cp1252)
+
+
+def _has_invisible(text: str) -> bool:
+    # Both ways are several times as fast as the expression, over every character of a corpus.
+    if text.isascii():
+        return len(text.encode("ascii").translate(None, _INVISIBLE_ASCII)) != len(text)
+    units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), "<u2")
+    return bool(_IS_INVISIBLE[units].any())
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"U+{ord(c):04X} x {n}" for c, n in sorted(found.items()))
+
+
+@lru_cache(maxsize=1)
+def _long_run_of_marks() -> re.Pattern[str]:
+    marks = "".join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(c))
+    return re.compile(f"[{marks}]{{{_MAX_MARKS + 1}}}")

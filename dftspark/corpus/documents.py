@@ -1,0 +1,282 @@
+"""A source row to what is staged: the document with the repairs it needed, or its rejection."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from dftspark.config import Cleaning
+from dftspark.corpus.clean import clean, decode, is_visible
+from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.readers import kind_of, undecodable
+from dftspark.corpus.rows import Issue, Row, excerpt
+from dftspark.corpus.values import day, sampler_value, scalar
+
+Pairs = list[tuple[str, str]]
+
+
+class Staged(NamedTuple):
+    """One row of `schema.STAGED`, every column by its name."""
+
+    source: str
+    role: str
+    file: str
+    position: str
+    doc_id: str | None = None
+    corpus: str | None = None
+    cluster: str | None = None
+    stratum: str | None = None
+    text: str | None = None
+    prompt_id: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    sampler: Pairs | None = None
+    date: str | None = None
+    fields: Pairs | None = None
+    action: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    excerpt: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: the corpus as configured, one of its files."""
+
+    corpus: str
+    role: str
+    file: str
+    file_name: str
+    mapping: Mapping
+    cleaning: Cleaning
+
+
+class Rejected(ValueError):
+    """The row cannot be used: reason, detail."""
+
+
+@dataclass(slots=True)
+class _About:
+    """What a row says besides its text; the first problem with it, and its repairs."""
+
+    doc_id: str | None = None
+    prompt_id: str | None = None
+    prompt: str | None = None
+    stratum: str | None = None
+    cluster: str | None = None
+    model: str | None = None
+    date: str | None = None
+    sampler: Pairs = field(default_factory=list)
+    fields: Pairs = field(default_factory=list)
+    corpus: str | None = None
+    problem: tuple[str, str] | None = None
+    repairs: Pairs = field(default_factory=list)
+
+
+def stage(row: Row, source: Source) -> list[Staged]:
+    """The document and one row a repair, or one rejection.
+
+    A document whose corpus cannot be named, because a column of split_by has no value, has a null
+    corpus: only the filter can say whether it belongs. A rejection has the document's columns but
+    its text for the same reason.
+    """
+    about = _about(row.values, source)
+    try:
+        text, repairs = text_of(row.values, source)
+        if about.problem is not None:
+            raise Rejected(*about.problem)
+    except Rejected as error:
+        reason, detail = error.args
+        shown = excerpt(_shown(row.values, source.mapping.text))
+        return [_staged(row, source, about, None, "rejected", reason, detail, shown)]
+    document = _staged(row, source, about, text)
+    found = dict.fromkeys((*row.repairs, *repairs, *about.repairs))
+    if not found:
+        return [document]
+    shown = excerpt(text)
+    return [document] + [
+        Staged(
+            source.corpus, source.role, source.file, row.position, corpus=source.corpus
+        )._replace(action="repaired", reason=reason, detail=detail, excerpt=shown)
+        for reason, detail in found
+    ]
+
+
+def staged_issue(issue: Issue, corpus: str, role: str) -> Staged:
+    return Staged(corpus, role, issue.file, issue.position, corpus=corpus)._replace(
+        action=issue.action, reason=issue.reason, detail=issue.detail, excerpt=issue.excerpt
+    )
+
+
+def text_of(values: Any, source: Source) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The cleaned text and its repairs. Raises Rejected."""
+    column = source.mapping.text
+    if column not in values:
+        keys = excerpt(", ".join(map(str, values)), 300)
+        raise Rejected("text_missing", f"no column {column!r}; the row has: {keys or 'none'}")
+    text: Any = values[column]
+    repairs: tuple[tuple[str, str], ...] = ()
+    if isinstance(text, bytes):
+        try:
+            text, repairs = decode(text)
+        except UnicodeDecodeError as error:
+            raise Rejected(*undecodable(error, "utf-8")) from error
+    if text is None or (isinstance(text, float) and not math.isfinite(text)):
+        raise Rejected("text_null", f"{column} is null")
+    if not isinstance(text, str):
+        raise Rejected("text_not_string", f"{column} is {kind_of(text)}, not a string")
+    try:
+        size = len(text) if text.isascii() else len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise Rejected("lone_surrogate", _surrogate(column, error)) from error
+    if size > source.cleaning.max_document_bytes:
+        limit = source.cleaning.max_document_bytes
+        raise Rejected("text_too_long", f"{size:,} bytes; cleaning.max_document_bytes is {limit:,}")
+    if not is_visible(text):
+        raise Rejected("text_empty", f"{len(text)} characters, none of them visible")
+    text, more = clean(text, source.cleaning)
+    return text, repairs + more
+
+
+def _about(values: Any, source: Source) -> _About:
+    mapping = source.mapping
+    about = _About()
+    about.doc_id = _single(values, mapping.doc_id, about) or None
+    about.prompt_id = _single(values, mapping.prompt_id, about) or None
+    about.prompt = _single(values, mapping.prompt, about) or None
+    about.stratum = _single(values, mapping.stratum, about) or None
+    if mapping.cluster is not None:
+        about.cluster = _single(values, mapping.cluster, about) or None
+    about.model = _model(values, source, about)
+    about.date = _date(values, mapping.date, about)
+    settings = {}
+    for setting, column in mapping.sampler:
+        settings[column] = _add_setting(values, setting, column, about)
+    parts = [source.corpus]
+    for column in mapping.split_by:
+        value = settings[column] if column in settings else _single(values, column, about)
+        if not value:
+            break
+        parts.append(value)
+    else:
+        about.corpus = "/".join(parts)
+    for column in mapping.fields:
+        value = values.get(column)
+        if not isinstance(value, list | dict):
+            found = _single(values, column, about)
+            about.fields += [(column, found)] if found is not None else []
+    return about
+
+
+def _single(values: Any, column: str, about: _About) -> str | None:
+    """The column as a string; a problem is kept in `about`."""
+    value = values.get(column)
+    if value is None or (type(value) is str and value.isascii()):
+        return value
+    try:
+        text = scalar(value)
+        if text is None:
+            about.repairs.append(("value_invalid", f"{column} is {value}; taken as null"))
+        elif not text.isascii():
+            text.encode("utf-8")
+        return text
+    except TypeError:
+        problem = "column_not_scalar", f"{column} is {kind_of(value)}, not one value"
+    except UnicodeDecodeError as error:
+        problem = "invalid_utf8", f"{column}: {undecodable(error, 'utf-8')[1]}"
+    except UnicodeEncodeError as error:
+        problem = "lone_surrogate", _surrogate(column, error)
+    about.problem = about.problem or problem
+    return None
+
+
+def _model(values: Any, source: Source, about: _About) -> str | None:
+    column = source.mapping.model
+    if column not in values:
+        if source.mapping.needs_model:
+            problem = "model_missing", f"no column {column!r}; null, not absence, means human"
+            about.problem = about.problem or problem
+        return None
+    model = _single(values, column, about)
+    if model is None:
+        return None
+    if not model.strip():
+        about.problem = about.problem or ("model_empty", f"{column} is empty; null means human")
+    elif source.role == "model" and model.strip().casefold() == "human":
+        detail = f'{column} is {model!r} in a corpus with role = "model"; filter such rows out'
+        about.problem = about.problem or ("model_says_human", detail)
+    return model
+
+
+def _date(values: Any, column: str, about: _About) -> str | None:
+    value = values.get(column)
+    try:
+        return day(value)
+    except ValueError as error:
+        detail = f"{column} is {_told(value)}: {error}; taken as null"
+        about.repairs.append(("date_invalid", detail))
+        return None
+
+
+def _add_setting(values: Any, setting: str, column: str, about: _About) -> str | None:
+    value = values.get(column)
+    try:
+        text = sampler_value(setting, value)
+    except (TypeError, ValueError) as error:
+        detail = f"{column} is {_told(value)}: {error}; taken as not recorded"
+        about.repairs.append(("sampler_invalid", detail))
+        return None
+    if text is not None:
+        about.sampler.append((setting, text))
+    return text
+
+
+def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: str) -> Staged:
+    doc_id = about.doc_id or _own_id(source.file_name, row.position)
+    cluster = about.cluster or about.prompt_id
+    if cluster is None and text is not None:
+        cluster = f"text-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
+    return Staged(
+        source.corpus,
+        source.role,
+        source.file,
+        row.position,
+        doc_id,
+        source.corpus if issue else about.corpus,
+        cluster,
+        about.stratum,
+        text,
+        about.prompt_id,
+        about.prompt,
+        about.model,
+        about.sampler,
+        about.date,
+        about.fields,
+        *issue,
+    )
+
+
+def _own_id(file_name: str, position: str) -> str:
+    """`notes.jsonl#12`, `notes.jsonl#b4096` for a byte, the file's name for a whole file."""
+    number = position.replace("byte ", "b").rpartition(" ")[2]
+    return f"{file_name}#{number}" if number else file_name
+
+
+def _told(value: object) -> str:
+    if isinstance(value, str | bytes):
+        return repr(excerpt(value))
+    return kind_of(value) if isinstance(value, list | dict) else excerpt(str(value))
+
+
+def _shown(values: Any, column: str) -> str | bytes:
+    value = values.get(column)
+    if isinstance(value, str | bytes):
+        return value
+    return ", ".join(f"{k}: {excerpt(v)}" for k, v in values.items() if isinstance(v, str))
+
+
+def _surrogate(column: str, error: UnicodeEncodeError) -> str:
+    code = ord(error.object[error.start])
+    return f"{column} has U+{code:04X}, half of a surrogate pair, at character {error.start}"

@@ -1,0 +1,179 @@
+"""Which files a corpus has, and how they are cut into splits, one split a unit of reading.
+
+Cost: one listing of what the paths name; of files above 64 MB also the first bytes or the footer.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import posixpath
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dftspark.config import Corpus
+from dftspark.corpus.paths import Place, expand
+from dftspark.corpus.rows import Issue
+from dftspark.corpus.streams import is_plain
+from dftspark.errors import ConfigError, InputError
+
+SPLIT_BYTES = 64 << 20
+
+_FORMATS = {
+    "parquet": "parquet",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "csv": "csv",
+    "txt": "text",
+}
+_COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """What one task reads: a file or a part of one. Plain values, so it travels in a row.
+
+    `name` is the file's path below what the corpus names; document ids are made from it.
+    `compression` is what the file name says; what the bytes say decides.
+    `start` and `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range
+    of bytes owns the lines that begin in (start, end], and line 1 where start is 0.
+    """
+
+    path: str
+    name: str
+    format: str
+    compression: str = "none"
+    start: int = 0
+    end: int = -1
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Split:
+        return cls(**json.loads(text))
+
+
+def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
+    """Splits of the corpus's files, sorted by path, and notes on files that are left out.
+
+    Raises InputError where a path names no file, ConfigError where `encoding` or `document` of
+    corpus `name` cannot be.
+    """
+    check_text_settings(corpus, name)
+    splits: list[Split] = []
+    issues: list[Issue] = []
+    seen: set[str] = set()
+    for path in corpus.paths:
+        places = expand(path, f"corpora.{name}.path")
+        formats = [format_of(place.path, corpus.format) for place in places]
+        if not any(formats):
+            raise InputError(
+                f"corpora.{name}.path: {path!r} has {len(places)} file(s), the first "
+                f"{places[0].path!r}, and no name says a format ({', '.join(_FORMATS)}, also .gz "
+                f'.zst); set corpora.{name}.format = "jsonl", or what they are'
+            )
+        for place, kind in zip(places, formats, strict=True):
+            if place.path in seen:
+                issues.append(_note(place, "same_file", f"also under {path!r}; read once"))
+            elif kind is None:
+                issues.append(_note(place, "unknown_format", "no known ending; left out"))
+            else:
+                splits += _splits(place, kind, corpus)
+            seen.add(place.path)
+    return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues
+
+
+def check_text_settings(corpus: Corpus, name: str) -> None:
+    """Raises ConfigError for an unknown encoding or an empty separator."""
+    try:
+        codecs.getincrementaldecoder(corpus.encoding)
+        "\n".encode(corpus.encoding)
+    except (LookupError, UnicodeError) as error:
+        raise ConfigError(
+            f"corpora.{name}.encoding: {corpus.encoding!r} is not a text encoding ({error}); "
+            f'use "utf-8", "latin-1", "cp1252", "utf-16" or another that Python knows'
+        ) from error
+    if not corpus.document:
+        raise ConfigError(
+            f"corpora.{name}.document: an empty separator ends no document; use 'file', 'line' "
+            f"or the text between documents"
+        )
+
+
+def format_of(path: str, setting: str) -> str | None:
+    """The format by the setting, or by the file name where that is "auto"; None if unknown."""
+    if setting != "auto":
+        return setting
+    endings = posixpath.basename(path).lower().split(".")[1:]
+    if endings and endings[-1] in _COMPRESSIONS:
+        endings.pop()
+    return _FORMATS.get(endings[-1]) if endings else None
+
+
+def ranges(size: int, width: int) -> list[tuple[int, int]]:
+    """Byte ranges (start, end) of about `width` that cover `size` bytes."""
+    count = max(1, -(-size // width))
+    return list(pairwise(size * i // count for i in range(count + 1)))
+
+
+def _note(place: Place, reason: str, detail: str) -> Issue:
+    return Issue(place.path, "", "noted", reason, detail)
+
+
+def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
+    ending = place.path.rpartition(".")[2].lower()
+    whole = Split(place.path, place.name, kind, _COMPRESSIONS.get(ending, "none"))
+    cuts: list[tuple[int, int]] = []
+    if place.size > SPLIT_BYTES:
+        try:
+            if kind == "parquet":
+                cuts = _row_groups(place)
+            elif _has_lines(kind, corpus) and is_plain(place.path, corpus.encoding):
+                cuts = ranges(place.size, SPLIT_BYTES)
+        except (OSError, pa.ArrowException):
+            cuts = []  # the task that reads the file reports it, with its place in the rejects
+    if len(cuts) < 2:
+        return [whole]
+    return [Split(whole.path, whole.name, kind, whole.compression, *cut) for cut in cuts]
+
+
+def _has_lines(kind: str, corpus: Corpus) -> bool:
+    return kind == "jsonl" or (kind == "text" and corpus.document == "line")
+
+
+def _row_groups(place: Place) -> list[tuple[int, int]]:
+    with place.filesystem.open_input_file(place.inner) as file:
+        metadata = pq.ParquetFile(file).metadata
+        return group(
+            [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)],
+            SPLIT_BYTES,
+        )
+
+
+def group(sizes: list[int], width: int) -> list[tuple[int, int]]:
+    """Runs (first, past the last) of consecutive sizes that sum to at most `width`, or are one."""
+    runs: list[tuple[int, int]] = []
+    first, total = 0, 0
+    for i, size in enumerate(sizes):
+        if i > first and total + size > width:
+            runs.append((first, i))
+            first, total = i, 0
+        total += size
+    return [*runs, (first, len(sizes))]
+
+
+def _distinctly_named(splits: list[Split]) -> Iterator[Split]:
+    paths: dict[str, set[str]] = {}
+    for split in splits:
+        paths.setdefault(split.name, set()).add(split.path)
+    for split in splits:
+        if len(paths[split.name]) == 1:
+            yield split
+        else:
+            yield Split(**{**asdict(split), "name": split.path})

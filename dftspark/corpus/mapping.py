@@ -1,0 +1,72 @@
+"""Which source column becomes which column of a document: the configuration, resolved once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dftspark.config import Columns, Corpus
+
+_FIELD = re.compile(r"""fields\s*\[\s*(?P<quote>['"])(?P<name>.*?)(?P=quote)\s*\]""")
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Names of source columns. A column the configuration leaves out has its own name.
+
+    `explicit` are the columns that the configuration names; `needs_model` is whether a row without
+    the model's column must not pass for human text.
+    """
+
+    text: str
+    doc_id: str
+    prompt_id: str
+    prompt: str
+    cluster: str | None
+    model: str
+    stratum: str
+    date: str
+    sampler: tuple[tuple[str, str], ...]
+    split_by: tuple[str, ...]
+    fields: tuple[str, ...]
+    explicit: tuple[str, ...]
+    needs_model: bool
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> Mapping:
+        columns = corpus.columns
+        model = columns.model or "model"
+        mentioned = corpus.filter is not None and re.search(r"\bmodel\b", corpus.filter, re.I)
+        return cls(
+            text=columns.text,
+            doc_id=columns.doc_id or "doc_id",
+            prompt_id=columns.prompt_id or "prompt_id",
+            prompt=columns.prompt or "prompt",
+            cluster=columns.cluster,
+            model=model,
+            stratum=columns.stratum or "stratum",
+            date=columns.date or "date",
+            sampler=tuple(columns.sampler.items()),
+            split_by=corpus.split_by,
+            fields=tuple(dict.fromkeys(m["name"] for m in _FIELD.finditer(corpus.filter or ""))),
+            explicit=_explicit(columns),
+            needs_model=bool(columns.model or mentioned or model in corpus.split_by),
+        )
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Every source column that is looked at."""
+        one = (self.text, self.doc_id, self.prompt_id, self.prompt, self.model, self.stratum)
+        sampler = [source for _, source in self.sampler]
+        return frozenset([*one, self.date, *sampler, *self.split_by, *self.fields]) | (
+            frozenset() if self.cluster is None else {self.cluster}
+        )
+
+
+def _explicit(columns: Columns) -> tuple[str, ...]:
+    named = (columns.doc_id, columns.prompt_id, columns.prompt, columns.cluster, columns.stratum)
+    return tuple(
+        dict.fromkeys(
+            name for name in (*named, columns.date, *columns.sampler.values()) if name is not None
+        )
+    )

@@ -1,0 +1,58 @@
+"""What readers yield: source rows, and what is wrong in the words of the rejects table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Action = Literal["rejected", "repaired", "noted"]
+
+
+# Remarks about a file, (reason, detail), that its reader collects and ingest writes as `noted`.
+Notes = list[tuple[str, str]]
+
+
+class Damaged(Exception):
+    """A file ends in something that cannot be read; what came before it has been read.
+
+    `rest` is the beginning of the row that was cut off, `position` where it is.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.rest, self.position = reason, detail, b"", ""
+
+
+class Row(NamedTuple):
+    """One source row. `repairs` are (reason, detail) pairs the reader had to make."""
+
+    position: str
+    values: Mapping[str, Any]
+    repairs: tuple[tuple[str, str], ...] = ()
+
+
+class Issue(NamedTuple):
+    """One row of the rejects table, its fields in the order of `schema.REJECT_FIELDS[1:]`.
+
+    `rejected` stands for exactly one source row, or for the rest of a file that cannot be read;
+    `repaired` comes with a row that was kept; `noted` is about a file.
+    """
+
+    file: str
+    position: str
+    action: Action
+    reason: str
+    detail: str
+    excerpt: str = ""
+
+
+def excerpt(value: str | bytes, limit: int = 80) -> str:
+    """The start of `value` in at most `limit` characters, all of them printable."""
+    if isinstance(value, bytes):
+        value = value[: 4 * limit].decode("utf-8", "backslashreplace")
+    start = value[:limit]
+    if start.isprintable():
+        return start
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in start
+    )[:limit]

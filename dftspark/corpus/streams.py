@@ -1,0 +1,211 @@
+"""Bytes of a file as UTF-8: decompressed, a byte-order mark obeyed, cut at a separator.
+
+Cost: one chunk of input and one of output at a time, plus the piece being read up to its limit;
+a compressed bomb or an endless line cannot ask for more.
+Source: gzip RFC 1952, zstd RFC 8878.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import zstandard
+
+from dftspark.corpus.gzip_members import GZIP, gunzip
+from dftspark.corpus.paths import locate
+from dftspark.corpus.rows import Damaged, Notes
+
+CHUNK = 1 << 20
+_HEAD = 400
+# A block of zstd is at least 4 bytes and gives at most 128 KiB: 1 KiB in is at most 32 MiB out.
+_ZSTD_FEED = 1 << 10
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+_MARKS = (  # UTF-32 first: its little-endian mark begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UNREAD = {
+    rb"BZh[1-9]1AY&SY": "bzip2",
+    rb"\xfd7zXZ\x00": "xz",
+    rb"\x04\x22\x4d\x18": "lz4",
+    rb"PK\x03\x04": "zip",
+    rb"PAR1\x15": "Parquet",
+}
+
+
+class Piece(NamedTuple):
+    """A line or a document: where it begins, its bytes, its length.
+
+    Where `size` is above the limit, `data` is only its beginning.
+    """
+
+    offset: int
+    data: bytes
+    size: int
+
+
+def is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def is_plain(path: str, encoding: str) -> bool:
+    """Whether the bytes at `path` are UTF-8 text as it stands, so that it may be cut anywhere."""
+    filesystem, inner = locate(path)
+    with filesystem.open_input_file(inner) as file:
+        head = file.read(16)
+    packed = head.startswith(GZIP) or _ZSTD.match(head) or any(re.match(m, head) for m in _UNREAD)
+    return is_utf8(encoding) and not packed and not any(head.startswith(m) for m, _ in _MARKS)
+
+
+def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Iterator[bytes]:
+    """The whole file as UTF-8 in chunks of about CHUNK bytes; remarks about it go to `notes`.
+
+    Bytes that are not valid in `encoding` stay invalid in the result, for each row to answer for.
+    Raises Damaged after the last bytes that can be read, OSError where there are none.
+    """
+    filesystem, inner = locate(path)
+    with filesystem.open_input_stream(inner, compression=None) as stream:
+        chunks = _with_head(iter(lambda: stream.read(CHUNK), b""))
+        head = next(chunks)
+        if head.startswith(GZIP):
+            chunks = _with_head(gunzip(chunks, CHUNK, notes))
+            head = next(chunks)
+        elif _ZSTD.match(head):
+            chunks = _with_head(_unzstd(chunks))
+            head = next(chunks)
+        elif head and compression != "none":
+            notes.append(("not_compressed", f"named as {compression}, holds plain text; read so"))
+        _refuse(head)
+        yield from _as_utf8(chunks, head, encoding, notes)
+
+
+def byte_chunks(path: str, start: int) -> Iterator[bytes]:
+    """The file from byte `start` on, as it stands."""
+    filesystem, inner = locate(path)
+    with filesystem.open_input_file(inner) as file:
+        file.seek(start)
+        yield from iter(lambda: file.read(CHUNK), b"")
+
+
+def _with_head(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """First the first 16 bytes or what there is, to look at; then everything, they included."""
+    held = b""
+    source = iter(chunks)
+    for chunk in source:
+        held += chunk
+        if len(held) >= 16:
+            break
+    yield held[:16]
+    yield held
+    yield from source
+
+
+def _refuse(head: bytes) -> None:
+    for magic, kind in _UNREAD.items():
+        if re.match(magic, head):
+            raise OSError(
+                f"the bytes are {kind}, which is not read under this format; recompress with "
+                f"gzip or zstd, or set format to what the file is"
+            )
+
+
+def _as_utf8(chunks: Iterator[bytes], head: bytes, encoding: str, notes: Notes) -> Iterator[bytes]:
+    mark = next((name for bytes_, name in _MARKS if head.startswith(bytes_)), None)
+    if mark is not None:
+        if codecs.lookup(mark).name not in codecs.lookup(encoding).name:
+            notes.append(("encoding", f"read as {mark} by its byte-order mark, not as {encoding}"))
+        yield from _transcode(chunks, mark)
+    elif head.startswith(codecs.BOM_UTF8):
+        first = next(chunks)
+        yield first[len(codecs.BOM_UTF8) :]
+        yield from chunks
+    elif is_utf8(encoding):
+        yield from chunks
+    else:
+        yield from _transcode(chunks, encoding)
+
+
+def _transcode(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    # Bad input becomes lone surrogates, whose UTF-8 is invalid: so every row is judged by itself.
+    errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    try:
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+        yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        raise Damaged("invalid_encoding", f"not {encoding} from here on: {error}") from error
+
+
+def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    frame = None
+    for chunk in chunks:
+        parts: list[bytes] = []
+        for start in range(0, len(chunk), _ZSTD_FEED):
+            data = chunk[start : start + _ZSTD_FEED]
+            while data:
+                frame = frame or decompressor.decompressobj()
+                try:
+                    parts.append(frame.decompress(data))
+                except zstandard.ZstdError as error:
+                    yield b"".join(parts)
+                    raise Damaged("corrupt_zstd", f"cannot be read further: {error}") from error
+                data, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+            if sum(map(len, parts)) > CHUNK:
+                yield b"".join(parts)
+                parts = []
+        yield b"".join(parts)
+    if frame is not None:
+        raise Damaged("truncated_zstd", "the file ends inside a frame; fetch it again")
+
+
+def pieces(
+    chunks: Iterable[bytes], separator: bytes, limit: int, offset: int = 0
+) -> Iterator[Piece]:
+    """Cuts a stream at `separator`, which is left out; an empty last piece is none.
+
+    Offsets count from `offset`. Damaged is passed on with `rest`, the start of the unended piece.
+    """
+    held: list[bytes] = []  # the unended piece; only its head once size is above the limit
+    seam = b""  # its last bytes, which may begin a separator
+    size = 0
+    tail = len(separator) - 1
+    try:
+        for chunk in chunks:
+            joined = seam + chunk
+            if separator not in joined:
+                size += len(chunk)
+                held.append(chunk)
+                if size > limit:
+                    held = [b"".join(held)[:_HEAD]]
+                seam = joined[-tail:] if tail else b""
+                continue
+            if size > limit:
+                first, *others = joined.split(separator)
+                size += len(first) - len(seam)
+                yield Piece(offset, b"".join(held)[:_HEAD], size)
+            else:
+                first, *others = b"".join([*held, chunk]).split(separator)
+                size = len(first)
+                yield _piece(offset, first, limit)
+            offset += size + len(separator)
+            last = others.pop()
+            for data in others:
+                yield _piece(offset, data, limit)
+                offset += len(data) + len(separator)
+            held, size, seam = [last], len(last), last[-tail:] if tail else b""
+    except Damaged as damage:
+        damage.rest = b"".join(held)[:_HEAD]
+        raise
+    if size:
+        yield Piece(offset, b"".join(held), size)
+
+
+def _piece(offset: int, data: bytes, limit: int) -> Piece:
+    return Piece(offset, data if len(data) <= limit else data[:_HEAD], len(data))

@@ -1,0 +1,1 @@
+"""Distances between two corpora: pure functions of their rates or of their additive sums."""

@@ -1,0 +1,244 @@
+"""What a machine must have for dftspark to run, checked one by one, each with its remedy.
+
+Cost  under a second, and about ten for the Spark session that is started to see that one starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow.fs import FileType
+
+from dftspark import java
+from dftspark.errors import DftsparkError
+from dftspark.location import Location, free_bytes, writing
+
+_MEMORY_GIB = 2.0
+_DISK_GIB = 1.0
+_PROBE_SECONDS = 180
+_RAISED = re.compile(r"[\w.]{0,200}(Error|Exception|Problem)\b")
+_CGROUP = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `remedy` is empty where all is well."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(out: str = "runs", spark: bool = True, master: str | None = None) -> Iterator[Check]:
+    """Every check in turn; a check that itself breaks is a problem, not the end."""
+    checks: list[tuple[str, Callable[[], Check]]] = [
+        ("Python", _python),
+        ("Java", _java),
+        *((name, partial(_package, name, *bounds)) for name, bounds in _PACKAGES.items()),
+        ("memory", _memory),
+        ("storage", partial(_storage, out)),
+        ("GPU", _gpu),
+    ]
+    if spark:
+        checks.append(("Spark session", partial(_session, master)))
+    for name, check in checks:
+        try:
+            yield check()
+        except Exception as error:
+            yield Check(name, False, f"{type(error).__name__}: {error}", "The check itself failed.")
+
+
+_SPARK = "pip install 'dftspark[spark]'"
+_COMPUTE = "pip install 'dftspark[compute]'"
+_PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
+    "pyspark": ((4, 1), (5, 0), _SPARK),
+    "pyarrow": ((18, 0), (27, 0), "pip install 'pyarrow>=18,<27'"),
+    "numpy": ((2, 0), (3, 0), "pip install 'numpy>=2,<3'"),
+    "pandas": ((2, 2), (3, 0), "pip install 'pandas>=2.2,<3'; Spark does not take pandas 3 yet"),
+    "numba": ((0, 61), (1, 0), _COMPUTE),
+    "scipy": ((1, 14), (2, 0), _COMPUTE),
+    "tokenizers": ((0, 21), (1, 0), _COMPUTE),
+}
+_ONLY_LOOKED_UP = frozenset({"pyspark"})  # the session check imports it, in a process of its own
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} at {sys.executable}"
+    ok = sys.version_info >= (3, 11)
+    return Check("Python", ok, found, "" if ok else "Use Python 3.11 or newer.")
+
+
+def _java() -> Check:
+    chosen = java.find_java()
+    if chosen is None:
+        seen = ", ".join(f"Java {found.version} in {found.home}" for found in java.candidates())
+        return Check("Java", False, seen or "none found", java.REMEDY)
+    found = f"{chosen.version} in {chosen.home}, by {chosen.source}"
+    asked = os.environ.get("JAVA_HOME")
+    if asked and chosen.source != "JAVA_HOME":
+        return Check(
+            "Java", True, f"{found}; JAVA_HOME={asked} is not Java {java.OLDEST} or newer, ignored"
+        )
+    if not chosen.vector:
+        found += f"; without jdk.incubator.vector, so through {java.shim(chosen.home)}"
+    return Check("Java", True, found)
+
+
+def _package(name: str, least: tuple[int, int], below: tuple[int, int], remedy: str) -> Check:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", remedy)
+    if not least <= _release(version) < below:
+        wanted = f">={least[0]}.{least[1]},<{below[0]}.{below[1]}"
+        return Check(name, False, f"{version}, not {wanted}", remedy)
+    if name not in _ONLY_LOOKED_UP:
+        importlib.import_module(name)  # a binary that does not fit its neighbors fails here
+    return Check(name, True, version)
+
+
+def _memory() -> Check:
+    free = _free_memory()
+    if free is None:
+        return Check("memory", True, "the system does not tell")
+    ok = free >= _MEMORY_GIB * 2**30
+    remedy = "" if ok else f"Have {_MEMORY_GIB:.0f} GiB free, or lower ngrams.buffer_mb."
+    return Check("memory", ok, f"{free / 2**30:.1f} GiB free", remedy)
+
+
+def _storage(out: str) -> Check:
+    place = Location.parse(out)
+    if not place.local:
+        there = "is there" if place.kind != FileType.NotFound else "answers, nothing there yet"
+        return Check("storage", True, f"{place} {there}")
+    folder = next(f for f in (Path(place.path), *Path(place.path).parents) if f.exists())
+    try:
+        with writing(place), tempfile.TemporaryFile(dir=folder):
+            free = (free_bytes(place) or 0) / 2**30
+    except DftsparkError as error:
+        return Check("storage", False, str(error), "Choose another --out.")
+    ok = free >= _DISK_GIB
+    remedy = "" if ok else f"Free {_DISK_GIB:.0f} GiB, or choose another --out."
+    return Check("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
+
+
+def _gpu() -> Check:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Check("GPU", True, "none found; everything works on the CPU")
+    said = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30)
+    if said.returncode != 0 or not said.stdout.strip():
+        return Check("GPU", True, "nvidia-smi finds none; everything works on the CPU")
+    return Check("GPU", True, re.sub(r" \(UUID: [^)]*\)", "", said.stdout.strip()))
+
+
+def _session(master: str | None) -> Check:
+    """Starts Spark in a process of its own, so that its noise and its hanging stay there."""
+    program = "import sys; from dftspark.doctor import probe; probe(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, *([master] if master else [])]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        remedy = "Look for a proxy, a firewall, or a host name that does not resolve."
+        return Check("Spark session", False, f"no answer in {_PROBE_SECONDS} s", remedy)
+    if done.returncode != 0:
+        remedy = f"Mend what is above first. Everything Spark says: {sys.executable} -c '{program}'"
+        return Check("Spark session", False, _reason(done.stderr), remedy)
+    return _compared(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _compared(told: dict[str, dict[str, str]]) -> Check:
+    driver, worker = told["driver"], told["worker"]
+    unlike = [name for name in driver if name != "executable" and driver[name] != worker[name]]
+    if unlike:
+        found = "; ".join(f"{n}: driver {driver[n]}, worker {worker[n]}" for n in unlike)
+        remedy = "Set PYSPARK_PYTHON to the Python of the driver, with the same packages."
+        return Check("Spark session", False, found, remedy)
+    versions = ", ".join(f"{name} {driver[name]}" for name in ("python", "pyarrow", "dftspark"))
+    return Check("Spark session", True, f"starts and computes; worker like driver: {versions}")
+
+
+def _reason(said: str) -> str:
+    """The line of a traceback that names the error, else the last line."""
+    lines = [line for line in said.splitlines() if line.strip()] or ["it stopped without a word"]
+    named = [line for line in lines if _RAISED.match(line)]
+    return (named or lines)[-1]
+
+
+def probe(master: str | None = None) -> None:
+    """Prints what the driver and a worker of a fresh session are, as a line of JSON."""
+    from dftspark.spark.session import session
+
+    with session("doctor", master) as spark:
+        (row,) = spark.range(1).mapInArrow(_tell, "told string").collect()
+    print(json.dumps({"driver": _versions(), "worker": json.loads(row["told"])}))
+
+
+def _tell(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        told = [json.dumps(_versions())] * batch.num_rows
+        yield pa.RecordBatch.from_arrays([pa.array(told)], names=["told"])
+
+
+def _versions() -> dict[str, str]:
+    from dftspark import __version__
+
+    return {
+        "executable": sys.executable,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "pyarrow": pa.__version__,
+        "dftspark": __version__,
+    }
+
+
+def _release(version: str) -> tuple[int, int]:
+    matched = re.match(r"(\d+)\.(\d+)", version)
+    return (int(matched[1]), int(matched[2])) if matched else (0, 0)
+
+
+def _free_memory() -> float | None:
+    limits = [_system_memory(), *map(_cgroup_memory, _CGROUP)]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def _system_memory() -> float | None:
+    try:
+        said = Path("/proc/meminfo").read_text()
+    except OSError:
+        return _all_memory()
+    matched = re.search(r"^MemAvailable:\s+(\d+) kB", said, re.MULTILINE)
+    return float(matched[1]) * 1024 if matched else _all_memory()
+
+
+def _all_memory() -> float | None:
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (ValueError, OSError):
+        return None
+
+
+def _cgroup_memory(limit: Path) -> float | None:
+    try:
+        said = limit.read_text().strip()
+    except OSError:
+        return None  # no control group of this kind
+    return float(said) if said.isdigit() else None

@@ -1,0 +1,59 @@
+"""Every error dftspark raises on purpose. Each says what is wrong, which values, what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DftsparkError(Exception):
+    """Base class. The command line and the jobs catch it once, at the edge."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(DftsparkError, ValueError):
+    """A configuration, or the command line beside it, asks for what cannot be."""
+
+    exit_code = 2
+
+
+class CheckFailed(DftsparkError):
+    """The run is complete and published; one of its checks failed."""
+
+    exit_code = 3
+
+
+class InputError(DftsparkError):
+    """Input is missing, empty, one-sided, or has more rejects than the configuration allows."""
+
+    exit_code = 4
+
+
+class EnvironmentProblem(DftsparkError):
+    """Java, Spark, storage or a package is missing or unfit; `dftspark doctor` explains."""
+
+    exit_code = 75
+
+
+class ShapeError(DftsparkError, ValueError):
+    """An array does not have the documented shape."""
+
+
+class StateFormatError(DftsparkError, ValueError):
+    """Bytes that are not a state, or a state of another format version."""
+
+
+class IncomparableProfiles(DftsparkError, ValueError):
+    """Two profiles were built by differently parameterized statistics."""
+
+    exit_code = 2
+
+    def __init__(self, statistic: str, human: str, model: str) -> None:
+        self.statistic, self.human, self.model = statistic, human, model
+        super().__init__(
+            f"cannot compare {statistic}: its two profiles were built with unlike parameters\n"
+            f"  human  {human}\n"
+            f"  model  {model}\n"
+            f"States of unlike parameters neither merge nor compare. Profile the older corpus "
+            f"again under the configuration of the newer one."
+        )

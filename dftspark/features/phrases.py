@@ -1,0 +1,139 @@
+"""From hashes back to text: where the n-grams that a table may list occur, and one example each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dftspark import schema
+from dftspark.features.hashing import BLOCK_BITS
+from dftspark.features.ngrams import Rows, ngram_keys
+from dftspark.features.tokens import Tokenizer
+
+_EXCERPT = 160  # characters of an example, the n-gram in the middle
+_UNSEEN = np.int64(2**63 - 1)
+
+
+def merged_blocks(rows: Rows) -> Rows:
+    """One row an n-gram: its blocks added up, keys with zero block bits, still sorted."""
+    if not len(rows.key):
+        return rows
+    gram = rows.key >> BLOCK_BITS
+    starts = np.flatnonzero(np.r_[True, gram[1:] != gram[:-1]])
+    columns = [np.add.reduceat(column, starts) for column in rows[1:]]
+    return Rows(gram[starts] << BLOCK_BITS, *columns)
+
+
+def phrase_keys(rows: Rows, quota: int) -> NDArray[np.uint64]:
+    """Keys of the `quota` most frequent n-grams of a key range, sorted; ties by smaller key."""
+    grams = merged_blocks(rows)
+    if len(grams.key) <= quota:
+        return grams.key
+    least = np.partition(grams.count, -quota)[-quota]
+    above = np.flatnonzero(grams.count > least)
+    ties = np.flatnonzero(grams.count == least)[: quota - len(above)]
+    return grams.key[np.sort(np.r_[above, ties])]
+
+
+@dataclass
+class Occurrences:
+    """The best occurrence so far of each wanted n-gram of a corpus, by order.
+
+    keys   (K,) uint64, sorted   hash  (K,) int64, of the example's doc_id, smallest wins
+    found  (doc_id, text, tokens, excerpt) of the example, None before any
+    """
+
+    keys: dict[int, NDArray[np.uint64]]
+    hash: dict[int, NDArray[np.int64]]
+    found: dict[int, list[tuple[str, str, list[str], str] | None]]
+
+    @classmethod
+    def none(cls, keys: dict[int, NDArray[np.uint64]]) -> Occurrences:
+        return cls(
+            keys,
+            {n: np.full(len(k), _UNSEEN) for n, k in keys.items()},
+            {n: [None] * len(k) for n, k in keys.items()},
+        )
+
+    def batches(self, corpus: str) -> Iterator[pa.RecordBatch]:
+        """Rows of schema.PHRASES."""
+        for n, keys in self.keys.items():
+            seen = [i for i, example in enumerate(self.found[n]) if example is not None]
+            for start in range(0, len(seen), 2048):
+                part = seen[start : start + 2048]
+                ids, texts, tokens, excerpts = zip(*(self.found[n][i] for i in part), strict=True)  # type: ignore[misc]
+                columns = [
+                    [corpus] * len(part), [n] * len(part), keys[part].view(np.int64),
+                    self.hash[n][part], ids, texts, tokens, excerpts,
+                ]  # fmt: skip
+                arrays = [pa.array(c, f.type) for c, f in zip(columns, schema.PHRASES, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema.PHRASES)
+
+
+def find_phrases(
+    best: Occurrences,
+    words: Tokenizer,
+    texts: pa.Array,
+    doc_ids: list[str],
+    doc_hashes: NDArray[np.int64],
+) -> None:
+    """Looks for the wanted n-grams in some documents and keeps the better examples in `best`."""
+    tokens = words.tokenize(texts, spans=True)
+    for n, keys in best.keys.items():
+        here = ngram_keys(tokens.hashes, tokens.offsets, n)
+        which, where = _better(here, tokens.offsets, keys, best.hash[n], doc_hashes)
+        documents = np.searchsorted(tokens.offsets, where, side="right") - 1
+        for i, first, d in zip(which, where.tolist(), documents.tolist(), strict=True):
+            span = words.token_texts(texts, tokens, first, n)
+            best.found[n][i] = (
+                doc_ids[d],
+                words.ngram_text(texts, tokens, first, n),
+                span,
+                words.excerpt(texts, tokens, d, first, n, _EXCERPT),
+            )
+
+
+def _better(
+    here: NDArray[np.uint64],
+    offsets: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+    best: NDArray[np.int64],
+    doc_hashes: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(which of `keys`, first token) of each improved example; lowers `best` in place."""
+    if not len(keys):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    where = np.full(len(keys), -1, np.int64)
+    _scan(here, offsets, keys, _index(keys), best, doc_hashes, where)
+    which = np.flatnonzero(where >= 0)
+    return which, where[which]
+
+
+def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where the keys with each leading 16 bits start: almost every lookup ends there."""
+    leading = (keys >> np.uint64(48)).astype(np.int64)
+    return np.searchsorted(leading, np.arange((1 << 16) + 1)).astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _scan(
+    here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
+) -> None:
+    for d in range(len(offsets) - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            key = here[i]
+            lead = np.int64(key >> np.uint64(48))
+            for k in range(index[lead], index[lead + 1]):
+                if keys[k] == key:
+                    if doc_hashes[d] < best[k]:
+                        best[k] = doc_hashes[d]
+                        where[k] = i
+                    break
+
+

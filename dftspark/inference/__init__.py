@@ -1,0 +1,1 @@
+"""Intervals, tests, floors and smallest detectable values, all from block sums."""

@@ -1,0 +1,129 @@
+"""Places in any file system pyarrow reaches, and what to do when storage says no."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from dftspark.errors import ConfigError, EnvironmentProblem
+
+# The user part may hold a raw secret with slashes in it; a port number is not a secret.
+_USERINFO = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/@:]{0,256}:(?!\d{1,5}/)[^\s@]{0,512}@"
+    r"(?:[^\s/@]{0,256}@)*"
+)
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space, or choose another `out`.",
+    errno.EDQUOT: "Free some space, raise the quota, or choose another `out`.",
+    errno.EFBIG: "The file-size limit (ulimit -f) or the file system is too small for the run.",
+    errno.EACCES: "Choose an `out` that this user may write.",
+    errno.EPERM: "Choose an `out` that this user may write.",
+    errno.EROFS: "The file system is read-only; choose another `out`.",
+    errno.ENOTDIR: "A part of the path is a file, not a folder; choose another `out`.",
+    errno.EEXIST: "A file of that name is in the way; choose another `out`.",
+}
+
+
+def redact(text: str) -> str:
+    """The text with `user:password@` of every URI in it blotted out."""
+    return _USERINFO.sub(r"\1***@", text)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder: `path` inside `filesystem`, and `name` as people write it."""
+
+    filesystem: fs.FileSystem
+    path: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """Local paths become absolute; s3a: and s3n: are read as s3:."""
+        if "://" not in text and not text.startswith("file:"):
+            path = str(Path(text).expanduser().absolute())
+            return cls(fs.LocalFileSystem(), path, path)
+        if text.startswith("file:"):
+            path = "/" + text.removeprefix("file:").strip("/")
+            return cls(fs.LocalFileSystem(), path, path)
+        try:
+            filesystem, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", text))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ConfigError(
+                f"{redact(text)}: {redact(str(error))}. Use a local path or an s3a:, gs:, abfs: "
+                f"or hdfs: URI."
+            ) from error
+        except OSError as error:
+            raise EnvironmentProblem(f"{redact(text)}: {redact(str(error))}") from error
+        return cls(filesystem, path.rstrip("/"), text.rstrip("/"))
+
+    def __truediv__(self, child: str) -> Location:
+        return Location(self.filesystem, f"{self.path}/{child}", f"{self.name}/{child}")
+
+    def __str__(self) -> str:
+        return redact(self.name)
+
+    @property
+    def local(self) -> bool:
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    @property
+    def for_spark(self) -> str:
+        """With a scheme, because a cluster's default file system may be another one."""
+        return f"file:{self.path}" if self.local else self.name
+
+    @property
+    def kind(self) -> fs.FileType:
+        with _reading(self):
+            return self.filesystem.get_file_info(self.path).type
+
+    def children(self, recursive: bool = False) -> list[fs.FileInfo]:
+        with _reading(self):
+            return self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=recursive))
+
+
+@contextmanager
+def writing(location: Location) -> Iterator[None]:
+    """Turns what storage answers into an EnvironmentProblem: place, space, remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "`dftspark doctor --out` checks the storage.")
+        reason = os.strerror(error.errno) if error.errno else redact(str(error)).rstrip(". ")
+        raise EnvironmentProblem(
+            f"cannot write {location}: {reason}{_space(location)}. {remedy}"
+        ) from error
+
+
+@contextmanager
+def _reading(location: Location) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot read {location}: {redact(str(error))}") from error
+
+
+def free_bytes(location: Location) -> int | None:
+    """Free space where the location is or would be; None where storage does not tell."""
+    if not location.local:
+        return None
+    path = Path(location.path)
+    for folder in (path, *path.parents):
+        if folder.is_dir():
+            return shutil.disk_usage(folder).free
+    return None
+
+
+def _space(location: Location) -> str:
+    free = free_bytes(location)
+    return "" if free is None else f" ({free / 2**20:,.1f} MiB free there)"

@@ -1,0 +1,151 @@
+"""The step that makes a run visible: read every table back, then put the manifest in place.
+
+Source  A killed or failed run must leave nothing that looks finished, so the manifest is the last
+        file, it appears whole or not at all, and it never replaces another.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import numbers
+import os
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileInfo, FileType
+
+from dftspark import schema
+from dftspark.errors import EnvironmentProblem, ShapeError
+from dftspark.location import Location, redact
+
+_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_READERS = 16
+
+
+def check_columns(name: str, found: pa.Schema) -> None:
+    if name not in schema.TABLES:
+        raise ShapeError(f"schema.TABLES has no table {name!r}; it has {sorted(schema.TABLES)}")
+    expected = [(column.name, column.type) for column in schema.TABLES[name]]
+    got = [(column.name, column.type) for column in found]
+    if got != expected:
+        raise ShapeError(
+            f"table {name} is not as schema.TABLES says\n"
+            f"  missing    {[f'{n}: {kind}' for n, kind in expected if (n, kind) not in got]}\n"
+            f"  not in it  {[f'{n}: {kind}' for n, kind in got if (n, kind) not in expected]}\n"
+            f"  order expected  {[n for n, _ in expected]}"
+        )
+
+
+def tables(run: Location) -> dict[str, dict[str, int]]:
+    """Rows and bytes of every table in a run's folder. EnvironmentProblem where one is broken."""
+    names = sorted(i.base_name for i in run.children() if i.base_name.endswith(".parquet"))
+    return {name.removesuffix(".parquet"): _read_back(run / name) for name in names}
+
+
+def _parts(table: Location) -> list[FileInfo]:
+    if table.kind == FileType.File:
+        return [table.filesystem.get_file_info(table.path)]
+    return [
+        info
+        for info in table.children(recursive=True)
+        if info.type == FileType.File
+        and info.base_name.endswith(".parquet")
+        and not any(
+            part.startswith((".", "_")) for part in info.path[len(table.path) + 1 :].split("/")
+        )
+    ]
+
+
+def _read_back(table: Location) -> dict[str, int]:
+    # A footer that can be read is also the proof that its file is whole.
+    parts = _parts(table)
+    if not parts:
+        raise EnvironmentProblem(
+            f"{table} has no Parquet file after it was written. `out` must be storage that the "
+            f"driver and every executor see."
+        )
+    with ThreadPoolExecutor(_READERS) as pool:
+        rows = list(pool.map(partial(_rows, table), parts))
+    return {"rows": sum(rows), "bytes": sum(part.size for part in parts)}
+
+
+def _rows(table: Location, part: FileInfo) -> int:
+    try:
+        if table.local:
+            _sync(part.path)
+        with table.filesystem.open_input_file(part.path) as file:
+            footer = pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EnvironmentProblem(
+            f"{part.path} cannot be read back after it was written: {error} The run is not "
+            f"published; start it again."
+        ) from error
+    name = table.path.rsplit("/", 1)[-1].removesuffix(".parquet")
+    if name in schema.TABLES:
+        check_columns(name, footer.schema_arrow)
+    return int(footer.metadata.num_rows)
+
+
+def put(folder: Location, name: str, data: bytes) -> None:
+    """Makes the file in one step. FileExistsError on local storage where there is one."""
+    target, temporary = folder / name, folder / f".{name}.{secrets.token_hex(3)}"
+    if folder.filesystem.type_name in _OBJECT_STORES:  # an object appears whole or not at all
+        _write(target, data)
+        return
+    _write(temporary, data)
+    if not folder.local:
+        folder.filesystem.move(temporary.path, target.path)
+        return
+    _sync(temporary.path)
+    _move_without_replacing(temporary.path, target.path)
+    _sync(folder.path)
+    _sync(str(Path(folder.path).parent))
+
+
+def _write(target: Location, data: bytes) -> None:
+    with target.filesystem.open_output_stream(target.path) as stream:
+        stream.write(data)
+
+
+def _move_without_replacing(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        Path(source).rename(target)
+    else:
+        Path(source).unlink()
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def plain(value: Any, place: str) -> Any:
+    """The value as JSON has it: no secrets, no nan."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, f"{place}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, str):
+        return redact(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    raise ShapeError(f"{place} is a {type(value).__name__}, which JSON does not have")

@@ -1,0 +1,138 @@
+"""A run as a newcomer wants to see it on a terminal: the verdict, the numbers, the words."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dftspark.report import counts, words
+from dftspark.report.text import bar, block, number, ratio, visible
+from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
+from dftspark.store import Run
+
+_IN_FULL = 4  # more models than this are a ranking without pages
+_FAMILIES = re.compile(r"(l2|jensen_shannon|total_variation)_\dgram")
+_BAR = 6
+
+
+def render(run: Run, console: Console, rows: int = 12) -> None:
+    """Prints the run. `rows` is the number of lines of each table of words."""
+    title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
+    _line(console, visible(title or run.id), "bold")
+    metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
+    models = ranked(metrics)
+    if len(models) > 1:
+        _ranking(console, models)
+    if len(models) <= _IN_FULL:
+        for main in models:
+            _model(console, run, metrics, main, rows)
+        _strata(console, metrics, models)
+    counts.render(run, console)
+    _next_steps(console, run, models)
+
+
+def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int) -> None:
+    confidence = run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95)
+    console.print()
+    console.rule(Text(visible(main["model"]), "bold"), align="left", style="dim")
+    console.print(Text(verdict(main, confidence), f"bold {_color(main)}"))
+    console.print()
+    pair = (main["model"], main["stratum"])
+    _metrics(console, [r for r in metrics if (r["model"], r["stratum"]) == pair], confidence)
+    if "ngrams" in run.tables:
+        words.render(run, console, *pair, rows)
+
+
+def _metrics(console: Console, found: list[Row], confidence: float) -> None:
+    shown = [row for row in found if _FAMILIES.fullmatch(row["metric"])] or found
+    table = _table("metric", "value", f"{confidence:.0%} CI", "floor", "ratio", "", "p", "mde")
+    for row in shown:
+        name = Text(visible(row["metric"]))
+        table.add_row(name, *_numbers(row, shown, console), number(real(row["mde"])))
+    console.print(table)
+    _notes(console, shown)
+    if len(shown) < len(found):
+        _line(console, f"{len(found) - len(shown)} more are in the table `metrics`.", "dim")
+
+
+def _ranking(console: Console, models: list[Row]) -> None:
+    console.print()
+    title = f"{len(models)} models by {spoken(models[0]['metric'])}, nearest to human first"
+    _line(console, title, "bold")
+    table = _table("model", "value", "CI", "floor", "ratio", "", "p")
+    for row in models:
+        table.add_row(Text(visible(row["model"])), *_numbers(row, models, console))
+    console.print(table)
+    _notes(console, models)
+
+
+def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
+    mains = {row["metric"] for row in models}
+    inside = [row for row in metrics if row["stratum"] and row["metric"] in mains]
+    if not inside:
+        return
+    console.print()
+    _line(console, f"{spoken(inside[0]['metric'])} within each stratum", "bold")
+    table = _table("stratum", "value", "CI", "floor", "ratio", "", "p", "model")
+    for row in sorted(inside, key=lambda row: (row["stratum"], row["model"])):
+        names = [Text(visible(row[name])) for name in ("stratum", "model")]
+        table.add_row(names[0], *_numbers(row, inside, console), names[1])
+    console.print(table)
+    _notes(console, inside)
+
+
+def _next_steps(console: Console, run: Run, models: list[Row]) -> None:
+    path = visible(run.path)
+    steps = [f"show {path} {name}" for name in ("metrics", "ngrams") if name in run.tables]
+    if run.manifest["tables"].get("rejects", {}).get("rows"):
+        steps.append(f"show {path} rejects")
+    if "profile" in run.tables:
+        steps.append(f"compare CONF --profile {path}")
+    console.print()
+    if not models:
+        _line(console, "Nothing is compared yet.")
+    _line(console, f"Run: {path}", "bold")
+    for step in steps:
+        _line(console, f"  dftspark {step}")
+
+
+def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
+    times = real(row["ratio_to_floor"])
+    known = [r for r in (real(other["ratio_to_floor"]) for other in beside) if not math.isnan(r)]
+    length = bar(times / max(known, default=1.0), _BAR, block(console))
+    return [
+        number(real(row["value"])),
+        interval(row),
+        number(real(row["floor"])),
+        ratio(times),
+        Text(length, _color(row)),
+        p_value(row),
+    ]
+
+
+def _notes(console: Console, rows: list[Row]) -> None:
+    for reason in sorted({missing(row) for row in rows} - {""}):
+        affected = sum(missing(row) == reason for row in rows)
+        _line(console, f"- {reason}" + (f"; {affected} rows" if affected > 1 else ""), "dim")
+
+
+def _color(row: Row) -> str:
+    times = real(row["ratio_to_floor"])
+    return "yellow" if math.isnan(times) else "red" if times > 1 else "green"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(first, overflow="fold")
+    for name in others:
+        left = name in ("", "model")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    return table
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style), soft_wrap=True)

@@ -1,0 +1,116 @@
+"""What the metrics table says in words. Pure functions of its rows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from dftspark.report.text import MISSING, number, ratio, visible
+
+Row = dict[str, Any]
+
+MAIN = "l2_1gram"
+_L2 = re.compile(r"l2_(\d)gram")
+
+
+def headline(metrics: pa.Table) -> str:
+    """The outcome in one short line: the model farthest from human, and the nearest."""
+    models = ranked(metrics.to_pylist())
+    if not models:
+        return ""
+    if len(models) == 1:
+        return _beside_floor(models[0])
+    return f"farthest {_beside_floor(models[-1])}; nearest {_beside_floor(models[0])}"
+
+
+def verdict(main: Row, confidence: float = 0.95) -> str:
+    """One sentence on a model, from the row that `ranked` gives for it."""
+    name, times = visible(main["model"]), real(main["ratio_to_floor"])
+    if math.isnan(times):
+        said = f"{name} has no human-human floor to stand beside"
+    elif times > 1:
+        said = (
+            f"{name} is {number(times, 2)} times as far from human as two halves of the human "
+            f"text are from each other"
+        )
+    else:
+        said = (
+            f"{name} is no farther from human than two halves of the human text are from each other"
+        )
+    return f"{said} ({_evidence(main, confidence)})."
+
+
+def ranked(metrics: Iterable[Row]) -> list[Row]:
+    """The row that stands for each model, nearest to human first, those without a value last."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in metrics:
+        rows[row["model"]].append(row)
+    mains = [min(of_model, key=_standing) for of_model in rows.values()]
+    return sorted(mains, key=_nearness)
+
+
+def spoken(metric: str) -> str:
+    """`l2_1gram` as `token L2`, `l2_3gram` as `3-gram L2`; other metrics by their own name."""
+    order = _L2.fullmatch(metric)
+    if order is None:
+        return visible(metric)
+    return "token L2" if order[1] == "1" else f"{order[1]}-gram L2"
+
+
+def interval(row: Row) -> str:
+    low, high = real(row["ci_low"]), real(row["ci_high"])
+    if math.isnan(low) or math.isnan(high):
+        return MISSING
+    return f"{number(low)}{' to ' if low < 0 else '-'}{number(high)}"
+
+
+def p_value(row: Row) -> str:
+    p = real(row["p_value"])
+    return MISSING if math.isnan(p) else f"{p:.2g}"
+
+
+def missing(row: Row) -> str:
+    """Why numbers of the row are nan; empty where none is."""
+    if math.isnan(real(row["value"])):
+        return "no value: one side has no such n-gram"
+    if math.isnan(real(row["ci_low"])):
+        return f"no interval: too few clusters ({row['blocks'] or 0} blocks a side)"
+    if math.isnan(real(row["ratio_to_floor"])):
+        return "no ratio: the human-human floor is missing or zero"
+    return ""
+
+
+def real(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _evidence(main: Row, confidence: float) -> str:
+    estimate = f"{spoken(main['metric'])} {number(real(main['value']))}"
+    shown, p = interval(main), real(main["p_value"])
+    parts = [f"{estimate}, {confidence:.0%} CI {shown}" if shown != MISSING else estimate]
+    if not math.isnan(real(main["floor"])):
+        parts.append(f"human-human floor {number(real(main['floor']))}")
+    if not math.isnan(p):
+        parts.append(f"p = {p:.2g}" + (", which may be chance" if p > 0.05 else ""))
+    return "; ".join([*parts, missing(main)] if missing(main) else parts)
+
+
+def _beside_floor(main: Row) -> str:
+    times = real(main["ratio_to_floor"])
+    value = f"{visible(main['model'])}: {spoken(main['metric'])} {number(real(main['value']))}"
+    return value if math.isnan(times) else f"{value}, {ratio(times)} the floor"
+
+
+def _standing(row: Row) -> tuple[bool, bool, str, str]:
+    return row["stratum"] != "", row["metric"] != MAIN, row["metric"], row["stratum"]
+
+
+def _nearness(row: Row) -> tuple[bool, float, str]:
+    value = real(row["value"])
+    unknown = math.isnan(value)
+    return unknown, 0.0 if unknown else value, row["model"]

@@ -1,0 +1,132 @@
+"""Over- and under-used tokens and phrases, as two-sided bars."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dftspark.report.text import MISSING, bar, block, number, ratio, visible
+from dftspark.report.verdict import real
+from dftspark.store import Run
+
+Row = dict[str, Any]
+
+_COLUMNS = [
+    "model",
+    "stratum",
+    "n",
+    "text",
+    "tokens",
+    "per_million_human",
+    "per_million_model",
+    "log_odds",
+    "q_value",
+    "contribution",
+    "share",
+]
+_BAR = 7
+_LEVEL = 0.05
+
+
+def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+    """Prints tokens and phrases of one pair; `rows` lines each, half of them over-used."""
+    table = run.table("ngrams", _COLUMNS)
+    chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
+    listed = [row for row in table.filter(chosen).to_pylist() if row["text"] is not None]
+    tokens = [row for row in listed if row["n"] == 1]
+    phrases = [row for row in listed if row["n"] > 1 and any(map(str.isalnum, row["text"]))]
+    _print(console, "tokens", _two_sided(tokens, rows))
+    _print(console, "phrases", _two_sided(phrases, rows))
+
+
+def _two_sided(rows: list[Row], lines: int) -> list[Row]:
+    """The over-used, then the under-used: tested ones first, by their share of L2 squared."""
+    over = [row for row in rows if row["contribution"] > 0]
+    under = [row for row in rows if row["contribution"] < 0]
+    half = lines // 2
+    return [*_strongest(over, lines - half), *_strongest(under, half)]
+
+
+def _strongest(rows: list[Row], lines: int) -> list[Row]:
+    taken: list[Row] = []
+    for row in sorted(rows, key=lambda row: (not _tested(row), -real(row["share"]), row["text"])):
+        if len(taken) == lines:
+            break
+        if not any(_same_phrase(row["tokens"], other["tokens"]) for other in taken):
+            taken.append(row)
+    return taken
+
+
+def _same_phrase(first: list[str] | None, second: list[str] | None) -> bool:
+    """One is inside the other, or they are two views of one longer phrase."""
+    short, long = sorted((first or [], second or []), key=len)
+    if len(short) < 2:
+        return False
+    least = max(2, len(short) - 1)
+    shifts = range(least - len(short), len(long) - least + 1)
+    return any(_agree(short, long, shift) for shift in shifts)
+
+
+def _agree(short: list[str], long: list[str], shift: int) -> bool:
+    inside = [(i, i + shift) for i in range(len(short)) if 0 <= i + shift < len(long)]
+    return all(short[i] == long[j] for i, j in inside)
+
+
+def _tested(row: Row) -> bool:
+    return real(row["q_value"]) <= _LEVEL
+
+
+def _print(console: Console, title: str, rows: list[Row]) -> None:
+    console.print()
+    if not rows:
+        console.print(Text(f"{title}: none differ", "bold"))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(Text(title, "bold"), overflow="fold", min_width=12)
+    for name in ("human/M", "model/M", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("under", justify="right", no_wrap=True, min_width=_BAR)
+    table.add_column("over", no_wrap=True, min_width=_BAR)
+    table.add_column("of L2^2", justify="right", no_wrap=True)
+    table.add_column("q", justify="right", no_wrap=True)
+    longest = max(abs(real(row["log_odds"])) for row in rows)
+    for row in rows:
+        table.add_row(*_cells(row, longest, console), style="" if _tested(row) else "dim")
+    console.print(table)
+    _explain(console, rows)
+
+
+def _cells(row: Row, longest: float, console: Console) -> list[Text]:
+    over, log_odds = row["contribution"] > 0, abs(real(row["log_odds"]))
+    drawn = bar(log_odds / longest if longest else 0.0, _BAR, block(console))
+    human, model, q = (
+        real(row[name]) for name in ("per_million_human", "per_million_model", "q_value")
+    )
+    return [
+        Text(visible(row["text"], 60)),
+        Text(number(human)),
+        Text(number(model)),
+        Text(ratio(model / human) if human else "new"),
+        Text("" if over else drawn, "blue"),
+        Text(drawn if over else "", "red"),
+        Text(_percent(real(row["share"]))),
+        Text(MISSING if math.isnan(q) else "<.001" if q < 0.001 else f"{q:.3f}"),
+    ]
+
+
+def _explain(console: Console, rows: list[Row]) -> None:
+    if any(math.isnan(real(row["q_value"])) for row in rows):
+        console.print(Text(f"q {MISSING}: in too few clusters for a test", "dim"))
+    if any(not row["per_million_human"] for row in rows):
+        console.print(Text("new: the human text does not have it", "dim"))
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
+        return MISSING
+    return "<0.1%" if share < 0.001 else f"{share:.1%}"

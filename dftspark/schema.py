@@ -1,0 +1,244 @@
+"""Every table's columns, with their meaning and unit. The one place where columns are named."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+DOCUMENTS = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("corpus", pa.string()),
+        ("role", pa.string()),
+        ("cluster", pa.string()),
+        ("stratum", pa.string()),
+        ("block", pa.int32()),
+        ("text", pa.string()),
+        ("prompt_id", pa.string()),
+        ("prompt", pa.string()),
+        ("model", pa.string()),
+        ("sampler", pa.map_(pa.string(), pa.string())),
+        ("date", pa.string()),
+    ]
+)
+
+REJECT_FIELDS = [
+    pa.field("corpus", pa.string(), metadata={"doc": "corpus as named in the configuration"}),
+    pa.field("file", pa.string(), metadata={"doc": "path as read"}),
+    pa.field("position", pa.string(), metadata={"doc": "line 12, row 12, byte 345, or empty"}),
+    pa.field("action", pa.string(), metadata={"doc": "rejected, duplicate, repaired or noted"}),
+    pa.field("reason", pa.string(), metadata={"doc": "a short code: invalid_utf8, text_missing"}),
+    pa.field("detail", pa.string(), metadata={"doc": "the reason in words, with the values"}),
+    pa.field("excerpt", pa.string(), metadata={"doc": "up to 80 characters of the row"}),
+]
+
+# One row per row read: a document (action null), an issue with a row, or both, as two rows.
+STAGED = pa.schema(
+    [field for field in DOCUMENTS if field.name != "block"]
+    + [pa.field("fields", pa.map_(pa.string(), pa.string()))]
+    + REJECT_FIELDS[1:]
+)
+
+
+_GROUP = [("corpus", pa.string()), ("stratum", pa.string()), ("n", pa.int32()), ("part", pa.int32())]
+
+PARTIAL_COUNTS = pa.schema([*_GROUP, ("state", pa.binary())])
+
+# The stored profile: `part` is the key range, of `parts`; states are encoded as in state.py.
+PROFILE = pa.schema(
+    [
+        *_GROUP,
+        ("parts", pa.int32()),
+        ("fingerprint", pa.string()),
+        ("rows", pa.int64()),
+        ("state", pa.binary()),
+        ("sketch", pa.binary()),
+        ("totals", pa.binary()),
+    ]
+)
+
+WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
+
+PHRASES = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("n", pa.int32()),
+        ("key", pa.int64()),
+        ("doc_hash", pa.int64()),
+        ("doc_id", pa.string()),
+        ("text", pa.string()),
+        ("tokens", pa.list_(pa.string())),
+        ("excerpt", pa.string()),
+    ]
+)
+
+
+PARTIAL_PAIRS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("part", pa.int32()),
+        ("partial", pa.binary()),
+    ]
+)
+
+_F8, _I8 = pa.float64(), pa.int64()
+COMPARED = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("tokens_human", _I8),
+        ("tokens_model", _I8),
+        ("remainder", _F8),
+        (
+            "metrics",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("metric", pa.string()),
+                        ("value", _F8),
+                        ("unit", pa.string()),
+                        ("std_error", _F8),
+                        ("ci_low", _F8),
+                        ("ci_high", _F8),
+                        ("p_value", _F8),
+                        ("floor", _F8),
+                        ("mde", _F8),
+                        ("blocks", pa.int32()),
+                    ]
+                )
+            ),
+        ),
+        (
+            "ngrams",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", _I8),
+                        ("count_human", _I8),
+                        ("count_model", _I8),
+                        ("docs_human", _I8),
+                        ("docs_model", _I8),
+                        ("log_odds", _F8),
+                        ("z", _F8),
+                        ("contribution", _F8),
+                        ("q_value", _F8),
+                    ]
+                )
+            ),
+        ),
+        (
+            "ratios",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", _I8),
+                        ("docs_human", _I8),
+                        ("docs_model", _I8),
+                        ("ratio", _F8),
+                        ("ratio_floor", _F8),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+
+def _table(*columns: tuple[str, pa.DataType, str]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])
+
+
+_RUN = (
+    ("run_id", pa.string(), "the run that made the row"),
+    ("date", pa.string(), "date of the audit, YYYY-MM-DD, or empty"),
+)
+_PAIR = (
+    *_RUN,
+    ("human", pa.string(), "human corpus"),
+    ("model", pa.string(), "model corpus"),
+    ("stratum", pa.string(), "stratum compared within, or empty for all documents"),
+)
+
+CORPORA = _table(
+    *_RUN,
+    ("corpus", pa.string(), "corpus"),
+    ("role", pa.string(), "human or model"),
+    ("read", pa.int64(), "rows read: kept + rejected + duplicates + filtered"),
+    ("documents", pa.int64(), "rows kept"),
+    ("rejected", pa.int64(), "rows that could not be used, listed in rejects"),
+    ("duplicates", pa.int64(), "rows that repeat a doc_id and its text, listed in rejects"),
+    ("filtered", pa.int64(), "rows that the corpus's filter left out"),
+    ("repaired", pa.int64(), "repairs and notes in rejects"),
+    ("clusters", pa.int64(), "distinct clusters: prompts, or texts where there is no prompt"),
+    ("tokens", pa.int64(), "tokens of the documents"),
+    ("bytes", pa.int64(), "UTF-8 bytes of the documents"),
+    ("state_bytes", pa.int64(), "bytes of the fixed-size states, bounded by settings"),
+    ("keyed_bytes", pa.int64(), "bytes of the exact n-gram counts"),
+)
+
+METRICS = _table(
+    *_PAIR,
+    ("lens", pa.string(), "ngrams"),
+    ("metric", pa.string(), "name with its order, such as l2_1gram"),
+    ("value", pa.float64(), "the estimate, in unit"),
+    ("std_error", pa.float64(), "delete-one-block jackknife; nan where blocks are too few"),
+    ("ci_low", pa.float64(), "confidence interval, lower end"),
+    ("ci_high", pa.float64(), "confidence interval, upper end"),
+    ("p_value", pa.float64(), "block permutation, both corpora from one distribution"),
+    ("floor", pa.float64(), "95% quantile of the metric between random halves of the human side"),
+    ("ratio_to_floor", pa.float64(), "value / floor"),
+    ("mde", pa.float64(), "smallest value found with 80% power at level 0.05"),
+    ("blocks", pa.int32(), "blocks per side behind the interval"),
+    ("n_human", pa.int64(), "human documents"),
+    ("n_model", pa.int64(), "model documents"),
+    ("unit", pa.string(), "unit of value"),
+    ("better", pa.string(), "lower, higher or parity"),
+    ("fingerprint", pa.string(), "the statistic and its parameters"),
+)
+
+NGRAMS = _table(
+    *_PAIR,
+    ("n", pa.int32(), "order"),
+    ("text", pa.string(), "the n-gram, or null in the remainder row of all n-grams not listed"),
+    ("tokens", pa.list_(pa.string()), "its tokens"),
+    ("count_human", pa.int64(), "occurrences"),
+    ("count_model", pa.int64(), "occurrences"),
+    ("docs_human", pa.int64(), "documents that contain it"),
+    ("docs_model", pa.int64(), "documents that contain it"),
+    ("per_million_human", pa.float64(), "occurrences per million n-grams of this order"),
+    ("per_million_model", pa.float64(), "occurrences per million n-grams of this order"),
+    ("log_odds", pa.float64(), "shrunken log odds ratio, natural log, model minus human"),
+    ("z", pa.float64(), "cluster-robust z of the rate difference, model minus human"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over n-grams of the order in >= 20 clusters"),
+    ("contribution", pa.float64(), "signed (p - q)^2; absolute values sum to L2 squared"),
+    ("share", pa.float64(), "|contribution| / L2 squared"),
+    ("example_human", pa.string(), "excerpt of a human document that has it"),
+    ("example_model", pa.string(), "excerpt of a model document that has it"),
+    ("example_human_id", pa.string(), "doc_id of that document"),
+    ("example_model_id", pa.string(), "doc_id of that document"),
+)
+
+DOCUMENT_RATIOS = _table(
+    *_PAIR,
+    ("token", pa.string(), "token in at least 2% of the model's documents"),
+    ("share_human", pa.float64(), "share of human documents that contain it"),
+    ("share_model", pa.float64(), "share of model documents that contain it"),
+    ("ratio", pa.float64(), "share_model / share_human, half a document added to each count"),
+    ("ratio_floor", pa.float64(), "largest such ratio between two halves of the human documents"),
+    ("docs_human", pa.int64(), "documents that contain it"),
+    ("docs_model", pa.int64(), "documents that contain it"),
+)
+
+REJECTS = pa.schema([pa.field(n, k, metadata={"doc": d}) for n, k, d in _RUN] + REJECT_FIELDS)
+
+TABLES = {
+    "corpora": CORPORA,
+    "metrics": METRICS,
+    "ngrams": NGRAMS,
+    "document_ratios": DOCUMENT_RATIOS,
+    "rejects": REJECTS,
+}

@@ -1,0 +1,237 @@
+"""Files to documents on Spark: read once into Parquet, filter, settle repeated ids, count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.window import Window
+
+from dftspark import schema
+from dftspark.config import Audit
+from dftspark.corpus import files, ingest
+from dftspark.corpus.blocks import block_of
+from dftspark.errors import ConfigError, InputError
+
+_SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
+_ISSUE = [field.name for field in schema.REJECT_FIELDS]
+
+
+@dataclass(frozen=True)
+class Documents:
+    """`kept` has the columns of schema.DOCUMENTS, `issues` those of schema.REJECTS but the run's.
+
+    `kept` also has `source`, the corpus as the configuration names it.
+    """
+
+    kept: DataFrame
+    issues: DataFrame
+    filtered: DataFrame
+
+
+def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
+    """Reads every file of the audit once, into Parquet at `staging`, and settles what is kept."""
+    check_filters(spark, config)
+    stage(spark, config).write.mode("errorifexists").parquet(staging)
+    return settle(spark.read.parquet(staging), config)
+
+
+def stage(spark: SparkSession, config: Audit) -> DataFrame:
+    """One row a document or issue, schema.STAGED; files are read inside the tasks."""
+    rows: list[tuple[int, str, str]] = []
+    notes: list[dict[str, str | None]] = []
+    for name, corpus in config.corpora.items():
+        splits, issues = files.find(corpus, name)
+        rows += [(0, name, split.to_json()) for split in splits]
+        notes += [ingest.issue_row(name, corpus, issue) for issue in issues]
+    tasks = min(len(rows), 4096)
+    rows = [(i % tasks, source, split) for i, (_, source, split) in enumerate(rows)]
+    table = pa.Table.from_arrays([pa.array(c) for c in zip(*rows, strict=True)], schema=_SPLITS)
+    staged = (
+        spark.createDataFrame(table)
+        .repartitionById(tasks, F.col("task"))
+        .select("source", "split")
+        .mapInArrow(_reader(config), from_arrow_schema(schema.STAGED))
+    )
+    if not notes:
+        return staged
+    return staged.unionByName(
+        spark.createDataFrame(pa.Table.from_pylist(notes, schema=schema.STAGED))
+    )
+
+
+def _reader(config: Audit):  # type: ignore[no-untyped-def]
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                name, split = row["source"], files.Split.from_json(row["split"])
+                yield from ingest.ingest(split, name, config.corpora[name], config.cleaning)
+
+    return run
+
+
+def check_filters(spark: SparkSession, config: Audit) -> None:
+    """Raises ConfigError with Spark's own words for a filter that it cannot understand."""
+    empty = spark.createDataFrame(schema.STAGED.empty_table())
+    for name, corpus in config.corpora.items():
+        if corpus.filter is None:
+            continue
+        try:
+            empty.where(corpus.filter).schema  # noqa: B018
+        except AnalysisException as error:
+            raise ConfigError(
+                f"corpora.{name}.filter: {corpus.filter!r} is not a Spark SQL condition over the "
+                f"columns of a document: {str(error).splitlines()[0]}\n  a source column that is "
+                f"not mapped is fields['its name']"
+            ) from error
+
+
+def settle(staged: DataFrame, config: Audit) -> Documents:
+    """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
+    passes = _passes(config)
+    rows = staged.where("action IS NULL")
+    filtered = rows.where(~passes).select("source")
+    rows = rows.where(passes)
+    kept = rows.where("corpus IS NOT NULL")
+    unnamed = rows.where("corpus IS NULL").select(
+        F.col("source").alias("corpus"),
+        "file",
+        "position",
+        F.lit("rejected").alias("action"),
+        F.lit("split_by_missing").alias("reason"),
+        F.lit("a column of split_by has no value here").alias("detail"),
+        F.substring("text", 1, 80).alias("excerpt"),
+    )
+    issues = staged.where("action IS NOT NULL").withColumn("corpus", F.col("source"))
+    issues = issues.select(*_ISSUE).unionByName(unnamed)
+    kept, repeats = _settle_ids(kept, config)
+    return Documents(kept, issues.unionByName(repeats), filtered)
+
+
+def _passes(config: Audit) -> Column:
+    """Whether the row's corpus has no filter or the filter is true; null counts as false."""
+    condition = F.lit(True)
+    for name, corpus in config.corpora.items():
+        if corpus.filter is not None:
+            passed = F.coalesce(F.expr(corpus.filter).cast("boolean"), F.lit(False))
+            condition = F.when(F.col("source") == name, passed).otherwise(condition)
+    return condition
+
+
+def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
+    """(documents, issues): the same id and text again is a duplicate; the same id with another
+    text is renamed or rejected. Only rows of repeated ids are shuffled with their text."""
+    keyed = rows.withColumn("id_hash", F.xxhash64("corpus", "doc_id"))
+    repeated = keyed.groupBy("id_hash").count().where("count > 1").select("id_hash")
+    once = keyed.join(repeated, "id_hash", "left_anti").drop("id_hash")
+    again = keyed.join(repeated, "id_hash", "left_semi").drop("id_hash")
+    in_file_order = [F.col("file"), F.length("position"), F.col("position")]
+    same_text = Window.partitionBy("corpus", "doc_id", "text").orderBy(*in_file_order)
+    same_id = Window.partitionBy("corpus", "doc_id").orderBy(*in_file_order)
+    again = again.withColumn("copy", F.row_number().over(same_text))
+    distinct = again.where("copy = 1").withColumn("use", F.row_number().over(same_id))
+    renamed = F.col("use") > 1
+    keep = ~renamed | ~F.col("source").isin([n for n, c in config.corpora.items()
+                                             if c.same_id == "reject"])  # fmt: skip
+    new_id = F.concat("doc_id", F.lit("~"), F.lower(F.hex(F.xxhash64("text"))))
+    documents = distinct.where(keep).withColumn(
+        "doc_id", F.when(renamed, new_id).otherwise(F.col("doc_id"))
+    )
+    of_text = F.concat(F.lit("doc_id "), F.col("doc_id"))
+    copies = _issue(
+        again.where("copy > 1"), F.lit("duplicate"), "duplicate",
+        F.concat(of_text, F.lit(" with the same text was read before")),
+    )  # fmt: skip
+    clashes = _issue(
+        distinct.where(renamed), F.when(keep, "repaired").otherwise("rejected"), "doc_id_repeated",
+        F.concat(of_text, F.lit(" came before with another text"),
+                 F.when(keep, F.concat(F.lit("; kept as "), new_id)).otherwise("")),
+    )  # fmt: skip
+    documents = documents.drop("copy", "use")
+    return once.unionByName(documents), copies.unionByName(clashes)
+
+
+def _issue(rows: DataFrame, action: Column, reason: str, detail: Column) -> DataFrame:
+    return rows.select(
+        F.col("source").alias("corpus"),
+        "file",
+        "position",
+        action.alias("action"),
+        F.lit(reason).alias("reason"),
+        detail.alias("detail"),
+        F.substring("text", 1, 80).alias("excerpt"),
+    )
+
+
+
+
+def counts(read: Documents, issues: DataFrame, config: Audit) -> list[dict[str, Any]]:
+    """One row a corpus, the columns of schema.CORPORA as far as reading knows them.
+
+    A corpus with split_by has a row of its own name for what belongs to none of its parts.
+    """
+    kept = read.kept.groupBy("source", "corpus").agg(
+        F.count("*").alias("documents"),
+        F.sum(F.octet_length("text")).alias("bytes"),
+        F.count_distinct(F.xxhash64("cluster")).alias("clusters"),
+    )
+    seen = {row["corpus"]: row for row in kept.toArrow().to_pylist()}
+    by_action = issues.groupBy("corpus", "action").count().toArrow().to_pylist()
+    found: dict[str, dict[str, int]] = {}
+    for row in by_action:
+        found.setdefault(row["corpus"], {})[row["action"]] = row["count"]
+    filtered = {r["source"]: r["count"] for r in
+                read.filtered.groupBy("source").count().toArrow().to_pylist()}  # fmt: skip
+    names = sorted(set(seen) | set(config.corpora))
+    return [_counted(name, seen.get(name, {}), found.get(name, {}), filtered, config)
+            for name in names]  # fmt: skip
+
+
+def _counted(
+    name: str,
+    seen: dict[str, Any],
+    issues: dict[str, int],
+    filtered: dict[str, int],
+    config: Audit,
+) -> dict[str, Any]:
+    source = name.split("/", 1)[0]
+    row = {
+        "corpus": name,
+        "role": config.corpora[source].role,
+        "documents": seen.get("documents", 0),
+        "rejected": issues.get("rejected", 0),
+        "duplicates": issues.get("duplicate", 0),
+        "filtered": filtered.get(name, 0),
+        "repaired": issues.get("repaired", 0) + issues.get("noted", 0),
+        "clusters": seen.get("clusters", 0),
+        "bytes": seen.get("bytes") or 0,
+    }
+    row["read"] = sum(row[c] for c in ("documents", "rejected", "duplicates", "filtered"))
+    return row
+
+
+def check(counted: list[dict[str, Any]], config: Audit) -> None:
+    """Raises InputError for a corpus without documents and for too many rejects."""
+    for name, corpus in config.corpora.items():
+        own = [row for row in counted if row["corpus"].split("/", 1)[0] == name]
+        total = {c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")}
+        where = ", ".join(corpus.paths)
+        if not total["documents"]:
+            raise InputError(
+                f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
+                f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
+                f"both sides; check corpora.{name}.path, columns and filter."
+            )
+        share = total["rejected"] / (total["read"] - total["filtered"])
+        if share > config.cleaning.max_reject_share:
+            raise InputError(
+                f"corpora.{name}: {total['rejected']} of {total['read'] - total['filtered']} rows "
+                f"in {where} were rejected, {share:.1%}, more than cleaning.max_reject_share = "
+                f"{config.cleaning.max_reject_share:.1%}"
+            )

@@ -1,0 +1,330 @@
+"""The n-gram profile on Spark: documents to exact counts, sketches and phrases per key range.
+
+One pass counts: documents come to a task by whole clusters, sorted by corpus, and leave it as
+packed arrays, one record a (corpus, stratum, order, key range); a second stage merges the records
+of each key range. Rows never cross into the JVM one by one. A second pass over the documents
+reads back the text of the n-grams that a table may list.
+
+Cost     a task holds `buffer_mb` of tokens and rows, a merge the rows of one key range
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from dftspark import schema
+from dftspark.config import Audit
+from dftspark.corpus.blocks import block_of
+from dftspark.features.hashing import digest64
+from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
+from dftspark.features.tokens import Tokenizer, tokenizer
+from dftspark.state import decode_arrays, encode_arrays
+from dftspark.statistic import Batch
+from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.stats.ngram_sketch import NgramSketch
+
+RANGE_BYTES = 8 << 20  # text behind one key range of one order
+_MOST_RANGES = 4096
+_BYTES_A_TOKEN = 200  # what a buffered token may cost while its rows are made
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the work is cut; no result hangs on it.
+
+    ranges  key ranges of every order, a power of two
+    tasks   for each corpus: the first of its tasks, and how many it has
+    total   tasks in all
+    """
+
+    ranges: int
+    tasks: dict[str, tuple[int, int]]
+    total: int
+
+    @classmethod
+    def of(cls, sizes: dict[str, int], slots: int, width: int) -> Layout:
+        """`sizes` are bytes of text by corpus, `slots` how many tasks should have work."""
+        everything = sum(sizes.values())
+        target = min(64 << 20, max(4 << 20, everything // max(slots, 1)))
+        tasks, used = {}, 0.0
+        for name, size in sorted(sizes.items()):
+            count = max(1, round(size / target))
+            # Small corpora share a task; one that needs several has them to itself.
+            first = int(used) if count == 1 else int(np.ceil(used))
+            tasks[name] = (first, count)
+            used = first + count if count > 1 else max(used, first) + size / target
+        ranges = 1
+        while ranges * RANGE_BYTES < max(sizes.values(), default=0) and ranges < _MOST_RANGES:
+            ranges *= 2
+        return cls(min(ranges, width), tasks, int(used) + 1)
+
+
+def fingerprint(config: Audit) -> str:
+    """What makes two n-gram profiles comparable: cleaning, tokenizer and its settings."""
+    cleaning = config.cleaning
+    return (
+        f"{tokenizer(config.tokens).fingerprint} "
+        f"normalize={cleaning.normalize} strip_invisible={cleaning.strip_invisible}"
+    )
+
+
+def count(documents: DataFrame, config: Audit, layout: Layout) -> DataFrame:
+    """The profile, schema.PROFILE: one row a (corpus, stratum, n, key range)."""
+    placed = placed_by_cluster(documents, layout)
+    partial = placed.mapInArrow(
+        _counting(config, layout.ranges), from_arrow_schema(schema.PARTIAL_COUNTS)
+    )
+    merge = _merging(config, layout.ranges)
+    grouped = partial.groupBy("corpus", "stratum", "n", "part")
+    return grouped.applyInArrow(merge, from_arrow_schema(schema.PROFILE))
+
+
+def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
+    """Documents with each cluster whole in one task, sorted by corpus, stratum and cluster."""
+    first, width = F.lit(0), F.lit(1)
+    if len(layout.tasks) > 1 or layout.total > 1:
+        firsts = _lookup({name: task[0] for name, task in layout.tasks.items()})
+        counts = _lookup({name: task[1] for name, task in layout.tasks.items()})
+        first, width = firsts[F.col("corpus")], counts[F.col("corpus")]
+    task = (first + F.pmod(F.xxhash64("cluster"), width)).cast("int")
+    return (
+        documents.select("corpus", "stratum", "cluster", "doc_id", "text", task.alias("task"))
+        .repartitionById(layout.total, F.col("task"))
+        .drop("task")
+        .sortWithinPartitions("corpus", "stratum", "cluster", "doc_id")
+    )
+
+
+def _lookup(values: dict[str, int]) -> Any:
+    return F.create_map(*[F.lit(item) for pair in values.items() for item in pair])
+
+
+# --- counting -----------------------------------------------------------------------------------
+
+
+def _counting(
+    config: Audit, ranges: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    statistics = _statistics(config)
+    capacity = config.ngrams.buffer_mb * (1 << 20) // _BYTES_A_TOKEN
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for (corpus, stratum), batch in _grouped(batches, tokenizer(config.tokens), capacity):
+            for statistic in statistics:
+                for part, state in enumerate(statistic.observe_ranges(batch, ranges)):
+                    if len(state.key) or part == 0:
+                        yield _record(
+                            schema.PARTIAL_COUNTS,
+                            corpus, stratum, statistic.n, part, state.encode(),
+                        )  # fmt: skip
+
+    return run
+
+
+def _statistics(config: Audit) -> list[NgramCounts]:
+    text = fingerprint(config)
+    return [NgramCounts(n=n, text=text) for n in config.ngrams.orders]
+
+
+def _record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
+    columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=of)
+
+
+@dataclass
+class _Held:
+    """Documents of one (corpus, stratum), not yet counted; the last cluster may be incomplete."""
+
+    hashes: list[NDArray[np.uint64]]
+    lengths: list[NDArray[np.int64]]
+    clusters: list[str]
+    tokens: int = 0
+
+    def add(self, hashes: NDArray[np.uint64], lengths: NDArray[np.int64], names: list[str]) -> None:
+        self.hashes.append(hashes)
+        self.lengths.append(lengths)
+        self.clusters += names
+        self.tokens += len(hashes)
+
+    def take(self, keep_last_cluster: bool) -> Batch:
+        """What is held, as a batch; the last cluster stays behind where it may go on."""
+        lengths = np.concatenate(self.lengths)
+        hashes = np.concatenate(self.hashes)
+        names = np.array(self.clusters, object)
+        starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+        end = int(starts[-1]) if keep_last_cluster else len(names)
+        offsets = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+        self.hashes, self.lengths = [hashes[offsets[end] :]], [lengths[end:]]
+        self.clusters, self.tokens = list(names[end:]), len(hashes) - int(offsets[end])
+        starts = starts[starts < end]
+        return Batch(
+            hashes[: offsets[end]],
+            offsets[: end + 1],
+            np.r_[starts, end].astype(np.int64),
+            block_of(list(names[starts])).astype(np.int64),
+        )
+
+
+def _grouped(
+    batches: Iterable[pa.RecordBatch], words: Tokenizer, capacity: int
+) -> Iterator[tuple[tuple[str, str], Batch]]:
+    """Whole clusters of one corpus and stratum at a time, in batches of about `capacity` tokens."""
+    group: tuple[str, str] | None = None
+    held = _Held([], [], [])
+    for (corpus, stratum), rows in _runs(batches):
+        if group != (corpus, stratum):
+            if group is not None:
+                yield group, held.take(keep_last_cluster=False)
+            group, held = (corpus, stratum), _Held([], [], [])
+        tokens = words.tokenize(rows["text"])
+        held.add(tokens.hashes, np.diff(tokens.offsets), rows["cluster"].to_pylist())
+        if held.tokens > capacity and held.clusters[0] != held.clusters[-1]:
+            yield group, held.take(keep_last_cluster=True)
+    if group is not None:
+        yield group, held.take(keep_last_cluster=False)
+
+
+def _runs(
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[tuple[str, str], pa.RecordBatch]]:
+    """Each batch cut where the corpus or stratum changes."""
+    for batch in batches:
+        corpus, stratum = (np.array(batch[name].to_pylist(), object) for name in _GROUP)
+        changes = (corpus[1:] != corpus[:-1]) | (stratum[1:] != stratum[:-1])
+        cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), batch.num_rows]
+        for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+            if end > start:
+                yield (corpus[start], stratum[start]), batch.slice(start, end - start)
+
+
+_GROUP = ("corpus", "stratum")
+
+
+def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
+    statistics = {statistic.n: statistic for statistic in _statistics(config)}
+    prefix_bits = ranges.bit_length() - 1
+
+    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
+        corpus, stratum, n, part = (value.as_py() for value in key)
+        states = [NgramRows.decode(state.as_buffer()) for state in partials["state"]]
+        merged = statistics[n].merge_all(states, prefix_bits)
+        sketch = NgramSketch(n=n, width=config.ngrams.sketch_width).of_rows(
+            merged.rows, part, ranges
+        )
+        totals = encode_arrays(np.stack([getattr(merged, name) for name in TOTALS]))
+        record = _record(
+            schema.PROFILE,
+            corpus, stratum, n, part, ranges, statistics[n].fingerprint,
+            len(merged.key), merged.encode(), sketch.encode(), totals,
+        )  # fmt: skip
+        return pa.Table.from_batches([record])
+
+    return run
+
+
+# --- phrases ------------------------------------------------------------------------------------
+
+
+def phrases(
+    documents: DataFrame, profile: DataFrame, config: Audit, layout: Layout
+) -> DataFrame:
+    """Text, tokens and one example of each corpus's most frequent n-grams, schema.PHRASES.
+
+    The example is the document with the smallest hash of its id, whatever the partitioning.
+    """
+    quota = phrase_quota(config, layout.ranges)
+    wanted = profile.select("corpus", "n", "state").mapInArrow(
+        _wanting(quota), from_arrow_schema(schema.WANTED)
+    )
+    by_corpus: dict[str, dict[int, list[NDArray[np.uint64]]]] = {}
+    for row in wanted.toArrow().to_pylist():
+        orders = by_corpus.setdefault(row["corpus"], {})
+        orders.setdefault(row["n"], []).append(np.frombuffer(row["keys"], np.uint64))
+    keys = {
+        corpus: {n: np.unique(np.concatenate(parts)) for n, parts in orders.items()}
+        for corpus, orders in by_corpus.items()
+    }
+    found = documents.select("corpus", "doc_id", "text").mapInArrow(
+        _finding(config, keys), from_arrow_schema(schema.PHRASES)
+    )
+    first = F.min(F.struct("doc_hash", "doc_id", "text", "tokens", "excerpt"))
+    return (
+        found.groupBy("corpus", "n", "key").agg(first.alias("first"))
+        .select("corpus", "n", "key", "first.*")
+    )  # fmt: skip
+
+
+def phrase_quota(config: Audit, ranges: int) -> int:
+    """How many n-grams of one key range keep their text; the ranges are equal up to chance."""
+    return -(-config.ngrams.phrases // ranges) + 32
+
+
+def _wanting(quota: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for i in range(batch.num_rows):
+                rows = NgramRows.decode(batch["state"][i].as_buffer()).rows
+                yield _record(
+                    schema.WANTED,
+                    batch["corpus"][i].as_py(), batch["n"][i].as_py(),
+                    phrase_keys(rows, quota).tobytes(),
+                )  # fmt: skip
+
+    return run
+
+
+def _finding(
+    config: Audit, keys: dict[str, dict[int, NDArray[np.uint64]]]
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        words = tokenizer(config.tokens)
+        best: dict[str, Occurrences] = {}
+        for batch in batches:
+            corpora = np.array(batch["corpus"].to_pylist(), object)
+            for corpus in dict.fromkeys(corpora):
+                if corpus not in keys:
+                    continue
+                rows = batch.filter(pa.array(corpora == corpus))
+                ids = rows["doc_id"].to_pylist()
+                hashes = np.array([digest64(i, "example") >> 1 for i in ids], np.int64)
+                found = best.setdefault(corpus, Occurrences.none(keys[corpus]))
+                find_phrases(found, words, rows["text"], ids, hashes)
+        for corpus, found in best.items():
+            yield from found.batches(corpus)
+
+    return run
+
+
+def totals_of(profile: DataFrame) -> dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]:
+    """Totals `(64,)` by name for each (corpus, stratum, n): a few kilobytes each, on the driver."""
+    rows = profile.where("part = 0").select("corpus", "stratum", "n", "totals").toArrow()
+    found = {}
+    for row in rows.to_pylist():
+        (stacked,) = decode_arrays(row["totals"], "totals")
+        found[row["corpus"], row["stratum"], row["n"]] = dict(zip(TOTALS, stacked, strict=True))
+    return found
+
+
+def state_sizes(profile: DataFrame) -> dict[str, dict[str, int]]:
+    """By corpus: tokens, bytes of the fixed-size states, bytes of the exact counts."""
+    sized = profile.groupBy("corpus").agg(
+        F.sum(F.octet_length("sketch") + F.octet_length("totals")).alias("state_bytes"),
+        F.sum(F.octet_length("state")).alias("keyed_bytes"),
+    )
+    totals = totals_of(profile)
+    sizes = {}
+    for row in sized.toArrow().to_pylist():
+        own = {key: value for key, value in totals.items() if key[0] == row["corpus"]}
+        least = min(n for _, _, n in own)
+        tokens = sum(int(v["tokens"].sum()) for (_, _, n), v in own.items() if n == least)
+        sizes[row.pop("corpus")] = {"tokens": tokens, **row}
+    return sizes

@@ -1,0 +1,92 @@
+"""The Spark session, and every Spark setting that dftspark relies on, each named once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from dftspark.errors import EnvironmentProblem
+from dftspark.java import ensure_java
+
+# What results or memory hang on; a session that somebody else made is given them too.
+_RELIED_ON = {
+    # mapInArrow binds columns by position and by default lets a wrong order pass.
+    "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "1024",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.compression.codec": "zstd",
+}
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+    "spark.python.worker.faulthandler.enabled": "true",
+    "spark.driver.host": "localhost",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.log.level": "ERROR",
+}
+
+
+@contextmanager
+def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
+    """The running session where there is one (spark-submit, a notebook), else a local one.
+
+    `master` may be any Spark master, or `sc://host:port` for Spark Connect. Stops the session at
+    the end only if it started it. Raises EnvironmentProblem where Spark cannot start.
+    """
+    if SparkSession.getActiveSession() is not None:
+        yield relied_on(SparkSession.builder.getOrCreate())
+        return
+    try:
+        spark = _start(app, master)
+    except (PySparkException, RuntimeError, OSError) as error:
+        raise EnvironmentProblem(
+            f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"
+            f"`dftspark doctor` checks Java, Spark and this machine one by one."
+        ) from error
+    try:
+        yield relied_on(spark)
+    finally:
+        spark.stop()
+
+
+def relied_on(spark: SparkSession) -> SparkSession:
+    """The session itself, with the settings that results hang on."""
+    for key, value in _RELIED_ON.items():
+        spark.conf.set(key, value)
+    return spark
+
+
+def _start(app: str, master: str | None) -> SparkSession:
+    builder = SparkSession.builder.appName(f"dftspark {app}")
+    if master is not None and master.startswith("sc://"):
+        return builder.remote(master).getOrCreate()
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has chosen master and settings
+        return builder.getOrCreate()
+    ensure_java()
+    # Workers take `python3` from PATH otherwise, which need not be this environment.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    for key, value in _LOCAL.items():
+        builder = builder.config(key, value)
+    if master is None or master.startswith("local"):
+        builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
+    return builder.master(master or "local[*]").getOrCreate()
+
+
+def _driver_gigabytes() -> int:
+    """A quarter of the memory: the other half of a local run is Python workers and page cache."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 2
+    return max(1, min(8, int(total / 2**30 / 4)))
+
+
+def shuffle_partitions(spark: SparkSession) -> int:
+    """How many tasks a stage should have at least, for every core to have work."""
+    return int(spark.conf.get("spark.sql.shuffle.partitions") or 200)

@@ -1,0 +1,12 @@
+"""One file, one statistic. What is registered here obeys the laws of dftspark.statistic."""
+
+from __future__ import annotations
+
+from dftspark.statistic import Statistic
+from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.stats.ngram_sketch import NgramSketch
+
+STATISTICS: dict[str, type[Statistic]] = {  # type: ignore[type-arg]
+    "ngram_counts": NgramCounts,
+    "ngram_sketch": NgramSketch,
+}

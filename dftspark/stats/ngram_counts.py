@@ -1,0 +1,150 @@
+"""Exact n-gram counts of one order, by block: the keyed statistic of the n-gram lens.
+
+State    rows sorted by key, one for each n-gram and block that occurs (features/ngrams.py), and
+         per block (64,) the totals that turn counts into rates
+Cost     about 100 ns a token; 8 to 12 bytes a row encoded, since an n-gram of one document costs
+         little more than its hash; rows are bounded by the tokens, not by a setting
+Source   statistics.md 5.4: C, Q, H and df with the cluster as the document
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark.features import ngrams
+from dftspark.features.hashing import BLOCKS
+from dftspark.features.ngrams import RATE_BITS, Rows
+from dftspark.state import State, decode_arrays, encode_arrays
+from dftspark.statistic import Batch, Statistic
+
+TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")
+
+
+@dataclass(frozen=True, eq=False)
+class NgramRows(State):
+    """Rows `(K,)` as in `ngrams.Rows`, then totals `(64,)` by block, all of them additive.
+
+    documents          documents with at least one n-gram of the order
+    groups             clusters with at least one
+    tokens             T, n-grams of the order, repeats counted
+    squared_tokens     M, sum over clusters of the squared number of n-grams
+    squared_documents  sum over clusters of the squared number of documents
+    rate_norm          sum over clusters of |sum of document rates|^2, times 2**40
+    """
+
+    key: NDArray[np.uint64]
+    count: NDArray[np.int64]
+    squares: NDArray[np.int64]
+    weighted: NDArray[np.int64]
+    rate: NDArray[np.int64]
+    docs: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    squared_tokens: NDArray[np.int64]
+    squared_documents: NDArray[np.int64]
+    rate_norm: NDArray[np.int64]
+
+    @property
+    def rows(self) -> Rows:
+        return Rows(*(getattr(self, name) for name in Rows._fields))
+
+    def encode(self) -> bytes:
+        """Rows of one document, nearly all at high orders, as differences from what they imply."""
+        one = self.clusters == 1
+        lengths = self.weighted // np.maximum(self.count, 1)
+        implied = (self.count << RATE_BITS) // np.maximum(lengths, 1)
+        return encode_arrays(
+            self.key,
+            self.count,
+            self.count * self.count - self.squares,
+            np.where(one, lengths, self.weighted),
+            np.where(one, self.rate - implied, self.rate),
+            self.docs - 1,
+            self.docs - self.clusters,
+            *(getattr(self, name) for name in TOTALS),
+        )
+
+    @classmethod
+    def decode(cls, data: bytes | memoryview) -> Self:
+        key, count, squares, weighted, rate, docs, clusters, *totals = decode_arrays(
+            data, cls.__name__
+        )
+        docs = docs + 1
+        clusters = docs - clusters
+        one = clusters == 1
+        implied = (count << RATE_BITS) // np.maximum(np.where(one, weighted, 1), 1)
+        return cls(
+            key,
+            count,
+            count * count - squares,
+            np.where(one, weighted * count, weighted),
+            np.where(one, rate + implied, rate),
+            docs,
+            clusters,
+            *totals,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NgramCounts(Statistic[NgramRows]):
+    """Parameters: n, the order; text, the fingerprint of cleaning and tokenizer."""
+
+    name = "ngram_counts"
+    version = 1
+    state = NgramRows
+
+    n: int
+    text: str = ""
+
+    def empty(self) -> NgramRows:
+        return NgramRows(*ngrams.no_rows(), *_no_totals())
+
+    def observe(self, batch: Batch) -> NgramRows:
+        return next(self.observe_ranges(batch, 1))
+
+    def observe_ranges(self, batch: Batch, ranges: int) -> Iterator[NgramRows]:
+        """The state cut by key range, so that a task never holds more than one range's rows.
+
+        The totals are in the state of range 0 alone: merging all ranges gives `observe`.
+        """
+        words, norms = ngrams.cluster_rows(
+            batch.hashes, batch.offsets, batch.clusters, batch.blocks, self.n
+        )
+        totals = self._totals(batch, norms)
+        for rows in ngrams.by_range(words, ranges):
+            yield NgramRows(*rows, *totals)
+            totals = _no_totals()
+
+    def merge(self, left: NgramRows, right: NgramRows) -> NgramRows:
+        return self.merge_all([left, right])
+
+    def merge_all(self, states: Sequence[NgramRows], prefix_bits: int = 0) -> NgramRows:
+        """The merge of many at once; keys may share their top `prefix_bits` bits (one range)."""
+        if not states:
+            return self.empty()
+        totals = [sum(getattr(s, name) for s in states) for name in TOTALS]
+        return NgramRows(*ngrams.summed([s.rows for s in states], prefix_bits), *totals)
+
+    def _totals(self, batch: Batch, norms: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        lengths = np.maximum(np.diff(batch.offsets) - self.n + 1, 0)
+        present = np.r_[0, np.cumsum(lengths > 0)][batch.clusters]
+        tokens = np.diff(np.r_[0, np.cumsum(lengths)][batch.clusters])
+        documents = np.diff(present)
+        columns = [documents, documents > 0, tokens, tokens**2, documents**2, norms]
+        out = np.zeros((len(columns), BLOCKS), np.int64)
+        for row, column in zip(out, columns, strict=True):
+            np.add.at(row, batch.blocks, column.astype(np.int64))
+        return list(out)
+
+
+def _no_totals() -> list[NDArray[np.int64]]:
+    return [np.zeros(BLOCKS, np.int64) for _ in TOTALS]
+
+

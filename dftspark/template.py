@@ -1,0 +1,85 @@
+"""The commented configuration that `dftspark init` writes, made from the settings themselves."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from dftspark.config import Audit, Columns, Corpus
+
+_TOP = """\
+# One audit: human text beside model text. `dftspark audit THIS_FILE` runs it.
+#
+# Lines of the form `#name = value` are settings at their defaults; remove the # to change one.
+# Paths are files, folders, globs or URIs; {date} in them is the day given with --date.
+"""
+_WIDTH = 96
+
+
+def template() -> str:
+    """TOML that `Audit.load` reads; every setting is in it, with its meaning and its default."""
+    fields = {name: field for name, field in Audit.model_fields.items() if name != "corpora"}
+    groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
+    single = [_setting(name, field) for name, field in fields.items() if name not in groups]
+    return "\n".join([_TOP, *single, *_corpora(), *(_group(*group) for group in groups.items())])
+
+
+def _corpora() -> list[str]:
+    others = [name for name in Corpus.model_fields if name not in ("role", "path", "columns")]
+    return [
+        _corpus("human"),
+        *(_setting(name, Corpus.model_fields[name]) for name in others),
+        f"{_comment(Columns.__doc__)}\n#[corpora.human.columns]\n",
+        *(_setting(name, field) for name, field in Columns.model_fields.items()),
+        "# One such part per model; each takes the settings of a corpus above.",
+        _corpus("model"),
+    ]
+
+
+def _corpus(role: str) -> str:
+    return f'[corpora.{role}]\nrole = "{role}"\npath = "data/{role}.jsonl"\n'
+
+
+def _group(name: str, model: Any) -> str:
+    settings = [_setting(key, field) for key, field in model.model_fields.items()]
+    return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings])
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    said = "; ".join(part for part in (field.description, _allowed(field)) if part)
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None:
+        said, value = f"{said}; not set", name
+    return (f"{_comment(said)}\n" if said else "") + f"#{name} = {_toml(value)}\n"
+
+
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(json.dumps(value) for value in get_args(field.annotation))
+    limits = {
+        sign: getattr(item, key)
+        for item in field.metadata
+        for key, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+        if hasattr(item, key)
+    }
+    return " and ".join(f"{sign} {limit:,}" for sign, limit in limits.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value)  # strings, numbers and booleans are spelled alike in both
+
+
+def _comment(text: str | None) -> str:
+    return textwrap.fill(text or "", _WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def _is_model(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)

@@ -1,0 +1,279 @@
+"""What a newcomer reads: right words for the numbers, and hostile text made harmless."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from dftspark import schema
+from dftspark.report.terminal import render
+from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
+from dftspark.report.verdict import headline, ranked, verdict
+from dftspark.store import Run, RunWriter
+
+HOSTILE = "[red]a\x1b[31mb\u202ec\nd\x07[/red] [link=x]"
+
+
+def metric(model: str = "gpt", name: str = "l2_1gram", **changes: Any) -> dict[str, Any]:
+    row = {
+        "run_id": "r", "date": "2026-11-22", "human": "web", "model": model, "stratum": "",
+        "lens": "ngrams", "metric": name, "value": 0.0213, "std_error": 0.0006,
+        "ci_low": 0.0201, "ci_high": 0.0225, "p_value": 0.001, "floor": 0.00687,
+        "ratio_to_floor": 3.1004, "mde": 0.0071, "blocks": 64, "n_human": 4000, "n_model": 3000,
+        "unit": "rate", "better": "lower", "fingerprint": "f",
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def ngram(text: str | None, over: bool, n: int = 1, **changes: Any) -> dict[str, Any]:
+    human, model = (120.0, 480.5) if over else (310.0, 31.0)
+    row = {
+        "run_id": "r", "date": "", "human": "web", "model": "gpt", "stratum": "", "n": n,
+        "text": text, "tokens": text.split(" ") if text is not None else None,
+        "count_human": 10, "count_model": 40, "docs_human": 9, "docs_model": 33,
+        "per_million_human": human, "per_million_model": model,
+        "log_odds": 1.4 if over else -2.3, "z": 9.0, "q_value": 0.0001,
+        "contribution": 1e-5 if over else -1e-5, "share": 0.02,
+        "example_human": "e", "example_model": "e", "example_human_id": "1",
+        "example_model_id": "2",
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def corpus(name: str, role: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "run_id": "r", "date": "", "corpus": name, "role": role, "read": 4055, "documents": 4000,
+        "rejected": 40, "duplicates": 15, "filtered": 0, "repaired": 0, "clusters": 900,
+        "tokens": 3_100_000, "bytes": 10**7, "state_bytes": 1, "keyed_bytes": 1,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def run_with(out: Path, **tables: list[dict[str, Any]]) -> Run:
+    writer = RunWriter.create(str(out), "audit")
+    for name, rows in tables.items():
+        writer.write(name, pa.Table.from_pylist(rows, schema=schema.TABLES[name]))
+    return writer.publish({"name": "audit", "date": "2026-11-22"})
+
+
+def shown(run: Run, width: int = 80, color: bool = False, **options: Any) -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
+    console = Console(
+        file=file, width=width, force_terminal=color, color_system="truecolor" if color else None
+    )
+    render(run, console, **options)
+    file.seek(0)
+    return file.read()
+
+
+def full(out: Path) -> Run:
+    names = [f"{kind}_{n}gram" for kind in ("l2", "jensen_shannon") for n in (1, 2)]
+    tokens = [ngram(f"over{i}", True, share=0.1 - i / 100) for i in range(9)]
+    tokens += [ngram(f"under{i}", False, share=0.1 - i / 100) for i in range(9)]
+    phrases = [ngram("a testament to", True, 3), ngram("kind of", False, 2), ngram(". ,", True, 2)]
+    return run_with(
+        out,
+        metrics=[*(metric(name=name) for name in names), metric(name="l2_docs_1gram")],
+        ngrams=[*tokens, *phrases, ngram(None, True, share=0.3)],
+        corpora=[corpus("gpt", "model", read=4000), corpus("web", "human")],
+        rejects=[],
+    )
+
+
+def test_the_verdict_says_how_far_beside_the_floor() -> None:
+    assert verdict(metric()) == (
+        "gpt is 3.1 times as far from human as two halves of the human text are from each other "
+        "(token L2 0.0213, 95% CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
+    )
+
+
+def test_the_verdict_below_the_floor() -> None:
+    said = verdict(metric(ratio_to_floor=0.9, p_value=0.4), confidence=0.9)
+    assert "gpt is no farther from human than two halves of the human text" in said
+    assert "90% CI" in said
+    assert "p = 0.4, which may be chance" in said
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_the_verdict_says_why_numbers_are_missing(nothing: float | None) -> None:
+    few = dict.fromkeys(("ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde"), nothing)
+    said = verdict(metric(**few, blocks=2))
+    assert "has no human-human floor" in said
+    assert "too few clusters (2 blocks a side)" in said
+    assert "nan" not in said
+    assert "None" not in said
+    assert "no such n-gram" in verdict(metric(**few, value=nothing))
+
+
+def test_models_rank_nearest_first_and_unknown_last() -> None:
+    rows = [metric("b", value=0.3), metric("c", value=math.nan), metric("a", value=0.1)]
+    rows += [metric("a", "l2_2gram", value=9.0), metric("a", stratum="x", value=9.0)]
+    assert [row["model"] for row in ranked(rows)] == ["a", "b", "c"]
+    table = pa.Table.from_pylist(rows[:1] + rows[2:], schema=schema.METRICS)
+    assert headline(table) == (
+        "farthest b: token L2 0.300, 3.1x the floor; nearest a: token L2 0.100, 3.1x the floor"
+    )
+    assert headline(table.slice(0, 0)) == ""
+
+
+def test_everything_is_there_within_80_columns(tmp_path: Path) -> None:
+    run = full(tmp_path / "runs")
+    text = shown(run)
+    for part in (
+        "3.1 times as far from human", "l2_1gram", "jensen_shannon_2gram", "0.0201-0.0225",
+        "0.00710", "over0", "under0", "a testament to", "kind of", "4.0x", "0.10x", "2.0%",
+        "web (human) 4,055     4,000       40         15      900  3.1 M",
+        "gpt (model) 4,000     4,000 ", f"dftspark show {run.path} ngrams",
+        "1 more are in the table `metrics`",
+    ):  # fmt: skip
+        assert part in text
+    assert "None" not in text
+    assert ". ," not in text
+    lines = [line for line in text.splitlines() if run.path not in line]
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in text
+
+
+def test_rows_are_shared_between_over_and_under(tmp_path: Path) -> None:
+    text = shown(full(tmp_path / "runs"), rows=5)
+    found = re.findall(r"^(over\d|under\d)", text, re.MULTILINE)
+    assert found == ["over0", "over1", "over2", "under0", "under1"]
+
+
+def test_bars_point_to_their_side(tmp_path: Path) -> None:
+    lines = shown(full(tmp_path / "runs")).splitlines()
+    header = next(line for line in lines if line.startswith("tokens"))
+    middle = header.index("over")
+    over = next(line for line in lines if line.startswith("over0"))
+    under = next(line for line in lines if line.startswith("under0"))
+    assert over.index("\u2588") == middle
+    assert under.rindex("\u2588") == middle - 2
+
+
+def test_what_is_tested_comes_before_what_is_not(tmp_path: Path) -> None:
+    rows = [
+        ngram("rare", True, share=0.9, q_value=math.nan),
+        ngram("common", True, share=0.1),
+        ngram("never", True, per_million_human=0.0, share=0.05),
+    ]
+    text = shown(run_with(tmp_path / "runs", metrics=[metric()], ngrams=rows))
+    assert text.index("common") < text.index("rare")
+    assert "q -: in too few clusters for a test" in text
+    assert "new: the human text does not have it" in text
+
+
+def test_views_of_one_phrase_are_one_line(tmp_path: Path) -> None:
+    rows = [
+        ngram("it is important to", True, 4, share=0.5),
+        ngram("is important to note", True, 4, share=0.4),
+        ngram("important to", True, 2, share=0.3),
+        ngram("to the other", True, 3, share=0.2),
+        ngram("in order to", True, 3, share=0.1),
+    ]
+    text = shown(run_with(tmp_path / "runs", metrics=[metric()], ngrams=rows), width=100)
+    assert "it is important to" in text
+    assert "important to note" not in text
+    assert not re.search(r"^important to", text, re.MULTILINE)
+    assert "to the other" in text
+    assert "in order to" in text
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path, color: bool) -> None:
+    run = run_with(
+        tmp_path / "runs",
+        metrics=[metric(HOSTILE), metric(HOSTILE, stratum=HOSTILE), metric("b", HOSTILE)],
+        ngrams=[ngram(HOSTILE, True, model=HOSTILE), ngram(f"{HOSTILE} x", True, 2, model=HOSTILE)],
+        corpora=[corpus(HOSTILE, "model")],
+    )
+    text = shown(run, width=400, color=color)
+    text = re.sub(r"\x1b\[[\d;]*m", "", text) if color else text
+    assert text.count("[red]a\\x1b[31mb\\u202ec\\nd\\x07[/red] [link=x]") >= 7
+    assert not [c for c in text if unicodedata.category(c)[0] == "C" and c != "\n"]
+
+
+def test_two_hundred_models_are_a_ranking(tmp_path: Path) -> None:
+    rows = [metric(f"m{i:03}", value=0.5 - i / 1000, ratio_to_floor=50.0 - i) for i in range(200)]
+    corpora = [corpus(f"m{i:03}", "model", rejected=i) for i in range(200)]
+    run = run_with(tmp_path / "runs", metrics=rows, corpora=[*corpora, corpus("web", "human")])
+    text = shown(run)
+    assert re.findall(r"^m\d{3}(?= +0)", text, re.MULTILINE) == [
+        f"m{i:03}" for i in range(199, -1, -1)
+    ]
+    assert "200 models by token L2, nearest to human first" in text
+    assert "times as far" not in text
+    assert re.search(r"^all 200 together \(model\) +811,000 +800,000 +19,900 ", text, re.MULTILINE)
+    assert re.search(r"^m199 \(model\) +4,055 +4,000 +199 ", text, re.MULTILINE)
+    assert len(text.splitlines()) < 225
+
+
+def test_strata_are_shown_beside_the_whole(tmp_path: Path) -> None:
+    rows = [metric(), metric(stratum="news", value=0.5), metric(stratum="essays", value=0.4)]
+    text = shown(run_with(tmp_path / "runs", metrics=rows))
+    assert "token L2 within each stratum" in text
+    assert text.index("essays") < text.index("news")
+
+
+def test_a_profile_says_what_to_do_next(tmp_path: Path) -> None:
+    run = run_with(tmp_path / "runs", corpora=[corpus("web", "human")])
+    assert "Nothing is compared yet." in shown(run)
+
+
+def test_a_console_without_blocks_gets_signs(tmp_path: Path) -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
+    run = run_with(tmp_path / "runs", metrics=[metric()])
+    render(run, Console(file=file, width=80))
+    file.seek(0)
+    assert "######" in file.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" the", "\u2423the"),
+        ("a  b ", "a\u2423\u2423b\u2423"),
+        ("   ", "\u2423" * 3),
+        ("\t\r\n\\n", "\\t\\r\\n\\\\n"),
+        ("\u00a0\u200b\u2066\u2028\ufeff", "\\xa0\\u200b\\u2066\\u2028\\ufeff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\u0301x", "\u25cc\u0301x"),
+        ("\u6587\u5b57 na\u00efve \u2014", "\u6587\u5b57 na\u00efve \u2014"),
+        ("", ""),
+    ],
+)
+def test_visible(text: str, expected: str) -> None:
+    assert visible(text) == expected
+
+
+def test_visible_is_bounded() -> None:
+    assert visible("x" * 10**6) == "x" * 200 + "\u2026"
+    assert visible_lines("a\n  b\x1b[0m") == "a\n  b\\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0213, "0.0213"), (0.0, "0"), (1.0, "1.00"), (99.96, "100"), (1234.5, "1,234"),
+        (9.96e-05, "9.96e-05"), (-0.5, "-0.500"), (math.nan, "-"), (math.inf, "inf"),
+    ],
+)  # fmt: skip
+def test_numbers(value: float, expected: str) -> None:
+    assert number(value) == expected
+
+
+def test_ratios_counts_and_bars() -> None:
+    assert [ratio(v) for v in (0.1, 3.14, 31.4, 1234.0, math.inf)] == [
+        "0.10x", "3.1x", "31x", "1,234x", "inf",
+    ]  # fmt: skip
+    assert [count(v) for v in (12, 12_345, 3_100_000, 2.5e9)] == ["12", "12,345", "3.1 M", "2.5 G"]
+    assert [bar(share, 4, "#") for share in (0, 0.01, 0.5, 1, 7, math.nan)] == [
+        "", "#", "##", "####", "####", "",
+    ]  # fmt: skip

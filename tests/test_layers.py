@@ -1,0 +1,209 @@
+"""Who may import whom, read from the source with ast: nothing is imported to find out."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dftspark"
+
+# A module imports from its own line or from lines above it. A new module gets a line here.
+LAYERS = (
+    "errors",
+    "schema",
+    "config",
+    "template",
+    "state",
+    "statistic",
+    "location",
+    "corpus",
+    "features",
+    "stats",
+    "distances",
+    "inference",
+    "compare",
+    "judge",
+    "java",
+    "publish",
+    "store",
+    "report",
+    "spark",
+    "runs",
+    "cli",
+    "__main__",
+)
+NUMERICAL_CORE = ("stats", "distances", "inference")
+NUMERICAL_LIBRARIES = {"numpy", "numba", "scipy"}
+# Spark Connect has none of these. One file may adapt to sessions that do.
+CLASSIC_ONLY = {"rdd", "sparkContext", "_sc", "_jsc", "_jvm", "_jdf", "_jsparkSession"}
+
+
+class Import(NamedTuple):
+    line: int
+    module: str
+    for_types_only: bool
+    in_function: bool
+
+
+def sources(*folders: Path) -> list[Path]:
+    return sorted(file for folder in folders for file in folder.rglob("*.py"))
+
+
+def imports_of(source: str) -> list[Import]:
+    return list(_imports(ast.parse(source), for_types_only=False, in_function=False))
+
+
+def _imports(node: ast.AST, for_types_only: bool, in_function: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        typed, inner = for_types_only, in_function
+        if isinstance(child, ast.Import):
+            for name in child.names:
+                yield Import(child.lineno, name.name, typed, inner)
+        elif isinstance(child, ast.ImportFrom):
+            for name in child.names:
+                yield Import(child.lineno, f"{child.module}.{name.name}", typed, inner)
+        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            typed = True
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = True
+        yield from _imports(child, typed, inner)
+
+
+def needs_spark(found: Import) -> bool:
+    return not found.for_types_only and found.module.split(".")[0] in {"pyspark", "py4j"}
+
+
+def layer_of(module: str) -> str | None:
+    """The part of `dftspark.corpus.files` that LAYERS lists; None for what is not a module."""
+    parts = module.split(".")
+    if parts[0] != "dftspark" or len(parts) < 2:
+        return None
+    exists = (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists()
+    return parts[1] if exists else None
+
+
+def home_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def classic_attributes(source: str) -> list[tuple[int, str]]:
+    """Uses of what Spark Connect lacks, as an attribute or as the name in a getattr."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in CLASSIC_ONLY:
+            found.append((node.lineno, node.attr))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"}:
+            names = [a.value for a in node.args if isinstance(a, ast.Constant)]
+            found += [(node.lineno, str(name)) for name in names if name in CLASSIC_ONLY]
+    return found
+
+
+def report(file: Path, line: int, text: str) -> str:
+    return f"{file.relative_to(ROOT)}:{line}: {text}"
+
+
+def test_only_spark_and_jobs_import_pyspark() -> None:
+    allowed = (PACKAGE / "spark", ROOT / "jobs", ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE, ROOT / "tests")
+        if not any(file.is_relative_to(folder) for folder in allowed)
+        for found in imports_of(file.read_text(encoding="utf-8"))
+        if needs_spark(found)
+    ]
+    assert not offences, "pyspark is for dftspark/spark, jobs and their tests:\n" + "\n".join(
+        offences
+    )
+
+
+def test_tests_outside_spark_can_be_collected_without_pyspark() -> None:
+    homes = (ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(ROOT / "tests")
+        if not any(file.is_relative_to(folder) for folder in homes)
+        for found in imports_of(file.read_text(encoding="utf-8"))
+        if layer_of(found.module) == "spark" and not (found.in_function or found.for_types_only)
+    ]
+    assert not offences, "move these to tests/spark or import in a fixture:\n" + "\n".join(offences)
+
+
+def test_every_module_has_a_layer() -> None:
+    homes = {home_of(file) for file in sources(PACKAGE)} - {"__init__"}
+    assert homes <= set(LAYERS), f"give {sorted(homes - set(LAYERS))} a line in LAYERS"
+
+
+def test_imports_point_to_lower_layers() -> None:
+    offences = [
+        report(file, found.line, f"{home_of(file)} imports {found.module}")
+        for file in sources(PACKAGE)
+        if home_of(file) in LAYERS
+        for found in imports_of(file.read_text(encoding="utf-8"))
+        if (target := layer_of(found.module)) in LAYERS
+        and not found.for_types_only
+        and LAYERS.index(target) > LAYERS.index(home_of(file))
+    ]
+    assert not offences, "imports point up the layers:\n" + "\n".join(offences)
+
+
+@pytest.mark.parametrize("layer", NUMERICAL_CORE)
+def test_the_numerical_core_is_numpy(layer: str) -> None:
+    allowed = NUMERICAL_LIBRARIES | sys.stdlib_module_names | {"dftspark"}
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE / layer)
+        for found in imports_of(file.read_text(encoding="utf-8"))
+        if found.module.split(".")[0] not in allowed
+    ]
+    assert not offences, f"{layer} may import {sorted(NUMERICAL_LIBRARIES)}:\n" + "\n".join(
+        offences
+    )
+
+
+def test_spark_code_runs_on_connect() -> None:
+    uses = {
+        file: found
+        for file in sources(PACKAGE, ROOT / "jobs")
+        if (found := classic_attributes(file.read_text(encoding="utf-8")))
+    }
+    offences = [report(file, *use) for file, found in uses.items() for use in found]
+    assert len(uses) <= 1, "at most one file adapts to classic sessions:\n" + "\n".join(offences)
+    assert all(file.is_relative_to(PACKAGE / "spark") for file in uses), "\n".join(offences)
+
+
+@pytest.mark.parametrize(
+    ("source", "spark", "in_function"),
+    [
+        ("import pyspark.sql as s", True, False),
+        ("from pyspark.sql import functions", True, False),
+        ("try:\n    import pyspark\nexcept ImportError:\n    pass", True, False),
+        ("def f():\n    from pyspark.sql import Row", True, True),
+        ("if TYPE_CHECKING:\n    from pyspark.sql import Row", False, False),
+        ("if True:\n    import pyspark", True, False),
+        ("import pysparkling", False, False),
+    ],
+)
+def test_the_reader_sees_every_form(source: str, spark: bool, in_function: bool) -> None:
+    (found,) = imports_of(source)
+    assert (needs_spark(found), found.in_function) == (spark, in_function)
+
+
+@pytest.mark.parametrize(
+    ("source", "uses"),
+    [
+        ("frame.rdd.map(f)", 1),
+        ("spark.sparkContext", 1),
+        ("getattr(spark, 'sparkContext', None)", 1),
+        ("hasattr(frame, '_jdf')", 1),
+        ("rdd = frame.mapInArrow(f, schema)", 0),
+        ("text = 'sparkContext'", 0),
+    ],
+)
+def test_the_reader_sees_classic_sessions(source: str, uses: int) -> None:
+    assert len(classic_attributes(source)) == uses
