@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
-from dftspark.features.hashing import BLOCKS, mixed
+from dftspark.features.hashing import BLOCK_BITS, BLOCKS, mixed
 from dftspark.features.ngrams import RATE_BITS, Rows
 from dftspark.features.phrases import merged_blocks
 from dftspark.inference import blocks, squared
 from dftspark.inference.estimate import infer
 from dftspark.inference.floor import document_ratio_floor
-from dftspark.inference.intervals import Inference, no_inference
+from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import in_sample, sample_weights
 from dftspark.state import SumState, decode_arrays, encode_arrays
@@ -72,6 +72,7 @@ class Sums(SumState):
     human: Floats  # (4,) sum Q, sum p H, |p|^2, |document-weighted p|^2
     model: Floats  # (4,)
     divergence: Floats  # (2,) Jensen-Shannon in bits, total variation
+    left_out: Floats  # (2, 64) the same without block j of both sides
     distinct: NDArray[np.int64]  # (2,) n-grams
     products: Floats  # (2, 128, 128) of counts, of rates
 
@@ -128,6 +129,7 @@ def partial(
             _own_sums(human),
             _own_sums(model),
             np.array(divergence),
+            _without_each_block(human, model, tokens, human_totals, model_totals),
             np.array([len(human.grams.key), len(model.grams.key)]),
             np.stack([_products(human, model, "counts"), _products(human, model, "rates")]),
         ),
@@ -180,6 +182,59 @@ def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
     """Sum of `term`, which is `alone` x rate where only one side has the n-gram."""
     own = rates.human.sum() - rates.human[rates.both].sum()
     return float(term(rates.on_model, rates.model).sum() + alone * own)
+
+
+def _without_each_block(
+    human: Side, model: Side, rates: _Aligned, human_totals: Totals, model_totals: Totals
+) -> Floats:
+    """Both divergences without block j of either side, `(2, 64)`.
+
+    Exact where an n-gram occurs in block j; where it does not, only the totals change, which is
+    taken to first order of the difference of the two sides' block shares.
+    """
+    rest = [t["tokens"].sum() - t["tokens"] for t in (human_totals, model_totals)]
+    scales = [t["tokens"].sum() / np.maximum(r, 1) for t, r in zip((human_totals, model_totals), rest)]
+    grams = human.grams.key[rates.both]
+    ours = _rows_of(human.rows, grams)
+    theirs = _rows_of(model.rows, grams)
+    alone = np.zeros(BLOCKS)
+    for own, shared, left in ((human, ours, rest[0]), (model, theirs, rest[1])):
+        per_block = _per_block(own.rows) - _per_block(shared)
+        alone += (per_block.sum() - per_block) / np.maximum(left, 1) / 2
+    keys = np.union1d(ours.key, theirs.key)
+    at = np.searchsorted(grams, keys >> BLOCK_BITS << BLOCK_BITS)
+    block = (keys & np.uint64(BLOCKS - 1)).astype(np.int64)
+    here = [_columns_at(shared, keys) for shared in (ours, theirs)]
+    p, q = rates.human[rates.both], rates.model[rates.matched]
+    counts = [p[at] * human.tokens, q[at] * model.tokens]
+    left = [(c - h) / np.maximum(r[block], 1) for c, h, r in zip(counts, here, rest, strict=True)]
+    scaled = [p[at] * scales[0][block], q[at] * scales[1][block]]
+    out = []
+    for term, slope in (
+        (jensen_shannon.term, jensen_shannon.human_part),
+        (total_variation.term, total_variation.human_part),
+    ):
+        own_part = slope(p, q).sum()
+        unseen = scales[0] * own_part + scales[1] * (term(p, q).sum() - own_part)
+        seen = np.bincount(block, term(*left) - term(*scaled), minlength=BLOCKS)
+        out.append(unseen + seen + alone)
+    return np.array(out)
+
+
+def _rows_of(rows: Rows, grams: NDArray[np.uint64]) -> Rows:
+    """The rows, by block, of the n-grams given by sorted keys."""
+    present, _ = _positions(grams, rows.key >> BLOCK_BITS << BLOCK_BITS)
+    return Rows(*(column[present] for column in rows))
+
+
+def _per_block(rows: Rows) -> Floats:
+    block = (rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
+    return np.bincount(block, rows.count, minlength=BLOCKS)
+
+
+def _columns_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    present, at = _positions(rows.key, keys)
+    return np.where(present, rows.count[at], 0) if len(rows.key) else np.zeros(len(keys), np.int64)
 
 
 def _own_sums(own: Side) -> Floats:
@@ -431,16 +486,22 @@ def _divergences(
     rates, h, m = (np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True))
     weights = sample_weights(rates, settings.ngrams.inference_ngrams)
     metrics = []
-    for name, unit, value, distance in (
-        ("js", "bit", sums.divergence[0], jensen_shannon.jensen_shannon),
-        ("tv", "share", sums.divergence[1], total_variation.total_variation),
+    for name, unit, value, left_out, distance in (
+        ("js", "bit", sums.divergence[0], sums.left_out[0], jensen_shannon.jensen_shannon),
+        ("tv", "share", sums.divergence[1], sums.left_out[1], total_variation.total_variation),
     ):
         found = no_inference(0)
         if count:
-            data = [blocks.coarsen(a, count) for a in (h.T, m.T, human["tokens"], model["tokens"])]
+            data = [blocks.coarsen(side.T, count) for side in (h, m)]
+            # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and
+            # which n-grams a block has in the sample does not pass for a change of its rates.
+            data += [side @ weights for side in data]
             found = infer(
                 lambda p, q, of=distance: of(p, q, weights), *data, value=float(value), **arguments
             )
+            # The sample serves the test and the floor; the interval has every n-gram.
+            error, low, high = jackknife(left_out, float(value), arguments["confidence"])
+            found = replace(found, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0))
         metrics.append(Metric(name, float(value), unit, found))
     return metrics
 

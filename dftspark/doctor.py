@@ -177,10 +177,11 @@ def _compared(told: dict[str, dict[str, str]]) -> Check:
 
 
 def _reason(said: str) -> str:
-    """The line of a traceback that names the error, else the last line."""
+    """The line of a traceback that names the error, with what Java says of it; else the last."""
     lines = [line for line in said.splitlines() if line.strip()] or ["it stopped without a word"]
-    named = [line for line in lines if _RAISED.match(line)]
-    return (named or lines)[-1]
+    named = [at for at, line in enumerate(lines) if _RAISED.match(line)] or [len(lines) - 1]
+    java_says = lines[named[-1] + 1 : named[-1] + 2]
+    return lines[named[-1]] + "".join(line for line in java_says if line.startswith(": "))
 
 
 def probe(master: str | None = None) -> None:

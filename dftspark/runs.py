@@ -239,3 +239,10 @@ def _versions() -> dict[str, str]:
     return found
 
 
+
+
+def demo_config(out: str) -> Audit:
+    """The audit of the bundled sample, which is written below `out`."""
+    from dftspark import sample
+
+    return sample.audit(out)

@@ -32,8 +32,10 @@ REJECT_FIELDS = [
 ]
 
 # One row per row read: a document (action null), an issue with a row, or both, as two rows.
+# `source` is the corpus as the configuration names it, `corpus` one of its parts under split_by.
 STAGED = pa.schema(
-    [field for field in DOCUMENTS if field.name != "block"]
+    [pa.field("source", pa.string())]
+    + [field for field in DOCUMENTS if field.name != "block"]
     + [pa.field("fields", pa.map_(pa.string(), pa.string()))]
     + REJECT_FIELDS[1:]
 )

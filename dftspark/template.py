@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dftspark.config import Audit, Columns, Corpus
+from dftspark.errors import ConfigError, EnvironmentProblem
 
 _TOP = """\
 # One audit: human text beside model text. `dftspark audit THIS_FILE` runs it.
@@ -26,6 +28,17 @@ def template() -> str:
     groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
     single = [_setting(name, field) for name, field in fields.items() if name not in groups]
     return "\n".join([_TOP, *single, *_corpora(), *(_group(*group) for group in groups.items())])
+
+
+def write(path: Path) -> None:
+    """To a new file. ConfigError where there is one, EnvironmentProblem where none can be."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError as error:
+        raise ConfigError(f"{path} is there already; give another name or remove it") from error
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from error
 
 
 def _corpora() -> list[str]:

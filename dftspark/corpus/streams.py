@@ -182,14 +182,14 @@ def pieces(
             if separator not in joined:
                 size += len(chunk)
                 held.append(chunk)
-                if size > limit:
+                if size - tail > limit:
                     held = [b"".join(held)[:_HEAD]]
                 seam = joined[-tail:] if tail else b""
                 continue
-            if size > limit:
+            if size - tail > limit:  # so the piece is too long even if its end is a separator's
                 first, *others = joined.split(separator)
                 size += len(first) - len(seam)
-                yield Piece(offset, b"".join(held)[:_HEAD], size)
+                yield Piece(offset, b"".join(held)[: min(_HEAD, size)], size)
             else:
                 first, *others = b"".join([*held, chunk]).split(separator)
                 size = len(first)
@@ -204,7 +204,8 @@ def pieces(
         damage.rest = b"".join(held)[:_HEAD]
         raise
     if size:
-        yield Piece(offset, b"".join(held), size)
+        data = b"".join(held)
+        yield Piece(offset, data if size <= limit else data[:_HEAD], size)
 
 
 def _piece(offset: int, data: bytes, limit: int) -> Piece:

@@ -95,10 +95,12 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
 def settle(staged: DataFrame, config: Audit) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
     passes = _passes(config)
+    # A rejected row is another corpus's business where the filter can tell; a file's never can.
+    ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
+    filtered = staged.where(~ours).select("source")
+    staged = staged.where(ours)
     rows = staged.where("action IS NULL")
-    filtered = rows.where(~passes).select("source")
-    rows = rows.where(passes)
-    kept = rows.where("corpus IS NOT NULL")
+    kept = rows.where("corpus IS NOT NULL").withColumn("stratum", F.coalesce("stratum", F.lit("")))
     unnamed = rows.where("corpus IS NULL").select(
         F.col("source").alias("corpus"),
         "file",

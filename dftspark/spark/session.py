@@ -70,6 +70,9 @@ def _start(app: str, master: str | None) -> SparkSession:
         return builder.getOrCreate()
     ensure_java()
     # Workers take `python3` from PATH otherwise, which need not be this environment.
+    # Each core has a worker already; a worker's linear algebra gains nothing from more threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     for key, value in _LOCAL.items():
         builder = builder.config(key, value)

@@ -9,10 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from dftspark import schema
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus import files, ingest
+
+# The same examples in every run, however busy the machine is.
+settings.register_profile("reproducible", deadline=None, derandomize=True, database=None)
+settings.load_profile("reproducible")
 
 
 @dataclass

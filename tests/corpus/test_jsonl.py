@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,10 @@ def test_a_repair_keeps_the_row_and_says_so(
 
 @pytest.mark.parametrize(
     "text",
-    ["\u0430 homoglyph", "<p>&amp;</p>", "â€™ mojibake", "spam " * 3_000, "👩‍👩‍👧 🏳️‍🌈", "x"]
-    + ["نمی‌خواهم", "https://a.example/b", "As an AI language model", "Il était une fois"],
+    [
+        *("\u0430 homoglyph", "<p>&amp;</p>", "â€™ mojibake", "spam " * 3_000, "👩‍👩‍👧 🏳️‍🌈", "x"),
+        *("نمی‌خواهم", "https://a.example/b", "As an AI language model", "Il était une fois"),
+    ],
 )
 def test_what_is_data_stays_as_it_is(read: Any, tmp_path: Path, text: str) -> None:
     row = json.dumps({"text": text, "unknown": {"a": [1]}}, ensure_ascii=False)
@@ -187,22 +190,22 @@ def noise(n: int) -> bytes:
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_truncated_file_keeps_what_came_before(read: Any, tmp_path: Path, kind: str) -> None:
-    compress = {"gzip": gzip.compress, "zstd": zstandard.compress}[kind]
-    whole = noise(40_000)  # several zstd blocks of 128 KiB
-    packed = compress(whole)
+    whole = noise(12_000)  # several zstd blocks of 128 KiB
+    packed = gzip.compress(whole) if kind == "gzip" else zstandard.compress(whole)
     found = read(write(tmp_path / "x.jsonl", packed[: len(packed) * 6 // 10]))
-    assert 0 < len(found.kept) < 120_000
+    assert 0 < len(found.kept) < 36_000
     assert found.told == [(f"line {len(found.kept) + 1}", "rejected", f"truncated_{kind}")]
-    assert found.texts == [json.loads(line)["text"] for line in whole.splitlines()][: len(found.kept)]
+    assert (
+        found.texts == [json.loads(line)["text"] for line in whole.splitlines()][: len(found.kept)]
+    )
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_broken_middle_keeps_what_came_before(read: Any, tmp_path: Path, kind: str) -> None:
-    compress = {
-        "gzip": gzip.compress,
-        "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
-    }[kind]
-    packed = bytearray(compress(noise(40_000)))
+    zstd = zstandard.ZstdCompressor(write_checksum=True)
+    packed = bytearray(
+        gzip.compress(noise(12_000)) if kind == "gzip" else zstd.compress(noise(12_000))
+    )
     middle = len(packed) // 2
     packed[middle : middle + 400] = b"\xff" * 400
     found = read(write(tmp_path / "x.jsonl", bytes(packed)))
@@ -232,7 +235,9 @@ def test_a_gzip_bomb_is_read_in_portions(read: Any, tmp_path: Path) -> None:
     assert "67,108,864 bytes" in found.issues[0]["detail"]
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b""), codecs.BOM_UTF8, zstandard.compress(b"")])
+@pytest.mark.parametrize(
+    "data", [b"", gzip.compress(b""), codecs.BOM_UTF8, zstandard.compress(b"")]
+)
 def test_an_empty_file_is_noted(read: Any, tmp_path: Path, data: bytes) -> None:
     found = read(write(tmp_path / "x.jsonl", data))
     assert (found.kept, found.told) == ([], [("", "noted", "empty_file")])
@@ -327,12 +332,12 @@ def test_positions_and_ids_of_ranges(read_splits: Any, tmp_path: Path) -> None:
     assert [row["doc_id"] for row in found.kept] == ["x.jsonl#1", "x.jsonl#2", "x.jsonl#b28"]
 
 
-STRICT = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+STRICT = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROW = st.sampled_from(
-    [GOOD, b'{"text": "\xc3\xa9"}\r\n', b"\n", b"{\n", b'{"text": "\x93"}\n', b'{"text": 1}\n']
-    + [codecs.BOM_UTF8 + GOOD, b'{"text": "' + b"y" * 4_100 + b'"}\n', b"\xff\n"]
+    [
+        *(GOOD, b'{"text": "\xc3\xa9"}\r\n', b"\n", b"{\n", b'{"text": "\x93"}\n', b"\xff\n"),
+        *(b'{"text": 1}\n', codecs.BOM_UTF8 + GOOD, b'{"text": "' + b"y" * 4_100 + b'"}\n'),
+    ]
 )
 
 
@@ -375,7 +380,7 @@ def test_ranges_have_the_rows_of_the_whole(
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     splits = [
         files.Split(str(path), "x.jsonl", "jsonl", "none", start, end)
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in pairwise(edges)
     ]
     if not splits:
         return

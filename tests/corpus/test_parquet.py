@@ -17,7 +17,9 @@ from dftspark.corpus import files
 
 
 def table(n: int) -> pa.Table:
-    return pa.table({"doc_id": [f"d{i}" for i in range(n)], "text": [f"text {i}" for i in range(n)]})
+    return pa.table(
+        {"doc_id": [f"d{i}" for i in range(n)], "text": [f"text {i}" for i in range(n)]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_every_kind_of_string(read: Any, tmp_path: Path, kind: pa.DataType) -> N
 
 @pytest.mark.parametrize("declared", ["binary", "string"])
 def test_bytes_that_are_not_utf8(read: Any, tmp_path: Path, declared: str) -> None:
-    data = pa.array([b"ok", b"caf\xe9", b"\x93q\x94", None, b"\xed\xa0\x80"], pa.binary())
+    data: Any = pa.array([b"ok", b"caf\xe9", b"\x93q\x94", None, b"\xed\xa0\x80"], pa.binary())
     if declared == "string":  # as writers that do not check leave it
         data = pa.Array.from_buffers(pa.string(), len(data), data.buffers())
     pq.write_table(pa.table({"text": data}), tmp_path / "x.parquet")
@@ -86,7 +88,7 @@ def test_other_columns_as_strings(read: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_a_timestamp_is_cut_to_the_day(read: Any, tmp_path: Path, unit: str) -> None:
+def test_a_timestamp_is_cut_to_the_day(read: Any, tmp_path: Path, unit: Any) -> None:
     at = pa.array([datetime.datetime(2025, 2, 3, 4, 5, 6)], pa.timestamp(unit))
     pq.write_table(pa.table({"text": ["x"], "date": at}), tmp_path / "x.parquet")
     assert read(tmp_path / "x.parquet").kept[0]["date"] == "2025-02-03"

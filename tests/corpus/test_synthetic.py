@@ -100,7 +100,6 @@ def test_planted_phrases_come_at_their_rates(role: Role, n: int, start: int) -> 
         rate, error = ratio(1000 * counts, lengths)
         assert error < 0.2 * phrase.rate(role)  # far below the factors of 4 and of 1/2
         assert rate == pytest.approx(phrase.rate(role), abs=4 * error)
-    # What is planted lengthens nothing: both sides keep the mean that was asked for.
     assert lengths.mean() == pytest.approx(200, abs=4 * lengths.std() / np.sqrt(n))
 
 
@@ -110,8 +109,11 @@ def test_rates_are_exact_where_planting_is_dense() -> None:
     for role, n, expected in (("human", 900, 50), ("model", 600, 100)):
         sample = texts(source, n, "model" if role == "model" else "human")
         counts = np.array([text.count(" on and on and") for text in sample], float)
-        rate, error = ratio(1000 * counts, np.array([len(words_of(t)) for t in sample], float))
+        lengths = np.array([len(words_of(text)) for text in sample], float)
+        rate, error = ratio(1000 * counts, lengths)
         assert rate == pytest.approx(expected, abs=4 * error)
+        # What is planted lengthens nothing: both sides keep the mean that was asked for.
+        assert lengths.mean() == pytest.approx(300, abs=4 * lengths.std() / np.sqrt(n))
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])

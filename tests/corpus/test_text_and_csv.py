@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,7 @@ from dftspark.config import Cleaning, Corpus
 from dftspark.corpus import files
 
 SMALL = Cleaning(max_document_bytes=1_000)
-LAX = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAX = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -111,8 +110,8 @@ def test_separated_text_is_what_splitting_the_whole_gives(
     text = "".join(words)
     found = read(write(tmp_path / "x.txt", text.encode()), document=separator)
     parts = text.replace("\r\n", "\n").split(separator)
-    visible = [clean for part in parts if (clean := part.strip().replace("\u200b", ""))]
-    assert [t for t in found.texts] == visible
+    cleaned = [part.strip().replace("\u200b", "") for part in parts]
+    assert found.texts == [text for text in cleaned if text.strip()]
 
 
 @LAX
@@ -125,7 +124,7 @@ def test_ranges_of_lines_have_the_rows_of_the_whole(
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     splits = [
         files.Split(str(path), "x.txt", "text", "none", start, end)
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in pairwise(edges)
     ]
     cut = read_splits(splits, Corpus(role="human", path=str(path), document="line"), Cleaning())
     whole = read(path, document="line")

@@ -1,0 +1,299 @@
+"""The command line. Commands parse, load, call and print; nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dftspark import __version__
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dftspark.report.progress import Progress
+    from dftspark.store import Run
+
+    Work = Callable[[Any, Progress], Run]
+
+app = typer.Typer(
+    name="dftspark",
+    help="Measures how far a body of model text is from a body of human text, and where.\n\n"
+    "Start with `dftspark demo`, then `dftspark audit --human PATH --model PATH`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_DEBUG = "DFTSPARK_DEBUG"
+
+Conf = Annotated[Path | None, typer.Argument(help="TOML file; `dftspark init` writes one.")]
+Out = Annotated[str | None, typer.Option("--out", help="Folder or URI of the run store.")]
+Date = Annotated[str, typer.Option("--date", help="YYYY-MM-DD; {date} in paths becomes it.")]
+Master = Annotated[str | None, typer.Option("--master", help="Spark master; else this machine.")]
+Human = Annotated[list[str] | None, typer.Option("--human", help="Path, glob or URI of text.")]
+Model = Annotated[list[str] | None, typer.Option("--model", help="The same; once per model.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
+Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns 0, or the exit code of the error that ended it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # text is any language; a terminal need not be
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except DftsparkError as error:
+        if os.environ.get(_DEBUG, "") not in ("", "0"):
+            raise
+        _say_error(error)
+        return error.exit_code
+    return 0
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[_DEBUG] = "1"
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option("--out", help="Folder of the run store.")] = "runs",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Audits the bundled sample on this machine, end to end.
+
+    Example: `dftspark demo`
+    """
+    from dftspark import runs
+
+    config = runs.demo_config(out)
+    _compute("demo", lambda spark, shown: runs.audit(spark, config, "", shown), master, quiet)
+
+
+@app.command()
+def audit(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Reads, profiles, compares and publishes a run.
+
+    Example: `dftspark audit --human 'essays/*.txt' --model gpt.jsonl --model claude.jsonl`
+
+    Example: `dftspark audit nightly.toml --date 2026-11-22`
+    """
+    from dftspark import request, runs
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    _compute("audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def profile(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Reads and counts only; `compare` works from the run that this makes.
+
+    Example: `dftspark profile nightly.toml --date 2026-11-22`
+    """
+    from dftspark import request, runs
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    _compute(
+        "profile", lambda spark, shown: runs.profile(spark, config, date, shown), master, quiet
+    )
+
+
+@app.command()
+def compare(
+    conf: Annotated[Path, typer.Argument(help="The TOML file of the audit.")],
+    profiled: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="RUN", help="The run to work from; the latest if none."),
+    ] = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compares the stored counts of a run, without reading its documents again.
+
+    Example: `dftspark compare nightly.toml --profile runs/20261122T010000Z-nightly-1a2b3c`
+    """
+    from dftspark import request, runs
+
+    config = request.audit(conf, [], [], out, date)
+    run = _open(profiled or config.out)
+    _compute("compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet)
+
+
+@app.command("runs")
+def list_runs(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
+    as_json: AsJson = False,
+) -> None:
+    """Lists the runs of a store, newest first.
+
+    Example: `dftspark runs s3a://audits/nightly`
+    """
+    from dftspark.report.listing import print_runs
+    from dftspark.store import runs
+
+    found = runs(store)
+    if as_json:
+        for info in found:
+            print(json.dumps(asdict(info)))
+    else:
+        print_runs(found, store, _console())
+
+
+@app.command()
+def show(
+    run: Store = "runs",
+    table: Annotated[str | None, typer.Argument(help="A table; without, the verdict.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="How many to show.")] = None,
+    as_json: AsJson = False,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="COLUMN", help="-COLUMN: largest first.")
+    ] = None,
+) -> None:
+    """Prints the verdict of a run, or one of its tables.
+
+    Example: `dftspark show runs`
+
+    Example: `dftspark show runs ngrams --sort -share --rows 50`
+
+    Example: `dftspark show runs metrics --json`
+    """
+    from dftspark.report import table as tables
+    from dftspark.report.terminal import render
+
+    opened = _open(run)
+    if table is None:
+        if as_json or sort:
+            raise ConfigError(f"--json and --sort go with a table; there are {opened.tables}")
+        return render(opened, _console(), rows or 12)
+    content = opened.table(table)
+    content = tables.sort(content, sort) if sort else content
+    if not as_json:
+        return tables.print_table(content, table, _console(), rows or 20)
+    for line in tables.json_lines(content if rows is None else content.slice(0, rows)):
+        print(line)
+
+
+@app.command()
+def doctor(
+    out: Annotated[str, typer.Option("--out", help="Where runs will go.")] = "runs",
+    spark: Annotated[
+        bool, typer.Option("--spark/--no-spark", help="Start a Spark session to see it work.")
+    ] = True,
+    master: Master = None,
+    as_json: AsJson = False,
+) -> None:
+    """Checks Java, Spark, Python, packages, memory and storage, each with its remedy.
+
+    Example: `dftspark doctor --out /mnt/audits`
+    """
+    from dftspark.doctor import examine
+    from dftspark.report.listing import print_check
+
+    console, failed = _console(), False
+    for check in examine(out, spark, master):
+        failed |= not check.ok
+        if as_json:
+            print(json.dumps(asdict(check)), flush=True)
+        else:
+            print_check(check, console)
+    if failed:
+        raise typer.Exit(EnvironmentProblem.exit_code)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("audit.toml"),
+) -> None:
+    """Writes a commented configuration with every setting in it.
+
+    Example: `dftspark init nightly.toml`
+    """
+    from dftspark import template
+
+    template.write(path)
+    print(f"{path}: set the two paths in it, then run: dftspark audit {path}")
+
+
+def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
+    from rich.console import Console
+
+    from dftspark.report.progress import progress
+    from dftspark.report.terminal import render
+    from dftspark.spark.session import session
+
+    shown = progress(Console(stderr=True), quiet)
+    with session(name, master) as spark:
+        run = work(spark, shown)
+    if quiet:
+        print(run.path)
+    else:
+        render(run, _console())
+
+
+def _open(text: str) -> Run:
+    from dftspark.store import open_run
+
+    store, _, last = text.rstrip("/").rpartition("/")
+    if re.match(r"\d{8}T", last):  # an id, or the beginning of one
+        return open_run(store or ".", last)
+    return open_run(text)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _say_error(error: DftsparkError) -> None:
+    from dftspark.location import redact
+    from dftspark.report.text import visible_lines
+
+    print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)

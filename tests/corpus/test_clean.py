@@ -1,0 +1,104 @@
+"""Cleaning: what goes, what stays, and that twice is once."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dftspark.config import Cleaning
+from dftspark.corpus.clean import clean, decode, is_visible
+
+AS_IT_IS = Cleaning(normalize="none", strip_invisible=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [("a\r\nb\rc\n\r\nd", "a\nb\nc\n\nd"), ("a\fb\vc", "a\nb\nc"), ("a\n", "a\n")],
+)
+def test_line_ends_are_one_kind_without_remark(text: str, cleaned: str) -> None:
+    assert clean(text, Cleaning()) == (cleaned, ())
+    assert clean(text, AS_IT_IS) == (cleaned, ())
+
+
+GONE = [
+    *range(9),
+    *range(0x0E, 0x20),
+    *range(0x7F, 0xA0),
+    *(0xAD, 0x200B, 0x2060, 0xFEFF),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+]
+
+
+def test_exactly_these_code_points_are_invisible() -> None:
+    line_ends = {0x0A, 0x0B, 0x0C, 0x0D}
+    for code in range(0x3000):
+        if code in line_ends:
+            continue
+        text = f"a{chr(code)}b"
+        cleaned, repairs = clean(text, Cleaning(normalize="none"))
+        assert cleaned == ("ab" if code in GONE else text), hex(code)
+        assert repairs == ((("invisible_removed", f"U+{code:04X} x 1"),) if code in GONE else ()), (
+            hex(code)
+        )
+        assert clean(text, AS_IT_IS)[0] == text
+
+
+def test_removal_is_told_by_code_point() -> None:
+    assert clean("\u200ba\u200b\0é", Cleaning()) == (
+        "aé",
+        (("invisible_removed", "U+0000 x 1, U+200B x 2"),),
+    )
+
+
+def test_joiners_and_selectors_stay() -> None:
+    for text in ("👩‍👩‍👧", "❤️", "نمی‌خواهم", "क्‍ष", "\u200eabc"):
+        assert clean(text, Cleaning()) == (text, ())
+
+
+def test_removal_comes_before_composition() -> None:
+    text, repairs = clean("e\u200b\u0301", Cleaning())
+    assert text == "é"
+    assert [reason for reason, _ in repairs] == ["invisible_removed", "normalized_nfc"]
+    assert clean("e\u0301", Cleaning(normalize="none"))[0] == "e\u0301"
+
+
+@given(st.text(max_size=80))
+def test_twice_is_once_and_the_result_is_in_normal_form(text: str) -> None:
+    once, _ = clean(text, Cleaning())
+    assert clean(once, Cleaning()) == (once, ())
+    assert unicodedata.is_normalized("NFC", once)
+
+
+def test_a_long_run_of_combining_marks_does_not_stall() -> None:
+    """Canonical ordering is quadratic in the run: 400,000 marks would take minutes."""
+    text = "a" + "\u0315\u0300" * 200_000
+    began = time.monotonic()
+    cleaned, repairs = clean(text, Cleaning())
+    assert time.monotonic() - began < 20
+    assert cleaned == text
+    assert [reason for reason, _ in repairs] == ["not_normalized"]
+    short = "a" + "\u0315\u0300" * 30
+    assert clean(short, Cleaning())[0] == unicodedata.normalize("NFC", short)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u00a0\u2003", "\u200b\u200d\ufe0f", "\0\x85\xad"])
+def test_nothing_to_see(text: str) -> None:
+    assert not is_visible(text)
+    assert is_visible(text + ".")
+
+
+def test_stray_bytes_of_windows_1252() -> None:
+    assert decode(b"\x93caf\xc3\xa9\x94 \x96 \x85") == (
+        "“café” – …",
+        (("cp1252_bytes", "4 byte(s) that are not UTF-8 read as Windows-1252 punctuation"),),
+    )
+    for data in (b"\x80", b"\x98", b"\xe9", b"\x93\xe9\x94", b"\xe2\x80", b"\xed\xa0\x80"):
+        with pytest.raises(UnicodeDecodeError):
+            decode(data)
+    with pytest.raises(UnicodeDecodeError):
+        decode(b"\x93", "cp1252")

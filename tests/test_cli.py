@@ -1,0 +1,377 @@
+"""The command line end to end, with Spark's part played by a stand-in."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dftspark import cli, request, schema
+from dftspark.config import Audit
+from dftspark.errors import CheckFailed, ConfigError, InputError
+from dftspark.report.progress import Bars, Lines, Silent, progress
+from dftspark.store import Run, RunWriter, open_run, runs
+from dftspark.template import template
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ["demo", "audit", "profile", "compare", "runs", "show", "doctor", "init"]
+
+
+def row(**values: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {"run_id": "r", "date": "", "human": "human", "stratum": ""}
+    return {**empty, **values}
+
+
+def publish(out: str, name: str = "audit", **manifest: Any) -> Run:
+    writer = RunWriter.create(out, name)
+    metrics = [
+        row(model=model, metric="l2_1gram", value=value, ratio_to_floor=value * 10, blocks=64)
+        for model, value in (("gpt", 0.3), ("claude", 0.2), ("unknown", float("nan")))
+    ]
+    rejects = [{"run_id": "r", "file": "a\x1b[31m.txt", "detail": "[red]bad"}]
+    for table, rows in (("metrics", metrics), ("rejects", rejects)):
+        writer.write(table, pa.Table.from_pylist(rows, schema=schema.TABLES[table]))
+    return writer.publish({"headline": "gpt 3.0x", **manifest})
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
+    """What the commands hand to Spark's part, which is replaced."""
+    monkeypatch.chdir(tmp_path)
+    made: list[tuple[Any, ...]] = []
+
+    @contextlib.contextmanager
+    def session(app: str, master: str | None = None) -> Iterator[str]:
+        made.append(("session", app, master))
+        yield "spark"
+
+    def stand_in(name: str) -> Any:
+        def call(spark: str, config: Audit, *rest: Any) -> Run:
+            assert spark == "spark"
+            with rest[-1].stage("read", None) as stage:
+                stage.advance(3)
+            made.append((name, config, *rest[:-1]))
+            return publish(config.out)
+
+        return call
+
+    fakes = types.ModuleType("dftspark.runs")
+    for name in ("audit", "profile", "compare"):
+        setattr(fakes, name, stand_in(name))
+    fakes.demo_config = lambda out: request.from_paths(["h"], ["m"], out)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "dftspark.runs", fakes)
+    monkeypatch.setattr(importlib.import_module("dftspark"), "runs", fakes, raising=False)
+    spark = types.ModuleType("dftspark.spark.session")
+    spark.session = session  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "dftspark.spark.session", spark)
+    return made
+
+
+def test_audit_from_paths(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main(
+        ["audit", "--human", "h/*.txt", "--human", "h2.txt", "--model", "m/gpt-4.jsonl.gz",
+         "--model", "other/gpt-4/*.txt", "--out", "store", "--master", "local[2]"]
+    )  # fmt: skip
+    assert code == 0
+    (_, app, master), (name, config, date) = calls
+    assert (app, master, name, date) == ("audit", "local[2]", "audit", "")
+    assert list(config.corpora) == ["human", "gpt-4", "gpt-4 (2)"]
+    assert config.corpora["human"].paths == ("h/*.txt", "h2.txt")
+    assert config.out == "store"
+    told = capsys.readouterr()
+    assert "gpt is 3.0 times as far from human" in told.out
+    assert re.search(r"read: done, 3 rows", told.err)
+
+
+def test_audit_from_a_file_with_a_date(calls: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        'out = "runs-{date}"\n'
+        '[corpora.web]\nrole = "human"\npath = ["x/{date}/a", "y"]\n'
+        '[corpora.gpt]\nrole = "model"\npath = "m/{date}"\n'
+    )
+    assert cli.main(["audit", "a.toml", "--date", "2026-11-22", "--quiet"]) == 0
+    _, config, date = calls[-1]
+    assert date == "2026-11-22"
+    assert config.out == "runs-2026-11-22"
+    assert config.corpora["web"].paths == ("x/2026-11-22/a", "y")
+    assert cli.main(["profile", "a.toml", "--date", "2026-11-22", "--out", "here"]) == 0
+    assert calls[-1][0] == "profile"
+    assert calls[-1][1].out == "here"
+    assert cli.main(["audit", "a.toml"]) == 2
+
+
+def test_quiet_prints_the_place_alone(
+    calls: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["demo", "--quiet"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{runs(str(tmp_path / 'runs'))[0].path}\n"
+    assert told.err == ""
+
+
+def test_compare_works_from_a_run(calls: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(template())
+    first = publish("runs", "one")
+    publish("runs", "two")
+    assert cli.main(["compare", "a.toml", "--profile", f"runs/{first.id}"]) == 0
+    assert calls[-1][2].id == first.id
+    assert cli.main(["compare", "a.toml", "--profile", first.path]) == 0
+    assert calls[-1][2].id == first.id
+    second = publish("runs", "two")
+    assert cli.main(["compare", "a.toml"]) == 0
+    assert calls[-1][2].id == second.id
+    assert cli.main(["compare"]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["audit"],
+        ["audit", "--human", "h"],
+        ["audit", "--model", "m"],
+        ["audit", "none.toml"],
+        ["audit", "a.toml", "--human", "h", "--model", "m"],
+        ["audit", "--human", "h", "--model", "m", "--date", "22.11.2026"],
+        ["audit", "--human", "h", "--model", "m", "--date", "20261122"],
+        ["audit", "--human", "h", "--model", "m-{date}"],
+        ["audit", "--human", "h", "--model", "m", "--no-such-option"],
+        ["no-such-command"],
+        ["show", "runs", "no_such_table"],
+        ["show", "runs", "metrics", "--sort", "no_such_column"],
+        ["show", "runs", "--json"],
+        ["show", "runs", "metrics", "--rows", "0"],
+    ],
+)
+def test_usage_errors_end_with_2(
+    calls: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str]
+) -> None:
+    publish("runs")
+    (tmp_path / "a.toml").write_text(template())
+    assert cli.main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "rror" in told.err
+    assert "Traceback" not in told.err
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(InputError("none of s3a://key:secret@b/x\x1b[2J"), 4), (CheckFailed("drift"), 3)],
+)
+def test_errors_have_their_exit_code_and_no_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+    calls: list[Any],
+    capsys: pytest.CaptureFixture[str],
+    raised: Exception,
+    code: int,
+) -> None:
+    def fails(*_: Any) -> None:
+        raise raised
+
+    monkeypatch.delenv("DFTSPARK_DEBUG", raising=False)
+    monkeypatch.setattr(sys.modules["dftspark.runs"], "audit", fails)
+    arguments = ["audit", "--human", "h", "--model", "m", "--quiet"]
+    assert cli.main(arguments) == code
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert "Traceback" not in told
+    assert "secret" not in told
+    assert "\x1b" not in told
+    monkeypatch.setenv("DFTSPARK_DEBUG", "1")
+    with pytest.raises(type(raised)):
+        cli.main(arguments)
+
+
+def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, calls: list[Any]) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["dftspark.runs"], "audit", interrupted)
+    assert cli.main(["audit", "--human", "h", "--model", "m"]) == 130
+
+
+def test_runs_lists_newest_first(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    publish("runs", "old", date="2026-11-21", corpora={"human": 1, "gpt": 2})
+    RunWriter.create("runs", "stopped")
+    assert cli.main(["runs", "runs", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["name"]: line["state"] for line in lines} == {
+        "stopped": "unfinished",
+        "old": "finished",
+    }
+    assert cli.main(["runs"]) == 0
+    told = capsys.readouterr().out
+    for part in ("-old-", "finished", "2026-11-21", "gpt, human; gpt 3.0x", "unfinished"):
+        assert part in told
+    assert cli.main(["runs", "nowhere"]) == 4
+
+
+def test_show_sorts_cuts_and_says_what_it_left_out(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = publish("runs")
+    assert cli.main(["show", run.path, "metrics", "--sort", "-value", "--rows", "2"]) == 0
+    told = capsys.readouterr().out
+    assert re.findall(r"^(\w+)  ", told, re.MULTILINE)[1:] == ["gpt", "claude"]
+    assert "2 of 3 rows; not shown: run_id" in told
+    assert cli.main(["show", f"runs/{run.id[:16]}", "metrics", "--sort", "value"]) == 0
+    told = capsys.readouterr().out
+    assert re.findall(r"^(\w+)  ", told, re.MULTILINE)[1:] == ["claude", "gpt", "unknown"]
+    assert "\x1b" not in told
+
+
+def test_json_lines_are_whole_and_plain(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish("runs")
+    assert cli.main(["show", "runs", "metrics", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["model"] for line in lines] == ["gpt", "claude", "unknown"]
+    assert list(lines[0]) == schema.METRICS.names
+    assert lines[2]["value"] is None
+    assert cli.main(["show", "runs", "rejects", "--json"]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert json.loads(told)["file"] == "a\x1b[31m.txt"
+    assert cli.main(["show", "runs", "rejects"]) == 0
+    told = capsys.readouterr().out
+    assert "a\\x1b[31m.txt" in told
+    assert "[red]bad" in told
+
+
+def test_init_writes_what_loads_and_never_overwrites(
+    calls: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["init"]) == 0
+    written = (tmp_path / "audit.toml").read_text()
+    plain = {"human": {"role": "human", "path": "data/human.jsonl"},
+             "model": {"role": "model", "path": "data/model.jsonl"}}  # fmt: skip
+    assert Audit.load(tmp_path / "audit.toml") == Audit.parse({"corpora": plain}, "defaults")
+    assert cli.main(["init"]) == 2
+    assert (tmp_path / "audit.toml").read_text() == written
+    assert cli.main(["init", "no/such/folder.toml"]) == 75
+    assert cli.main(["audit", "audit.toml"]) == 0
+
+
+def test_the_template_has_every_setting_at_its_default() -> None:
+    opened = re.sub(r"(?m)^#(?=[\w\[])", "", template())
+    config = Audit.parse(tomllib.loads(opened), "the template with every setting on")
+    document = tomllib.loads(opened)
+    for group, model in (("cleaning", config.cleaning), ("tokens", config.tokens),
+                         ("ngrams", config.ngrams), ("inference", config.inference)):  # fmt: skip
+        assert model == type(model)()
+        assert set(document[group]) == set(type(model).model_fields)
+    human = config.corpora["human"]
+    assert set(document["corpora"]["human"]) == set(type(human).model_fields)
+    assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)
+    assert set(document) == set(Audit.model_fields)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+    assert f"Example: dftspark {command}" in capsys.readouterr().out
+
+
+def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
+    run = publish(str(tmp_path / "runs"))
+    program = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "from dftspark.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for arguments in (["show", run.path], ["runs", str(tmp_path / "runs")], ["--version"]):
+        command = [sys.executable, "-c", program, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "dftspark", "show", run.path]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=ascii_only)
+    assert shown.returncode == 0, shown.stderr
+    assert b"gpt is 3.0 times as far" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("gpt-4.jsonl", "gpt-4"), ("a/gpt-4.1/*.txt", "gpt-4.1"), ("*.txt", "model"),
+        ("s3a://bucket/x/", "x"), ("s3a://bucket", "bucket"), ("a.b/c.parquet", "c"),
+        (".jsonl", ".jsonl"), ("a/{date}/*.gz", "a"),
+    ],
+)  # fmt: skip
+def test_names_of_corpora(path: str, name: str) -> None:
+    assert request.corpus_name(path) == name
+
+
+def test_a_model_may_be_called_human() -> None:
+    config = request.from_paths(["h"], ["x/human.txt", "y/human.txt"])
+    assert list(config.corpora) == ["human", "human (2)", "human (3)"]
+    with pytest.raises(ConfigError, match="date"):
+        request.dated(request.from_paths(["{date}"], ["m"]), "")
+
+
+def test_lines_beat_while_nothing_moves(capsys: pytest.CaptureFixture[str]) -> None:
+    import threading
+
+    beaten = threading.Event()
+
+    class Stream:
+        lines: list[str] = []  # noqa: RUF012
+
+        def write(self, text: str) -> None:
+            self.lines.append(text)
+            if "40 of 100 rows" in text:
+                beaten.set()
+
+        def flush(self) -> None: ...
+
+    stream = Stream()
+    with Lines(stream, seconds=0.01).stage("count", 100) as stage:  # type: ignore[arg-type]
+        stage.advance(15)
+        stage.advance(25)
+        assert beaten.wait(10)
+    text = "".join(stream.lines)
+    assert "count: started" in text
+    assert "s left" in text
+    assert "count: done, 40 rows" in text
+    with pytest.raises(ValueError, match="x"), Lines(stream).stage("fails"):  # type: ignore[arg-type]
+        raise ValueError("x")
+    assert "fails: failed after" in "".join(stream.lines)
+
+
+def test_the_kind_of_progress_follows_the_console() -> None:
+    from rich.console import Console
+
+    assert isinstance(progress(Console(force_terminal=True)), Bars)
+    assert isinstance(progress(Console(force_terminal=False)), Lines)
+    assert isinstance(progress(Console(force_terminal=True), quiet=True), Silent)
+
+
+def test_a_bar_counts_rows() -> None:
+    import io
+
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=100, color_system=None)
+    with Bars(console).stage("read [red]", 200) as stage:
+        stage.advance(150)
+    assert "read [red]" in file.getvalue()
+    assert "150 rows" in file.getvalue()
+
+
+def test_a_run_that_was_shown_is_the_run_that_was_made(calls: list[Any], tmp_path: Path) -> None:
+    assert cli.main(["demo", "--out", "store"]) == 0
+    assert open_run(str(tmp_path / "store")).table("metrics").num_rows == 3
