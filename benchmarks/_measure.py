@@ -23,6 +23,7 @@ from typing import IO, Any
 import psutil
 
 SAMPLE_S = 0.05
+CRASHED = "it ended early; its last lines are above"
 LAST_LINES = 30  # of what a command that failed wrote on stderr
 RESCAN_EVERY = 10  # samples between two looks for new processes, which cost more than a sample
 
@@ -127,7 +128,7 @@ def measured(command: Sequence[str], environment: dict[str, str], timeout_s: flo
             return Outcome(None, reason=f"took longer than {timeout_s:g} s")
         complaints.seek(0)
         sys.stderr.writelines(complaints.readlines()[-LAST_LINES:])
-    return Outcome(None, reason="it ended early; its last lines are above")
+    return Outcome(None, reason=CRASHED)
 
 
 def _conversation(child: subprocess.Popen[str], tree: Tree, started: float) -> Outcome:

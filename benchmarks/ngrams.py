@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 import regex
 
 from benchmarks import _peers as peers
-from benchmarks._measure import Outcome, Usage, measured
+from benchmarks._measure import CRASHED, Outcome, Usage, measured
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -173,17 +173,18 @@ def _line(engine: str, outcome: Outcome, ours: Usage | None, load: float) -> str
 
 
 def agree(outcomes: dict[str, Outcome], task: str) -> None:
-    """Print the sums that every engine found; exit with 1 where two differ."""
+    """Print the sums that every engine found; exit with 1 where two differ or one crashed."""
     found = {engine: o.result for engine, o in outcomes.items() if o.usage is not None}
-    if not found:
-        return
-    first, expected = next(iter(found.items()))
+    first, expected = next(iter(found.items()), ("", {}))
     for order, sums in expected.items():
         print(f"  {order}-grams  " + "  ".join(f"{name} {v:,}" for name, v in sums.items()))
     unlike = {engine: result for engine, result in found.items() if result != expected}
     if unlike:
         raise SystemExit(f"{task}: {first} found {expected}, but\n{json.dumps(unlike, indent=1)}")
     print(f"  {len(found)} engines agree on every sum: {', '.join(found)}")
+    crashed = [engine for engine, o in outcomes.items() if o.reason == CRASHED]
+    if crashed:
+        raise SystemExit(f"{task}: {', '.join(crashed)} crashed")
 
 
 def ladder(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Two n-gram profiles to numbers: what each key range adds, and what follows from the sums.
 
-`prepared` and `partial` see one key range, `finished` the sum of all; the totals of both corpora are
-known before. N-grams that only the human side has are never walked through for each model: what
-they add is the human sum less the part that both have.
+`partial` sees one key range, `finished` the sum of all; the totals of both corpora are known
+before. N-grams that only the human side has are never walked through for each model: what they
+add is the human sum less the part that both have.
 
 Cost     per range: one search for each n-gram of the model; per pair and order: constant
 """
@@ -10,6 +10,7 @@ Cost     per range: one search for each n-gram of the model; per pair and order:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial as partial_of
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
 from dftspark.features.hashing import BLOCK_BITS, BLOCKS, mixed
-from dftspark.features.ngrams import RATE_BITS, Rows
+from dftspark.features.ngrams import RATE_BITS, Rows, each
 from dftspark.features.phrases import merged_blocks
 from dftspark.inference import blocks, squared
 from dftspark.inference.estimate import infer
@@ -57,9 +58,7 @@ class Side:
         return self.grams.rate / (self.documents * _RATE_ONE)
 
 
-def side(
-    rows: Rows, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals
-) -> Side:
+def side(rows: Rows, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals) -> Side:
     tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
     return Side(rows, merged_blocks(rows), listable, sketch, tokens, documents)
 
@@ -187,52 +186,48 @@ def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
 def _without_each_block(
     human: Side, model: Side, rates: _Aligned, human_totals: Totals, model_totals: Totals
 ) -> Floats:
-    """Both divergences without block j of either side, `(2, 64)`.
+    """Both divergences without block j of either side, `(2, 64)`, exactly.
 
-    Exact where an n-gram occurs in block j; where it does not, only the totals change, which is
-    taken to first order of the difference of the two sides' block shares.
+    All n-grams with their full counts over the smaller totals, most of them in a few kinds of
+    equal counts; then what changes for those that occur in block j.
     """
-    rest = [t["tokens"].sum() - t["tokens"] for t in (human_totals, model_totals)]
-    scales = [t["tokens"].sum() / np.maximum(r, 1) for t, r in zip((human_totals, model_totals), rest)]
+    totals = (human_totals["tokens"], model_totals["tokens"])
+    rest = [np.maximum(own.sum() - own, 1) for own in totals]
     grams = human.grams.key[rates.both]
-    ours = _rows_of(human.rows, grams)
-    theirs = _rows_of(model.rows, grams)
+    ours, theirs = _rows_of(human.rows, grams), _rows_of(model.rows, grams)
     alone = np.zeros(BLOCKS)
     for own, shared, left in ((human, ours, rest[0]), (model, theirs, rest[1])):
         per_block = _per_block(own.rows) - _per_block(shared)
-        alone += (per_block.sum() - per_block) / np.maximum(left, 1) / 2
+        alone += (per_block.sum() - per_block) / left / 2
+    counts = (human.grams.count[rates.both], model.grams.count[rates.matched])
+    kinds, repeats = np.unique(np.stack(counts), axis=1, return_counts=True)
     keys = np.union1d(ours.key, theirs.key)
     at = np.searchsorted(grams, keys >> BLOCK_BITS << BLOCK_BITS)
     block = (keys & np.uint64(BLOCKS - 1)).astype(np.int64)
-    here = [_columns_at(shared, keys) for shared in (ours, theirs)]
-    p, q = rates.human[rates.both], rates.model[rates.matched]
-    counts = [p[at] * human.tokens, q[at] * model.tokens]
-    left = [(c - h) / np.maximum(r[block], 1) for c, h, r in zip(counts, here, rest, strict=True)]
-    scaled = [p[at] * scales[0][block], q[at] * scales[1][block]]
+    whole = [count[at] for count in counts]
+    kept = [count - _counts_at(r, keys) for count, r in zip(whole, (ours, theirs), strict=True)]
     out = []
-    for term, slope in (
-        (jensen_shannon.term, jensen_shannon.human_part),
-        (total_variation.term, total_variation.human_part),
-    ):
-        own_part = slope(p, q).sum()
-        unseen = scales[0] * own_part + scales[1] * (term(p, q).sum() - own_part)
-        seen = np.bincount(block, term(*left) - term(*scaled), minlength=BLOCKS)
-        out.append(unseen + seen + alone)
+    for term in (jensen_shannon.term, total_variation.term):
+        unseen = [
+            float(repeats @ term(kinds[0] / h, kinds[1] / m)) for h, m in zip(*rest, strict=True)
+        ]
+        before, after = (term(h / rest[0][block], m / rest[1][block]) for h, m in (whole, kept))
+        out.append(unseen + np.bincount(block, after - before, minlength=BLOCKS) + alone)
     return np.array(out)
 
 
 def _rows_of(rows: Rows, grams: NDArray[np.uint64]) -> Rows:
     """The rows, by block, of the n-grams given by sorted keys."""
     present, _ = _positions(grams, rows.key >> BLOCK_BITS << BLOCK_BITS)
-    return Rows(*(column[present] for column in rows))
+    return each(rows, lambda column: column[present])
 
 
 def _per_block(rows: Rows) -> Floats:
     block = (rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
-    return np.bincount(block, rows.count, minlength=BLOCKS)
+    return np.asarray(np.bincount(block, rows.count, minlength=BLOCKS), np.float64)
 
 
-def _columns_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _counts_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     present, at = _positions(rows.key, keys)
     return np.where(present, rows.count[at], 0) if len(rows.key) else np.zeros(len(keys), np.int64)
 
@@ -244,16 +239,16 @@ def _own_sums(own: Side) -> Floats:
 
 def _products(human: Side, model: Side, name: str) -> Floats:
     scale = _RATE_ONE if name == "rates" else 1.0
-    sketches = [getattr(each.sketch, name) / scale for each in (human, model)]
+    sketches = [getattr(own.sketch, name) / scale for own in (human, model)]
     stacked = np.concatenate(sketches)
-    return stacked @ stacked.T
+    return np.asarray(stacked @ stacked.T)
 
 
 def _columns(own: Side, which: NDArray[np.int64], present: NDArray[np.bool_]) -> Rows:
     """Rows of own n-grams at `which`, zero where not present."""
     if not len(own.grams.key):
-        return Rows(*(np.zeros(len(which), column.dtype) for column in own.grams))
-    return Rows(*(np.where(present, column[which], 0) for column in own.grams))
+        return each(own.grams, lambda column: np.zeros(len(which), column.dtype))
+    return each(own.grams, lambda column: np.where(present, column[which], 0))
 
 
 def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
@@ -261,7 +256,7 @@ def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
         count=rows.count,
         squares=rows.squares,
         cross=rows.weighted,
-        tokens=float(totals["tokens"].sum()),
+        tokens=float(totals["tokens"].sum()) or np.nan,
         squared_tokens=float(totals["squared_tokens"].sum()),
         clusters=int(totals["groups"].sum()),
     )
@@ -287,28 +282,23 @@ def _tested(
 def _z(
     human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
 ) -> Floats:
-    sides = [_columns(each, *_where(each, keys)) for each in (human, model)]
+    sides = [_columns(own, *_where(own, keys)) for own in (human, model)]
     return ngram_table.rate_z(_counts(sides[0], human_totals), _counts(sides[1], model_totals))
 
 
-def _where(
-    own: Side, keys: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _where(own: Side, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     present, at = _positions(own.grams.key, keys)
     return at, present
 
 
-def _sample(
-    human: Side, model: Side, rates: _Aligned, target: int
-) -> tuple[NDArray[Any], ...]:
+def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDArray[Any], ...]:
     """N-grams drawn in proportion to their mean rate, with their counts by block."""
     mean = (rates.on_model + rates.model) / 2
     own_keys = human.grams.key[rates.human_only]
     keys = np.concatenate([model.grams.key, own_keys])
-    mean = np.concatenate([mean, rates.human[rates.human_only] / 2])
-    likely = mean > 0
+    mean = np.asarray(np.concatenate([mean, rates.human[rates.human_only] / 2]), np.float64)
     uniform = (mixed(keys, _SAMPLING_SEED) >> np.uint64(11)) * 2.0**-53
-    chosen = likely & in_sample(mean, uniform, target)
+    chosen = in_sample(mean, np.asarray(uniform, np.float64), target)
     keys, mean = keys[chosen], mean[chosen]
     order = np.argsort(keys)
     keys, mean = keys[order], mean[order]
@@ -334,10 +324,10 @@ def _listed(
 ) -> dict[str, NDArray[Any]]:
     """The n-grams of this range with text and the largest contributions, as columns."""
     keys = np.union1d(human.listable, model.listable)
-    h, m = (_columns(each, *_where(each, keys)) for each in (human, model))
+    h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
     contribution = ngram_table.signed_contributions(h.count / human.tokens, m.count / model.tokens)
     top = np.lexsort((keys, -np.abs(contribution)))[:most]
-    h, m = (Rows(*(column[top] for column in each)) for each in (h, m))
+    h, m = (each(rows, lambda column: column[top]) for rows in (h, m))
     odds = ngram_table.shrunken_log_odds(
         h.count.astype(np.float64), m.count.astype(np.float64), human.tokens, model.tokens
     )
@@ -351,8 +341,10 @@ def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
     """Tokens in at least 2% of the model's documents that have text, as columns."""
     enough = model.grams.docs >= COMMON_SHARE * model.documents
     keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
-    h, m = (_columns(each, *_where(each, keys)) for each in (human, model))
-    return dict(zip(_COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True))
+    h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
+    return dict(
+        zip(_COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True)
+    )
 
 
 def _none_common() -> dict[str, NDArray[Any]]:
@@ -483,7 +475,9 @@ def _divergences(
     sums: Sums, parts: list[Partial], human: Totals, model: Totals, count: int,
     arguments: dict[str, Any], settings: config.Audit,
 ) -> list[Metric]:  # fmt: skip
-    rates, h, m = (np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True))
+    rates, h, m = (
+        np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True)
+    )
     weights = sample_weights(rates, settings.ngrams.inference_ngrams)
     metrics = []
     for name, unit, value, left_out, distance in (
@@ -497,10 +491,12 @@ def _divergences(
             # which n-grams a block has in the sample does not pass for a change of its rates.
             data += [side @ weights for side in data]
             found = infer(
-                lambda p, q, of=distance: of(p, q, weights), *data, value=float(value), **arguments
+                partial_of(distance, weights=weights), *data, value=float(value), **arguments
             )
             # The sample serves the test and the floor; the interval has every n-gram.
-            error, low, high = jackknife(left_out, float(value), arguments["confidence"])
+            # A merged block's effect is the sum of its blocks', to first order.
+            effects = blocks.coarsen(left_out - value, count)
+            error, low, high = jackknife(value + effects, float(value), arguments["confidence"])
             found = replace(found, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0))
         metrics.append(Metric(name, float(value), unit, found))
     return metrics
@@ -542,5 +538,3 @@ def _ratios(
     )
     order = np.lexsort((columns["key"], -columns["ratio"]))
     return {name: column[order] for name, column in columns.items()}
-
-

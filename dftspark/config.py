@@ -108,11 +108,12 @@ class Ngrams(Frozen):
         (1, 2, 3, 4), min_length=1, description="values of n, from 1 to 5"
     )
     sketch_width: int = Field(
-        4096, description="buckets of each block's Count-Sketch, a power of two; 64 blocks x "
-        "width x 16 bytes an order bound a corpus's small state"
+        4096,
+        description="buckets of each block's Count-Sketch, a power of two; 64 blocks x "
+        "width x 16 bytes an order bound a corpus's small state",
     )
     phrases: Annotated[int, Field(ge=100)] = Field(
-        20_000, description="n-grams of each order whose text and example a profile keeps"
+        5_000, description="n-grams of each order whose text and example a profile keeps"
     )
     table_rows: Annotated[int, Field(ge=10)] = Field(
         1_000, description="rows of the ngrams table per order and pair, before the remainder"
@@ -142,14 +143,16 @@ class Inference(Frozen):
 
     permutations: Annotated[int, Field(ge=99)] = Field(999, description="relabelings of a test")
     splits: Annotated[int, Field(ge=20)] = Field(200, description="human halves behind the floor")
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    seed: Annotated[int, Field(ge=0)] = 20261122
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of intervals")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of relabelings and splits")
 
 
 class Audit(Frozen):
     """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
 
-    name: str = Field("audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(
+        "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
+    )
     out: str = Field("runs", description="folder or URI of the run store")
     corpora: dict[str, Corpus]
     cleaning: Cleaning = Cleaning()

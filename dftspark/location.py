@@ -89,7 +89,8 @@ class Location:
 
     def children(self, recursive: bool = False) -> list[fs.FileInfo]:
         with _reading(self):
-            return self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=recursive))
+            selector = fs.FileSelector(self.path, recursive=recursive)
+            return list(self.filesystem.get_file_info(selector))
 
 
 @contextmanager

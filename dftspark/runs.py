@@ -124,9 +124,7 @@ def compare(
         "ranges": profiled.manifest["key_ranges"],
     }
     compared = _compare(making, **stored)
-    return making.publish(
-        "compare", profiled=profiled.id, **_described(stored), **compared
-    )
+    return making.publish("compare", profiled=profiled.id, **_described(stored), **compared)
 
 
 def _begin(spark: SparkSession, config: Audit, date: str, progress: Progress | None) -> _Making:
@@ -141,16 +139,17 @@ def _described(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _profile(making: _Making) -> dict[str, Any]:
-    from dftspark.spark import documents, ngrams
+    from dftspark.spark import documents, ngrams, tables
     from dftspark.spark.compare import shared_clusters
     from dftspark.spark.session import shuffle_partitions
 
     spark, config = making.spark, making.config
     with making.stage("read"):
         read = documents.read(spark, config, making.staging("documents"))
-        issues = making.write("rejects", _with_run(making, read.issues))
+        rejects = tables.rejects(read.issues, making.writer.id, making.date)
+        issues = making.write("rejects", rejects)
         counted = documents.counts(read, issues, config)
-    documents.check(counted, config)
+    documents.check(counted, config, making.writer.table_path("rejects"))
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)
@@ -169,15 +168,6 @@ def _profile(making: _Making) -> dict[str, Any]:
 
 
 _NONE = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
-
-
-def _with_run(making: _Making, table: DataFrame) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    from dftspark.spark.tables import conform
-
-    table = table.withColumns({"run_id": F.lit(making.writer.id), "date": F.lit(making.date)})
-    return conform(table, schema.REJECTS)
 
 
 def _compare(
@@ -237,8 +227,6 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
 
 
 def demo_config(out: str) -> Audit:

@@ -41,7 +41,12 @@ STAGED = pa.schema(
 )
 
 
-_GROUP = [("corpus", pa.string()), ("stratum", pa.string()), ("n", pa.int32()), ("part", pa.int32())]
+_GROUP = [
+    ("corpus", pa.string()),
+    ("stratum", pa.string()),
+    ("n", pa.int32()),
+    ("part", pa.int32()),
+]
 
 PARTIAL_COUNTS = pa.schema([*_GROUP, ("state", pa.binary())])
 

@@ -49,7 +49,9 @@ def encode_arrays(*arrays: NDArray[Any]) -> bytes:
     heads, parts = [], []
     for array in arrays:
         flat = np.ascontiguousarray(array).reshape(-1)
-        sorted_keys = array.dtype == np.uint64 and array.ndim == 1 and bool((flat[1:] >= flat[:-1]).all())
+        sorted_keys = (
+            array.dtype == np.uint64 and array.ndim == 1 and bool((flat[1:] >= flat[:-1]).all())
+        )
         stored = np.diff(flat, prepend=np.uint64(0)) if sorted_keys else _narrowed(flat)
         planes = np.ascontiguousarray(stored.view(np.uint8).reshape(-1, stored.itemsize).T)
         packed = [pa.compress(memoryview(plane), _CODEC, asbytes=True) for plane in planes]

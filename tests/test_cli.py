@@ -233,6 +233,23 @@ def test_show_sorts_cuts_and_says_what_it_left_out(
     assert "\x1b" not in told
 
 
+def test_a_narrow_terminal_shows_the_columns_that_fit(tmp_path: Path) -> None:
+    import io
+
+    from rich.console import Console
+
+    from dftspark.report.table import print_table
+
+    metrics = publish(str(tmp_path / "runs")).table("metrics")
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system=None, width=54)
+    print_table(metrics, "metrics", console, 20)
+    lines = file.getvalue().splitlines()
+    assert lines[0].split() == ["model", "metric", "value", "ratio_to_floor", "p_value"]
+    assert max(map(len, lines[:-1])) <= 54
+    assert "ci_low" in lines[-1]
+
+
 def test_json_lines_are_whole_and_plain(
     calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ LAYERS = (
     "statistic",
     "location",
     "corpus",
+    "sample",
     "features",
     "stats",
     "distances",

@@ -61,6 +61,7 @@ class Rejected(ValueError):
 class _About:
     """What a row says besides its text; the first problem with it, and its repairs."""
 
+    optional: frozenset[str] = frozenset()
     doc_id: str | None = None
     prompt_id: str | None = None
     prompt: str | None = None
@@ -142,7 +143,7 @@ def text_of(values: Any, source: Source) -> tuple[str, tuple[tuple[str, str], ..
 
 def _about(values: Any, source: Source) -> _About:
     mapping = source.mapping
-    about = _About()
+    about = _About(mapping.optional)
     about.doc_id = _single(values, mapping.doc_id, about) or None
     about.prompt_id = _single(values, mapping.prompt_id, about) or None
     about.prompt = _single(values, mapping.prompt, about) or None
@@ -184,6 +185,9 @@ def _single(values: Any, column: str, about: _About) -> str | None:
         return text
     except TypeError:
         problem = "column_not_scalar", f"{column} is {kind_of(value)}, not one value"
+        if column in about.optional:
+            about.repairs.append((problem[0], f"{problem[1]}; taken as null"))
+            return None
     except UnicodeDecodeError as error:
         problem = "invalid_utf8", f"{column}: {undecodable(error, 'utf-8')[1]}"
     except UnicodeEncodeError as error:

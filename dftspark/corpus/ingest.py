@@ -2,7 +2,7 @@
 
 Every source row ends as exactly one document (action null) or one row with action `rejected`.
 State: none but the batch being filled, at most 1,000 rows or about 16 MB.
-Cost: see `clean`; JSON lines of 2 KB documents at 60 to 100 MB/s a core.
+Cost: see `clean`; JSON lines of 2 KB documents at 50 to 60 MB/s a core.
 """
 
 from __future__ import annotations

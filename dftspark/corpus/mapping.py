@@ -14,7 +14,8 @@ _FIELD = re.compile(r"""fields\s*\[\s*(?P<quote>['"])(?P<name>.*?)(?P=quote)\s*\
 class Mapping:
     """Names of source columns. A column the configuration leaves out has its own name.
 
-    `explicit` are the columns that the configuration names; `needs_model` is whether a row without
+    `explicit` are the columns that the configuration names, `optional` those that are taken only
+    because of their name; `needs_model` is whether a row without
     the model's column must not pass for human text.
     """
 
@@ -30,6 +31,7 @@ class Mapping:
     split_by: tuple[str, ...]
     fields: tuple[str, ...]
     explicit: tuple[str, ...]
+    optional: frozenset[str]
     needs_model: bool
 
     @classmethod
@@ -50,6 +52,8 @@ class Mapping:
             split_by=corpus.split_by,
             fields=tuple(dict.fromkeys(m["name"] for m in _FIELD.finditer(corpus.filter or ""))),
             explicit=_explicit(columns),
+            optional=frozenset(Columns.model_fields)
+            - {columns.text, columns.model, *_explicit(columns), *corpus.split_by},
             needs_model=bool(columns.model or mentioned or model in corpus.split_by),
         )
 

@@ -8,7 +8,7 @@ prompt's three most of the time and anybody's otherwise. Human and model documen
 number share its topics. Document i depends on the source, the role and i alone, so any slice can be
 made anywhere, in any order, and equals that part of the whole.
 
-Cost     about 100 ns a word; four times the text of one batch in memory
+Cost     about 120 ns a word; four times the text of one batch in memory
 Source   Simon (1955), the copying process; Mandelbrot (1953), the rank frequencies
 """
 

@@ -160,7 +160,7 @@ def read_parquet(
 def _batch_rows(metadata: pq.FileMetaData, groups: range) -> int:
     sizes = [metadata.row_group(i).total_byte_size for i in groups]
     rows = sum(metadata.row_group(i).num_rows for i in groups)
-    return max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(1, sum(sizes))))
+    return int(max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(1, sum(sizes)))))
 
 
 def _values(column: Any) -> list[Any]:

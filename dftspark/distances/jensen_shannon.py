@@ -36,12 +36,3 @@ def jensen_shannon(p: Floats, q: Floats, weights: Floats | None = None) -> Float
     """
     terms = term(p, q)
     return np.asarray(terms.sum(axis=-1) if weights is None else terms @ weights)
-
-
-def human_part(p: Floats, q: Floats) -> Floats:
-    """p x the derivative of `term` by p, in bits: p log2(p/r) / 2, with 0 where p is 0.
-
-    `term` is homogeneous, so the model's part is the rest of it: term = p f_p + q f_q.
-    """
-    total = np.maximum(p + q, _TINY)
-    return np.asarray(p * np.log2(np.maximum(2 * p / total, _TINY)) / 2)

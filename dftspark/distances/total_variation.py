@@ -23,8 +23,3 @@ def total_variation(p: Floats, q: Floats, weights: Floats | None = None) -> Floa
     """
     terms = term(p, q)
     return np.asarray(terms.sum(axis=-1) if weights is None else terms @ weights)
-
-
-def human_part(p: Floats, q: Floats) -> Floats:
-    """p x the derivative of `term` by p: p sign(p - q) / 2; the model's part is the rest."""
-    return np.asarray(p * np.sign(p - q) / 2)

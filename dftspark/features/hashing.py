@@ -17,7 +17,7 @@ BLOCK_BITS = np.uint64(6)  # the low bits of an n-gram key carry its block
 BLOCKS = 1 << int(BLOCK_BITS)
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def mix64(h: Any) -> Any:
     """A uint64 in, a uint64 out; every input bit flips each output bit half of the time."""
     h = np.uint64(h)
@@ -29,7 +29,7 @@ def mix64(h: Any) -> Any:
     return h
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def mixed(keys: NDArray[np.uint64], seed: np.uint64) -> NDArray[np.uint64]:
     """An independent hash of each key for each seed; `(K,)` uint64 in and out."""
     out = np.empty(len(keys), np.uint64)

@@ -11,7 +11,7 @@ Source   Amble and Knuth (1974) for the ordered hash table, which leaves its row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numba
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from dftspark.features.hashing import BLOCK_BITS, mix64
 
 RATE_BITS = 40
-RATE_ONE = 1 << RATE_BITS  # a document's relative frequency c / N is held as the integer (c << 40) // N
+RATE_ONE = (
+    1 << RATE_BITS
+)  # a document's relative frequency c / N is held as the integer (c << 40) // N
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
@@ -42,7 +44,7 @@ class Rows(NamedTuple):
     """
 
     key: NDArray[np.uint64]
-    count: NDArray[np.int64]
+    count: NDArray[np.int64]  # type: ignore[assignment]  # hides tuple.count
     squares: NDArray[np.int64]
     weighted: NDArray[np.int64]
     rate: NDArray[np.int64]
@@ -78,11 +80,16 @@ def _summed_ranges(words: NDArray[np.uint64], prefix_bits: int, ranges: int) -> 
         yield Rows(*_sum_buckets(bucketed, ends, prefix_bits + bits, r * step, (r + 1) * step))
 
 
+def each(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+    """The rows with every column changed alike."""
+    return Rows._make(change(column) for column in rows)
+
+
 def no_rows() -> Rows:
     return Rows(np.empty(0, np.uint64), *(np.empty(0, np.int64) for _ in range(6)))
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
     h = np.uint64(n)
     for k in range(n):
@@ -91,7 +98,14 @@ def _ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
     return (mix64(h) & ~_BLOCK_MASK) | block
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
+def _rate(count: Any, length: Any) -> Any:
+    if count == 1 and length < len(_ONE_OVER):
+        return np.int64(_ONE_OVER[length])
+    return (np.int64(count) << RATE_BITS) // np.int64(length)
+
+
+@numba.njit(cache=True, nogil=True)
 def ngram_keys(hashes: Any, offsets: Any, n: int) -> Any:
     """The key, block bits zero, of the n-gram at each token; 0 where a document ends before."""
     out = np.zeros(len(hashes), np.uint64)
@@ -101,7 +115,7 @@ def ngram_keys(hashes: Any, offsets: Any, n: int) -> Any:
     return out
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def cluster_rows(hashes: Any, offsets: Any, clusters: Any, blocks: Any, n: int) -> Any:
     """The n-grams of each cluster, unsorted, as packed words; and each cluster's squared norm.
 
@@ -179,7 +193,7 @@ def cluster_rows(hashes: Any, offsets: Any, clusters: Any, blocks: Any, n: int) 
             table[used[r]] = -1
             words[base + r, 1] = np.uint64((count[r] << 32) | length)
             if width == 2:
-                norm += (count[r] / length) ** 2
+                norm += (_rate(count[r], length) / RATE_ONE) ** 2
             else:
                 length_there = offsets[where[r] + 1] - offsets[where[r]] - n + 1
                 rate[r] += (here[r] << RATE_BITS) // length_there
@@ -191,14 +205,14 @@ def cluster_rows(hashes: Any, offsets: Any, clusters: Any, blocks: Any, n: int) 
     return words[:base], norms
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _bucket(key: Any, prefix_bits: Any, bits: Any) -> Any:
     if bits == 0:
         return np.int64(0)
     return np.int64((key << np.uint64(prefix_bits)) >> np.uint64(64 - bits))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _bucketed(words: Any, prefix_bits: int, bits: int) -> Any:
     """The rows grouped by the next `bits` bits of their key, and where each bucket ends."""
     ends = np.zeros((1 << bits) + 1, np.int64)
@@ -216,7 +230,7 @@ def _bucketed(words: Any, prefix_bits: int, bits: int) -> Any:
     return out, ends
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int) -> Any:
     """Sums rows with equal keys, bucket by bucket: small enough tables to stay in cache.
 
@@ -241,7 +255,7 @@ def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int)
     rows = 0
     for b in range(first, last):
         entries = 0
-        end = 0
+        end = np.int64(0)
         for i in range(ends[b], ends[b + 1]):
             k = words[i, 0]
             if width == 7:
@@ -256,23 +270,18 @@ def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int)
                 length = np.int64(words[i, 1] & low)
                 squares = count * count
                 weighted = count * length
-                clusters = 1
-                docs = 1
+                clusters = np.int64(1)
+                docs = np.int64(1)
                 if width == 4:
                     docs = np.int64(words[i, 2])
                     rate = np.int64(words[i, 3])
-                elif count == 1:
-                    rate = np.int64(_ONE_OVER[length]) if length < len(_ONE_OVER) else (
-                        np.int64(1 << RATE_BITS) // length
-                    )
                 else:
-                    rate = (count << RATE_BITS) // length
+                    rate = _rate(count, length)
             slot = np.int64((k << np.uint64(prefix_bits)) >> np.uint64(64 - table_bits))
             while table[slot] < k:
                 slot += 1
-            e = entries
             if table[slot] == k:
-                e = entry[slot]
+                e = np.int64(entry[slot])
                 sums[e, 0] += count
                 sums[e, 1] += squares
                 sums[e, 2] += weighted
@@ -280,6 +289,7 @@ def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int)
                 sums[e, 4] += docs
                 sums[e, 5] += clusters
                 continue
+            e = np.int64(entries)
             sums[e, 0] = count
             sums[e, 1] = squares
             sums[e, 2] = weighted
@@ -291,13 +301,14 @@ def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int)
                 other = table[slot]
                 table[slot] = k
                 k = other
-                moved = entry[slot]
+                moved = np.int64(entry[slot])
                 entry[slot] = e
                 e = moved
                 slot += 1
             table[slot] = k
             entry[slot] = e
-            end = max(end, slot + 1)
+            if slot >= end:
+                end = slot + 1
         for slot in range(end):
             if table[slot] == _EMPTY:
                 continue

@@ -38,7 +38,7 @@ def phrase_keys(rows: Rows, quota: int) -> NDArray[np.uint64]:
     least = np.partition(grams.count, -quota)[-quota]
     above = np.flatnonzero(grams.count > least)
     ties = np.flatnonzero(grams.count == least)[: quota - len(above)]
-    return grams.key[np.sort(np.r_[above, ties])]
+    return np.asarray(grams.key[np.sort(np.r_[above, ties])], np.uint64)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Occurrences:
             seen = [i for i, example in enumerate(self.found[n]) if example is not None]
             for start in range(0, len(seen), 2048):
                 part = seen[start : start + 2048]
-                ids, texts, tokens, excerpts = zip(*(self.found[n][i] for i in part), strict=True)  # type: ignore[misc]
+                ids, texts, tokens, excerpts = zip(*(self.found[n][i] for i in part), strict=True)
                 columns = [
                     [corpus] * len(part), [n] * len(part), keys[part].view(np.int64),
                     self.hash[n][part], ids, texts, tokens, excerpts,
@@ -121,7 +121,7 @@ def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.searchsorted(leading, np.arange((1 << 16) + 1)).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _scan(
     here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
 ) -> None:
@@ -135,5 +135,3 @@ def _scan(
                         best[k] = doc_hashes[d]
                         where[k] = i
                     break
-
-

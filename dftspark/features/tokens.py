@@ -52,7 +52,7 @@ class Tokenizer(Protocol):
         ...
 
     def ngram_text(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> str:
-        """The n-gram as it stands in the text."""
+        """The n-gram as it stands in the text, on one line."""
         ...
 
     def excerpt(
@@ -87,7 +87,9 @@ class Words:
     def ngram_text(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> str:
         _, data = _buffers(texts)
         text = bytes(data[batch.starts[first] : batch.ends[first + n - 1]]).decode()
-        return "".join(chr(unicode.lowercase()[ord(c)]) for c in text) if self.lowercase else text
+        if self.lowercase:
+            text = "".join(chr(unicode.lowercase()[ord(char)]) for char in text)
+        return one_line(text)
 
     def excerpt(
         self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
@@ -108,6 +110,11 @@ def tokenizer(settings: config.Tokens) -> Tokenizer:
     return HuggingFaceTokens.load(settings.tokenizer.removeprefix("hf:"))
 
 
+def one_line(text: str) -> str:
+    """Each run of white space inside as one space; a lone white-space token stays itself."""
+    return " ".join(text.split()) or text
+
+
 _NO_TABLE = np.empty(0, np.int32)
 
 
@@ -126,7 +133,7 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     return offsets, np.frombuffer(data_buffer, np.uint8)
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _decode(data: Any, i: int) -> Any:
     """(code point, bytes) of the UTF-8 sequence at i; Arrow strings are valid UTF-8."""
     b = data[i]
@@ -141,7 +148,7 @@ def _decode(data: Any, i: int) -> Any:
     return high | (np.int32(data[i + 2] & 0x3F) << 6) | np.int32(data[i + 3] & 0x3F), 4
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -> Any:
     # A token has at least one byte. Pages of these arrays that are never written cost nothing,
     # while growing them inside the loop makes it three times slower.

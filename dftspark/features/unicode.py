@@ -46,7 +46,7 @@ def lowercase() -> NDArray[np.int32]:
 def _class_of(point: int) -> int:
     char = chr(point)
     category = unicodedata.category(char)
-    if char in "'’ʼ":  # noqa: RUF001
+    if char in "'’ʼ":
         return APOSTROPHE
     if char in ".,":
         return POINT

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dftspark.inference import blocks
 from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.permutation import smallest_detectable
+from dftspark.inference.permutation import smallest_detectable, upper
 from dftspark.inference.squared import block_test, gram, stacked
 
 Floats = NDArray[np.float64]
@@ -88,8 +88,8 @@ def infer(
         ci_low=max(low, 0.0),
         ci_high=high,
         p_value=test,
-        floor=float(np.quantile(halves, 0.95)),
-        mde=max(smallest_detectable(null, float(null.mean())) for null in nulls),
+        floor=upper(halves),
+        mde=max(smallest_detectable(null, float(np.nanmean(null))) for null in nulls),
         blocks=count,
     )
 
@@ -105,11 +105,15 @@ def replicates(
 def _distances(
     distance: Distance, sums: Floats, sizes: Floats, first: Floats, second: Floats
 ) -> Floats:
-    """`distance` of the rates of two groups of blocks, `(R, 2S)` weights each: `(R,)`."""
+    """`distance` of the rates of two groups of blocks, `(R, 2S)` weights each: `(R,)`.
+
+    nan where a group is empty.
+    """
     out = np.empty(len(first))
     step = max(1, _CHUNK // sums.shape[1])
     for start in range(0, len(first), step):
         rows = slice(start, start + step)
-        p, q = (group[rows] @ sums / (group[rows] @ sizes)[:, None] for group in (first, second))
+        with np.errstate(invalid="ignore"):
+            p, q = (g[rows] @ sums / (g[rows] @ sizes)[:, None] for g in (first, second))
         out[rows] = distance(p, q)
     return out

@@ -24,8 +24,12 @@ def p_value(observed: float, null: Floats, relabelings: float = math.inf) -> flo
 
     (1 + #{null >= observed}) / (R + 1); with fewer than ten such, the Pearson III tail of the
     null's mean, variance and skewness, at least 1 / `relabelings`, the number of distinct ones,
-    and at most ten over R + 1.
+    and at most ten over R + 1. nan without an `observed`; relabelings that are nan, of groups
+    with too little in them, do not count.
     """
+    null = null[np.isfinite(null)]
+    if not (math.isfinite(observed) and len(null)):
+        return math.nan
     spread = float(null.std())
     beyond = int((null >= observed - _ROUNDING * max(abs(observed), spread)).sum())
     p = (1 + beyond) / (len(null) + 1)
@@ -40,6 +44,12 @@ def distinct_relabelings(blocks: int, *, paired: bool) -> float:
     return 2.0 ** (blocks - 1) if paired else float(math.comb(2 * blocks, blocks) // 2)
 
 
+def upper(null: Floats) -> float:
+    """95% quantile of draws `(R,)`, without those that are nan; nan where all are."""
+    defined = null[np.isfinite(null)]
+    return float(np.quantile(defined, 0.95)) if len(defined) else math.nan
+
+
 def smallest_detectable(null: Floats, noise: float) -> float:
     """Value found with 80% power by a test of level 0.05 whose null distribution is `null` `(R,)`.
 
@@ -49,8 +59,11 @@ def smallest_detectable(null: Floats, noise: float) -> float:
     value lies x above the null's mean where x = q + 0.84 sqrt(variance (1 + 2 x / noise)), q
     being the 95% quantile's distance from that mean. In the unit of the value.
     """
+    null = null[np.isfinite(null)]
+    if not len(null):
+        return math.nan
     mean, variance = float(null.mean()), float(null.var())
-    q = float(np.quantile(null, 0.95)) - mean
+    q = upper(null) - mean
     scaled = variance * _POWER_80**2
     if scaled == 0:
         return mean + q

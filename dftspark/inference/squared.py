@@ -22,9 +22,16 @@ from numpy.typing import NDArray
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks
 from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.permutation import distinct_relabelings, p_value, smallest_detectable
+from dftspark.inference.permutation import (
+    distinct_relabelings,
+    p_value,
+    smallest_detectable,
+    upper,
+)
 
 Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +79,7 @@ def infer_squared(
         ci_low=low,
         ci_high=high,
         p_value=block_test(products, paired=paired, permutations=permutations, rng=tests),
-        floor=float(np.quantile(halves, 0.95)),
+        floor=upper(halves),
         mde=smallest_detectable(null, float(plug_in(products, *equal).mean())),
         blocks=count,
     )
@@ -140,16 +147,17 @@ def between_blocks(products: Gram, first: Floats, second: Floats, *, paired: boo
     Unpaired, with c_j the sums and s_j the sizes of a group's blocks and s their sum, each group
     gives (|sum c_j|^2 - sum |c_j|^2) / (s^2 - sum s_j^2), less 2 p.q. Paired, with B_j the
     difference of both sides' shares of p and q in block j, (|p - q|^2 - sum |B_j|^2) /
-    (1 - sum s_j^2), s_j the mean size of block j.
+    (1 - sum s_j^2), s_j the mean size of block j. nan where a group has not two filled blocks.
     """
     if paired:
         return _between_pairs(products, first, second)
-    a, b = first @ products.sizes, second @ products.sizes
+    a, b = _sizes(products, first), _sizes(products, second)
     total = -2 * ((first @ products.products) * second).sum(axis=1) / (a * b)
     for group, size in ((first, a), (second, b)):
         all_pairs = ((group @ products.products) * group).sum(axis=1)
         same = group @ np.diag(products.products)
-        total += (all_pairs - same) / (size**2 - group @ products.sizes**2)
+        pairs = size**2 - group @ products.sizes**2
+        total += (all_pairs - same) / np.where(pairs > _ROUNDING * size**2, pairs, np.nan)
     return np.asarray(total)
 
 
@@ -158,17 +166,23 @@ def _between_pairs(products: Gram, first: Floats, second: Floats) -> Floats:
     size, partner = products.sizes, np.roll(second, products.blocks, axis=1)
     diagonal = np.diag(products.products)
     across = np.diag(np.roll(products.products, products.blocks, axis=1))
-    a, b = first @ size, second @ size
+    a, b = _sizes(products, first), _sizes(products, second)
     same = first @ diagonal / a**2 + second @ diagonal / b**2
     same -= 2 * ((first * partner) @ across) / (a * b)
     share = first * size / a[:, None]
     share += np.roll(second * size / b[:, None], products.blocks, axis=1)
     pairs = 1 - ((share / 2) ** 2).sum(axis=1)
+    pairs = np.where(pairs > _ROUNDING, pairs, np.nan)
     return np.asarray((plug_in(products, first, second) - same) / pairs)
 
 
 def plug_in(products: Gram, first: Floats, second: Floats) -> Floats:
     """|p - q|^2, noise included, of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`."""
-    weights = first / (first @ products.sizes)[:, None]
-    weights = weights - second / (second @ products.sizes)[:, None]
+    weights = first / _sizes(products, first)[:, None]
+    weights -= second / _sizes(products, second)[:, None]
     return np.asarray(((weights @ products.products) * weights).sum(axis=1))
+
+
+def _sizes(products: Gram, group: Floats) -> Floats:
+    size = group @ products.sizes
+    return np.where(size > 0, size, np.nan)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,17 +16,20 @@ from rich.text import Text
 from dftspark.errors import ConfigError
 from dftspark.report.text import MISSING, number, visible
 
-# What fits beside each other; the rest is in the JSON lines.
+# The most telling first: what does not fit beside each other is in the JSON lines.
 _COLUMNS = {
     "corpora": ("corpus", "role", "read", "documents", "rejected", "duplicates", "filtered",
                 "clusters", "tokens"),
-    "metrics": ("model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
-                "ratio_to_floor"),
-    "ngrams": ("model", "n", "text", "per_million_human", "per_million_model", "log_odds",
-               "q_value", "share"),
-    "document_ratios": ("model", "token", "share_human", "share_model", "ratio", "ratio_floor"),
-    "rejects": ("corpus", "file", "position", "action", "reason", "detail"),
+    "metrics": ("model", "stratum", "metric", "value", "ratio_to_floor", "p_value", "ci_low",
+                "ci_high", "floor"),
+    "ngrams": ("model", "stratum", "n", "text", "per_million_human", "per_million_model",
+               "share", "q_value", "log_odds"),
+    "document_ratios": ("model", "stratum", "token", "share_human", "share_model", "ratio",
+                        "ratio_floor"),
+    "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
+_GAP = 2
+_LEAST = 20  # what a long text needs to be worth its place
 _WIDE_ENOUGH = 10_000  # nothing is cut where no terminal shows it
 
 
@@ -40,24 +44,39 @@ def sort(table: pa.Table, column: str) -> pa.Table:
 
 
 def print_table(table: pa.Table, name: str, console: Console, rows: int) -> None:
-    """The first rows and the columns that fit, and a line on what is not shown."""
-    chosen = [c for c in _COLUMNS.get(name, table.column_names) if c in table.column_names]
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in chosen:
+    """The first rows, the columns that fit, and a line on what is not shown."""
+    if not console.is_terminal:
+        console = Console(file=console.file, width=_WIDE_ENOUGH)
+    readable = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
+    told = [column for column in _COLUMNS.get(name, readable) if column in readable]
+    records = table.slice(0, rows).select(told).to_pylist()
+    cells = {column: [_cell(record[column]) for record in records] for column in told}
+    widths = _fitting({c: v for c, v in cells.items() if any(v) or c != "stratum"}, console.width)
+    drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for column, width in widths.items():
         numeric = _is_number(table.schema.field(column).type)
-        drawn.add_column(
-            column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
-        )
-    for row in table.slice(0, rows).select(chosen).to_pylist():
-        drawn.add_row(*(Text(_cell(value)) for value in row.values()))
-    if console.is_terminal:
-        console.print(drawn)
-    else:
-        console.print(drawn, width=_WIDE_ENOUGH, no_wrap=True, crop=False)
-    hidden = [c for c in table.column_names if c not in chosen]
-    said = f"{min(rows, len(table)):,} of {len(table):,} rows"
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        drawn.add_column(column, justify=justify, width=width, overflow="fold")
+    for record in zip(*(cells[column] for column in widths), strict=True):
+        drawn.add_row(*map(Text, record))
+    console.print(drawn)
+    hidden = [column for column in table.column_names if column not in widths]
+    said = f"{len(records):,} of {len(table):,} rows"
     said += f"; not shown: {', '.join(hidden)} (--json shows all)" if hidden else ""
     console.print(Text(said, "dim"), soft_wrap=True)
+
+
+def _fitting(cells: dict[str, list[str]], room: int) -> dict[str, int]:
+    """Widths of the columns that fit, from the first on; the last may be cut short and folded."""
+    widths: dict[str, int] = {}
+    for column, values in cells.items():
+        natural = max(cell_len(text) for text in (column, *values))
+        width = min(natural, room)
+        if width < natural and (width < _LEAST or width < cell_len(column)) and widths:
+            break
+        widths[column] = width
+        room -= width + _GAP
+    return widths
 
 
 def json_lines(table: pa.Table) -> Iterator[str]:

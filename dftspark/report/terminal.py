@@ -15,7 +15,7 @@ from dftspark.report.verdict import Row, interval, missing, p_value, ranked, rea
 from dftspark.store import Run
 
 _IN_FULL = 4  # more models than this are a ranking without pages
-_FAMILIES = re.compile(r"(l2|jensen_shannon|total_variation)_\dgram")
+_FAMILIES = re.compile(r"(l2|l2_docs|js|tv)_\dgram")
 _BAR = 6
 
 

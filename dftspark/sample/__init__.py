@@ -16,7 +16,7 @@ NOTE = (
 
 def write(folder: Path) -> tuple[Path, Path]:
     """Writes both sides as JSON lines into the folder: (human, model)."""
-    import pydoc_data.topics  # type: ignore[import-untyped]
+    import pydoc_data.topics
 
     folder.mkdir(parents=True, exist_ok=True)
     human, model = folder / "human.jsonl", folder / "model.jsonl"

@@ -72,9 +72,7 @@ def comparisons(totals: AllTotals, human: str) -> list[tuple[str, str]]:
     ]
 
 
-def _partials(
-    totals: AllTotals, config: Audit, ranges: int
-) -> Callable[[Any, pa.Table], pa.Table]:
+def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
     wanted = comparisons(totals, config.human)
     prefix_bits = ranges.bit_length() - 1
     quota = phrase_quota(config, ranges)

@@ -16,7 +16,6 @@ from pyspark.sql.window import Window
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import files, ingest
-from dftspark.corpus.blocks import block_of
 from dftspark.errors import ConfigError, InputError
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
@@ -94,8 +93,9 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
 
 def settle(staged: DataFrame, config: Audit) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
-    passes = _passes(config)
-    # A rejected row is another corpus's business where the filter can tell; a file's never can.
+    passes = _passes(config, unknown=F.col("action").isNotNull())
+    # A rejected row that the filter leaves out is another corpus's business; where the filter
+    # cannot tell, and for what is said of a file, it stays.
     ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
     filtered = staged.where(~ours).select("source")
     staged = staged.where(ours)
@@ -116,12 +116,12 @@ def settle(staged: DataFrame, config: Audit) -> Documents:
     return Documents(kept, issues.unionByName(repeats), filtered)
 
 
-def _passes(config: Audit) -> Column:
-    """Whether the row's corpus has no filter or the filter is true; null counts as false."""
+def _passes(config: Audit, unknown: Column) -> Column:
+    """Whether the row's corpus has no filter or the filter is true; null counts as `unknown`."""
     condition = F.lit(True)
     for name, corpus in config.corpora.items():
         if corpus.filter is not None:
-            passed = F.coalesce(F.expr(corpus.filter).cast("boolean"), F.lit(False))
+            passed = F.coalesce(F.expr(corpus.filter).cast("boolean"), unknown)
             condition = F.when(F.col("source") == name, passed).otherwise(condition)
     return condition
 
@@ -171,8 +171,6 @@ def _issue(rows: DataFrame, action: Column, reason: str, detail: Column) -> Data
     )
 
 
-
-
 def counts(read: Documents, issues: DataFrame, config: Audit) -> list[dict[str, Any]]:
     """One row a corpus, the columns of schema.CORPORA as far as reading knows them.
 
@@ -218,22 +216,25 @@ def _counted(
     return row
 
 
-def check(counted: list[dict[str, Any]], config: Audit) -> None:
+def check(counted: list[dict[str, Any]], config: Audit, rejects: str) -> None:
     """Raises InputError for a corpus without documents and for too many rejects."""
     for name, corpus in config.corpora.items():
         own = [row for row in counted if row["corpus"].split("/", 1)[0] == name]
-        total = {c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")}
+        total = {
+            c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")
+        }
         where = ", ".join(corpus.paths)
         if not total["documents"]:
             raise InputError(
                 f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
                 f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
-                f"both sides; check corpora.{name}.path, columns and filter."
+                f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are listed "
+                f"in {rejects}"
             )
         share = total["rejected"] / (total["read"] - total["filtered"])
         if share > config.cleaning.max_reject_share:
             raise InputError(
                 f"corpora.{name}: {total['rejected']} of {total['read'] - total['filtered']} rows "
                 f"in {where} were rejected, {share:.1%}, more than cleaning.max_reject_share = "
-                f"{config.cleaning.max_reject_share:.1%}"
+                f"{config.cleaning.max_reject_share:.1%}. They are listed in {rejects}"
             )

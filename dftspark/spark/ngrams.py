@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ def _runs(
         corpus, stratum = (np.array(batch[name].to_pylist(), object) for name in _GROUP)
         changes = (corpus[1:] != corpus[:-1]) | (stratum[1:] != stratum[:-1])
         cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), batch.num_rows]
-        for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+        for start, end in pairwise(cuts):
             if end > start:
                 yield (corpus[start], stratum[start]), batch.slice(start, end - start)
 
@@ -234,9 +235,7 @@ def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
 # --- phrases ------------------------------------------------------------------------------------
 
 
-def phrases(
-    documents: DataFrame, profile: DataFrame, config: Audit, layout: Layout
-) -> DataFrame:
+def phrases(documents: DataFrame, profile: DataFrame, config: Audit, layout: Layout) -> DataFrame:
     """Text, tokens and one example of each corpus's most frequent n-grams, schema.PHRASES.
 
     The example is the document with the smallest hash of its id, whatever the partitioning.

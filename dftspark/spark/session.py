@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -21,7 +22,7 @@ _RELIED_ON = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
 }
-_LOCAL = {
+LOCAL = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
@@ -44,7 +45,7 @@ def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
         return
     try:
         spark = _start(app, master)
-    except (PySparkException, RuntimeError, OSError) as error:
+    except (PySparkException, Py4JError, RuntimeError, OSError) as error:
         raise EnvironmentProblem(
             f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"
             f"`dftspark doctor` checks Java, Spark and this machine one by one."
@@ -74,7 +75,7 @@ def _start(app: str, master: str | None) -> SparkSession:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    for key, value in _LOCAL.items():
+    for key, value in LOCAL.items():
         builder = builder.config(key, value)
     if master is None or master.startswith("local"):
         builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")

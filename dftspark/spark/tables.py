@@ -40,6 +40,12 @@ def conform(table: DataFrame, of: pa.Schema) -> DataFrame:
     return table.select(*[F.col(f.name).cast(f.dataType).alias(f.name) for f in spark_types])
 
 
+def rejects(issues: DataFrame, run_id: str, date: str) -> DataFrame:
+    """schema.REJECTS."""
+    run = {"run_id": F.lit(run_id), "date": F.lit(date)}
+    return conform(issues.withColumns(run), schema.REJECTS)
+
+
 def ngrams(
     compared: DataFrame, phrases: DataFrame, human: str, run_id: str, date: str
 ) -> DataFrame:

@@ -146,5 +146,3 @@ class NgramCounts(Statistic[NgramRows]):
 
 def _no_totals() -> list[NDArray[np.int64]]:
     return [np.zeros(BLOCKS, np.int64) for _ in TOTALS]
-
-

@@ -76,6 +76,16 @@ MODEL = {"role": "model"}
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [{"columns": {"prompt_id": "prompt_id"}}, {"split_by": ["prompt_id"], "role": "model"}],
+)
+def test_a_column_that_is_asked_for_holds_one_value(stage: Any, settings: dict[str, Any]) -> None:
+    found = stage({"text": "a", "prompt_id": {"a": 1}}, **settings)
+    assert found.told == [("line 1", "rejected", "column_not_scalar")]
+    assert "prompt_id is an object" in found.issues[0]["detail"]
+
+
+@pytest.mark.parametrize(
     ("settings", "missing", "null"),
     [
         ({}, "kept", "kept"),

@@ -1,4 +1,4 @@
-"""L2: values on paper, brute force over pairs, and mean zero where the sources agree (A1, A2, A13)."""
+"""L2: values on paper, brute force over pairs, mean zero where sources agree (A1, A2, A13)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError, ShapeError
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.sketch import count_sketch, estimate, squared_norm
+from dftspark.features.sketch import add_to_blocks, count_sketch, estimate, squared_norm
 
 
 def uniform_keys(rng: np.random.Generator, n: int) -> NDArray[np.uint64]:
@@ -91,6 +91,23 @@ def test_a_range_of_keys_owns_a_slice_of_buckets() -> None:
     part = count_sketch(keys[quarter], values[quarter], width=128, seed=6)[0]
     np.testing.assert_array_equal(part[:32], whole[:32])
     assert not part[32:].any()
+
+
+def test_blocks_of_a_key_range_are_the_sketches_of_their_keys() -> None:
+    rng = np.random.default_rng(12)
+    keys, values = uniform_keys(rng, 20_000), rng.integers(-5, 2**40, 20_000)
+    width, parts = 128, 4
+    whole = np.zeros((BLOCKS, width), np.int64)
+    for part in range(parts):
+        inside = (keys >> np.uint64(62)) == part
+        sketch = np.zeros((BLOCKS, width // parts), np.int64)
+        for half in np.array_split(np.flatnonzero(inside), 2):  # in place: two calls add up
+            add_to_blocks(sketch, keys[half], values[half], width, part, 7)
+        whole[:, part * width // parts : (part + 1) * width // parts] = sketch
+    for block in range(BLOCKS):
+        of_block = keys % BLOCKS == block
+        expected = count_sketch(keys[of_block], values[of_block], width=width, seed=7)[0]
+        np.testing.assert_array_equal(whole[block], expected)
 
 
 @pytest.mark.parametrize("rows", [1, 3])

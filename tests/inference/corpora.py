@@ -92,10 +92,19 @@ def independent(
 
 
 def prompted(
-    rng: np.random.Generator, prompts: int, each: int, blocks: int, rates: Floats, other: Floats
+    rng: np.random.Generator,
+    prompts: int,
+    each: int,
+    blocks: int,
+    rates: Floats,
+    other: Floats,
+    topic: float = 0.7,
 ) -> Blocked:
-    """One human and `each` model documents a prompt; the prompt's topic is in all of them."""
-    topics = np.exp(0.7 * rng.standard_normal((prompts, len(rates))))
+    """One human and `each` model documents a prompt, all with the prompt's topic.
+
+    `topic` is the standard deviation over prompts of the log of a rate.
+    """
+    topics = np.exp(topic * rng.standard_normal((prompts, len(rates))))
     mine, others = topics * rates, topics * other
     block = rng.integers(0, blocks, prompts)
     return blocked(

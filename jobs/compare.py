@@ -1,0 +1,42 @@
+"""Compares stored profiles again, without reading a document: after new settings of inference.
+
+    spark-submit jobs/compare.py --conf conf/audit.toml --profile runs/20260131T020000Z-audit-1a2b3c
+
+Reads   the profile and phrases of a published run
+Writes  <out>/<run_id>, made visible in one step; its path is the last line printed
+Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dftspark import request, runs
+from dftspark.config import Audit
+from dftspark.errors import DftsparkError
+from dftspark.report.progress import Lines
+from dftspark.spark.session import session
+from dftspark.store import open_run
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Compare stored profiles.")
+    parser.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
+    parser.add_argument("--profile", required=True, help="folder of the run that has the profile")
+    args = parser.parse_args(argv)
+    try:
+        profiled = open_run(args.profile)
+        config = request.dated(Audit.load(args.conf), str(profiled.manifest["date"]))
+        with session(f"compare {config.name}") as spark:
+            run = runs.compare(spark, config, profiled, Lines())
+    except DftsparkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(run.path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

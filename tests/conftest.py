@@ -1,0 +1,17 @@
+"""What tests of every kind share: the way to the reference corpora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip(f"the reference corpora are not there: {DATA.name} beside the project")
+    return DATA

@@ -1,0 +1,123 @@
+"""The compiled rows against plain counters: every column, clusters of any size, any cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dftspark.features import ngrams
+from dftspark.features.ngrams import Rows
+from dftspark.features.tokens import Words
+from dftspark.statistic import Batch
+from dftspark.stats.ngram_counts import NgramCounts
+from tests import reference
+
+
+def batch_of(documents: list[str], clusters: list[str], blocks: dict[str, int]) -> Batch:
+    tokens = Words().tokenize(pa.array(documents, pa.string()))
+    names = np.array(clusters, object)
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]) if clusters else np.empty(0, int)
+    return Batch(
+        tokens.hashes,
+        tokens.offsets,
+        np.r_[starts, len(documents)].astype(np.int64),
+        np.array([blocks[c] for c in names[starts]], np.int64),
+    )
+
+
+def columns(rows: Rows) -> list[tuple[int, ...]]:
+    """Rows without their hash, which the reference has not, as a sorted list."""
+    return sorted(zip(*(column.tolist() for column in rows[1:]), strict=True))
+
+
+_DOCUMENT = st.lists(st.sampled_from(["a", "b", "c", "d", "the", ".", ","]), max_size=12).map(
+    " ".join
+)
+_CORPUS = st.lists(st.tuples(st.sampled_from("pqrs"), _DOCUMENT), max_size=14)
+
+
+@given(_CORPUS, st.integers(1, 5))
+@settings(max_examples=200, deadline=None)
+def test_equals_counters(corpus: list[tuple[str, str]], n: int) -> None:
+    corpus = sorted(corpus, key=lambda pair: pair[0])
+    clusters, documents = [c for c, _ in corpus], [d for _, d in corpus]
+    one_block = dict.fromkeys("pqrs", 5)
+    state = NgramCounts(n=n).observe(batch_of(documents, clusters, one_block))
+    expected = reference.rows([d.split() for d in documents], clusters, n)
+    assert columns(state.rows) == sorted(tuple(row) for row in expected.values())
+    lengths = [max(0, len(d.split()) - n + 1) for d in documents]
+    assert state.tokens[5] == sum(lengths)
+    assert state.documents[5] == sum(length > 0 for length in lengths)
+    by_cluster = {
+        c: sum(x for x, k in zip(lengths, clusters, strict=True) if k == c) for c in "pqrs"
+    }
+    assert state.squared_tokens[5] == sum(x**2 for x in by_cluster.values())
+    assert state.groups[5] == sum(x > 0 for x in by_cluster.values())
+
+
+def test_squared_norms_are_those_of_the_clusters() -> None:
+    documents, clusters = ["a a b", "b c", "c c c d"], ["p", "p", "q"]
+    state = NgramCounts(n=1).observe(batch_of(documents, clusters, {"p": 0, "q": 1}))
+    p = np.array([2 / 3, 1 / 3 + 1 / 2, 1 / 2, 0])
+    q = np.array([0, 0, 3 / 4, 1 / 4])
+    assert state.rate_norm[0] / 2**40 == pytest.approx(p @ p, rel=1e-11)
+    assert state.rate_norm[1] / 2**40 == pytest.approx(q @ q, rel=1e-11)
+    assert state.squared_documents.tolist()[:3] == [4, 1, 0]
+
+
+def test_blocks_are_kept_apart_in_one_sorted_array() -> None:
+    documents = ["a b", "a", "a c"]
+    state = NgramCounts(n=1).observe(batch_of(documents, list("pqr"), {"p": 3, "q": 3, "r": 60}))
+    assert (np.diff(state.key) > 0).all()
+    in_block = (state.key & np.uint64(63)).astype(int)
+    assert sorted(zip(in_block.tolist(), state.count.tolist(), strict=True)) == [
+        (3, 1), (3, 2), (60, 1), (60, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ranges", [1, 2, 16, 256])
+def test_ranges_cut_by_the_top_bits_and_together_are_the_whole(ranges: int) -> None:
+    rng = np.random.default_rng(0)
+    documents = [" ".join(f"w{w}" for w in rng.zipf(1.3, 200) % 500) for _ in range(60)]
+    batch = batch_of(documents, [f"{i:02}" for i in range(60)], {f"{i:02}": i for i in range(60)})
+    statistic = NgramCounts(n=2)
+    parts = list(statistic.observe_ranges(batch, ranges))
+    assert len(parts) == ranges
+    whole, merged = statistic.observe(batch), statistic.merge_all(parts)
+    for name in Rows._fields:
+        assert np.array_equal(getattr(whole, name), getattr(merged, name)), name
+    bits = ranges.bit_length() - 1
+    for part, state in enumerate(parts):
+        assert all(int(k) >> (64 - bits) == part for k in state.key) if bits else True
+        twice = statistic.merge_all([state, state], bits)
+        assert np.array_equal(twice.key, state.key)
+        assert np.array_equal(twice.count, 2 * state.count)
+
+
+def test_keys_of_the_lookup_are_those_of_the_rows() -> None:
+    texts = pa.array(["the cat sat", "on", "the mat the mat"])
+    tokens = Words().tokenize(texts)
+    batch = batch_of(texts.to_pylist(), list("abc"), {"a": 7, "b": 8, "c": 9})
+    for n in (1, 2, 3):
+        here = ngrams.ngram_keys(tokens.hashes, tokens.offsets, n)
+        rows = NgramCounts(n=n).observe(batch).rows
+        assert set(here[here > 0].tolist()) == set((rows.key & ~np.uint64(63)).tolist())
+
+
+def test_a_large_skewed_sum_equals_numpy() -> None:
+    rng = np.random.default_rng(1)
+    keys = (rng.zipf(1.2, 60_000).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
+    values = rng.integers(1, 9, (6, len(keys)))
+    half = len(keys) // 3
+    runs = []
+    for part in (slice(None, half), slice(half, None)):
+        order = np.argsort(keys[part], kind="stable")
+        runs.append(Rows(keys[part][order], *(v[part][order] for v in values)))
+    got = ngrams.summed(runs)
+    unique, inverse = np.unique(keys, return_inverse=True)
+    assert np.array_equal(got.key, unique)
+    for column, value in zip(got[1:], values, strict=True):
+        assert np.array_equal(column, np.bincount(inverse, value).astype(np.int64))

@@ -1,0 +1,71 @@
+"""p-values, their tails, and the smallest detectable value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dftspark.inference.permutation import distinct_relabelings, p_value, smallest_detectable
+
+
+def test_p_counts_the_observed_labeling_itself() -> None:
+    null = np.arange(99.0)
+    assert p_value(50.0, null) == pytest.approx((1 + 49) / 100)  # 50 .. 98 are as large
+    assert p_value(-1.0, null) == 1
+    assert p_value(3.0, np.full(99, 3.0)) == 1  # no evidence at all
+
+
+def test_rounding_does_not_make_ties_evidence() -> None:
+    null = np.full(200, 0.1 + 0.2)
+    null[:100] = 0.0
+    assert p_value(0.3 + 1e-16, null) == pytest.approx(101 / 201)
+
+
+def test_tails_beyond_the_permutations() -> None:
+    """The null is that of |noise|^2 in six directions, where Pearson III is exact (chi-squared)."""
+    rng = np.random.default_rng(1)
+    for tail, factor in ((1e-3, 1.6), (1e-5, 3.0)):
+        observed = stats.chi2.isf(tail, 6)
+        got = [p_value(observed, rng.chisquare(6, 999)) for _ in range(60)]
+        # The skewness of 999 draws is off by .08 x 1.15 or so, which moves the tail by tens of %.
+        assert tail / factor < np.median(got) < tail * factor
+    assert p_value(1e6, rng.chisquare(6, 999), relabelings=128) == pytest.approx(1 / 128, rel=1e-6)
+
+
+def test_tail_joins_the_counted_part() -> None:
+    null = np.random.default_rng(2).chisquare(6, 999)
+    observed = np.sort(null)[::-1][[8, 9, 10]] - 1e-6
+    p = [p_value(value, null) for value in observed]
+    assert p[0] <= 10 / 1000
+    np.testing.assert_allclose(p[1:], [11 / 1000, 12 / 1000])
+    assert p[0] > 10 / 1000 / 1.5
+
+
+def test_distinct_relabelings() -> None:
+    assert distinct_relabelings(8, paired=True) == 128
+    assert distinct_relabelings(4, paired=False) == 35  # 8 choose 4, and the groups have no names
+    assert distinct_relabelings(64, paired=False) > 1e37
+
+
+@pytest.mark.parametrize("directions", [1, 5, 40])
+def test_smallest_detectable_has_80_percent_power(directions: int) -> None:
+    """Noncentral chi-squared: |e + d|^2 for unit noise in k directions, plain and less its mean."""
+    null = np.random.default_rng(3).chisquare(directions, 400_000)
+    plain = smallest_detectable(null, directions)
+    centered = smallest_detectable(null - directions, directions)
+    assert centered == pytest.approx(plain - directions, rel=1e-9)
+    critical = stats.chi2.isf(0.05, directions)
+    power = stats.ncx2.sf(critical, directions, plain - directions)
+    # The normal approximation of the alternative is what is left: within 3 points.
+    assert power == pytest.approx(0.8, abs=0.03)
+
+
+def test_nan_is_no_relabeling() -> None:
+    assert p_value(5.0, np.array([1.0, np.nan, 9.0, 2.0] * 50)) == pytest.approx(51 / 151)
+    assert np.isnan(p_value(np.nan, np.arange(9.0)))
+    assert np.isnan(smallest_detectable(np.full(3, np.nan), 1.0))
+
+
+def test_nothing_varies() -> None:
+    assert smallest_detectable(np.zeros(99), 0.0) == 0

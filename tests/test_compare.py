@@ -1,0 +1,219 @@
+"""Profiles to numbers, against definitions worked out with dense arrays and plain counters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from dftspark import compare, config
+from dftspark.distances.jensen_shannon import jensen_shannon
+from dftspark.distances.total_variation import total_variation
+from dftspark.features.phrases import merged_blocks, phrase_keys
+from dftspark.features.tokens import Words
+from dftspark.statistic import Batch
+from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.stats.ngram_sketch import NgramSketch
+from tests import reference
+
+SETTINGS = config.Audit.parse(
+    {
+        "corpora": {"human": {"role": "human", "path": "h"}, "m": {"role": "model", "path": "m"}},
+        "inference": {"permutations": 99, "splits": 20},
+    },
+    "test",
+)
+
+
+def corpus(seed: int, documents: int, tilt: float = 0.0) -> tuple[list[str], list[str]]:
+    """Zipf documents of 5 to 60 words, two or so a cluster; `tilt` favors odd words."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, 301) ** 1.1
+    weights *= np.where(np.arange(300) % 2 == 1, np.exp(tilt), 1.0)
+    texts = [
+        " ".join(f"w{w}" for w in rng.choice(300, rng.integers(5, 60), p=weights / weights.sum()))
+        for _ in range(documents)
+    ]
+    clusters = sorted(f"c{c:03}" for c in rng.integers(0, max(1, documents // 2), documents))
+    return texts, clusters
+
+
+def profile(texts: list[str], clusters: list[str], n: int, ranges: int = 1) -> list[NgramRows]:
+    names = np.array(clusters, object)
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    blocks = np.array([int(name[1:]) % 64 for name in names[starts]], np.int64)
+    tokens = Words().tokenize(pa.array(texts))
+    batch = Batch(tokens.hashes, tokens.offsets, np.r_[starts, len(texts)].astype(np.int64), blocks)
+    return list(NgramCounts(n=n).observe_ranges(batch, ranges))
+
+
+def totals(states: list[NgramRows]) -> compare.Totals:
+    return {name: np.sum([getattr(s, name) for s in states], axis=0) for name in TOTALS}
+
+
+def compared(
+    human: list[NgramRows], model: list[NgramRows], n: int, paired: bool = False
+) -> compare.Finished:
+    parts = []
+    of_human, of_model = totals(human), totals(model)
+    for part, (h, m) in enumerate(zip(human, model, strict=True)):
+        sides = [
+            compare.side(
+                own.rows,
+                phrase_keys(own.rows, 5_000),
+                NgramSketch(n=n).of_rows(own.rows, part, len(human)),
+                of_own,
+            )
+            for own, of_own in ((h, of_human), (m, of_model))
+        ]
+        found = compare.partial(sides[0], sides[1], of_human, of_model, n, SETTINGS.ngrams)
+        parts.append(compare.Partial.decode(found.encode()))
+    return compare.finished(parts, of_human, of_model, n, paired=paired, settings=SETTINGS)
+
+
+def both(sides: Any, n: int, ranges: int = 1) -> compare.Finished:
+    human, model = (profile(texts, clusters, n, ranges) for texts, clusters in sides)
+    return compared(human, model, n)
+
+
+def values(found: compare.Finished) -> dict[str, float]:
+    return {metric.name: metric.value for metric in found.metrics}
+
+
+@pytest.fixture(scope="module")
+def sides() -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]]]:
+    return corpus(1, 150), corpus(2, 90, tilt=0.4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_distances_are_their_definitions(sides: Any, n: int) -> None:
+    (human, human_clusters), (model, model_clusters) = sides
+    found = values(
+        compared(profile(human, human_clusters, n), profile(model, model_clusters, n), n)
+    )
+    split = [[text.split() for text in texts] for texts in (human, model)]
+    p, q = (reference.token_rates(texts, n) for texts in split)
+    assert found[f"l2_{n}gram"] == pytest.approx(reference.l2(p, q), rel=1e-12)
+    f, g = (reference.document_rates(texts, n) for texts in split)
+    assert found[f"l2_docs_{n}gram"] == pytest.approx(reference.l2(f, g), rel=1e-9)
+    grams = sorted(p.keys() | q.keys())
+    dense = [np.array([side.get(gram, 0.0) for gram in grams]) for side in (p, q)]
+    assert found[f"js_{n}gram"] == pytest.approx(float(jensen_shannon(*dense)), rel=1e-12)
+    assert found[f"tv_{n}gram"] == pytest.approx(float(total_variation(*dense)), rel=1e-12)
+
+
+def test_the_document_weighted_correction_is_the_brute_force_u_statistic(sides: Any) -> None:
+    vectors: list[NDArray[Any]] = []
+    groups: list[NDArray[Any]] = []
+    vocabulary: dict[str, int] = {}
+    for texts, clusters in sides:
+        out = np.zeros((len(texts), 400))
+        for row, text in zip(out, texts, strict=True):
+            words = text.split()
+            for word in words:
+                row[vocabulary.setdefault(word, len(vocabulary))] += 1 / len(words)
+        vectors.append(out)
+        groups.append(np.array(clusters))
+    expected = -2 * vectors[0].mean(axis=0) @ vectors[1].mean(axis=0)
+    for own, cluster in zip(vectors, groups, strict=True):
+        products = own @ own.T
+        unlike = cluster[:, None] != cluster[None, :]
+        expected += products[unlike].mean()
+    found = values(both(sides, 1))
+    assert found["l2_docs_squared_corrected_1gram"] == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("ranges", [2, 16])
+def test_key_ranges_do_not_matter(sides: Any, ranges: int) -> None:
+    one, many = (both(sides, 2, r) for r in (1, ranges))
+    for a, b in zip(one.metrics, many.metrics, strict=True):
+        assert a.name == b.name
+        assert b.value == pytest.approx(a.value, rel=1e-11, abs=1e-15)
+        assert b.inference.std_error == pytest.approx(a.inference.std_error, rel=1e-6)
+        assert b.inference.floor == pytest.approx(a.inference.floor, rel=1e-6)
+        assert b.inference.p_value == pytest.approx(a.inference.p_value, rel=1e-3)
+    assert np.array_equal(one.listed["key"], many.listed["key"])
+    assert np.allclose(one.listed["q_value"], many.listed["q_value"], equal_nan=True)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_contributions_and_the_remainder_sum_to_the_square(sides: Any, n: int) -> None:
+    found = both(sides, n)
+    listed = float(np.abs(found.listed["contribution"]).sum())
+    assert found.remainder >= -1e-15
+    assert listed + found.remainder == pytest.approx(values(found)[f"l2_{n}gram"] ** 2, abs=1e-9)
+    if n == 2:
+        assert found.remainder > 0  # more bigrams than rows, or the test says nothing
+    signs = np.sign(
+        found.listed["count_model"] / totals(profile(sides[1][0], sides[1][1], n))["tokens"].sum()
+        - found.listed["count_human"] / totals(profile(sides[0][0], sides[0][1], n))["tokens"].sum()
+    )
+    assert np.array_equal(np.sign(found.listed["contribution"]), signs)
+
+
+def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
+    n = 1
+    human, model = (profile(t, c, n) for t, c in sides)
+    first, second = (
+        compare.side(s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].rows), totals(s))
+        for s in (human, model)
+    )
+    part = compare.partial(first, second, totals(human), totals(model), n, SETTINGS.ngrams)
+    grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
+    dense = [compare.by_block(s[0].rows, grams, "count") for s in (human, model)]
+    for i, distance in enumerate((jensen_shannon, total_variation)):
+        left_out = []
+        for j in range(64):
+            rates = [(d.sum(axis=1) - d[:, j]) / (d.sum() - d[:, j].sum()) for d in dense]
+            left_out.append(float(distance(*rates)))
+        assert part.sums.left_out[i] == pytest.approx(left_out, abs=1e-12)
+
+
+def test_the_sketch_gives_the_spread_that_exact_counts_give(sides: Any) -> None:
+    n = 1
+    human, model = (profile(t, c, n) for t, c in sides)
+    grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
+    dense = [compare.by_block(s[0].rows, grams, "count").astype(float) for s in (human, model)]
+    left_out = []
+    for j in range(64):
+        rates = [(d.sum(axis=1) - d[:, j]) / (d.sum() - d[:, j].sum()) for d in dense]
+        left_out.append(float(np.sqrt(((rates[0] - rates[1]) ** 2).sum())))
+    found = compared(human, model, n).metrics[0]
+    blocks = found.inference.blocks
+    value = found.value
+    merged = value + (np.array(left_out) - value).reshape(-1, blocks).sum(axis=0)
+    expected = np.sqrt((blocks - 1) / blocks * ((merged - merged.mean()) ** 2).sum())
+    # The sketch's error is below sqrt(2 / 4096) = 2.2% of a square; merging is first order.
+    assert found.inference.std_error == pytest.approx(expected, rel=0.15)
+
+
+def test_equal_corpora_have_no_distance(sides: Any) -> None:
+    (human, clusters), _ = sides
+    found = compared(profile(human, clusters, 1), profile(human, clusters, 1), 1, paired=True)
+    assert values(found)["l2_1gram"] == 0
+    assert values(found)["js_1gram"] == pytest.approx(0, abs=1e-15)
+    assert all(m.inference.p_value > 0.5 for m in found.metrics)
+    assert found.remainder == 0
+
+
+def test_a_side_without_ngrams_is_nan_not_a_crash() -> None:
+    texts, clusters = corpus(1, 40)
+    human = profile(texts, clusters, 5)
+    model = profile(["one two", "three"], ["c001", "c002"], 5)
+    found = compared(human, model, 5)
+    assert np.isnan(values(found)["l2_5gram"])
+    assert all(np.isnan(m.inference.p_value) for m in found.metrics)
+
+
+def test_few_clusters_give_a_value_and_no_interval() -> None:
+    texts, _ = corpus(3, 30)
+    found = compared(
+        profile(texts, ["c001"] * 30, 1), profile(texts[:20], ["c001"] * 9 + ["c002"] * 11, 1), 1
+    )
+    metric = found.metrics[0]
+    assert metric.value > 0
+    assert np.isnan(metric.inference.std_error)
+    assert metric.inference.blocks == 0

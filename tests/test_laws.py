@@ -1,0 +1,106 @@
+"""Every registered statistic obeys the laws, on the awkward batches above all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dftspark.errors import StateFormatError
+from dftspark.statistic import Batch, Statistic
+from dftspark.stats import STATISTICS
+from tests import laws
+
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "ngram_counts": [{"n": 1}, {"n": 3}],
+    "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
+}
+SUBJECTS = [(name, params) for name, all_params in EXAMPLES.items() for params in all_params]
+
+
+def test_every_registered_statistic_has_an_example() -> None:
+    assert EXAMPLES.keys() == STATISTICS.keys()
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Clusters of 0 to 3 documents, documents of 0 to 9 tokens of few kinds, repeats likely."""
+    shape = draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3), max_size=5))
+    lengths = [length for cluster in shape for length in cluster]
+    kinds = st.sampled_from([1, 2, 3, 2**63 + 5])
+    hashes = draw(st.lists(kinds, min_size=sum(lengths), max_size=sum(lengths)))
+    blocks = draw(st.lists(st.integers(0, 63), min_size=len(shape), max_size=len(shape)))
+    return Batch(
+        np.array(hashes, np.uint64),
+        np.r_[0, np.cumsum(lengths)].astype(np.int64),
+        np.r_[0, np.cumsum([len(cluster) for cluster in shape])].astype(np.int64),
+        np.array(blocks, np.int64),
+    )
+
+
+def cut(batch: Batch, at: int) -> list[Batch]:
+    """The batch in two, between clusters."""
+    parts = []
+    for low, high in ((0, at), (at, len(batch.blocks))):
+        docs = batch.clusters[low], batch.clusters[high]
+        tokens = batch.offsets[docs[0]], batch.offsets[docs[1]]
+        parts.append(
+            Batch(
+                batch.hashes[tokens[0] : tokens[1]],
+                batch.offsets[docs[0] : docs[1] + 1] - tokens[0],
+                batch.clusters[low : high + 1] - docs[0],
+                batch.blocks[low:high],
+            )
+        )
+    return parts
+
+
+def build(name: str, params: dict[str, Any]) -> Statistic[Any]:
+    return STATISTICS[name](**params)
+
+
+@pytest.mark.parametrize(("name", "params"), SUBJECTS)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
+    stat = build(name, params)
+    drawn = [data.draw(batches()) for _ in range(3)]
+    a, b, c = (stat.observe(batch) for batch in drawn)
+    laws.associative(stat, a, b, c)
+    laws.commutative(stat, a, b)
+    laws.identity(stat, a)
+    laws.files_never_matter(stat.merge(a, b))
+    laws.files_never_matter(stat.empty())
+    laws.merge_leaves_its_arguments_alone(stat, a, b)
+    laws.batching_never_matters(
+        stat, drawn[0], cut(drawn[0], data.draw(st.integers(0, len(drawn[0].blocks))))
+    )
+
+
+@pytest.mark.parametrize(("name", "params"), SUBJECTS)
+def test_parameters_are_the_identity(name: str, params: dict[str, Any]) -> None:
+    fingerprint = build(name, params).fingerprint
+    assert fingerprint == build(name, dict(params)).fingerprint
+    assert fingerprint.startswith(f"{name}-v")
+    assert fingerprint != build(name, {**params, "n": params["n"] + 1}).fingerprint
+    assert fingerprint != build(name, {**params, "text": "other"}).fingerprint
+
+
+@pytest.mark.parametrize("harm", ["magic", "short", "long", "middle"])
+def test_damaged_bytes_are_an_error_with_a_remedy(harm: str) -> None:
+    stat = build("ngram_counts", {"n": 1})
+    batch = Batch(
+        np.arange(1, 9, dtype=np.uint64), np.array([0, 8]), np.array([0, 1]), np.array([3])
+    )
+    data = stat.observe(batch).encode()
+    broken = {
+        "magic": b"OTHER1" + data[6:],
+        "short": data[:-3],
+        "long": data + b"x",
+        "middle": data[:12] + b"\xff\xff" + data[14:],
+    }[harm]
+    with pytest.raises(StateFormatError, match="profile the corpus again"):
+        stat.state.decode(broken)
