@@ -17,23 +17,29 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import regex
 
 from benchmarks import _peers as peers
 from benchmarks._measure import CRASHED, Outcome, Usage, measured
+from dftspark.features.phrases import merged_blocks
+from dftspark.features.tokens import Words
+from dftspark.stats.ngram_counts import NgramRows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -42,15 +48,54 @@ DOCUMENTS = 20_000
 TINY = 64  # documents of the warm-up
 ROWS_PER_GROUP = 1_000  # small enough that every engine can read in parallel
 LADDER = (10_000, 100_000, 1_000_000)
-TOKEN = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:['’][\p{L}\p{N}\p{M}]+)*|\S")
 VERSIONS = ("duckdb", "polars", "pyspark", "pyarrow", "numpy")
 
 
 def run_ours(
     path: Path, orders: tuple[int, ...], task: peers.Task, threads: int
 ) -> Callable[[], peers.Checks]:
-    """dftspark through Spark, from the column `text`."""
-    raise NotImplementedError("ours is not wired up yet")
+    """dftspark through Spark, from the column `text`; the profile is written to Parquet."""
+    from pyspark.sql import functions as f
+
+    from dftspark.config import Audit
+    from dftspark.spark import ngrams, tables
+
+    spark = _ours_session(threads)
+    documents = spark.read.parquet(str(path)).select(
+        f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
+        f.col("doc_id").alias("cluster"), "doc_id", "text",
+    )  # fmt: skip
+    sides = {"human": {"role": "human", "path": "-"}, "model": {"role": "model", "path": "-"}}
+    config = Audit.parse({"corpora": sides, "ngrams": {"orders": orders}}, "benchmark")
+    size = pc.sum(pc.binary_length(pq.read_table(path, columns=["text"])["text"])).as_py()
+    layout = ngrams.Layout.of({"model": size}, 2 * threads, config.ngrams.sketch_width)
+    profile = f"{path}.{os.getpid()}.profile"
+    shutil.rmtree(profile, ignore_errors=True)
+    tables.write(ngrams.count(documents, config, layout), profile)
+    return partial(_ours_checks, profile, task)
+
+
+@cache
+def _ours_session(threads: int) -> SparkSession:
+    from dftspark.spark.session import start
+
+    return start("benchmark", f"local[{threads}]")
+
+
+def _ours_checks(profile: str, task: peers.Task) -> peers.Checks:
+    """The same sums from what was written, n-grams with their blocks added up."""
+    sums: dict[int, dict[str, int]] = {}
+    for row in pq.read_table(profile, columns=["n", "state"]).to_pylist():
+        grams = merged_blocks(NgramRows.decode(row["state"]).rows)
+        c, q, h = grams.count, grams.squares, grams.weighted
+        found = {"distinct": len(c), "sum of C squared": int(c @ c), "sum of C": int(c.sum())}
+        if task == "full":
+            found |= {"sum of Q": int(q.sum()), "sum of H": int(h.sum())}
+            found |= {"sum of df": int(grams.docs.sum())}
+        total = sums.setdefault(row["n"], dict.fromkeys(found, 0))
+        for name, value in found.items():
+            total[name] += value
+    return {n: sums[n] for n in sorted(sums)}
 
 
 ENGINES: dict[str, peers.Engine] = {
@@ -68,9 +113,14 @@ ENGINES: dict[str, peers.Engine] = {
 
 
 def tokenize(texts: pa.ChunkedArray[Any]) -> pa.ListArray[Any]:
-    """Words with inner apostrophes, and every other character that is not white space."""
-    tokens = [TOKEN.findall(text.as_py()) for text in texts]
-    return cast("pa.ListArray[Any]", pa.array(tokens, pa.list_(pa.string())))
+    """The package's own `words`, so that all engines count the same tokens."""
+    words, lists = Words(), []
+    for chunk in texts.chunks:
+        batch = words.tokenize(chunk, spans=True)
+        strings = words.token_texts(chunk, batch, 0, len(batch.hashes))
+        offsets = pa.array(batch.offsets, pa.int32())
+        lists.append(pa.ListArray.from_arrays(offsets, pa.array(strings, pa.string())))
+    return cast("pa.ListArray[Any]", pa.concat_arrays(lists))
 
 
 def documents(source: Path | None, limit: int) -> tuple[pa.Table, str]:

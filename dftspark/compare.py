@@ -26,7 +26,7 @@ from dftspark.inference.estimate import infer
 from dftspark.inference.floor import document_ratio_floor
 from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
-from dftspark.inference.ngram_sample import in_sample, sample_weights
+from dftspark.inference.ngram_sample import in_sample, rate_scale, sample_weights
 from dftspark.state import SumState, decode_arrays, encode_arrays
 from dftspark.stats.ngram_sketch import BlockSketch
 
@@ -380,6 +380,9 @@ def finished(
     sums = parts[0].sums
     for part in parts[1:]:
         sums = sums + part.sums
+    if not (human["tokens"].any() and model["tokens"].any()):
+        undefined = np.full(2, np.nan)
+        sums = replace(sums, plug_in=undefined, divergence=undefined)
     count = blocks.adapt(int(min(human["groups"].sum(), model["groups"].sum())))
     arguments = {
         "paired": paired,
@@ -490,8 +493,13 @@ def _divergences(
             # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and
             # which n-grams a block has in the sample does not pass for a change of its rates.
             data += [side @ weights for side in data]
+            scale = rate_scale(data[0], data[1], data[2], data[3], weights)
             found = infer(
-                partial_of(distance, weights=weights), *data, value=float(value), **arguments
+                partial_of(distance, weights=weights),
+                *data,
+                scale=scale,
+                value=float(value),
+                **arguments,
             )
             # The sample serves the test and the floor; the interval has every n-gram.
             # A merged block's effect is the sum of its blocks', to first order.

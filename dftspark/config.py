@@ -142,7 +142,9 @@ class Inference(Frozen):
     """Intervals, tests and floors."""
 
     permutations: Annotated[int, Field(ge=99)] = Field(999, description="relabelings of a test")
-    splits: Annotated[int, Field(ge=20)] = Field(200, description="human halves behind the floor")
+    splits: Annotated[int, Field(ge=20)] = Field(
+        200, description="human halves behind the floor, and relabelings behind mde"
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of intervals")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of relabelings and splits")
 

@@ -20,6 +20,7 @@ from dftspark.config import Audit
 from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
+from dftspark.report.verdict import headline
 from dftspark.store import Run, RunWriter
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Making:
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
-        with self.progress.stage(name, None) as shown, watched(self.spark, shown):
+        with self.progress.stage(name, unit="tasks") as shown, watched(self.spark, shown):
             yield
         self.seconds[name] = round(time.monotonic() - started, 3)
 
@@ -71,7 +72,7 @@ class _Making:
                 "date": self.date,
                 "config": self.config.model_dump(mode="json"),
                 "config_sha256": self.config.sha256,
-                "dftspark": __version__,
+                "code_version": __version__,
                 "versions": _versions(),
                 "seconds": self.seconds,
                 **found,
@@ -186,8 +187,14 @@ def _compare(
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
-    making.writer.write("metrics", _metrics(making, rows))
-    return {"fingerprint": ngrams.fingerprint(config), "seed": config.inference.seed}
+    metrics = _metrics(making, rows)
+    making.writer.write("metrics", metrics)
+    return {
+        "fingerprint": ngrams.fingerprint(config),
+        "seed": config.inference.seed,
+        "headline": headline(metrics),
+        "corpora": sorted({config.human, *(row["model"] for row in rows)}),
+    }
 
 
 def _metrics(making: _Making, rows: list[dict[str, Any]]) -> pa.Table:

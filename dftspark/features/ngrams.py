@@ -313,7 +313,7 @@ def _sum_buckets(words: Any, ends: Any, prefix_bits: int, first: int, last: int)
             if table[slot] == _EMPTY:
                 continue
             key[rows] = table[slot]
-            e = entry[slot]
+            e = np.int64(entry[slot])
             for c in range(6):
                 out[c, rows] = sums[e, c]
             rows += 1

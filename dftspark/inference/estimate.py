@@ -3,7 +3,7 @@
 The interval and the floor are those of the distance itself. The test is that of the noise-free
 squared L2 of the same coordinates, whatever the distance: both sides from one distribution is
 one hypothesis, and relabeling a plug-in divergence of unequally large corpora rejects it far too
-often (level .33 for Jensen-Shannon at ten to one, where this test has .04 to .08).
+often (level .33 for Jensen-Shannon at ten to one, where this test has .04 to .05).
 
 Cost     (3 splits + S) x 4 S m multiplications and as many evaluations of the distance, in chunks
          of 2 MiB arrays; (2S)^2 m multiplications for the test

@@ -19,21 +19,24 @@ _POWER_80 = 0.8416
 _ROUNDING = 1e-12
 
 
-def p_value(observed: float, null: Floats, relabelings: float = math.inf) -> float:
+def p_value(
+    observed: float, null: Floats, relabelings: float = math.inf, rounding: float = 0.0
+) -> float:
     """One-sided p of `observed` among its relabelings `null` `(R,)`; large values are evidence.
 
     (1 + #{null >= observed}) / (R + 1); with fewer than ten such, the Pearson III tail of the
     null's mean, variance and skewness, at least 1 / `relabelings`, the number of distinct ones,
     and at most ten over R + 1. nan without an `observed`; relabelings that are nan, of groups
-    with too little in them, do not count.
+    with too little in them, do not count. Values that differ by at most `rounding` are equal.
     """
     null = null[np.isfinite(null)]
     if not (math.isfinite(observed) and len(null)):
         return math.nan
     spread = float(null.std())
-    beyond = int((null >= observed - _ROUNDING * max(abs(observed), spread)).sum())
+    tie = max(rounding, _ROUNDING * abs(observed), _ROUNDING * spread)
+    beyond = int((null >= observed - tie).sum())
     p = (1 + beyond) / (len(null) + 1)
-    if beyond >= FEW or spread == 0:
+    if beyond >= FEW or spread <= tie:
         return p
     tail = float(stats.pearson3.sf((observed - null.mean()) / spread, float(stats.skew(null))))
     return min(FEW / (len(null) + 1), max(tail, 1 / relabelings))

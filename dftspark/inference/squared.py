@@ -36,10 +36,14 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """Products `(2S, 2S)` of centered block sums, and sizes `(2S,)`; each side's sizes sum to 1."""
+    """Products `(2S, 2S)` of centered block sums, and sizes `(2S,)`; each side's sizes sum to 1.
+
+    Squares that differ by at most `rounding` are equal: centering has lost what lies below.
+    """
 
     products: Floats
     sizes: Floats
+    rounding: float = 0.0
 
     @property
     def blocks(self) -> int:
@@ -92,7 +96,8 @@ def block_test(
     observed = float(between_blocks(products, *blocks.sides(products.blocks), paired=paired)[0])
     relabeled = blocks.relabelings(products.blocks, permutations, rng, paired=paired)
     null = between_blocks(products, *relabeled, paired=paired)
-    return p_value(observed, null, distinct_relabelings(products.blocks, paired=paired))
+    distinct = distinct_relabelings(products.blocks, paired=paired)
+    return p_value(observed, null, distinct, products.rounding)
 
 
 def squared_replicates(products: Gram, *, paired: bool) -> Floats:
@@ -114,8 +119,9 @@ def sampling_noise(products: Gram, *, paired: bool) -> float:
 def gram(human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats) -> Gram:
     """Of block sums `(S, m)` and sizes `(S,)`; m are n-grams or the buckets of one Count-Sketch."""
     sums, sizes = stacked(human, model, human_sizes, model_sizes)
+    rounding = _ROUNDING * float((sums**2).sum())
     sums -= sizes[:, None] * (sums.sum(axis=0) / 2)
-    return Gram(sums @ sums.T, sizes)
+    return Gram(sums @ sums.T, sizes, rounding)
 
 
 def stacked(

@@ -33,16 +33,18 @@ class Stage(Protocol):
 
 
 class Progress(Protocol):
-    """What a run reports its stages to; `total` is in rows, None where it is not known."""
+    """What a run reports its stages to; `total` is in units, None where it is not known."""
 
-    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Stage]: ...
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "rows"
+    ) -> AbstractContextManager[Stage]: ...
 
 
 class Silent:
     """Says nothing."""
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Stage]:
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
         yield _Counter()
 
 
@@ -57,12 +59,14 @@ class Lines:
         self._stream, self._seconds = stream or sys.stderr, seconds
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Stage]:
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
         counter, started, done = _Counter(), time.monotonic(), threading.Event()
 
         def beat() -> None:
             while not done.wait(self._seconds):
-                self._say(f"{name}: {_state(counter.rows, total, time.monotonic() - started)}")
+                self._say(
+                    f"{name}: {_state(counter.rows, total, time.monotonic() - started, unit)}"
+                )
 
         # A stage may wait for Spark for an hour without a row: the beat has its own thread.
         heart = threading.Thread(target=beat, daemon=True)
@@ -76,7 +80,7 @@ class Lines:
             done.set()
             heart.join()
             elapsed = time.monotonic() - started
-            self._say(f"{name}: {outcome} {_state(counter.rows, None, elapsed)}")
+            self._say(f"{name}: {outcome} {_state(counter.rows, None, elapsed, unit)}")
 
     def _say(self, text: str) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -90,7 +94,7 @@ class Bars:
         self._console = console
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Stage]:
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
         columns: list[ProgressColumn] = [
             SpinnerColumn(finished_text="\u2713"),
             TextColumn("{task.description}", markup=False),
@@ -100,7 +104,7 @@ class Bars:
             TimeRemainingColumn() if total else TimeElapsedColumn(),
         ]
         with RichProgress(*columns, console=self._console) as display:
-            task = display.add_task(name, total=total, counted=True)
+            task = display.add_task(name, total=total, counted=True, unit=unit)
             yield _Bar(display, task)
             rows = display.tasks[0].completed
             display.update(task, total=rows or 1, completed=rows or 1, counted=rows > 0)
@@ -133,7 +137,7 @@ class _Bar:
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} rows/s" if speed else "")
+        return Text(f"{speed:,.{1 if speed < 10 else 0}f} {task.fields['unit']}/s" if speed else "")
 
 
 class _Rows(ProgressColumn):
@@ -141,14 +145,14 @@ class _Rows(ProgressColumn):
         if not task.completed or not task.fields["counted"]:
             return Text("")
         of = f" of {task.total:,.0f}" if task.total and not task.finished else ""
-        return Text(f"{task.completed:,.0f}{of} rows")
+        return Text(f"{task.completed:,.0f}{of} {task.fields['unit']}")
 
 
-def _state(rows: int, total: int | None, seconds: float) -> str:
+def _state(rows: int, total: int | None, seconds: float, unit: str) -> str:
     took = f"{seconds:,.{1 if seconds < 10 else 0}f} s"
     if not rows:
         return took
     rate = rows / max(seconds, 1e-9)
     of = f" of {total:,}" if total else ""
     left = f", {max(total - rows, 0) / rate:,.0f} s left" if total else ""
-    return f"{rows:,}{of} rows, {took}, {rate:,.0f} rows/s{left}"
+    return f"{rows:,}{of} {unit}, {took}, {rate:,.{1 if rate < 10 else 0}f} {unit}/s{left}"

@@ -131,6 +131,9 @@ def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
     text is renamed or rejected. Only rows of repeated ids are shuffled with their text."""
     keyed = rows.withColumn("id_hash", F.xxhash64("corpus", "doc_id"))
     repeated = keyed.groupBy("id_hash").count().where("count > 1").select("id_hash")
+    if repeated.isEmpty():
+        none = _issue(rows.limit(0), F.lit("duplicate"), "duplicate", F.lit(""))
+        return rows, none
     once = keyed.join(repeated, "id_hash", "left_anti").drop("id_hash")
     again = keyed.join(repeated, "id_hash", "left_semi").drop("id_hash")
     in_file_order = [F.col("file"), F.length("position"), F.col("position")]
@@ -228,8 +231,8 @@ def check(counted: list[dict[str, Any]], config: Audit, rejects: str) -> None:
             raise InputError(
                 f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
                 f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
-                f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are listed "
-                f"in {rejects}"
+                f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are "
+                f"listed in {rejects}"
             )
         share = total["rejected"] / (total["read"] - total["filtered"])
         if share > config.cleaning.max_reject_share:

@@ -1,15 +1,70 @@
-"""How far Spark is with the work of a stage, for the progress display."""
+"""How far Spark is with the work of a stage, for the progress display.
+
+The one place that tells classic sessions from Spark Connect.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from dftspark.report.progress import Stage
 
+_SECONDS = 0.5
+
 
 @contextmanager
 def watched(spark: SparkSession, stage: Stage) -> Iterator[None]:
-    yield
+    """Tells `stage` of every Spark task that ends while the block runs."""
+    if hasattr(spark, "_jsparkSession"):
+        with _classic(spark, stage):
+            yield
+    else:
+        with _connect(spark, stage):
+            yield
+
+
+@contextmanager
+def _classic(spark: SparkSession, stage: Stage) -> Iterator[None]:
+    tracker = spark.sparkContext.statusTracker()
+    over = threading.Event()
+    seen: dict[int, int] = {}
+
+    def look() -> None:
+        while not over.wait(_SECONDS):
+            for number in tracker.getActiveStageIds():
+                found = tracker.getStageInfo(number)
+                done = found.numCompletedTasks if found else 0
+                if done > seen.get(number, 0):
+                    stage.advance(done - seen.get(number, 0))
+                    seen[number] = done
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
+def _connect(spark: SparkSession, stage: Stage) -> Iterator[None]:
+    seen: dict[tuple[str, int], int] = {}
+
+    def told(stages: Any, operation_id: str, **_: Any) -> None:
+        for found in stages or ():
+            key = (operation_id, found.stage_id)
+            if found.num_completed_tasks > seen.get(key, 0):
+                stage.advance(found.num_completed_tasks - seen.get(key, 0))
+                seen[key] = found.num_completed_tasks
+
+    spark.registerProgressHandler(told)
+    try:
+        yield
+    finally:
+        spark.removeProgressHandler(told)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -22,6 +23,7 @@ _RELIED_ON = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
 }
+_LOG4J = Path(__file__).with_name("log4j2.properties").as_uri()
 LOCAL = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -29,7 +31,7 @@ LOCAL = {
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.log.level": "ERROR",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG4J}",
 }
 
 
@@ -44,7 +46,7 @@ def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
         yield relied_on(SparkSession.builder.getOrCreate())
         return
     try:
-        spark = _start(app, master)
+        spark = start(app, master)
     except (PySparkException, Py4JError, RuntimeError, OSError) as error:
         raise EnvironmentProblem(
             f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"
@@ -63,7 +65,8 @@ def relied_on(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def _start(app: str, master: str | None) -> SparkSession:
+def start(app: str, master: str | None) -> SparkSession:
+    """A session with the settings of a local run, unless spark-submit has chosen others."""
     builder = SparkSession.builder.appName(f"dftspark {app}")
     if master is not None and master.startswith("sc://"):
         return builder.remote(master).getOrCreate()
@@ -74,6 +77,7 @@ def _start(app: str, master: str | None) -> SparkSession:
     # Each core has a worker already; a worker's linear algebra gains nothing from more threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     for key, value in LOCAL.items():
         builder = builder.config(key, value)

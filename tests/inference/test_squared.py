@@ -196,6 +196,16 @@ def test_empty_blocks_change_nothing() -> None:
     assert np.isfinite([got.std_error, got.p_value, got.floor, got.mde]).all()
 
 
+def test_a_corpus_against_itself_is_no_evidence() -> None:
+    """Blocks equal but for rounding were once given the p of their rounding errors."""
+    human, _, sizes, _ = random_blocks(19)
+    close = human * (1 + 1e-14 * np.random.default_rng(19).standard_normal(human.shape))
+    for paired in (True, False):
+        got = infer_squared(human, close, sizes, sizes, value=0.0, paired=paired, **ARGUMENTS)
+        assert got.p_value > 0.9
+        assert got.std_error < 1e-6 or not paired
+
+
 def test_few_clusters_leave_halves_without_pairs() -> None:
     """Four of eight blocks may hold one cluster alone: such a half has no estimate, others do."""
     human, model, human_sizes, model_sizes = random_blocks(18)

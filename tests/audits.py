@@ -1,0 +1,83 @@
+"""Texts to the numbers of an audit, as the Spark jobs make them, in NumPy and in one key range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dftspark import compare, config
+from dftspark.corpus.blocks import block_of
+from dftspark.features.phrases import phrase_keys
+from dftspark.features.tokens import Words
+from dftspark.statistic import Batch
+from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.stats.ngram_sketch import NgramSketch
+
+
+def settings(**sections: Any) -> config.Audit:
+    corpora = {"human": {"role": "human", "path": "h"}, "model": {"role": "model", "path": "m"}}
+    return config.Audit.parse({"corpora": corpora, **sections}, "the test")
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """Tokenized documents `(D,)` with the names of their clusters `(D,)`."""
+
+    hashes: NDArray[np.uint64]
+    offsets: NDArray[np.int64]
+    clusters: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, texts: pa.Array[Any] | Sequence[str], clusters: Sequence[str]) -> Documents:
+        tokens = Words().tokenize(texts if isinstance(texts, pa.Array) else pa.array(texts))
+        return cls(tokens.hashes, tokens.offsets, np.array(clusters, object))
+
+    @cached_property
+    def tokens(self) -> list[NDArray[np.uint64]]:
+        return np.split(self.hashes, self.offsets[1:-1])
+
+    def profile(
+        self, n: int, chosen: NDArray[np.int64] | None = None, domain: str | None = None
+    ) -> NgramRows:
+        """The state of the documents `chosen`, all by default; `domain` is another block hash."""
+        which = np.arange(len(self.clusters)) if chosen is None else chosen
+        which = which[np.argsort(self.clusters[which], kind="stable")]
+        tokens, names = [self.tokens[i] for i in which], self.clusters[which]
+        starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+        own = {} if domain is None else {"domain": domain}
+        batch = Batch(
+            np.concatenate(tokens),
+            np.r_[0, np.cumsum([len(t) for t in tokens])].astype(np.int64),
+            np.r_[starts, len(which)].astype(np.int64),
+            block_of(list(names[starts]), **own).astype(np.int64),
+        )
+        return NgramCounts(n=n).observe(batch)
+
+
+def compared(
+    human: NgramRows, model: NgramRows, n: int, audit: config.Audit, *, paired: bool = False
+) -> compare.Finished:
+    totals = [{name: getattr(state, name) for name in TOTALS} for state in (human, model)]
+    sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width)
+    sides = [
+        compare.side(
+            state.rows,
+            phrase_keys(state.rows, audit.ngrams.phrases),
+            sketch.of_rows(state.rows),
+            own,
+        )
+        for state, own in zip((human, model), totals, strict=True)
+    ]
+    part = compare.partial(*sides, *totals, n, audit.ngrams)  # type: ignore[call-arg]
+    return compare.finished([part], *totals, n, paired=paired, settings=audit)  # type: ignore[call-arg]
+
+
+def metrics(found: compare.Finished) -> dict[str, compare.Metric]:
+    """By name without the order."""
+    return {metric.name.rsplit("_", 1)[0]: metric for metric in found.metrics}

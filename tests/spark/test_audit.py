@@ -1,0 +1,237 @@
+"""The bundled sample audited on Spark: what is published, and that the cut of the work is not."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dftspark import runs, sample, schema
+from dftspark.config import Audit
+from dftspark.errors import ConfigError
+from dftspark.store import Run, open_run
+from tests.spark.agreement import assert_same
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]
+RESULTS = ["corpora", "metrics", "ngrams", "document_ratios"]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return sample.audit(str(tmp_path_factory.mktemp("audit")))
+
+
+@pytest.fixture(scope="module")
+def audited(spark: SparkSession, config: Audit) -> Run:
+    return runs.audit(spark, config, "2026-01-31")
+
+
+def test_the_run_is_complete(audited: Run, config: Audit) -> None:
+    manifest = audited.manifest
+    assert audited.tables == sorted([*schema.TABLES, "profile", "phrases"])
+    assert {path.name for path in Path(audited.path).iterdir()} == {
+        "manifest.json", *(f"{name}.parquet" for name in audited.tables),
+    }  # fmt: skip
+    assert (manifest["kind"], manifest["status"], manifest["name"]) == ("audit", "complete", "demo")
+    assert (manifest["date"], manifest["seed"]) == ("2026-01-31", config.inference.seed)
+    assert Audit.parse(manifest["config"], "manifest") == config
+    assert manifest["config_sha256"] == config.sha256
+    assert manifest["shared_clusters"] == {"model": 79}
+    assert {"python", "pyspark", "pyarrow", "numpy"} <= set(manifest["versions"])
+    assert list(manifest["seconds"]) and min(manifest["seconds"].values()) > 0
+    for name in audited.tables:
+        assert manifest["tables"][name]["rows"] == audited.table(name).num_rows
+
+
+@pytest.mark.parametrize("name", schema.TABLES)
+def test_every_reader_sees_the_columns_of_the_schema(
+    audited: Run, config: Audit, name: str
+) -> None:
+    run = open_run(config.out, audited.id)
+    wanted, found = schema.TABLES[name], run.table(name).schema
+    assert (found.names, found.types) == (wanted.names, wanted.types)
+    rows = run.table(name).num_rows
+    assert (list(run.pandas(name).columns), len(run.pandas(name))) == (wanted.names, rows)
+    assert (run.polars(name).columns, run.polars(name).height) == (wanted.names, rows)
+    selected = run.duckdb().sql(f"SELECT * FROM {name}")
+    assert (selected.columns, len(selected.fetchall())) == (wanted.names, rows)
+    assert set(run.table(name, ["run_id"])["run_id"].to_pylist()) <= {run.id}
+    assert set(run.table(name, ["date"])["date"].to_pylist()) <= {"2026-01-31"}
+
+
+def test_corpora_reconcile(audited: Run) -> None:
+    rows = {row["corpus"]: row for row in audited.table("corpora").to_pylist()}
+    assert {name: row["role"] for name, row in rows.items()} == {"human": "human", "model": "model"}
+    for row in rows.values():
+        parts = row["documents"], row["rejected"], row["duplicates"], row["filtered"]
+        assert (row["read"], parts) == (79, (79, 0, 0, 0))
+        assert row["clusters"] == 79
+        assert 0 < row["tokens"] < row["bytes"]
+        assert row["state_bytes"] > 0
+        assert row["keyed_bytes"] > 0
+
+
+def test_every_metric_has_its_interval_test_and_floor(audited: Run) -> None:
+    rows = {row["metric"]: row for row in audited.table("metrics").to_pylist()}
+    assert set(rows) >= {f"{name}_{n}gram" for name in STATISTICS for n in (1, 2, 3)}
+    for name, row in rows.items():
+        numbers = [value for value in row.values() if isinstance(value, float)]
+        assert len(numbers) == 8, name
+        assert all(map(math.isfinite, numbers)), (name, row)
+        assert row["ci_low"] <= row["value"] <= row["ci_high"], name
+        assert row["std_error"] > 0, name
+        assert 0 < row["p_value"] <= 1, name
+        assert 0 < row["floor"], name
+        assert row["ratio_to_floor"] == row["value"] / row["floor"], name
+        assert (row["human"], row["model"], row["stratum"]) == ("human", "model", "")
+        assert (row["n_human"], row["n_model"]) == (79, 79)
+        assert "words-v1" in row["fingerprint"]
+    for n in (1, 2, 3):
+        assert 0 < rows[f"js_{n}gram"]["value"] < 1
+        assert 0 < rows[f"tv_{n}gram"]["value"] < 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_contributions_sum_to_l2_squared(audited: Run, n: int) -> None:
+    metrics = {row["metric"]: row["value"] for row in audited.table("metrics").to_pylist()}
+    rows = [row for row in audited.table("ngrams").to_pylist() if row["n"] == n]
+    squared = metrics[f"l2_{n}gram"] ** 2
+    assert math.fsum(abs(row["contribution"]) for row in rows) == pytest.approx(squared, rel=1e-9)
+    assert math.fsum(row["share"] for row in rows) == pytest.approx(1, rel=1e-9)
+    listed = [row for row in rows if row["text"] is not None]
+    assert (len(rows) - len(listed), len(listed)) == (1, 1000)
+    (rest,) = (row for row in rows if row["text"] is None)
+    assert rest["contribution"] == pytest.approx(
+        squared - math.fsum(abs(row["contribution"]) for row in listed), abs=1e-9 * squared
+    )
+    for side in ("human", "model"):
+        total = sum(row[f"count_{side}"] for row in rows)
+        rates = math.fsum(row[f"per_million_{side}"] for row in rows)
+        assert rates == pytest.approx(1e6, rel=1e-9)
+        assert all(
+            row[f"per_million_{side}"] == pytest.approx(row[f"count_{side}"] * 1e6 / total)
+            for row in rows
+        )
+
+
+def test_listed_ngrams_have_text_and_examples_from_the_documents(
+    audited: Run, config: Audit
+) -> None:
+    texts = {
+        name: {row["topic"]: row["text"] for row in _read(corpus.paths[0])}
+        for name, corpus in config.corpora.items()
+    }
+    examples = 0
+    for row in audited.table("ngrams").to_pylist():
+        if row["text"] is None:
+            assert row["tokens"] is None
+            continue
+        assert len(row["tokens"]) == row["n"]
+        for side in ("human", "model"):
+            excerpt, document = row[f"example_{side}"], row[f"example_{side}_id"]
+            assert (excerpt is None) == (document is None)
+            assert excerpt is None or row[f"count_{side}"] > 0
+            if excerpt is not None:
+                examples += 1
+                assert excerpt in texts[side][document]
+                assert all(token in excerpt for token in row["tokens"])
+        assert row["example_human"] or row["example_model"]
+    assert examples > 3000
+
+
+def test_document_ratios_count_documents(audited: Run, config: Audit) -> None:
+    rows = audited.table("document_ratios").to_pylist()
+    human, model = (
+        [row["text"] for row in _read(config.corpora[side].paths[0])] for side in ("human", "model")
+    )
+    assert len(rows) > 1000
+    for row in rows:
+        assert row["token"] is not None
+        assert row["docs_model"] >= 0.02 * 79
+        assert row["docs_human"] <= sum(row["token"] in text for text in human)
+        assert row["docs_model"] <= sum(row["token"] in text for text in model)
+        assert row["share_model"] == row["docs_model"] / 79
+        expected = (row["docs_model"] + 0.5) / (row["docs_human"] + 0.5)
+        assert row["ratio"] == pytest.approx(expected)
+        assert row["ratio_floor"] > 0
+
+
+def test_compare_of_a_stored_profile_equals_the_audit(
+    spark: SparkSession, audited: Run, config: Audit
+) -> None:
+    profiled = runs.profile(spark, config, "2026-01-31")
+    assert profiled.tables == ["corpora", "phrases", "profile", "rejects"]
+    assert_same(profiled, audited, "corpora")
+    compared = runs.compare(spark, config, profiled)
+    assert compared.tables == ["document_ratios", "metrics", "ngrams"]
+    assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
+    assert_same(compared, audited, "metrics", "ngrams", "document_ratios")
+
+
+def test_results_do_not_hang_on_files_formats_order_or_cut(
+    spark: SparkSession,
+    audited: Run,
+    config: Audit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same documents in another order over other files, counted in 32 key ranges."""
+    from dftspark.spark import ngrams
+
+    corpora = {}
+    for name, corpus in config.corpora.items():
+        rows = _read(corpus.paths[0])
+        random.Random(7).shuffle(rows)
+        path = str(_scatter(rows, tmp_path / name))
+        corpora[name] = corpus.model_copy(update={"path": path})
+    scattered = config.model_copy(
+        update={"corpora": corpora, "out": str(tmp_path / "runs"), "keep_profile": False}
+    )
+    monkeypatch.setattr(ngrams, "RANGE_BYTES", 1 << 14)
+    partitions = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", "7")
+    try:
+        run = runs.audit(spark, scattered, "2026-01-31")
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", partitions or "4")
+    assert (run.manifest["key_ranges"], audited.manifest["key_ranges"]) == (32, 1)
+    assert_same(run, audited, "metrics", "ngrams", "document_ratios")
+    for table in ("corpora",):
+        sizes = ["state_bytes", "keyed_bytes", "run_id"]
+        left, right = (one.table(table).drop_columns(sizes) for one in (run, audited))
+        assert left.to_pylist() == right.to_pylist()
+    # It also ran with keep_profile = false.
+    assert run.tables == sorted(schema.TABLES)
+    assert not [path for path in Path(run.path).iterdir() if path.name.startswith("p")]
+    with pytest.raises(ConfigError, match="keeps no profile"):
+        runs.compare(spark, scattered, run)
+
+
+def _read(path: str) -> list[dict[str, str]]:
+    import json
+
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+
+def _scatter(rows: list[dict[str, str]], folder: Path) -> Path:
+    """The rows over JSONL, gzipped JSONL and Parquet files of unequal sizes."""
+    import json
+
+    folder.mkdir()
+    lines = [json.dumps(row).encode() + b"\n" for row in rows]
+    (folder / "a.jsonl").write_bytes(b"".join(lines[:11]))
+    (folder / "b.jsonl").write_bytes(b"".join(lines[11:12]))
+    (folder / "c.jsonl.gz").write_bytes(gzip.compress(b"".join(lines[12:40])))
+    pq.write_table(pa.Table.from_pylist(rows[40:]), folder / "d.parquet")
+    return folder
