@@ -1,3 +1,23 @@
 """dftspark measures how far a body of model text is from a body of human text, and where."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "audit", "open_run", "profile"]
+
+if TYPE_CHECKING:
+    from dftspark.runs import audit, profile
+    from dftspark.store import open_run
+
+_HOMES = {"audit": "runs", "profile": "runs", "open_run": "store"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first asked for: reading a run must not import what computing one needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dftspark' has no attribute {name!r}; it has {__all__}")
+    from importlib import import_module
+
+    return getattr(import_module(f"dftspark.{_HOMES[name]}"), name)

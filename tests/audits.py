@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -61,21 +61,24 @@ class Documents:
 
 
 def compared(
-    human: NgramRows, model: NgramRows, n: int, audit: config.Audit, *, paired: bool = False
+    sides: Iterable[NgramRows], n: int, audit: config.Audit, *, paired: bool = False
 ) -> compare.Finished:
-    totals = [{name: getattr(state, name) for name in TOTALS} for state in (human, model)]
-    sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width)
-    sides = [
-        compare.side(
-            state.rows,
-            phrase_keys(state.rows, audit.ngrams.phrases),
-            sketch.of_rows(state.rows),
-            own,
-        )
-        for state, own in zip((human, model), totals, strict=True)
-    ]
-    part = compare.partial(*sides, *totals, n, audit.ngrams)  # type: ignore[call-arg]
-    return compare.finished([part], *totals, n, paired=paired, settings=audit)  # type: ignore[call-arg]
+    """The human state and the model's, compared at order n."""
+    human, model = (_Side.of(state, n, audit) for state in sides)
+    part = compare.partial(human.side, model.side, human.totals, model.totals, n, audit.ngrams)
+    return compare.finished([part], human.totals, model.totals, n, paired=paired, settings=audit)
+
+
+class _Side(NamedTuple):
+    side: compare.Side
+    totals: compare.Totals
+
+    @classmethod
+    def of(cls, state: NgramRows, n: int, audit: config.Audit) -> _Side:
+        totals = {name: getattr(state, name) for name in TOTALS}
+        listable = phrase_keys(state.rows, audit.ngrams.phrases)
+        sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.rows)
+        return cls(compare.side(state.rows, listable, sketch, totals), totals)
 
 
 def metrics(found: compare.Finished) -> dict[str, compare.Metric]:

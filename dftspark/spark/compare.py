@@ -74,7 +74,6 @@ def comparisons(totals: AllTotals, human: str) -> list[tuple[str, str]]:
 
 def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
     wanted = comparisons(totals, config.human)
-    prefix_bits = ranges.bit_length() - 1
     quota = phrase_quota(config, ranges)
 
     def run(key: tuple[pa.Scalar, ...], stored: pa.Table) -> pa.Table:
@@ -94,7 +93,7 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
             states = [NgramRows.decode(state.as_buffer()) for state, _ in chosen]
             sketches = [BlockSketch.decode(sketch.as_buffer()) for _, sketch in chosen]
             listable = [phrase_keys(state.rows, quota) for state in states]
-            merged = NgramCounts(n=n).merge_all(states, prefix_bits)
+            merged = NgramCounts(n=n).merge_all(states)
             sketch = sketches[0] if sketches else _no_sketch(config, ranges)
             for other in sketches[1:]:
                 sketch = sketch + other

@@ -212,12 +212,11 @@ _GROUP = ("corpus", "stratum")
 
 def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
     statistics = {statistic.n: statistic for statistic in _statistics(config)}
-    prefix_bits = ranges.bit_length() - 1
 
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         corpus, stratum, n, part = (value.as_py() for value in key)
         states = [NgramRows.decode(state.as_buffer()) for state in partials["state"]]
-        merged = statistics[n].merge_all(states, prefix_bits)
+        merged = statistics[n].merge_all(states)
         sketch = NgramSketch(n=n, width=config.ngrams.sketch_width).of_rows(
             merged.rows, part, ranges
         )

@@ -125,12 +125,12 @@ class NgramCounts(Statistic[NgramRows]):
     def merge(self, left: NgramRows, right: NgramRows) -> NgramRows:
         return self.merge_all([left, right])
 
-    def merge_all(self, states: Sequence[NgramRows], prefix_bits: int = 0) -> NgramRows:
-        """The merge of many at once; keys may share their top `prefix_bits` bits (one range)."""
+    def merge_all(self, states: Sequence[NgramRows]) -> NgramRows:
+        """The merge of many at once."""
         if not states:
             return self.empty()
         totals = [sum(getattr(s, name) for s in states) for name in TOTALS]
-        return NgramRows(*ngrams.summed([s.rows for s in states], prefix_bits), *totals)
+        return NgramRows(*ngrams.summed([s.rows for s in states]), *totals)
 
     def _totals(self, batch: Batch, norms: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         lengths = np.maximum(np.diff(batch.offsets) - self.n + 1, 0)
