@@ -71,7 +71,7 @@ def run_ours(
     layout = ngrams.Layout.of({"model": size}, 2 * threads, config.ngrams.sketch_width)
     profile = f"{path}.{os.getpid()}.profile"
     shutil.rmtree(profile, ignore_errors=True)
-    tables.write(ngrams.count(documents, config, layout), profile)
+    tables.write(ngrams.count(documents, config, layout), profile, "none")
     return partial(_ours_checks, profile, task)
 
 

@@ -10,6 +10,7 @@ Cost     per range: one search for each n-gram of the model; per pair and order:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from functools import partial as partial_of
 from typing import Any, Self
 
@@ -49,13 +50,25 @@ class Side:
     tokens: float
     documents: float
 
-    @property
+    # The human side meets every model: what needs all of its n-grams is worked out once.
+
+    @cached_property
     def token_rates(self) -> Floats:
         return self.grams.count / self.tokens
 
-    @property
+    @cached_property
     def document_rates(self) -> Floats:
         return self.grams.rate / (self.documents * _RATE_ONE)
+
+    @cached_property
+    def sums(self) -> Floats:
+        """Sum Q, sum p H, |p|^2, |document-weighted p|^2."""
+        p, f = self.token_rates, self.document_rates
+        return np.array([self.grams.squares.sum(), p @ self.grams.weighted, p @ p, f @ f])
+
+    @cached_property
+    def per_block(self) -> Floats:
+        return _per_block(self.rows)
 
 
 def side(rows: Rows, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals) -> Side:
@@ -125,8 +138,8 @@ def partial(
     return Partial(
         Sums(
             np.array([_squared_difference(tokens), _squared_difference(documents)]),
-            _own_sums(human),
-            _own_sums(model),
+            human.sums,
+            model.sums,
             np.array(divergence),
             _without_each_block(human, model, tokens, human_totals, model_totals),
             np.array([len(human.grams.key), len(model.grams.key)]),
@@ -197,7 +210,7 @@ def _without_each_block(
     ours, theirs = _rows_of(human.rows, grams), _rows_of(model.rows, grams)
     alone = np.zeros(BLOCKS)
     for own, shared, left in ((human, ours, rest[0]), (model, theirs, rest[1])):
-        per_block = _per_block(own.rows) - _per_block(shared)
+        per_block = own.per_block - _per_block(shared)
         alone += (per_block.sum() - per_block) / left / 2
     counts = (human.grams.count[rates.both], model.grams.count[rates.matched])
     kinds, repeats = np.unique(np.stack(counts), axis=1, return_counts=True)
@@ -218,8 +231,20 @@ def _without_each_block(
 
 def _rows_of(rows: Rows, grams: NDArray[np.uint64]) -> Rows:
     """The rows, by block, of the n-grams given by sorted keys."""
-    present, _ = _positions(grams, rows.key >> BLOCK_BITS << BLOCK_BITS)
-    return each(rows, lambda column: column[present])
+    _, at = _row_numbers(rows, grams)
+    return each(rows, lambda column: column[at])
+
+
+def _row_numbers(
+    rows: Rows, grams: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(which of `grams`, sorted keys with zero block bits, row number) of each row they have."""
+    low = np.searchsorted(rows.key, grams)
+    high = np.searchsorted(rows.key, grams + np.uint64(BLOCKS - 1), side="right")
+    lengths = high - low
+    which = np.repeat(np.arange(len(grams)), lengths)
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return which, np.repeat(low, lengths) + offset
 
 
 def _per_block(rows: Rows) -> Floats:
@@ -230,11 +255,6 @@ def _per_block(rows: Rows) -> Floats:
 def _counts_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     present, at = _positions(rows.key, keys)
     return np.where(present, rows.count[at], 0) if len(rows.key) else np.zeros(len(keys), np.int64)
-
-
-def _own_sums(own: Side) -> Floats:
-    p, f = own.token_rates, own.document_rates
-    return np.array([own.grams.squares.sum(), p @ own.grams.weighted, p @ p, f @ f], np.float64)
 
 
 def _products(human: Side, model: Side, name: str) -> Floats:
@@ -308,12 +328,7 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
 def by_block(rows: Rows, keys: NDArray[np.uint64], column: str) -> NDArray[np.int64]:
     """A column of n-grams `keys` (zero block bits) spread over their blocks, `(k, 64)`."""
     out = np.zeros((len(keys), BLOCKS), np.int64)
-    low = np.searchsorted(rows.key, keys)
-    high = np.searchsorted(rows.key, keys + np.uint64(BLOCKS - 1), side="right")
-    lengths = high - low
-    which = np.repeat(np.arange(len(keys)), lengths)
-    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    at = np.repeat(low, lengths) + offset
+    which, at = _row_numbers(rows, keys)
     block = (rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)
     out[which, block] = getattr(rows, column)[at]
     return out

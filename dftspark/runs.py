@@ -42,20 +42,25 @@ class _Making:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        from dftspark.spark.failures import explained
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
-        with self.progress.stage(name, unit="tasks") as shown, watched(self.spark, shown):
+        with (
+            self.progress.stage(name, unit="tasks") as shown,
+            watched(self.spark, shown),
+            explained(self.config, self.writer.path),
+        ):
             yield
         self.seconds[name] = round(time.monotonic() - started, 3)
 
     def staging(self, name: str) -> str:
         return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
 
-    def write(self, name: str, table: DataFrame) -> DataFrame:
+    def write(self, name: str, table: DataFrame, compression: str = "zstd") -> DataFrame:
         from dftspark.spark import tables
 
-        tables.write(table, self.writer.table_path(name))
+        tables.write(table, self.writer.table_path(name), compression)
         return self.spark.read.parquet(self.writer.table_path(name))
 
     def publish(self, status: str, **found: Any) -> Run:
@@ -154,7 +159,8 @@ def _profile(making: _Making) -> dict[str, Any]:
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)
-        stored = making.write("profile", ngrams.count(read.kept, config, layout))
+        # States are packed already.
+        stored = making.write("profile", ngrams.count(read.kept, config, layout), "none")
     with making.stage("read back phrases"):
         found = ngrams.phrases(read.kept, stored, config, layout)
         known = making.write("phrases", found)

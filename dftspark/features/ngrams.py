@@ -262,7 +262,7 @@ def _sum_buckets(words: Any, ends: Any, bits: int, first: int, last: int) -> Any
     rows = 0
     for b in range(first, last):
         entries = 0
-        end = np.int64(0)
+        end: Any = 0
         for i in range(ends[b], ends[b + 1]):
             k = words[i, 0]
             count = np.int64(words[i, 1] >> np.uint64(32))
@@ -273,7 +273,7 @@ def _sum_buckets(words: Any, ends: Any, bits: int, first: int, last: int) -> Any
             else:
                 docs = np.int64(1)
                 rate = _rate(count, length)
-            slot = np.int64((k << np.uint64(bits)) >> np.uint64(64 - table_bits))
+            slot: Any = np.int64((k << np.uint64(bits)) >> np.uint64(64 - table_bits))
             while table[slot] < k:
                 slot += 1
             if table[slot] == k:
@@ -303,8 +303,7 @@ def _sum_buckets(words: Any, ends: Any, bits: int, first: int, last: int) -> Any
                 slot += 1
             table[slot] = k
             entry[slot] = e
-            if slot >= end:
-                end = slot + 1
+            end = max(end, slot + 1)
         for slot in range(end):
             if table[slot] == _EMPTY:
                 continue

@@ -17,6 +17,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import files, ingest
 from dftspark.errors import ConfigError, InputError
+from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
@@ -37,7 +38,7 @@ class Documents:
 def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
     """Reads every file of the audit once, into Parquet at `staging`, and settles what is kept."""
     check_filters(spark, config)
-    stage(spark, config).write.mode("errorifexists").parquet(staging)
+    tables.write(stage(spark, config), staging)
     return settle(spark.read.parquet(staging), config)
 
 
@@ -86,8 +87,8 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
         except AnalysisException as error:
             raise ConfigError(
                 f"corpora.{name}.filter: {corpus.filter!r} is not a Spark SQL condition over the "
-                f"columns of a document: {str(error).splitlines()[0]}\n  a source column that is "
-                f"not mapped is fields['its name']"
+                f"columns of a document: {str(error).strip().splitlines()[0]}\n  a source column "
+                f"that is not mapped is fields['its name']"
             ) from error
 
 

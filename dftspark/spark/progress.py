@@ -54,17 +54,18 @@ def _classic(spark: SparkSession, stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _connect(spark: SparkSession, stage: Stage) -> Iterator[None]:
-    seen: dict[tuple[str, int], int] = {}
+    seen: dict[tuple[str | None, int], int] = {}
 
-    def told(stages: Any, operation_id: str, **_: Any) -> None:
+    def told(stages: Any, inflight_tasks: int, operation_id: str | None, done: bool) -> None:
         for found in stages or ():
             key = (operation_id, found.stage_id)
             if found.num_completed_tasks > seen.get(key, 0):
                 stage.advance(found.num_completed_tasks - seen.get(key, 0))
                 seen[key] = found.num_completed_tasks
 
-    spark.registerProgressHandler(told)
+    handler: Any = told  # Spark takes any such function, its types ask for a class
+    spark.registerProgressHandler(handler)
     try:
         yield
     finally:
-        spark.removeProgressHandler(told)
+        spark.removeProgressHandler(handler)

@@ -8,30 +8,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
-from dftspark.errors import EnvironmentProblem
 
 
-def write(table: DataFrame, path: str) -> None:
-    """Writes Parquet to a new folder. EnvironmentProblem where storage refuses."""
-    try:
-        table.write.mode("errorifexists").parquet(path)
-    except Exception as error:
-        raise _storage_problem(error, path) from error
-
-
-def _storage_problem(error: Exception, path: str) -> Exception:
-    """Spark wraps what storage said many levels deep; a full disk is the user's to mend."""
-    text = str(error)
-    for sign, remedy in (
-        ("No space left on device", "free some space, or choose another `out` or spark.local.dir"),
-        ("Disk quota exceeded", "raise the quota, or choose another `out`"),
-        ("Permission denied", "choose an `out` that executors may write"),
-        ("Read-only file system", "choose another `out`"),
-        ("Mkdirs failed", "choose an `out` that every executor can make folders in"),
-    ):
-        if sign in text:
-            return EnvironmentProblem(f"cannot write {path}: {sign}; {remedy}")
-    return error
+def write(table: DataFrame, path: str, compression: str = "zstd") -> None:
+    """Writes Parquet to a new folder."""
+    table.write.mode("errorifexists").parquet(path, compression=compression)
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:

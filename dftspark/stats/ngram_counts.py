@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from dftspark.features import ngrams
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.ngrams import RATE_BITS, Rows
+from dftspark.features.ngrams import Rows
+from dftspark.features.packing import packed, unpacked
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.statistic import Batch, Statistic
 
@@ -56,40 +57,13 @@ class NgramRows(State):
         return Rows(*(getattr(self, name) for name in Rows._fields))
 
     def encode(self) -> bytes:
-        """Rows of one document, nearly all at high orders, as differences from what they imply."""
-        one = self.clusters == 1
-        lengths = self.weighted // np.maximum(self.count, 1)
-        implied = (self.count << RATE_BITS) // np.maximum(lengths, 1)
-        return encode_arrays(
-            self.key,
-            self.count,
-            self.count * self.count - self.squares,
-            np.where(one, lengths, self.weighted),
-            np.where(one, self.rate - implied, self.rate),
-            self.docs - 1,
-            self.docs - self.clusters,
-            *(getattr(self, name) for name in TOTALS),
-        )
+        """As any state, but without what follows of the rows of a single document."""
+        return encode_arrays(*packed(self.rows), *(getattr(self, name) for name in TOTALS))
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Self:
-        key, count, squares, weighted, rate, docs, clusters, *totals = decode_arrays(
-            data, cls.__name__
-        )
-        docs = docs + 1
-        clusters = docs - clusters
-        one = clusters == 1
-        implied = (count << RATE_BITS) // np.maximum(np.where(one, weighted, 1), 1)
-        return cls(
-            key,
-            count,
-            count * count - squares,
-            np.where(one, weighted * count, weighted),
-            np.where(one, rate + implied, rate),
-            docs,
-            clusters,
-            *totals,
-        )
+        arrays = decode_arrays(data, cls.__name__)
+        return cls(*unpacked(arrays[: -len(TOTALS)]), *arrays[-len(TOTALS) :])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,6 @@ def test_a_large_skewed_sum_equals_numpy() -> None:
     rng = np.random.default_rng(1)
     keys = (rng.zipf(1.2, 60_000).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
     values = rng.integers(1, 9, (6, len(keys)))
-    half = len(keys) // 3
     runs = []
     for part in np.array_split(np.arange(len(keys)), [11, 11, 20_000, 45_000]):
         unique, inverse = np.unique(keys[part], return_inverse=True)

@@ -1,0 +1,74 @@
+"""What Spark says when work fails, as an error of dftspark where the user can mend it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from dftspark import errors
+from dftspark.config import Audit
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+
+# Raised in a Python worker; the text goes on to the end, or to what the JVM adds.
+_IN_A_TASK = re.compile(
+    r"^dftspark\.errors\.(\w{1,40}): (.{1,4000}?)(?=\n*\Z|\n\s*SQLSTATE: |\n\tat )", re.M | re.S
+)
+# A value of a row does not convert, where the expression itself is fine.
+_DATA_EXCEPTION = re.compile(r"\[[A-Z0-9_.]{1,80}\] [^\n]{1,2000}? SQLSTATE: 22\w{3}")
+
+_STORAGE = {
+    "No space left on device": "Free some space, or choose another `out` or spark.local.dir.",
+    "Disk quota exceeded": "Raise the quota, or choose another `out` or spark.local.dir.",
+    "File too large": "The file-size limit (ulimit -f) or the file system is too small.",
+    "Permission denied": "Choose an `out` that this user and all executors may write.",
+    "Read-only file system": "Choose another `out`.",
+    "Mkdirs failed": "Choose an `out` that every executor can make folders in.",
+}
+_MEMORY = {
+    "java.lang.OutOfMemoryError": "Give Java more: spark.driver.memory, spark.executor.memory.",
+    "MemoryError": "Give workers more, run fewer at once, or lower ngrams.buffer_mb.",
+    "Python worker exited unexpectedly": "Workers that end like this mostly ran out of memory: "
+    "run fewer at once (a smaller --master 'local[N]'), or lower ngrams.buffer_mb.",
+}
+
+
+@contextmanager
+def explained(config: Audit, run: str) -> Iterator[None]:
+    """Raises what stands behind an error of Spark: the run's folder, the value and the remedy.
+
+    ConfigError for a filter that fails on a row; EnvironmentProblem for storage and memory; what
+    a task raised of dftspark.errors as itself. Other errors pass, they are crashes.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        meant = explain(str(error), config, run)
+        if meant is None:
+            raise
+        raise meant from error
+
+
+def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
+    """The error behind the text of one of Spark's, which wraps its cause many levels deep."""
+    raised = _IN_A_TASK.search(said)
+    kind = getattr(errors, raised[1], None) if raised else None
+    if raised and isinstance(kind, type) and issubclass(kind, DftsparkError):
+        meant = kind.__new__(kind)  # an error may take other arguments than its text
+        Exception.__init__(meant, raised[2])
+        return meant
+    value = _DATA_EXCEPTION.search(said)
+    for name, corpus in config.corpora.items():
+        if value and corpus.filter is not None and corpus.filter in said:
+            return ConfigError(
+                f"corpora.{name}.filter: {corpus.filter!r} fails on a row: {value[0]}\n  fields "
+                f"and sampler are text: try_cast(fields['x'] AS DOUBLE) is null where it fails"
+            )
+    for signs, place in ((_STORAGE, "storage refused"), (_MEMORY, "memory ran out")):
+        for sign, remedy in signs.items():
+            if sign in said:
+                return EnvironmentProblem(f"cannot finish {run}: {place}: {sign}. {remedy}")
+    return None
