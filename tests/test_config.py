@@ -1,0 +1,98 @@
+"""A configuration is checked whole: every mistake at once, with its place and the nearest name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dftspark.config import Audit
+from dftspark.errors import ConfigError
+
+SIDES: dict[str, Any] = {
+    "human": {"role": "human", "path": "h.jsonl"},
+    "gpt": {"role": "model", "path": ["a.jsonl", "b.jsonl"]},
+}
+
+
+def mistakes(document: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        Audit.parse(document, "audit.toml")
+    return str(caught.value)
+
+
+def test_the_least_that_is_needed() -> None:
+    config = Audit.parse({"corpora": SIDES}, "audit.toml")
+    assert config.human == "human"
+    assert config.corpora["gpt"].paths == ("a.jsonl", "b.jsonl")
+    assert config.ngrams.orders == (1, 2, 3, 4)
+    assert config.inference.permutations == 999
+
+
+def test_all_mistakes_are_told_at_once_with_their_place() -> None:
+    document = {
+        "corpora": {**SIDES, "x": {"role": "robot", "path": "x", "colums": {}}},
+        "ngrams": {"orders": [1, 9], "sketch_width": 5000},
+        "cleaning": {"max_reject_share": 1.5},
+        "tokns": {},
+    }
+    said = mistakes(document)
+    assert said.startswith("audit.toml: 6 mistakes")
+    for part in (
+        "corpora.x.role",
+        "'robot'",
+        "corpora.x.colums: there is no such setting; did you mean 'columns'?",
+        "ngrams.orders.1",
+        "got 9",
+        "a power of two from 256 to 262144, got 5000",
+        "cleaning.max_reject_share",
+        "tokns: there is no such setting; did you mean 'tokens'?",
+    ):
+        assert part in said, part
+
+
+@pytest.mark.parametrize(
+    ("corpora", "words"),
+    [
+        ({"human": SIDES["human"]}, "at least one model corpus"),
+        ({"gpt": SIDES["gpt"]}, "found human []"),
+        ({**SIDES, "second": SIDES["human"]}, "found human ['human', 'second']"),
+        ({**SIDES, "a/b": SIDES["gpt"]}, "no slash"),
+        ({"human": {**SIDES["human"], "split_by": ["x"]}, "gpt": SIDES["gpt"]}, "split_by is for"),
+    ],
+)
+def test_an_audit_has_one_human_side(corpora: dict[str, Any], words: str) -> None:
+    assert words in mistakes({"corpora": corpora})
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ({"tokenizer": "gpt2"}, "'words' or 'hf:PATH/tokenizer.json', got 'gpt2'"),
+        ({"tokenizer": "hf:t.json", "lowercase": True}, "lowercase goes with"),
+    ],
+)
+def test_tokenizers(tokens: dict[str, Any], words: str) -> None:
+    assert words in mistakes({"corpora": SIDES, "tokens": tokens})
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "audit.toml"
+    with pytest.raises(ConfigError, match=r"no such file; `dftspark init"):
+        Audit.load(path)
+    path.write_text("name = ", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not a readable TOML file"):
+        Audit.load(path)
+    path.write_text(
+        '[corpora.human]\nrole = "human"\npath = "h"\n[corpora.m]\nrole = "model"\npath = "m"\n',
+        encoding="utf-8",
+    )
+    assert Audit.load(path, out="elsewhere").out == "elsewhere"
+    assert Audit.load(path, out=None).out == "runs"
+
+
+def test_equal_settings_have_equal_hashes_and_others_not() -> None:
+    one, same = (Audit.parse({"corpora": SIDES}, "x") for _ in range(2))
+    other = Audit.parse({"corpora": SIDES, "inference": {"seed": 1}}, "x")
+    assert one.sha256 == same.sha256 != other.sha256
