@@ -17,7 +17,9 @@ from pathlib import Path
 from dftspark import request, runs
 from dftspark.config import Audit
 from dftspark.errors import DftsparkError
+from dftspark.location import redact
 from dftspark.report.progress import Lines
+from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
 
 
@@ -33,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"audit {config.name}") as spark:
             run = work(spark, config, args.date, Lines())
     except DftsparkError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
     print(run.path)
     return 0

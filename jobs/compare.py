@@ -16,7 +16,9 @@ from pathlib import Path
 from dftspark import request, runs
 from dftspark.config import Audit
 from dftspark.errors import DftsparkError
+from dftspark.location import redact
 from dftspark.report.progress import Lines
+from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
 from dftspark.store import open_run
 
@@ -32,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"compare {config.name}") as spark:
             run = runs.compare(spark, config, profiled, Lines())
     except DftsparkError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
     print(run.path)
     return 0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before NumPy is loaded: threads of linear algebra only wait for each other here.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 

@@ -88,7 +88,7 @@ def test_a_phrase_is_found_in_its_size(planted: tuple[Documents, Documents], n: 
     assert (np.abs(listed["z"][rows_of(found, AS_MUCH, n)]) < 4).all()
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_phrase_leads_the_list_and_little_else_is_found(
     planted: tuple[Documents, Documents], n: int
 ) -> None:

@@ -78,7 +78,7 @@ def _reader(config: Audit):  # type: ignore[no-untyped-def]
 
 def check_filters(spark: SparkSession, config: Audit) -> None:
     """Raises ConfigError with Spark's own words for a filter that it cannot understand."""
-    empty = spark.createDataFrame(schema.STAGED.empty_table())
+    empty = spark.createDataFrame([], from_arrow_schema(schema.STAGED))
     for name, corpus in config.corpora.items():
         if corpus.filter is None:
             continue
@@ -240,5 +240,6 @@ def check(counted: list[dict[str, Any]], config: Audit, rejects: str) -> None:
             raise InputError(
                 f"corpora.{name}: {total['rejected']} of {total['read'] - total['filtered']} rows "
                 f"in {where} were rejected, {share:.1%}, more than cleaning.max_reject_share = "
-                f"{config.cleaning.max_reject_share:.1%}. They are listed in {rejects}"
+                f"{config.cleaning.max_reject_share:.1%}. They are listed in {rejects}; mend "
+                f"them or corpora.{name}.columns, or raise max_reject_share"
             )

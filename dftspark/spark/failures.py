@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 
 from dftspark import errors
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.location import Location, free_bytes
 
 # Raised in a Python worker; the text goes on to the end, or to what the JVM adds.
 _IN_A_TASK = re.compile(
@@ -20,6 +22,7 @@ _IN_A_TASK = re.compile(
 # A value of a row does not convert, where the expression itself is fine.
 _DATA_EXCEPTION = re.compile(r"\[[A-Z0-9_.]{1,80}\] [^\n]{1,2000}? SQLSTATE: 22\w{3}")
 
+_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _STORAGE = {
     "No space left on device": "Free some space, or choose another `out` or spark.local.dir.",
     "Disk quota exceeded": "Raise the quota, or choose another `out` or spark.local.dir.",
@@ -44,12 +47,27 @@ def explained(config: Audit, run: str) -> Iterator[None]:
     a task raised of dftspark.errors as itself. Other errors pass, they are crashes.
     """
     try:
-        yield
+        with _unlogged():
+            yield
     except (PySparkException, Py4JError) as error:
         meant = explain(str(error), config, run)
         if meant is None:
             raise
         raise meant from error
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Without what PySpark logs of an exception, at the length of two stacks, when it raises it."""
+    loggers = [PySparkLogger.getLogger(name) for name in _LOGGERS]
+    before = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
@@ -67,8 +85,17 @@ def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
                 f"corpora.{name}.filter: {corpus.filter!r} fails on a row: {value[0]}\n  fields "
                 f"and sampler are text: try_cast(fields['x'] AS DOUBLE) is null where it fails"
             )
-    for signs, place in ((_STORAGE, "storage refused"), (_MEMORY, "memory ran out")):
-        for sign, remedy in signs.items():
-            if sign in said:
-                return EnvironmentProblem(f"cannot finish {run}: {place}: {sign}. {remedy}")
+    for sign, remedy in _STORAGE.items():
+        if sign in said:
+            return EnvironmentProblem(
+                f"cannot finish {run}: storage refused: {sign}{_free(run)}. {remedy}"
+            )
+    for sign, remedy in _MEMORY.items():
+        if sign in said:
+            return EnvironmentProblem(f"cannot finish {run}: memory ran out: {sign}. {remedy}")
     return None
+
+
+def _free(run: str) -> str:
+    free = free_bytes(Location.parse(run))
+    return "" if free is None else f" ({free / 2**20:,.1f} MiB free there)"

@@ -24,14 +24,17 @@ _RELIED_ON = {
     "spark.sql.parquet.compression.codec": "zstd",
 }
 _LOG4J = Path(__file__).with_name("log4j2.properties").as_uri()
-LOCAL = {
-    "spark.ui.enabled": "false",
+_STARTED = {
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
     "spark.python.worker.faulthandler.enabled": "true",
+    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG4J}",
+}
+LOCAL = {
+    **_STARTED,
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
     "spark.driver.host": "localhost",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG4J}",
 }
 
 
@@ -77,12 +80,13 @@ def start(app: str, master: str | None) -> SparkSession:
     # Each core has a worker already; a worker's linear algebra gains nothing from more threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    for key, value in LOCAL.items():
-        builder = builder.config(key, value)
-    if master is None or master.startswith("local"):
+    local = master is None or master.startswith("local")
+    if local:  # executors of a cluster must reach the driver, so its address is Spark's to find
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
+    for key, value in (LOCAL if local else _STARTED).items():
+        builder = builder.config(key, value)
     return builder.master(master or "local[*]").getOrCreate()
 
 

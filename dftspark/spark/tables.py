@@ -12,7 +12,7 @@ from dftspark import schema
 
 def write(table: DataFrame, path: str, compression: str = "zstd") -> None:
     """Writes Parquet to a new folder."""
-    table.write.mode("errorifexists").parquet(path, compression=compression)
+    table.write.mode("error").parquet(path, compression=compression)
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:

@@ -1,8 +1,9 @@
-"""Files to documents on Spark: filters, parts of a corpus, repeated ids; every row is accounted for."""
+"""Files to documents on Spark: filters, parts, repeated ids; every row is accounted for."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,7 +202,6 @@ def test_a_repeated_id_is_rejected_where_that_is_asked_for(reading: Reading) -> 
         ("no_such_function(text)", "UNRESOLVED_ROUTINE"),
         ("length(text)", "FILTER_NOT_BOOLEAN"),
         ("count(*) > 1", "WHERE"),
-        ("source IN (SELECT 1)", "UNSUPPORTED"),
     ],
 )
 def test_a_filter_that_spark_cannot_read(
@@ -221,6 +221,30 @@ def test_a_filter_that_spark_cannot_read(
     assert words in said
     assert "fields['its name']" in said
     assert not (tmp_path / "staging").exists()
+
+
+def test_a_filter_that_fails_on_a_value(spark: SparkSession, tmp_path: Path) -> None:
+    """Spark reads the condition, and a row's own value ends the job."""
+    from dftspark.spark import documents, failures
+
+    path = lines(tmp_path / "both.jsonl", both_sides())
+    corpora = {
+        "human": {"role": "human", "path": path, "filter": "model IS NULL"},
+        "model": {"role": "model", "path": path, "filter": "fields['domain'] > 3"},
+    }
+    config = audit(corpora)
+
+    @failures.explained(config, "a run")
+    def read_all() -> None:
+        documents.read(spark, config, str(tmp_path / "staging")).kept.toArrow()
+
+    with pytest.raises(ConfigError) as raised:
+        read_all()
+    said = str(raised.value)
+    assert said.startswith("corpora.model.filter: \"fields['domain'] > 3\" fails on a row: [CAST_")
+    assert re.search("'(news|blog)'.*SQLSTATE: 22018", said)
+    assert "try_cast(fields['x'] AS DOUBLE)" in said
+    assert "\tat " not in said
 
 
 def test_a_corpus_left_empty_and_one_of_rejects(reading: Reading) -> None:
@@ -292,7 +316,5 @@ def test_the_messy_set_as_one_audit(spark: SparkSession, data: Path, tmp_path: P
     assert {Path(file).name for file in files} == {
         path.name for path in raw.iterdir() if not path.name.startswith("MANIFEST")
     }
-    essays = Counter(
-        Path(row["file"]).name for row in found.kept if row["corpus"] == "essays"
-    )
+    essays = Counter(Path(row["file"]).name for row in found.kept if row["corpus"] == "essays")
     assert essays["human_essays.txt"] == essays["model_essays_crlf.txt"] == 40

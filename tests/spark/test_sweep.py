@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,8 @@ import pytest
 
 from dftspark import config
 from dftspark.corpus.synthetic import Phrase, Source
+from dftspark.features.hashing import BLOCKS
+from dftspark.stats.ngram_counts import TOTALS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,52 +24,59 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.spark
 
 HUMAN, EACH = 400, 24  # documents; 24 clusters are eight blocks
-FEW, MANY = 5, 200  # corpora of a sweep
+FEW, MANY = 5, 200  # corpora of a sweep; the few are the first of the many
 ORDERS, WIDTH = [1, 2], 256
+METRICS = {"l2", "l2_squared_corrected", "l2_corrected", "js", "tv"}
+METRICS |= {"l2_docs", "l2_docs_squared_corrected", "l2_docs_corrected"}
 PHRASE = "it is worth noting"
-METRICS = 8  # of each order
+
+
+@dataclass(frozen=True)
+class Swept:
+    run: Run
+    jobs: int
+    stages: int
+
+
+def name(i: int) -> str:
+    return f"sweep/{temperature(i)}"
 
 
 def temperature(i: int) -> str:
     return f"{i / 100:.2f}"
 
 
-def times(i: int, corpora: int) -> float:
-    """How often a corpus of the sweep has the phrase, over the human rate: 0 to 8."""
-    return 8 * i / (corpora - 1)
+def times(i: int) -> float:
+    """How often the corpus has the phrase, over the human rate: 0 to 8."""
+    return 8 * i / (MANY - 1)
 
 
 def write(folder: Path, corpora: int) -> None:
-    """Human documents, and one file with every corpus of the sweep in turn."""
+    """Human documents, and one file in which the documents of all corpora are mixed."""
     parts = []
     for i in range(corpora):
-        phrase = Phrase(text=PHRASE, per_thousand=3, times=times(i, corpora))
+        phrase = Phrase(text=PHRASE, per_thousand=3, times=times(i))
         source = Source(seed=1, vocabulary=2_000, topics=20, mean_tokens=60, phrases=(phrase,))
         if i == 0:
             source.write(folder / "human.parquet", HUMAN)
         batch = source.documents(EACH, start=HUMAN + i * EACH, role="model")
-        column = pa.array([temperature(i)] * EACH)
-        parts.append(batch.append_column("temperature", column))
+        parts.append(batch.append_column("temperature", pa.array([temperature(i)] * EACH)))
     table = pa.Table.from_batches(parts)
     order = np.random.default_rng(0).permutation(table.num_rows)
     pq.write_table(table.take(pa.array(order)), folder / "sweep.parquet")
 
 
-def audit(spark: SparkSession, folder: Path, corpora: int) -> tuple[Run, int, int]:
-    """(run, Spark jobs, stages)."""
+def swept(spark: SparkSession, folder: Path, corpora: int) -> Swept:
     from dftspark import runs
 
     write(folder, corpora)
+    sweep = {"path": str(folder / "sweep.parquet"), "split_by": ["temperature"]}
     settings = config.Audit.parse(
         {
             "out": str(folder / "runs"),
             "corpora": {
                 "human": {"role": "human", "path": str(folder / "human.parquet")},
-                "sweep": {
-                    "role": "model",
-                    "path": str(folder / "sweep.parquet"),
-                    "split_by": ["temperature"],
-                },
+                "sweep": {"role": "model", **sweep},
             },
             "ngrams": {"orders": ORDERS, "sketch_width": WIDTH, "phrases": 200, "table_rows": 50},
             "inference": {"permutations": 99, "splits": 20},
@@ -79,29 +88,84 @@ def audit(spark: SparkSession, folder: Path, corpora: int) -> tuple[Run, int, in
     try:
         run = runs.audit(spark, settings)
     finally:
-        spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+        spark.sparkContext.setJobGroup("", "")
     tracker = spark.sparkContext.statusTracker()
     jobs = tracker.getJobIdsForGroup(group)
-    found = [tracker.getJobInfo(job) for job in jobs]
-    return run, len(jobs), sum(len(info.stageIds) for info in found if info is not None)
+    infos = [tracker.getJobInfo(job) for job in jobs]
+    return Swept(run, len(jobs), sum(len(info.stageIds) for info in infos if info is not None))
 
 
 @pytest.fixture(scope="module")
-def few(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Run, int, int]]:
-    yield audit(spark, tmp_path_factory.mktemp("few"), FEW)
+def few(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    return swept(spark, tmp_path_factory.mktemp("few"), FEW)
 
 
 @pytest.fixture(scope="module")
-def many(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Run, int, int]]:
-    yield audit(spark, tmp_path_factory.mktemp("many"), MANY)
+def many(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    return swept(spark, tmp_path_factory.mktemp("many"), MANY)
 
 
-def test_x(few, many):
-    for run, jobs, stages in (few, many):
-        print(jobs, stages, run.manifest["seconds"])
-        print(run.table("corpora").to_pylist()[:3])
-        print(run.table("metrics").num_rows)
+def test_jobs_do_not_grow_with_the_corpora(few: Swept, many: Swept) -> None:
+    assert few.jobs > 10  # or nothing was counted
+    # Spark may plan a join of larger tables with a job more or less; one a corpus would be 195.
+    assert many.jobs <= few.jobs + 5
+    assert many.stages <= few.stages + 10
+
+
+def test_small_states_are_bounded_by_the_setting(many: Swept) -> None:
+    rows = {row["corpus"]: row for row in many.run.table("corpora").to_pylist()}
+    assert set(rows) == {"human", "sweep", *map(name, range(MANY))}
+    totals = len(TOTALS) * BLOCKS * 8
+    bound = len(ORDERS) * (BLOCKS * WIDTH * 16 + totals + 1_000)
+    for corpus, row in rows.items():
+        if corpus != "sweep":  # the rows that belong to none of its parts: none
+            assert 0 < row["state_bytes"] <= bound
+            assert row["documents"] == (HUMAN if corpus == "human" else EACH)
+    # Sixteen times the documents: exact counts follow them, small states do not.
+    human, model = rows["human"], rows[name(0)]
+    assert human["keyed_bytes"] > 10 * model["keyed_bytes"]
+    assert human["state_bytes"] < 10 * model["state_bytes"]
+
+
+def metrics(swept: Swept) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = swept.run.table("metrics").to_pylist()
+    found = {(row["model"], row["metric"]): row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_every_corpus_has_every_metric(many: Swept) -> None:
+    found = metrics(many)
+    wanted = {f"{metric}_{n}gram" for metric in METRICS for n in ORDERS}
+    assert set(found) == {(name(i), metric) for i in range(MANY) for metric in wanted}
+    for row in found.values():
+        assert row["n_human"] == HUMAN
+        assert row["n_model"] == EACH
+        assert row["blocks"] == 8
+        assert np.isfinite([row[key] for key in ("value", "ci_low", "ci_high", "p_value")]).all()
+
+
+def test_the_company_of_a_corpus_does_not_matter(few: Swept, many: Swept) -> None:
+    alone, among = metrics(few), metrics(many)
+    assert len(alone) == FEW * len(METRICS) * len(ORDERS)
+    for key, row in alone.items():
+        for column in ("value", "ci_low", "ci_high", "p_value", "floor", "mde"):
+            expected = pytest.approx(row[column], rel=1e-9, abs=1e-15, nan_ok=True)
+            assert among[key][column] == expected, (key, column)
+
+
+def test_the_planted_rate_is_followed_along_the_sweep(many: Swept) -> None:
+    listed = many.run.table("ngrams").to_pylist()
+    rows = {row["model"]: row for row in listed if row["text"] == "worth noting"}
+    half, quarter = MANY // 2, MANY // 4
+    for part in (range(half, half + quarter), range(half + quarter, MANY)):
+        own = [rows[name(i)] for i in part]  # from four times the rate on, all are listed
+        count = sum(row["count_model"] for row in own)
+        expected = sum(
+            row["per_million_human"] * times(i) * row["count_model"] / row["per_million_model"]
+            for i, row in zip(part, own, strict=True)
+        )
+        # Poisson counts: of these documents, and of the human ones behind the rate.
+        error = np.sqrt(1 / count + 1 / own[0]["count_human"])
+        assert abs(np.log(count / expected)) <= 4 * error
+        assert all(row["log_odds"] > 0 for row in own)

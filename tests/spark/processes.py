@@ -1,0 +1,104 @@
+"""Sessions in processes of their own: a process has one Java machine, and one master with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+
+from dftspark.java import ensure_java
+
+ROOT = Path(__file__).resolve().parents[2]
+SPARK_HOME = Path(pyspark.__file__).parent
+# A test's Java lives for seconds: the second compiler costs more than it gives.
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Of a child that runs Spark with this Python and imports the package from this tree."""
+    ensure_java()
+    return {
+        **os.environ,
+        "SPARK_HOME": str(SPARK_HOME),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "JAVA_TOOL_OPTIONS": _JAVA,
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "DFTSPARK_DEBUG": "",
+        **more,
+    }
+
+
+def finished(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """The outcome of a command that works in `folder`; it has five minutes."""
+    return subprocess.run(
+        command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False,
+        timeout=300, errors="replace",
+    )  # fmt: skip
+
+
+def dftspark(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dftspark", *arguments]
+
+
+def spark_submit(job: str, *arguments: str) -> list[str]:
+    settings = ("spark.ui.enabled=false", "spark.driver.memory=1g",
+                "spark.sql.shuffle.partitions=4")  # fmt: skip
+    return [
+        str(SPARK_HOME / "bin" / "spark-submit"), "--master", "local[2]",
+        *(part for setting in settings for part in ("--conf", setting)),
+        str(ROOT / "jobs" / job), *arguments,
+    ]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int, folder: Path, **more: str) -> Iterator[None]:
+    """A server until the block ends; entered when it takes connections on `port`."""
+    log = folder / f"{port}.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment(**more), stdout=out, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait(server, port, log)
+        yield
+    finally:
+        stop(server)
+
+
+def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()[-4000:]
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"nothing listens on {port}: {log.read_text()[-4000:]}")
+
+
+def stop(server: subprocess.Popen[bytes], sign: int = signal.SIGTERM) -> None:
+    """Ends the session that the process leads, its children with it."""
+    for next_sign in (sign, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, next_sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)

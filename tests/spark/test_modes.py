@@ -1,0 +1,78 @@
+"""One audit, four ways to run Spark: the tables are the same."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from dftspark.store import Run, open_run
+from tests.spark import processes
+from tests.spark.agreement import assert_same
+
+pytestmark = [pytest.mark.spark, pytest.mark.cluster]
+
+
+def demo(folder: Path, master: str) -> Run:
+    """The bundled sample through the command line, in a process of its own."""
+    command = processes.dftspark("demo", "--out", "runs", "--master", master, "--quiet")
+    done = processes.finished(command, folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    path = Path(done.stdout.splitlines()[-1])
+    assert path.parent == folder / "runs"
+    return open_run(str(path))
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return demo(tmp_path_factory.mktemp("local"), "local[2]")
+
+
+def assert_as_local(run: Run, local: Run) -> None:
+    assert run.tables == local.tables
+    assert_same(run, local, "corpora", "metrics", "ngrams", "document_ratios")
+
+
+def test_local_cluster(local: Run, tmp_path: Path) -> None:
+    assert_as_local(demo(tmp_path, "local-cluster[2,1,1024]"), local)
+
+
+def test_standalone_cluster(local: Run, tmp_path: Path) -> None:
+    """A master and two workers of one core each."""
+    port, spark_class = processes.free_port(), str(processes.SPARK_HOME / "bin" / "spark-class")
+    master = f"spark://127.0.0.1:{port}"
+    host = ["--host", "127.0.0.1", "--webui-port", "0"]
+    with contextlib.ExitStack() as servers:
+        command = [spark_class, "org.apache.spark.deploy.master.Master", *host, "--port", str(port)]
+        servers.enter_context(processes.serving(command, port, tmp_path))
+        for number in (1, 2):
+            own = processes.free_port()
+            work = tmp_path / f"worker-{number}"
+            command = [
+                spark_class, "org.apache.spark.deploy.worker.Worker", *host, "--port", str(own),
+                "--cores", "1", "--memory", "1g", "--work-dir", str(work), master,
+            ]  # fmt: skip
+            servers.enter_context(processes.serving(command, own, tmp_path))
+        run = demo(tmp_path, master)
+        # Both workers had an executor, or this was a test of one.
+        logs = list(tmp_path.glob("worker-*/app-*/*/stderr"))
+        assert {path.parents[2].name for path in logs} == {"worker-1", "worker-2"}
+    assert_as_local(run, local)
+
+
+def test_spark_connect(local: Run, tmp_path: Path) -> None:
+    """The client has no Java machine of its own."""
+    port = processes.free_port()
+    server = [
+        str(processes.SPARK_HOME / "bin" / "spark-submit"), "--master", "local[2]",
+        "--class", "org.apache.spark.sql.connect.service.SparkConnectServer",
+        "--conf", f"spark.connect.grpc.binding.port={port}",
+        "--conf", "spark.connect.grpc.binding.address=127.0.0.1",
+        "--conf", "spark.ui.enabled=false",
+        "--conf", "spark.sql.shuffle.partitions=4",
+        "spark-internal",
+    ]  # fmt: skip
+    with processes.serving(server, port, tmp_path):
+        run = demo(tmp_path, f"sc://127.0.0.1:{port}")
+    assert_as_local(run, local)
