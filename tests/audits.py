@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dftspark import compare, config
+from dftspark import config
 from dftspark.corpus.blocks import block_of
 from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
+from dftspark.lenses import ngram_ranges, ngrams
+from dftspark.lenses.metric import Metric
 from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
@@ -62,25 +64,25 @@ class Documents:
 
 def compared(
     sides: Iterable[NgramRows], n: int, audit: config.Audit, *, paired: bool = False
-) -> compare.Finished:
+) -> ngrams.Finished:
     """The human state and the model's, compared at order n."""
     human, model = (_Side.of(state, n, audit) for state in sides)
-    part = compare.partial(human.side, model.side, human.totals, model.totals, n, audit.ngrams)
-    return compare.finished([part], human.totals, model.totals, n, paired=paired, settings=audit)
+    part = ngram_ranges.partial(human.side, model.side, human.totals, model.totals, n, audit.ngrams)
+    return ngrams.finished([part], human.totals, model.totals, n, paired=paired, settings=audit)
 
 
 class _Side(NamedTuple):
-    side: compare.Side
-    totals: compare.Totals
+    side: ngram_ranges.Side
+    totals: ngram_ranges.Totals
 
     @classmethod
     def of(cls, state: NgramRows, n: int, audit: config.Audit) -> _Side:
         totals = {name: getattr(state, name) for name in TOTALS}
         listable = phrase_keys(state.rows, audit.ngrams.phrases)
         sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.rows)
-        return cls(compare.side(state.rows, listable, sketch, totals), totals)
+        return cls(ngram_ranges.side(state.rows, listable, sketch, totals), totals)
 
 
-def metrics(found: compare.Finished) -> dict[str, compare.Metric]:
+def metrics(found: ngrams.Finished) -> dict[str, Metric]:
     """By name without the order."""
     return {metric.name.rsplit("_", 1)[0]: metric for metric in found.metrics}

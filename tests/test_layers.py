@@ -29,7 +29,7 @@ LAYERS = (
     "stats",
     "distances",
     "inference",
-    "compare",
+    "lenses",
     "judge",
     "java",
     "publish",

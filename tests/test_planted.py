@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from dftspark import compare
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.distances.ngram_table import PRIOR_SHARE
 from dftspark.features.ngrams import ngram_keys
+from dftspark.lenses import ngrams
 from tests.audits import Documents, compared, metrics, settings
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ AUDIT = settings(
 )
 
 
-def rows_of(found: compare.Finished, phrase: Phrase, n: int) -> NDArray[np.int64]:
+def rows_of(found: ngrams.Finished, phrase: Phrase, n: int) -> NDArray[np.int64]:
     """Where the n-grams inside a phrase are listed."""
     own = keys_of(Documents.of([phrase.text], ["phrase"]), n)
     own = own[own != 0]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import compare
 from dftspark.features.tokens import Words
+from dftspark.lenses.metric import Metric
 from tests import reference
 from tests.audits import Documents, compared, metrics, settings
 
@@ -74,7 +74,7 @@ def below(share: float, runs: int) -> float:
     return share - 4 * float(np.sqrt(share * (1 - share) / runs))
 
 
-def split(documents: Documents, n: int, seed: int) -> dict[str, compare.Metric]:
+def split(documents: Documents, n: int, seed: int) -> dict[str, Metric]:
     """Some prompts, drawn at random, against the others.
 
     The tokens of each side are counted anew: that costs less than to take stored states apart,

@@ -12,16 +12,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from dftspark import compare, schema
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.features.phrases import phrase_keys
 from dftspark.inference.intervals import Inference
+from dftspark.lenses import ngram_ranges, ngrams
+from dftspark.lenses.metric import Metric
 from dftspark.spark.ngrams import phrase_quota
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import BlockSketch
 
-AllTotals = dict[tuple[str, str, int], compare.Totals]
+AllTotals = dict[tuple[str, str, int], ngram_ranges.Totals]
 
 
 def pairs(
@@ -49,7 +51,7 @@ def check_comparable(profile: DataFrame, config: Audit) -> None:
             raise IncomparableProfiles("ngram_counts", human[row["n"]], row["fingerprint"])
 
 
-def _summed(totals: AllTotals, corpus: str, stratum: str, n: int) -> compare.Totals:
+def _summed(totals: AllTotals, corpus: str, stratum: str, n: int) -> ngram_ranges.Totals:
     """Of one stratum, or of all of them for the stratum ''."""
     chosen = [
         value for (name, part, order), value in totals.items()
@@ -85,7 +87,7 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
             )
         }
 
-        def side(corpus: str, stratum: str) -> compare.Side:
+        def side(corpus: str, stratum: str) -> ngram_ranges.Side:
             chosen = [
                 value for (name, own), value in sorted(parts.items(), key=lambda item: item[0])
                 if name == corpus and (stratum == "" or own == stratum)
@@ -98,12 +100,12 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
             for other in sketches[1:]:
                 sketch = sketch + other
             keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
-            return compare.side(merged.rows, keys, sketch, _summed(totals, corpus, stratum, n))
+            return ngram_ranges.side(merged.rows, keys, sketch, _summed(totals, corpus, stratum, n))
 
         rows = []
         humans = {stratum: side(config.human, stratum) for stratum in {s for _, s in wanted}}
         for model, stratum in wanted:
-            found = compare.partial(
+            found = ngram_ranges.partial(
                 humans[stratum],
                 side(model, stratum),
                 _summed(totals, config.human, stratum, n),
@@ -135,10 +137,10 @@ def _finishing(
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         model, stratum, n = (value.as_py() for value in key)
         ordered = partials.sort_by("part")
-        parts = [compare.Partial.decode(value.as_buffer()) for value in ordered["partial"]]
+        parts = [ngram_ranges.Partial.decode(value.as_buffer()) for value in ordered["partial"]]
         human_totals = _summed(totals, config.human, stratum, n)
         model_totals = _summed(totals, model, stratum, n)
-        found = compare.finished(
+        found = ngrams.finished(
             parts, human_totals, model_totals, n,
             paired=shared.get(model, 0) > 0, settings=config,
         )  # fmt: skip
@@ -161,7 +163,7 @@ def _finishing(
     return run
 
 
-def _metric(metric: compare.Metric) -> dict[str, Any]:
+def _metric(metric: Metric) -> dict[str, Any]:
     found: Inference = metric.inference
     return {
         "metric": metric.name, "value": metric.value, "unit": metric.unit,

@@ -1,33 +1,26 @@
-"""Two n-gram profiles to numbers: what each key range adds, and what follows from the sums.
+"""The n-gram lens, key range by key range: sums over n-grams, and the rows a table may show.
 
-`partial` sees one key range, `finished` the sum of all; the totals of both corpora are known
-before. N-grams that only the human side has are never walked through for each model: what they
-add is the human sum less the part that both have.
+The totals of both corpora are known before. N-grams that only the human side has are never walked
+through for each model: what they add is the human sum less the part that both have.
 
-Cost     per range: one search for each n-gram of the model; per pair and order: constant
+Cost     one search for each n-gram of the model
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
-from functools import partial as partial_of
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
+from dftspark.distances import jensen_shannon, ngram_table, total_variation
 from dftspark.features.hashing import BLOCK_BITS, BLOCKS, mixed
-from dftspark.features.ngrams import RATE_BITS, Rows, each
+from dftspark.features.ngrams import RATE_ONE, Rows, each
 from dftspark.features.phrases import merged_blocks
-from dftspark.inference import blocks, squared
-from dftspark.inference.estimate import infer
-from dftspark.inference.floor import document_ratio_floor
-from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
-from dftspark.inference.ngram_sample import in_sample, rate_scale, sample_weights
+from dftspark.inference.ngram_sample import in_sample
 from dftspark.state import SumState, decode_arrays, encode_arrays
 from dftspark.stats.ngram_sketch import BlockSketch
 
@@ -35,7 +28,6 @@ Floats = NDArray[np.float64]
 Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS
 TESTED_CLUSTERS = 20  # fewer clusters on both sides together: no test, whatever the labels
 COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
-_RATE_ONE = float(1 << RATE_BITS)
 _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
 
 
@@ -58,7 +50,7 @@ class Side:
 
     @cached_property
     def document_rates(self) -> Floats:
-        return self.grams.rate / (self.documents * _RATE_ONE)
+        return self.grams.rate / (self.documents * RATE_ONE)
 
     @cached_property
     def sums(self) -> Floats:
@@ -112,14 +104,14 @@ class Partial:
             Sums(*(next(arrays) for _ in fields(Sums))),
             next(arrays),
             tuple(next(arrays) for _ in range(3)),
-            {name: next(arrays) for name in _LISTED},
-            {name: next(arrays) for name in _COMMON},
+            {name: next(arrays) for name in LISTED},
+            {name: next(arrays) for name in COMMON},
         )
 
 
-_LISTED = ("key", "count_human", "count_model", "docs_human", "docs_model", "log_odds", "z",
+LISTED = ("key", "count_human", "count_model", "docs_human", "docs_model", "log_odds", "z",
            "clusters", "contribution")  # fmt: skip
-_COMMON = ("key", "docs_human", "docs_model", "docs_by_block")
+COMMON = ("key", "docs_human", "docs_model", "docs_by_block")
 
 
 def partial(
@@ -258,7 +250,7 @@ def _counts_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def _products(human: Side, model: Side, name: str) -> Floats:
-    scale = _RATE_ONE if name == "rates" else 1.0
+    scale = RATE_ONE if name == "rates" else 1.0
     sketches = [getattr(own.sketch, name) / scale for own in (human, model)]
     stacked = np.concatenate(sketches)
     return np.asarray(stacked @ stacked.T)
@@ -349,7 +341,7 @@ def _listed(
     z = ngram_table.rate_z(_counts(h, human_totals), _counts(m, model_totals))
     columns = (keys[top], h.count, m.count, h.docs, m.docs, odds, z, h.clusters + m.clusters,
                contribution[top])  # fmt: skip
-    return dict(zip(_LISTED, columns, strict=True))
+    return dict(zip(LISTED, columns, strict=True))
 
 
 def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
@@ -358,206 +350,11 @@ def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
     keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
     h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
     return dict(
-        zip(_COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True)
+        zip(COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True)
     )
 
 
 def _none_common() -> dict[str, NDArray[Any]]:
     none = np.zeros(0, np.int64)
     columns = (np.zeros(0, np.uint64), none, none, np.zeros((0, BLOCKS), np.int64))
-    return dict(zip(_COMMON, columns, strict=True))
-
-
-# --- the sum of all ranges ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Metric:
-    name: str
-    value: float
-    unit: str
-    inference: Inference
-
-
-@dataclass(frozen=True)
-class Finished:
-    metrics: list[Metric]
-    listed: dict[str, NDArray[Any]]  # columns of the ngrams table, by |contribution|
-    remainder: float  # share of L2 squared that is not listed
-    common: dict[str, NDArray[Any]]
-
-
-def finished(
-    parts: list[Partial], human: Totals, model: Totals, n: int, *, paired: bool,
-    settings: config.Audit,
-) -> Finished:  # fmt: skip
-    """Metrics and table rows of a pair at order n; nan where a side has no n-gram."""
-    sums = parts[0].sums
-    for part in parts[1:]:
-        sums = sums + part.sums
-    if not (human["tokens"].any() and model["tokens"].any()):
-        undefined = np.full(2, np.nan)
-        sums = replace(sums, plug_in=undefined, divergence=undefined)
-    count = blocks.adapt(int(min(human["groups"].sum(), model["groups"].sum())))
-    arguments = {
-        "paired": paired,
-        "permutations": settings.inference.permutations,
-        "splits": settings.inference.splits,
-        "confidence": settings.inference.confidence,
-        "seed": settings.inference.seed,
-    }
-    metrics = [
-        *_l2(sums, 0, "tokens", human, model, count, arguments, _token_noise(sums, human, model)),
-        *_l2(sums, 1, "documents", human, model, count, arguments,
-             _document_noise(sums, human, model)),
-        *_divergences(sums, parts, human, model, count, arguments, settings),
-    ]  # fmt: skip
-    metrics = [replace(m, name=f"{m.name}_{n}gram") for m in metrics]
-    listed, remainder = _table(parts, float(sums.plug_in[0]), settings.ngrams.table_rows)
-    return Finished(metrics, listed, remainder, _ratios(parts, human, model, count, settings))
-
-
-def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
-    noise = 0.0
-    for own, totals in ((sums.human, human), (sums.model, model)):
-        noise += ngram_l2.token_noise(
-            ngram_l2.TokenSums(
-                squares=own[0], cross=own[1], norm=own[2],
-                tokens=float(totals["tokens"].sum()),
-                squared_tokens=float(totals["squared_tokens"].sum()),
-                clusters=int(totals["groups"].sum()),
-            )
-        )  # fmt: skip
-    return noise
-
-
-def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
-    noise = 0.0
-    for own, totals in ((sums.human, human), (sums.model, model)):
-        noise += ngram_l2.document_noise(
-            ngram_l2.DocumentSums(
-                squares=float(totals["rate_norm"].sum()) / _RATE_ONE, norm=own[3],
-                documents=float(totals["documents"].sum()),
-                squared_documents=float(totals["squared_documents"].sum()),
-            )
-        )  # fmt: skip
-    return noise
-
-
-def _l2(
-    sums: Sums, which: int, sizes: str, human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], noise: float,
-) -> list[Metric]:  # fmt: skip
-    """Plug-in, corrected square and its root; which: 0 token-weighted, 1 document-weighted."""
-    plug_in = float(sums.plug_in[which])
-    name = ("l2", "l2_docs")[which]
-    if count:
-        data = [*_coordinates(sums.products[which], count),
-                *(blocks.coarsen(totals[sizes], count) for totals in (human, model))]  # fmt: skip
-        if arguments["paired"]:
-            noise = squared.sampling_noise(squared.gram(*data), paired=True)
-        distance = infer(ngram_l2.l2, *data, value=float(np.sqrt(plug_in)), **arguments)
-        corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
-    else:
-        distance = corrected = no_inference(0)
-    value = plug_in - noise
-    return [
-        Metric(name, float(np.sqrt(plug_in)), "rate", distance),
-        Metric(f"{name}_squared_corrected", value, "rate^2", corrected),
-        Metric(f"{name}_corrected", _root(value), "rate", _rooted(value, corrected)),
-    ]
-
-
-def _coordinates(products: Floats, count: int) -> tuple[Floats, Floats]:
-    """Block vectors `(count, m)` of each side with the given products: all that L2 can see."""
-    merged = np.kron(np.eye(2), np.tile(np.eye(count), BLOCKS // count))
-    values, vectors = np.linalg.eigh(merged @ products @ merged.T)
-    rows = vectors * np.sqrt(np.maximum(values, 0))
-    return rows[:count], rows[count:]
-
-
-def _root(square: float) -> float:
-    return float(np.sqrt(max(square, 0.0))) if np.isfinite(square) else float("nan")
-
-
-def _rooted(value: float, of: Inference) -> Inference:
-    """The same on the scale of the root; ends below 0 become 0."""
-    error = of.std_error / (2 * np.sqrt(value)) if value > 0 else float("nan")
-    return Inference(
-        float(error), _root(of.ci_low), _root(of.ci_high), of.p_value, _root(of.floor),
-        _root(of.mde), of.blocks,
-    )  # fmt: skip
-
-
-def _divergences(
-    sums: Sums, parts: list[Partial], human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], settings: config.Audit,
-) -> list[Metric]:  # fmt: skip
-    rates, h, m = (
-        np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True)
-    )
-    weights = sample_weights(rates, settings.ngrams.inference_ngrams)
-    metrics = []
-    for name, unit, value, left_out, distance in (
-        ("js", "bit", sums.divergence[0], sums.left_out[0], jensen_shannon.jensen_shannon),
-        ("tv", "share", sums.divergence[1], sums.left_out[1], total_variation.total_variation),
-    ):
-        found = no_inference(0)
-        if count:
-            data = [blocks.coarsen(side.T, count) for side in (h, m)]
-            # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and
-            # which n-grams a block has in the sample does not pass for a change of its rates.
-            data += [side @ weights for side in data]
-            scale = rate_scale(data[0], data[1], data[2], data[3], weights)
-            found = infer(
-                partial_of(distance, weights=weights),
-                *data,
-                scale=scale,
-                value=float(value),
-                **arguments,
-            )
-            # The sample serves the test and the floor; the interval has every n-gram.
-            # A merged block's effect is the sum of its blocks', to first order.
-            effects = blocks.coarsen(left_out - value, count)
-            error, low, high = jackknife(value + effects, float(value), arguments["confidence"])
-            found = replace(found, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0))
-        metrics.append(Metric(name, float(value), unit, found))
-    return metrics
-
-
-def _table(
-    parts: list[Partial], squared_distance: float, most: int
-) -> tuple[dict[str, NDArray[Any]], float]:
-    """Listed columns by falling |contribution| with `q_value`, and what is left to L2 squared."""
-    columns = {name: np.concatenate([p.listed[name] for p in parts]) for name in _LISTED}
-    top = np.lexsort((columns["key"], -np.abs(columns["contribution"])))[:most]
-    columns = {name: column[top] for name, column in columns.items()}
-    tested = np.concatenate([p.tested for p in parts])
-    p_values = two_sided_p(tested[np.isfinite(tested)])
-    order = np.sort(p_values)
-    q_sorted = benjamini_hochberg(order)
-    own = two_sided_p(columns["z"])
-    at = np.minimum(np.searchsorted(order, own), max(len(order) - 1, 0))
-    q_value = np.full(len(own), np.nan)
-    known = (columns.pop("clusters") >= TESTED_CLUSTERS) & np.isfinite(own)
-    q_value[known] = q_sorted[at[known]]
-    remainder = squared_distance - float(np.abs(columns["contribution"]).sum())
-    return {**columns, "q_value": q_value}, remainder
-
-
-def _ratios(
-    parts: list[Partial], human: Totals, model: Totals, count: int, settings: config.Audit
-) -> dict[str, NDArray[Any]]:
-    columns = {name: np.concatenate([p.common[name] for p in parts]) for name in _COMMON}
-    n_human, n_model = (float(totals["documents"].sum()) for totals in (human, model))
-    columns["ratio"] = ngram_table.document_ratio(
-        columns["docs_human"], columns["docs_model"], n_human, n_model
-    )
-    columns["ratio_floor"] = document_ratio_floor(
-        blocks.coarsen(columns.pop("docs_by_block").T, count),
-        blocks.coarsen(human["documents"], count),
-        splits=settings.inference.splits,
-        seed=settings.inference.seed,
-    )
-    order = np.lexsort((columns["key"], -columns["ratio"]))
-    return {name: column[order] for name, column in columns.items()}
+    return dict(zip(COMMON, columns, strict=True))

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from dftspark import compare, config
+from dftspark import config
 from dftspark.distances.jensen_shannon import jensen_shannon
 from dftspark.distances.total_variation import total_variation
 from dftspark.features.phrases import merged_blocks, phrase_keys
 from dftspark.features.tokens import Words
+from dftspark.lenses import ngram_ranges, ngrams
 from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
@@ -50,18 +51,18 @@ def profile(texts: list[str], clusters: list[str], n: int, ranges: int = 1) -> l
     return list(NgramCounts(n=n).observe_ranges(batch, ranges))
 
 
-def totals(states: list[NgramRows]) -> compare.Totals:
+def totals(states: list[NgramRows]) -> ngram_ranges.Totals:
     return {name: np.sum([getattr(s, name) for s in states], axis=0) for name in TOTALS}
 
 
 def compared(
     human: list[NgramRows], model: list[NgramRows], n: int, paired: bool = False
-) -> compare.Finished:
+) -> ngrams.Finished:
     parts = []
     of_human, of_model = totals(human), totals(model)
     for part, (h, m) in enumerate(zip(human, model, strict=True)):
         sides = [
-            compare.side(
+            ngram_ranges.side(
                 own.rows,
                 phrase_keys(own.rows, 5_000),
                 NgramSketch(n=n).of_rows(own.rows, part, len(human)),
@@ -69,17 +70,17 @@ def compared(
             )
             for own, of_own in ((h, of_human), (m, of_model))
         ]
-        found = compare.partial(sides[0], sides[1], of_human, of_model, n, SETTINGS.ngrams)
-        parts.append(compare.Partial.decode(found.encode()))
-    return compare.finished(parts, of_human, of_model, n, paired=paired, settings=SETTINGS)
+        found = ngram_ranges.partial(sides[0], sides[1], of_human, of_model, n, SETTINGS.ngrams)
+        parts.append(ngram_ranges.Partial.decode(found.encode()))
+    return ngrams.finished(parts, of_human, of_model, n, paired=paired, settings=SETTINGS)
 
 
-def both(sides: Any, n: int, ranges: int = 1) -> compare.Finished:
+def both(sides: Any, n: int, ranges: int = 1) -> ngrams.Finished:
     human, model = (profile(texts, clusters, n, ranges) for texts, clusters in sides)
     return compared(human, model, n)
 
 
-def values(found: compare.Finished) -> dict[str, float]:
+def values(found: ngrams.Finished) -> dict[str, float]:
     return {metric.name: metric.value for metric in found.metrics}
 
 
@@ -158,12 +159,12 @@ def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
     first, second = (
-        compare.side(s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].rows), totals(s))
+        ngram_ranges.side(s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].rows), totals(s))
         for s in (human, model)
     )
-    part = compare.partial(first, second, totals(human), totals(model), n, SETTINGS.ngrams)
+    part = ngram_ranges.partial(first, second, totals(human), totals(model), n, SETTINGS.ngrams)
     grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
-    dense = [compare.by_block(s[0].rows, grams, "count") for s in (human, model)]
+    dense = [ngram_ranges.by_block(s[0].rows, grams, "count") for s in (human, model)]
     for i, distance in enumerate((jensen_shannon, total_variation)):
         left_out = []
         for j in range(64):
@@ -176,7 +177,7 @@ def test_the_sketch_gives_the_spread_that_exact_counts_give(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
     grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
-    dense = [compare.by_block(s[0].rows, grams, "count").astype(float) for s in (human, model)]
+    dense = [ngram_ranges.by_block(s[0].rows, grams, "count").astype(float) for s in (human, model)]
     left_out = []
     for j in range(64):
         rates = [(d.sum(axis=1) - d[:, j]) / (d.sum() - d[:, j].sum()) for d in dense]

@@ -1,0 +1,1 @@
+"""Two profiles to numbers, one lens at a time: pure functions of stored states."""
