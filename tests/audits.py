@@ -78,8 +78,8 @@ class _Side(NamedTuple):
     @classmethod
     def of(cls, state: NgramRows, n: int, audit: config.Audit) -> _Side:
         totals = {name: getattr(state, name) for name in TOTALS}
-        listable = phrase_keys(state.rows, audit.ngrams.phrases)
-        sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.rows)
+        listable = phrase_keys(state.counted, audit.ngrams.phrases)
+        sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.counted)
         return cls(ngram_ranges.side(state.rows, listable, sketch, totals), totals)
 
 

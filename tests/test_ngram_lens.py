@@ -64,8 +64,8 @@ def compared(
         sides = [
             ngram_ranges.side(
                 own.rows,
-                phrase_keys(own.rows, 5_000),
-                NgramSketch(n=n).of_rows(own.rows, part, len(human)),
+                phrase_keys(own.counted, 5_000),
+                NgramSketch(n=n).of_rows(own.counted, part, len(human)),
                 of_own,
             )
             for own, of_own in ((h, of_human), (m, of_model))
@@ -159,7 +159,9 @@ def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
     first, second = (
-        ngram_ranges.side(s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].rows), totals(s))
+        ngram_ranges.side(
+            s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].counted), totals(s)
+        )
         for s in (human, model)
     )
     part = ngram_ranges.partial(first, second, totals(human), totals(model), n, SETTINGS.ngrams)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark import schema
+from dftspark.features.counting import Counted, gram_counts
 from dftspark.features.hashing import BLOCK_BITS
 from dftspark.features.ngrams import Rows, ngram_keys
 from dftspark.features.tokens import Tokenizer
@@ -30,15 +31,15 @@ def merged_blocks(rows: Rows) -> Rows:
     return Rows(gram[starts] << BLOCK_BITS, *columns)
 
 
-def phrase_keys(rows: Rows, quota: int) -> NDArray[np.uint64]:
+def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
     """Keys of the `quota` most frequent n-grams of a key range, sorted; ties by smaller key."""
-    grams = merged_blocks(rows)
-    if len(grams.key) <= quota:
-        return grams.key
-    least = np.partition(grams.count, -quota)[-quota]
-    above = np.flatnonzero(grams.count > least)
-    ties = np.flatnonzero(grams.count == least)[: quota - len(above)]
-    return np.asarray(grams.key[np.sort(np.r_[above, ties])], np.uint64)
+    keys, count = gram_counts(rows)
+    if len(keys) <= quota:
+        return keys
+    least = np.partition(count, -quota)[-quota]
+    above = np.flatnonzero(count > least)
+    ties = np.flatnonzero(count == least)[: quota - len(above)]
+    return np.asarray(keys[np.sort(np.r_[above, ties])], np.uint64)
 
 
 @dataclass

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dftspark.errors import ConfigError, ShapeError
+from dftspark.features.counting import Counted, rate_of
 from dftspark.features.hashing import BLOCK_BITS, mix64
 
 _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
@@ -64,18 +65,30 @@ def count_sketch(
 
 
 def add_to_blocks(
-    sketch: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    values: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    rates: NDArray[np.int64],
+    rows: Counted,
     width: int,
     part: int,
     seed: int,
 ) -> None:
-    """Adds `values` `(K,)` at `keys` `(K,)` to the row-0 sketch of each key's block, in place.
+    """Adds n-grams to the row-0 sketches of their blocks' counts and of their rates, in place.
 
-    `sketch` `(64, width / parts)` holds the buckets of key range `part`, in which all keys lie.
+    `counts` and `rates` `(64, width / parts)` hold the buckets of key range `part`, in which all
+    keys lie. Raises ShapeError where one does not.
     """
-    _add_to_blocks(sketch, keys, values, _salts(1, seed)[0], _shift(width), part * sketch.shape[1])
+    first = part * counts.shape[1]
+    shift = _shift(width)
+    if len(rows.key):
+        low, high = (int(key >> shift) - first for key in (rows.key[0], rows.key[-1]))
+        if low < 0 or high >= counts.shape[1]:
+            raise ShapeError(
+                f"key range {part} of width {width} has {counts.shape[1]} buckets; the rows' keys "
+                f"belong to buckets {low} to {high} of it"
+            )
+    salt = _salts(1, seed)[0]
+    _add_to_blocks(counts, rates, rows.key, rows.count, rows.length, rows.several, salt, shift,
+                   first)  # fmt: skip
 
 
 def squared_norm(sketch: NDArray[Any]) -> float:
@@ -138,10 +151,21 @@ def _add(sketch: Any, keys: Any, values: Any, salts: Any, shift: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_to_blocks(sketch: Any, keys: Any, values: Any, salt: Any, shift: Any, first: Any) -> None:
+def _add_to_blocks(
+    counts: Any, rates: Any, keys: Any, count: Any, length: Any, several: Any, salt: Any,
+    shift: Any, first: Any,
+) -> None:  # fmt: skip
+    kept = 0
     for k in range(len(keys)):
         bucket, sign = _place(keys[k], 0, salt, shift)
-        sketch[np.int64(keys[k] & _BLOCK_MASK), bucket - first] += sign * values[k]
+        block = np.int64(keys[k] & _BLOCK_MASK)
+        if count[k]:
+            counts[block, bucket - first] += sign * np.int64(count[k])
+            rates[block, bucket - first] += sign * rate_of(count[k], length[k])
+        else:
+            counts[block, bucket - first] += sign * several[0, kept]
+            rates[block, bucket - first] += sign * several[3, kept]
+            kept += 1
 
 
 @numba.njit(cache=True, nogil=True)

@@ -94,7 +94,7 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
             ]  # fmt: skip
             states = [NgramRows.decode(state.as_buffer()) for state, _ in chosen]
             sketches = [BlockSketch.decode(sketch.as_buffer()) for _, sketch in chosen]
-            listable = [phrase_keys(state.rows, quota) for state in states]
+            listable = [phrase_keys(state.counted, quota) for state in states]
             merged = NgramCounts(n=n).merge_all(states)
             sketch = sketches[0] if sketches else _no_sketch(config, ranges)
             for other in sketches[1:]:

@@ -218,7 +218,7 @@ def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
         states = [NgramRows.decode(state.as_buffer()) for state in partials["state"]]
         merged = statistics[n].merge_all(states)
         sketch = NgramSketch(n=n, width=config.ngrams.sketch_width).of_rows(
-            merged.rows, part, ranges
+            merged.counted, part, ranges
         )
         totals = encode_arrays(np.stack([getattr(merged, name) for name in TOTALS]))
         record = _record(
@@ -270,7 +270,7 @@ def _wanting(quota: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Rec
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for i in range(batch.num_rows):
-                rows = NgramRows.decode(batch["state"][i].as_buffer()).rows
+                rows = NgramRows.decode(batch["state"][i].as_buffer()).counted
                 yield _record(
                     schema.WANTED,
                     batch["corpus"][i].as_py(), batch["n"][i].as_py(),
@@ -304,11 +304,13 @@ def _finding(
 
 def totals_of(profile: DataFrame) -> dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]:
     """Totals `(64,)` by name for each (corpus, stratum, n): a few kilobytes each, on the driver."""
-    rows = profile.where("part = 0").select("corpus", "stratum", "n", "totals").toArrow()
-    found = {}
+    rows = profile.select("corpus", "stratum", "n", "totals").toArrow()
+    found: dict[tuple[str, str, int], dict[str, NDArray[np.int64]]] = {}
     for row in rows.to_pylist():
         (stacked,) = decode_arrays(row["totals"], "totals")
-        found[row["corpus"], row["stratum"], row["n"]] = dict(zip(TOTALS, stacked, strict=True))
+        sums = found.setdefault((row["corpus"], row["stratum"], row["n"]), {})
+        for name, values in zip(TOTALS, stacked, strict=True):
+            sums[name] = sums[name] + values if name in sums else values
     return found
 
 

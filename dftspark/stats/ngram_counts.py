@@ -1,8 +1,8 @@
 """Exact n-gram counts of one order, by block: the keyed statistic of the n-gram lens.
 
-State    rows sorted by key, one for each n-gram and block that occurs (features/ngrams.py), and
+State    rows sorted by key, one for each n-gram and block that occurs (features/counting.py), and
          per block (64,) the totals that turn counts into rates
-Cost     about 100 ns a token; 8 to 12 bytes a row encoded, since an n-gram of one document costs
+Cost     about 20 ns a token; 8 to 12 bytes a row encoded, since an n-gram of one document costs
          little more than its hash; rows are bounded by the tokens, not by a setting
 Source   statistics.md 5.4: C, Q, H and df with the cluster as the document
 """
@@ -16,10 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import ngrams
+from dftspark.features import counting
+from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.ngrams import Rows
-from dftspark.features.packing import packed, unpacked
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.statistic import Batch, Statistic
 
@@ -28,7 +28,7 @@ TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents"
 
 @dataclass(frozen=True, eq=False)
 class NgramRows(State):
-    """Rows `(K,)` as in `ngrams.Rows`, then totals `(64,)` by block, all of them additive.
+    """Rows as in `counting.Counted`, then totals `(64,)` by block, all of them additive.
 
     documents          documents with at least one n-gram of the order
     groups             clusters with at least one
@@ -39,12 +39,9 @@ class NgramRows(State):
     """
 
     key: NDArray[np.uint64]
-    count: NDArray[np.int64]
-    squares: NDArray[np.int64]
-    weighted: NDArray[np.int64]
-    rate: NDArray[np.int64]
-    docs: NDArray[np.int64]
-    clusters: NDArray[np.int64]
+    count: NDArray[np.uint32]
+    length: NDArray[np.uint32]
+    several: NDArray[np.int64]
     documents: NDArray[np.int64]
     groups: NDArray[np.int64]
     tokens: NDArray[np.int64]
@@ -53,17 +50,24 @@ class NgramRows(State):
     rate_norm: NDArray[np.int64]
 
     @property
+    def counted(self) -> Counted:
+        return Counted(self.key, self.count, self.length, self.several)
+
+    @property
     def rows(self) -> Rows:
-        return Rows(*(getattr(self, name) for name in Rows._fields))
+        """Every column of every row, worked out anew at each call."""
+        return counting.expanded(self.counted)
 
     def encode(self) -> bytes:
-        """As any state, but without what follows of the rows of a single document."""
-        return encode_arrays(*packed(self.rows), *(getattr(self, name) for name in TOTALS))
+        # Columns of `several` apart, since each is stored in as few bytes as it needs.
+        totals = (getattr(self, name) for name in TOTALS)
+        return encode_arrays(self.key, self.count, self.length, *self.several, *totals)
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Self:
-        arrays = decode_arrays(data, cls.__name__)
-        return cls(*unpacked(arrays[: -len(TOTALS)]), *arrays[-len(TOTALS) :])
+        key, count, length, *rest = decode_arrays(data, cls.__name__)
+        several, totals = rest[: -len(TOTALS)], rest[-len(TOTALS) :]
+        return cls(key, count, length, np.stack(several), *totals)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,8 @@ class NgramCounts(Statistic[NgramRows]):
     text: str = ""
 
     def empty(self) -> NgramRows:
-        return NgramRows(*ngrams.no_rows(), *_no_totals())
+        no_totals: tuple[NDArray[np.int64], ...] = (np.zeros(BLOCKS, np.int64),) * len(TOTALS)
+        return NgramRows(*counting.none_counted(), *no_totals)
 
     def observe(self, batch: Batch) -> NgramRows:
         return next(self.observe_ranges(batch, 1))
@@ -86,15 +91,15 @@ class NgramCounts(Statistic[NgramRows]):
     def observe_ranges(self, batch: Batch, ranges: int) -> Iterator[NgramRows]:
         """The state cut by key range, so that a task never holds more than one range's rows.
 
-        The totals are in the state of range 0 alone: merging all ranges gives `observe`.
+        Totals but `rate_norm` are in the state of range 0 alone: merging all gives `observe`.
         """
-        words, norms = ngrams.cluster_rows(
-            batch.hashes, batch.offsets, batch.clusters, batch.blocks, self.n
-        )
-        totals = self._totals(batch, norms)
-        for rows in ngrams.by_range(words, ranges):
-            yield NgramRows(*rows, *totals)
-            totals = _no_totals()
+        totals = self._totals(batch)
+        none = [np.zeros(BLOCKS, np.int64) for _ in totals]
+        for found in counting.count(
+            batch.hashes, batch.offsets, batch.clusters, batch.blocks, self.n, ranges
+        ):
+            yield NgramRows(*found.rows, *(*totals, found.norms))
+            totals = none
 
     def merge(self, left: NgramRows, right: NgramRows) -> NgramRows:
         return self.merge_all([left, right])
@@ -104,19 +109,15 @@ class NgramCounts(Statistic[NgramRows]):
         if not states:
             return self.empty()
         totals = [sum(getattr(s, name) for s in states) for name in TOTALS]
-        return NgramRows(*ngrams.summed([s.rows for s in states]), *totals)
+        return NgramRows(*counting.summed([s.counted for s in states]), *totals)
 
-    def _totals(self, batch: Batch, norms: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def _totals(self, batch: Batch) -> list[NDArray[np.int64]]:
         lengths = np.maximum(np.diff(batch.offsets) - self.n + 1, 0)
         present = np.r_[0, np.cumsum(lengths > 0)][batch.clusters]
         tokens = np.diff(np.r_[0, np.cumsum(lengths)][batch.clusters])
         documents = np.diff(present)
-        columns = [documents, documents > 0, tokens, tokens**2, documents**2, norms]
+        columns = [documents, documents > 0, tokens, tokens**2, documents**2]
         out = np.zeros((len(columns), BLOCKS), np.int64)
         for row, column in zip(out, columns, strict=True):
             np.add.at(row, batch.blocks, column.astype(np.int64))
         return list(out)
-
-
-def _no_totals() -> list[NDArray[np.int64]]:
-    return [np.zeros(BLOCKS, np.int64) for _ in TOTALS]

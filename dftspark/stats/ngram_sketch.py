@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.ngrams import Rows
 from dftspark.features.sketch import add_to_blocks
 from dftspark.state import SumState
 from dftspark.statistic import Batch, Statistic
@@ -48,16 +48,13 @@ class NgramSketch(Statistic[BlockSketch]):
         return BlockSketch(*(np.zeros((BLOCKS, self.width), np.int64) for _ in range(2)))
 
     def observe(self, batch: Batch) -> BlockSketch:
-        return self.of_rows(NgramCounts(n=self.n).observe(batch).rows)
+        return self.of_rows(NgramCounts(n=self.n).observe(batch).counted)
 
     def merge(self, left: BlockSketch, right: BlockSketch) -> BlockSketch:
         return left + right
 
-    def of_rows(self, rows: Rows, part: int = 0, parts: int = 1) -> BlockSketch:
+    def of_rows(self, rows: Counted, part: int = 0, parts: int = 1) -> BlockSketch:
         """The sketch of rows that all lie in key range `part` of `parts`: its slice of buckets."""
-        slices = []
-        for values in (rows.count, rows.rate):
-            sketch = np.zeros((BLOCKS, self.width // parts), np.int64)
-            add_to_blocks(sketch, rows.key, values, self.width, part, self.seed)
-            slices.append(sketch)
-        return BlockSketch(*slices)
+        counts, rates = np.zeros((2, BLOCKS, self.width // parts), np.int64)
+        add_to_blocks(counts, rates, rows, self.width, part, self.seed)
+        return BlockSketch(counts, rates)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dftspark.features import ngrams
+from dftspark.features import counting, ngrams
+from dftspark.features.counting import Counted
 from dftspark.features.ngrams import Rows
 from dftspark.features.tokens import Words
 from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import NgramCounts
-from tests import reference
+from tests import laws, reference
 
 
 def batch_of(documents: list[str], clusters: list[str], blocks: dict[str, int]) -> Batch:
@@ -73,7 +74,7 @@ def test_blocks_are_kept_apart_in_one_sorted_array() -> None:
     state = NgramCounts(n=1).observe(batch_of(documents, list("pqr"), {"p": 3, "q": 3, "r": 60}))
     assert (np.diff(state.key) > 0).all()
     in_block = (state.key & np.uint64(63)).astype(int)
-    assert sorted(zip(in_block.tolist(), state.count.tolist(), strict=True)) == [
+    assert sorted(zip(in_block.tolist(), state.rows.count.tolist(), strict=True)) == [
         (3, 1), (3, 2), (60, 1), (60, 1),
     ]  # fmt: skip
 
@@ -87,14 +88,13 @@ def test_ranges_cut_by_the_top_bits_and_together_are_the_whole(ranges: int) -> N
     parts = list(statistic.observe_ranges(batch, ranges))
     assert len(parts) == ranges
     whole, merged = statistic.observe(batch), statistic.merge_all(parts)
-    for name in Rows._fields:
-        assert np.array_equal(getattr(whole, name), getattr(merged, name)), name
+    laws.same(merged, whole)
     bits = ranges.bit_length() - 1
     for part, state in enumerate(parts):
         assert all(int(k) >> (64 - bits) == part for k in state.key) if bits else True
         twice = statistic.merge_all([state, state])
         assert np.array_equal(twice.key, state.key)
-        assert np.array_equal(twice.count, 2 * state.count)
+        assert np.array_equal(twice.rows.count, 2 * state.rows.count)
 
 
 def test_keys_of_the_lookup_are_those_of_the_rows() -> None:
@@ -110,14 +110,38 @@ def test_keys_of_the_lookup_are_those_of_the_rows() -> None:
 def test_a_large_skewed_sum_equals_numpy() -> None:
     rng = np.random.default_rng(1)
     keys = (rng.zipf(1.2, 60_000).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
-    values = rng.integers(1, 9, (6, len(keys)))
     runs = []
-    for part in np.array_split(np.arange(len(keys)), [11, 11, 20_000, 45_000]):
-        unique, inverse = np.unique(keys[part], return_inverse=True)
-        sums = [np.bincount(inverse, v[part], len(unique)).astype(np.int64) for v in values]
-        runs.append(Rows(unique, *sums))
-    got = ngrams.summed(runs)
-    unique, inverse = np.unique(keys, return_inverse=True)
+    for part in np.array_split(keys, [11, 11, 20_000, 45_000]):
+        unique = np.unique(part)
+        count = rng.integers(0, 9, len(unique)).astype(np.uint32)
+        length = np.where(count, rng.integers(9, 99, len(unique)), 0).astype(np.uint32)
+        several = rng.integers(1, 99, (6, int((count == 0).sum())))
+        runs.append(Counted(unique, count, length, several))
+    got = counting.expanded(counting.summed(runs))
+    every = [counting.expanded(run) for run in runs]
+    unique, inverse = np.unique(np.concatenate([r.key for r in every]), return_inverse=True)
     assert np.array_equal(got.key, unique)
-    for column, value in zip(got[1:], values, strict=True):
-        assert np.array_equal(column, np.bincount(inverse, value).astype(np.int64))
+    for name in Rows._fields[1:]:
+        values = np.concatenate([getattr(r, name) for r in every])
+        total = np.zeros(len(unique), np.int64)
+        np.add.at(total, inverse, values)
+        assert np.array_equal(getattr(got, name), total), name
+
+
+def test_a_row_of_one_document_is_its_count_and_length() -> None:
+    one = Counted(
+        np.array([9], np.uint64), np.array([3], np.uint32), np.array([7], np.uint32),
+        np.empty((6, 0), np.int64),
+    )  # fmt: skip
+    assert [int(column[0]) for column in counting.expanded(one)] == [
+        9, 3, 9, 21, (3 << 40) // 7, 1, 1,
+    ]  # fmt: skip
+
+
+def test_keys_at_both_ends_of_the_range_add_up() -> None:
+    ends = np.array([0, 1, 2**63 - 1, 2**63, 2**64 - 2], np.uint64)
+    ones = np.ones(5, np.uint32)
+    run = Counted(ends, ones, ones, np.empty((6, 0), np.int64))
+    got = counting.summed([run] * 1500)
+    assert np.array_equal(got.key, ends)
+    assert counting.expanded(got).count.tolist() == [1500] * 5

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError, ShapeError
+from dftspark.features.counting import Counted, expanded
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.sketch import add_to_blocks, count_sketch, estimate, squared_norm
 
@@ -95,19 +96,34 @@ def test_a_range_of_keys_owns_a_slice_of_buckets() -> None:
 
 def test_blocks_of_a_key_range_are_the_sketches_of_their_keys() -> None:
     rng = np.random.default_rng(12)
-    keys, values = uniform_keys(rng, 20_000), rng.integers(-5, 2**40, 20_000)
+    keys = np.unique(uniform_keys(rng, 20_000))
+    count = rng.integers(0, 4, len(keys)).astype(np.uint32)
+    length = np.where(count, rng.integers(4, 900, len(keys)), 0).astype(np.uint32)
+    several = rng.integers(1, 2**40, (6, int((count == 0).sum())))
+    rows = Counted(keys, count, length, several)
+    full = expanded(rows)
     width, parts = 128, 4
-    whole = np.zeros((BLOCKS, width), np.int64)
+    whole = np.zeros((2, BLOCKS, width), np.int64)
     for part in range(parts):
         inside = (keys >> np.uint64(62)) == part
-        sketch = np.zeros((BLOCKS, width // parts), np.int64)
+        counts, rates = np.zeros((2, BLOCKS, width // parts), np.int64)
         for half in np.array_split(np.flatnonzero(inside), 2):  # in place: two calls add up
-            add_to_blocks(sketch, keys[half], values[half], width, part, 7)
-        whole[:, part * width // parts : (part + 1) * width // parts] = sketch
+            kept = several[:, np.isin(np.flatnonzero(count == 0), half)]
+            own_rows = Counted(keys[half], count[half], length[half], kept)
+            add_to_blocks(counts, rates, own_rows, width, part, 7)
+        whole[:, :, part * width // parts : (part + 1) * width // parts] = counts, rates
     for block in range(BLOCKS):
-        of_block = keys % BLOCKS == block
-        expected = count_sketch(keys[of_block], values[of_block], width=width, seed=7)[0]
-        np.testing.assert_array_equal(whole[block], expected)
+        own = keys % BLOCKS == block
+        for found, values in zip(whole, (full.count, full.rate), strict=True):
+            expected = count_sketch(keys[own], values[own], width=width, seed=7)[0]
+            np.testing.assert_array_equal(found[block], expected)
+
+
+def test_keys_of_another_range_are_an_error() -> None:
+    one = np.ones(1, np.uint32)
+    rows = Counted(np.array([2**63], np.uint64), one, one, np.empty((6, 0), np.int64))
+    with pytest.raises(ShapeError, match="key range 0 of width 128 has 32 buckets"):
+        add_to_blocks(np.zeros((64, 32), np.int64), np.zeros((64, 32), np.int64), rows, 128, 0, 7)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
