@@ -61,7 +61,7 @@ class _Making:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression)
-        return self.spark.read.parquet(self.writer.table_path(name))
+        return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
     def publish(self, status: str, **found: Any) -> Run:
         for name in ("documents", "compared"):
@@ -153,8 +153,8 @@ def _profile(making: _Making) -> dict[str, Any]:
     with making.stage("read"):
         read = documents.read(spark, config, making.staging("documents"))
         rejects = tables.rejects(read.issues, making.writer.id, making.date)
-        issues = making.write("rejects", rejects)
-        counted = documents.counts(read, issues, config)
+        making.write("rejects", rejects)
+        counted = documents.counts(read, config)
     documents.check(counted, config, making.writer.table_path("rejects"))
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
@@ -188,7 +188,7 @@ def _compare(
         totals = ngrams.totals_of(stored)
         path = making.staging("compared")
         tables.write(pairs(stored, totals, shared, config, ranges), path)
-        compared = spark.read.parquet(path)
+        compared = tables.read(spark, path, schema.COMPARED)
         text = (known, config.human, run_id, making.date)
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))

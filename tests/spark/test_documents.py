@@ -48,7 +48,7 @@ def read(spark: SparkSession, config: Audit, folder: Path) -> Reading:
     from dftspark.spark import documents
 
     found = documents.read(spark, config, str(folder / "staging"))
-    counted = documents.counts(found, found.issues, config)
+    counted = documents.counts(found, config)
     kept, issues = (table.toArrow().to_pylist() for table in (found.kept, found.issues))
     for row in kept:
         assert row["doc_id"]
