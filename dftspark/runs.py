@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dftspark import __version__, schema
 from dftspark.config import Audit
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
 from dftspark.report.verdict import headline
@@ -46,12 +46,17 @@ class _Making:
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
-        with (
-            self.progress.stage(name, unit="tasks") as shown,
-            watched(self.spark, shown),
-            explained(self.config, self.writer.path),
-        ):
-            yield
+        try:
+            with (
+                self.progress.stage(name, unit="tasks") as shown,
+                watched(self.spark, shown),
+                explained(self.config, self.writer.path),
+            ):
+                yield
+        except BaseException:
+            with suppress(EnvironmentProblem):
+                self.writer.discard_if_empty()
+            raise
         self.seconds[name] = round(time.monotonic() - started, 3)
 
     def staging(self, name: str) -> str:

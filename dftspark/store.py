@@ -76,6 +76,12 @@ class RunWriter:
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
             pq.write_table(table, stream, compression="zstd")
 
+    def discard_if_empty(self) -> None:
+        """Takes the folder away again where nothing has been written into it."""
+        with writing(self._location):
+            if not self._location.children():
+                self._location.filesystem.delete_dir(self._location.path)
+
     def publish(self, manifest: Mapping[str, Any]) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards."""
         self._refuse_if_published()

@@ -257,6 +257,15 @@ def test_a_manifest_is_never_replaced(tmp_path: Path) -> None:
     assert open_run(run.path).manifest == run.manifest
 
 
+def test_a_run_without_anything_in_it_is_discarded(tmp_path: Path) -> None:
+    empty = RunWriter.create(str(tmp_path / "runs"), "empty")
+    begun = RunWriter.create(str(tmp_path / "runs"), "begun")
+    begun.write("metrics", table("metrics", 1))
+    for writer in (empty, begun):
+        writer.discard_if_empty()
+    assert [info.name for info in runs(str(tmp_path / "runs"))] == ["begun"]
+
+
 def test_two_writers_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda rows: published(tmp_path / "runs", rows=rows), range(1, 17)))

@@ -98,9 +98,9 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
 
 def settle(staged: DataFrame, config: Audit) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
-    passes = _passes(config, unknown=F.col("action").isNotNull())
-    # A rejected row that the filter leaves out is another corpus's business; where the filter
-    # cannot tell, and for what is said of a file, it stays.
+    passes = _passes(config, unknown=F.col("action").eqNullSafe("rejected"))
+    # What is said of a row that the filter leaves out is another corpus's business; a rejected
+    # row of which the filter cannot tell, and what is said of a file, stay.
     ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
     tally = _tally(staged.withColumn("ours", ours))
     staged = staged.where(ours)
@@ -204,7 +204,8 @@ def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
     kept, found, filtered = [], Counter[tuple[str, str]](), Counter[str]()
     for row in read.tally:
         if not row["ours"]:
-            filtered[row["source"]] += row["rows"]
+            if row["action"] != "repaired":  # its document is counted
+                filtered[row["source"]] += row["rows"]
         elif _is_document(row):
             kept.append({**row, "documents": row["rows"]})
         else:  # a document that split_by cannot name is rejected
