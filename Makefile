@@ -26,9 +26,9 @@ demo: $(STAMP) ## audit the bundled sample on this machine
 test: lint ## lint, types and the whole default test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-test-fast: $(STAMP) ## the tests that need no Spark
-	$(BIN)/python -m pytest --ignore=tests/spark --ignore=tests/jobs \
-		-m "not slow and not spark and not cluster" $(ARGS)
+test-fast: $(STAMP) ## the tests that need no Spark, no reference corpora and no simulation of text
+	$(BIN)/python -m pytest --ignore=tests/spark \
+		-m "not (slow or spark or cluster or data or simulation)" $(ARGS)
 
 test-slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

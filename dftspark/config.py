@@ -162,6 +162,7 @@ class Audit(Frozen):
     ngrams: Ngrams = Ngrams()
     inference: Inference = Inference()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
+    _undated: str | None = None
 
     @field_validator("corpora")
     @classmethod
@@ -185,7 +186,21 @@ class Audit(Frozen):
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Of the audit as it is written, with `{date}` in its paths: all nights have the same."""
+        return self._undated or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def on(self, date: str) -> Audit:
+        """The audit of one day: `{date}` in `out` and in the corpora's paths replaced."""
+        corpora = {
+            name: corpus.model_copy(
+                update={"path": tuple(path.replace("{date}", date) for path in corpus.paths)}
+            )
+            for name, corpus in self.corpora.items()
+        }
+        out = self.out.replace("{date}", date)
+        found = self.model_copy(update={"out": out, "corpora": corpora})
+        found._undated = self.sha256
+        return found
 
     @classmethod
     def parse(cls, document: dict[str, Any], source: str) -> Audit:

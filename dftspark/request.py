@@ -59,14 +59,7 @@ def dated(config: Audit, date: str) -> Audit:
     used = [config.out, *(path for corpus in config.corpora.values() for path in corpus.paths)]
     if not date and any("{date}" in text for text in used):
         raise ConfigError("paths of the configuration hold {date}; give --date YYYY-MM-DD")
-    corpora = {
-        name: corpus.model_copy(
-            update={"path": tuple(path.replace("{date}", date) for path in corpus.paths)}
-        )
-        for name, corpus in config.corpora.items()
-    }
-    out = config.out.replace("{date}", date)
-    return config.model_copy(update={"out": out, "corpora": corpora})
+    return config.on(date)
 
 
 def _check_date(date: str) -> None:

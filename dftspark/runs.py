@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dftspark import __version__, schema
 from dftspark.config import Audit
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
 from dftspark.report.verdict import headline
@@ -46,12 +46,17 @@ class _Making:
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
-        with (
-            self.progress.stage(name, unit="tasks") as shown,
-            watched(self.spark, shown),
-            explained(self.config, self.writer.path),
-        ):
-            yield
+        try:
+            with (
+                self.progress.stage(name, unit="tasks") as shown,
+                watched(self.spark, shown),
+                explained(self.config, self.writer.path),
+            ):
+                yield
+        except BaseException:
+            with suppress(EnvironmentProblem):
+                self.writer.discard_if_empty()
+            raise
         self.seconds[name] = round(time.monotonic() - started, 3)
 
     def staging(self, name: str) -> str:
@@ -61,7 +66,7 @@ class _Making:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression)
-        return self.spark.read.parquet(self.writer.table_path(name))
+        return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
     def publish(self, status: str, **found: Any) -> Run:
         for name in ("documents", "compared"):
@@ -153,8 +158,8 @@ def _profile(making: _Making) -> dict[str, Any]:
     with making.stage("read"):
         read = documents.read(spark, config, making.staging("documents"))
         rejects = tables.rejects(read.issues, making.writer.id, making.date)
-        issues = making.write("rejects", rejects)
-        counted = documents.counts(read, issues, config)
+        making.write("rejects", rejects)
+        counted = documents.counts(read, config)
     documents.check(counted, config, making.writer.table_path("rejects"))
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
@@ -188,7 +193,7 @@ def _compare(
         totals = ngrams.totals_of(stored)
         path = making.staging("compared")
         tables.write(pairs(stored, totals, shared, config, ranges), path)
-        compared = spark.read.parquet(path)
+        compared = tables.read(spark, path, schema.COMPARED)
         text = (known, config.human, run_id, making.date)
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))

@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileType
 
 from dftspark import publish, schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
 from dftspark.location import Location, writing
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -73,6 +75,12 @@ class RunWriter:
         target = self._location / _file_name(name)
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
             pq.write_table(table, stream, compression="zstd")
+
+    def discard_if_empty(self) -> None:
+        """Takes the folder away again where nothing has been written into it."""
+        with writing(self._location):
+            if not self._location.children():
+                self._location.filesystem.delete_dir(self._location.path)
 
     def publish(self, manifest: Mapping[str, Any]) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards."""
@@ -142,6 +150,8 @@ class Run:
         return self._location / _file_name(name)
 
     def _dataset(self, name: str) -> ds.Dataset:
+        import pyarrow.dataset as ds  # brings pandas along, which listing and writing do not need
+
         place = self._place(name)
         return ds.dataset(place.path, filesystem=place.filesystem, format="parquet")
 

@@ -306,14 +306,14 @@ def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str
 def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
     run = publish(str(tmp_path / "runs"))
     program = (
-        "import sys; sys.modules['pyspark'] = None\n"
-        "from dftspark.cli import main; sys.exit(main(sys.argv[1:]))"
+        "import runpy, sys; sys.modules['pyspark'] = None\n"
+        "from dftspark.cli import main\n"
+        "for command in (['runs', sys.argv[2]], ['--version']):\n"
+        "    assert main(command) == 0, command\n"
+        "sys.argv = ['dftspark', 'show', sys.argv[1]]\n"
+        "runpy.run_module('dftspark', run_name='__main__')"
     )
-    for arguments in (["show", run.path], ["runs", str(tmp_path / "runs")], ["--version"]):
-        command = [sys.executable, "-c", program, *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    command = [sys.executable, "-m", "dftspark", "show", run.path]
+    command = [sys.executable, "-c", program, run.path, str(tmp_path / "runs")]
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=ascii_only)
     assert shown.returncode == 0, shown.stderr

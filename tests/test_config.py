@@ -96,3 +96,13 @@ def test_equal_settings_have_equal_hashes_and_others_not() -> None:
     one, same = (Audit.parse({"corpora": SIDES}, "x") for _ in range(2))
     other = Audit.parse({"corpora": SIDES, "inference": {"seed": 1}}, "x")
     assert one.sha256 == same.sha256 != other.sha256
+
+
+def test_all_nights_of_an_audit_have_one_hash() -> None:
+    sides = {"human": {"role": "human", "path": "h/{date}"}, "gpt": {"role": "model", "path": "m"}}
+    audit = Audit.parse({"corpora": sides, "out": "runs/{date}"}, "x")
+    one, other = audit.on("2026-11-21"), audit.on("2026-11-22")
+    assert one.corpora["human"].paths == ("h/2026-11-21",)
+    assert other.out == "runs/2026-11-22"
+    assert one.sha256 == other.sha256 == audit.sha256
+    assert audit.on("").sha256 != Audit.parse({"corpora": sides}, "x").sha256

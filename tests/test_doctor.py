@@ -139,8 +139,7 @@ def test_the_shim_runs_a_java_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def found(name: str, **options: Any) -> doctor.Check:
-    checks = {check.name: check for check in doctor.examine(spark=False, **options)}
-    return checks[name]
+    return next(check for check in doctor.examine(spark=False, **options) if check.name == name)
 
 
 def test_every_check_answers(tmp_path: Path) -> None:
@@ -164,6 +163,7 @@ def test_a_java_that_is_missing_or_ignored(bare: Path, monkeypatch: pytest.Monke
     assert f"JAVA_HOME={bare / 'old'} is not Java 17" in found("Java").found
 
 
+@pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize(
     ("name", "version", "remedy"),
     [
@@ -184,11 +184,13 @@ def test_a_version_out_of_range(
     assert remedy in check.remedy
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_version_at_the_edge_of_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda _: "4.10.0rc1")
     assert found("pyspark").ok
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_package_that_is_missing_or_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
 
@@ -204,6 +206,7 @@ def test_a_package_that_is_missing_or_broken(monkeypatch: pytest.MonkeyPatch) ->
     assert "ModuleNotFoundError" in found("numba").found
 
 
+@pytest.mark.usefixtures("bare")
 def test_memory_is_what_the_control_group_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +219,7 @@ def test_memory_is_what_the_control_group_leaves(
     assert "1.0 GiB" not in found("memory").found
 
 
+@pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize("out", ["file/runs", "/proc/runs"])
 def test_storage_that_cannot_be_written(tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_text("")

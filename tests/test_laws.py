@@ -64,7 +64,7 @@ def build(name: str, params: dict[str, Any]) -> Statistic[Any]:
 
 @pytest.mark.parametrize(("name", "params"), SUBJECTS)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
     stat = build(name, params)
     drawn = [data.draw(batches()) for _ in range(3)]

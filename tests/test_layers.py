@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +59,12 @@ def sources(*folders: Path) -> list[Path]:
     return sorted(file for folder in folders for file in folder.rglob("*.py"))
 
 
+parsed = cache(ast.parse)
+
+
+@cache
 def imports_of(source: str) -> list[Import]:
-    return list(_imports(ast.parse(source), for_types_only=False, in_function=False))
+    return list(_imports(parsed(source), for_types_only=False, in_function=False))
 
 
 def _imports(node: ast.AST, for_types_only: bool, in_function: bool) -> Iterator[Import]:
@@ -98,7 +103,7 @@ def home_of(file: Path) -> str:
 def classic_attributes(source: str) -> list[tuple[int, str]]:
     """Uses of what Spark Connect lacks, as an attribute or as the name in a getattr."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Attribute) and node.attr in CLASSIC_ONLY:
             found.append((node.lineno, node.attr))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"}:

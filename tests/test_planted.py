@@ -1,22 +1,24 @@
 """What is planted is found, in its size; where nothing is planted nothing is found.
 
-From made-up text through tokens, counts and comparison. Long forms of the simulations are slow.
+From made-up text through tokens, counts and comparison. Simulations take seconds each; their long
+forms are slow.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.distances.ngram_table import PRIOR_SHARE
 from dftspark.features.ngrams import ngram_keys
-from dftspark.lenses import ngrams
 from tests.audits import Documents, compared, metrics, settings
 
 Floats = NDArray[np.float64]
+Listed = dict[str, NDArray[Any]]
 
 OVERUSED = Phrase(text="it is worth noting", per_thousand=0.5, times=4)
 AS_MUCH = Phrase(text="as ever in all", per_thousand=1.0)
@@ -47,27 +49,34 @@ def planted() -> tuple[Documents, Documents]:
     return drawn(source, 900), drawn(source, 600, "model", ELSEWHERE)
 
 
+@pytest.fixture(scope="module")
+def tables(planted: tuple[Documents, Documents]) -> dict[int, Listed]:
+    """The listed n-grams of each order."""
+    return {n: compared((side.profile(n) for side in planted), n, AUDIT).listed for n in (1, 2, 3)}
+
+
 AUDIT = settings(
     inference={"permutations": 99, "splits": 20}, ngrams={"phrases": 100_000, "table_rows": 100_000}
 )
 
 
-def rows_of(found: ngrams.Finished, phrase: Phrase, n: int) -> NDArray[np.int64]:
+def rows_of(listed: Listed, phrase: Phrase, n: int) -> NDArray[np.int64]:
     """Where the n-grams inside a phrase are listed."""
     own = keys_of(Documents.of([phrase.text], ["phrase"]), n)
     own = own[own != 0]
-    at = np.flatnonzero(np.isin(found.listed["key"], own))
+    at = np.flatnonzero(np.isin(listed["key"], own))
     assert len(at) == len(own)
     return at
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_a_phrase_is_found_in_its_size(planted: tuple[Documents, Documents], n: int) -> None:
-    found = compared((side.profile(n) for side in planted), n, AUDIT)
-    listed = found.listed
+def test_a_phrase_is_found_in_its_size(
+    planted: tuple[Documents, Documents], tables: dict[int, Listed], n: int
+) -> None:
+    listed = tables[n]
     tokens = [int((keys_of(side, n) != 0).sum()) for side in planted]
     for phrase in (OVERUSED, AS_MUCH):
-        at = rows_of(found, phrase, n)
+        at = rows_of(listed, phrase, n)
         human, model = (listed[name][at].astype(float) for name in ("count_human", "count_model"))
         # Occurrences are independent trials, so counts are Poisson but for the mean.
         error = np.sqrt(1 / human + 1 / model)
@@ -84,20 +93,19 @@ def test_a_phrase_is_found_in_its_size(planted: tuple[Documents, Documents], n: 
         spread = np.sqrt((expected / (expected + prior) ** 2).sum())
         assert (np.abs(listed["log_odds"][at] - (odds[1] - odds[0])) <= 4 * spread).all()
         assert odds[1] - odds[0] <= np.log(phrase.times) + 0.01  # shrunken; odds are not rates
-    assert (listed["q_value"][rows_of(found, OVERUSED, n)] < 0.05).all()
-    assert (np.abs(listed["z"][rows_of(found, AS_MUCH, n)]) < 4).all()
+    assert (listed["q_value"][rows_of(listed, OVERUSED, n)] < 0.05).all()
+    assert (np.abs(listed["z"][rows_of(listed, AS_MUCH, n)]) < 4).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_phrase_leads_the_list_and_little_else_is_found(
-    planted: tuple[Documents, Documents], n: int
+    planted: tuple[Documents, Documents], tables: dict[int, Listed], n: int
 ) -> None:
-    found = compared((side.profile(n) for side in planted), n, AUDIT)
-    listed = found.listed
+    listed = tables[n]
     tested = np.isfinite(listed["q_value"])
     significant = listed["q_value"] < 0.05
     overused = np.flatnonzero(significant & (listed["contribution"] > 0))
-    inside = rows_of(found, OVERUSED, n)
+    inside = rows_of(listed, OVERUSED, n)
     assert set(overused[: len(inside)]) == set(inside)
     # N-grams with a word of the phrase differ in truth. False findings are, on average, at most
     # 5% of all; that many and four standard deviations of a Poisson count.
@@ -116,6 +124,7 @@ def test_a_phrase_leads_the_list_and_little_else_is_found(
 # --- topics -------------------------------------------------------------------------------------
 
 
+@pytest.mark.simulation
 def test_distances_rise_with_the_shift_of_topics() -> None:
     shifts = (0.0, 0.12, 0.24, 0.48)
     found = []
@@ -156,10 +165,13 @@ def below(share: float, runs: int) -> float:
     return share - 4 * float(np.sqrt(share * (1 - share) / runs))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("runs", [40, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("n", [1, 2])
 def test_one_source_gives_uniform_p_values_and_intervals_about_zero(n: int, runs: int) -> None:
     """Acceptance tests A6 and A13 on text, with sides of 300 and 180 documents."""
+    from scipy import stats  # takes a second to import
+
     source = Source(seed=7, vocabulary=4_000, topics=20, mean_tokens=80)
     found = []
     for i in range(runs):
@@ -197,6 +209,7 @@ def rejected(by: str, runs: int) -> float:
     return float((np.array(p_values) <= 0.05).mean())
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("runs", [25, pytest.param(300, marks=pytest.mark.slow)])
 def test_copies_count_once_where_the_prompt_is_the_cluster(runs: int) -> None:
     """Acceptance test A7 on text, and that rows as clusters would fail here."""

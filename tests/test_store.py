@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -143,18 +142,23 @@ def test_a_failure_at_any_step_leaves_nothing_that_looks_finished(
 
 def test_sigkill_in_the_middle_of_writing(tmp_path: Path) -> None:
     out = tmp_path / "runs"
+    rows = tmp_path / "rows.arrow"
+    with pa.ipc.new_file(str(rows), schema.METRICS) as writer:
+        writer.write_table(table("metrics", 20_000))
     program = textwrap.dedent(
         """
         import sys
-        from tests.test_store import RunWriter, table
+        import pyarrow as pa
+        from dftspark.store import RunWriter
+        table = pa.ipc.open_file(sys.argv[2]).read_all()
         while True:
             writer = RunWriter.create(sys.argv[1], "killed")
             for _ in range(3):
-                writer.write("metrics", table("metrics", 20_000))
+                writer.write("metrics", table)
             writer.publish({})
         """
     )
-    command = [sys.executable, "-c", program, str(out)]
+    command = [sys.executable, "-c", program, str(out), str(rows)]
     for pause in (0.0, 0.05, 0.11, 0.23):
         process = subprocess.Popen(command, cwd=ROOT)
         before = len(list(out.glob("*"))) if out.exists() else 0
@@ -183,20 +187,16 @@ def test_a_full_disk_is_told_with_place_space_and_remedy(tmp_path: Path) -> None
 
 def test_a_file_size_limit_ends_the_run_unpublished(tmp_path: Path) -> None:
     out = tmp_path / "runs"
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_publish_under_a_limit, args=(out,))
-    process.start()
-    process.join(60)
-    assert process.exitcode == EnvironmentProblem.exit_code
-    assert states(out) == ["unfinished"]
-
-
-def _publish_under_a_limit(out: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    rows = table("metrics", 5_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = RunWriter.create(str(out), "audit")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
     try:
-        published(out, rows=50_000)
-    except EnvironmentProblem as error:
-        raise SystemExit(error.exit_code if "ulimit" in str(error) else 1) from error
+        with pytest.raises(EnvironmentProblem, match="ulimit"):
+            writer.write("metrics", rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert states(out) == ["unfinished"]
 
 
 def test_a_truncated_table_is_not_published(tmp_path: Path) -> None:
@@ -255,6 +255,15 @@ def test_a_manifest_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         publish.put(location, "manifest.json", b"{}")
     assert open_run(run.path).manifest == run.manifest
+
+
+def test_a_run_without_anything_in_it_is_discarded(tmp_path: Path) -> None:
+    empty = RunWriter.create(str(tmp_path / "runs"), "empty")
+    begun = RunWriter.create(str(tmp_path / "runs"), "begun")
+    begun.write("metrics", table("metrics", 1))
+    for writer in (empty, begun):
+        writer.discard_if_empty()
+    assert [info.name for info in runs(str(tmp_path / "runs"))] == ["begun"]
 
 
 def test_two_writers_at_once(tmp_path: Path) -> None:

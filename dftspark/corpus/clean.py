@@ -37,6 +37,11 @@ _MAX_MARKS = 1_000
 
 # What Windows-1252 has in the place of C1 controls and people type: ellipsis, quotes, bullet, dash.
 _CP1252 = frozenset([0x85, *range(0x91, 0x98)])
+# The same where Windows-1252 was read as Latin-1. With other C1 controls beside it the text is
+# something else, UTF-8 read as Latin-1 mostly, and U+0085 alone may be the line end that it is.
+_PUNCTUATION = {code: bytes([code]).decode("cp1252") for code in _CP1252}
+_C1_QUOTE = re.compile("[\x91-\x97]")
+_C1_OTHER = re.compile("[\x80-\x84\x86-\x90\x98-\x9f]")
 
 
 def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -49,8 +54,13 @@ def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ..
     repairs: list[tuple[str, str]] = []
     if cleaning.strip_invisible and _has_invisible(text):
         found = Counter(_INVISIBLE.findall(text))
-        text = _INVISIBLE.sub("", text)
-        repairs.append(("invisible_removed", _counted(found)))
+        if _C1_QUOTE.search(text) and not _C1_OTHER.search(text):
+            read = Counter({c: found.pop(c) for c in list(found) if ord(c) in _CP1252})
+            text = text.translate(_PUNCTUATION)
+            repairs.append(("cp1252_controls", f"{_counted(read)} read as Windows-1252"))
+        if found:
+            text = _INVISIBLE.sub("", text)
+            repairs.append(("invisible_removed", _counted(found)))
     if cleaning.normalize == "NFC" and not unicodedata.is_normalized("NFC", text):
         if _long_run_of_marks().search(text):
             repairs.append(

@@ -51,6 +51,7 @@ class Source:
     file_name: str
     mapping: Mapping
     cleaning: Cleaning
+    filter_reads_text: bool
 
 
 class Rejected(ValueError):
@@ -80,8 +81,8 @@ def stage(row: Row, source: Source) -> list[Staged]:
     """The document and one row a repair, or one rejection.
 
     A document whose corpus cannot be named, because a column of split_by has no value, has a null
-    corpus: only the filter can say whether it belongs. A rejection has the document's columns but
-    its text for the same reason.
+    corpus: only the filter can say whether it belongs. Rejections and repairs have the document's
+    columns but its text for the same reason; repairs have the text too where the filter may ask.
     """
     about = _about(row.values, source)
     try:
@@ -96,11 +97,9 @@ def stage(row: Row, source: Source) -> list[Staged]:
     found = dict.fromkeys((*row.repairs, *repairs, *about.repairs))
     if not found:
         return [document]
-    shown = excerpt(text)
+    shown, asked = excerpt(text), text if source.filter_reads_text else None
     return [document] + [
-        Staged(
-            source.corpus, source.role, source.file, row.position, corpus=source.corpus
-        )._replace(action="repaired", reason=reason, detail=detail, excerpt=shown)
+        _staged(row, source, about, asked, "repaired", reason, detail, shown)
         for reason, detail in found
     ]
 

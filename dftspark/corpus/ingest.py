@@ -67,7 +67,8 @@ def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | None]:
 def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iterator[Staged]:
     mapping = Mapping.of(corpus)
     file = redact(split.path)
-    source = Source(name, corpus.role, file, redact(split.name), mapping, cleaning)
+    asks = "text" in (corpus.filter or "").lower()
+    source = Source(name, corpus.role, file, redact(split.name), mapping, cleaning, asks)
     absent = set(mapping.explicit)
     notes: Notes = []
     rows = issues = 0

@@ -186,7 +186,8 @@ class Source:
 
     def _planted_share(self, role: Role) -> float:
         """Expected share of words that are in planted phrases."""
-        return sum(len(p.text.split()) * p.rate(role) / 1000 for p in self.phrases)
+        # A float also where nothing is planted: another type would be compiled another time.
+        return sum((len(p.text.split()) * p.rate(role) / 1000 for p in self.phrases), 0.0)
 
     def _side(self, role: Role) -> kernel.Side:
         # A phrase comes after a free word with chance r / (1 - share). A document of L (1 - share)

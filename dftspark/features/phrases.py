@@ -46,11 +46,13 @@ def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
 class Occurrences:
     """The best occurrence so far of each wanted n-gram of a corpus, by order.
 
-    keys   (K,) uint64, sorted   hash  (K,) int64, of the example's doc_id, smallest wins
+    keys   (K,) uint64, sorted   index  where keys with each leading 16 bits start
+    hash   (K,) int64, of the example's doc_id, smallest wins
     found  (doc_id, text, tokens, excerpt) of the example, None before any
     """
 
     keys: dict[int, NDArray[np.uint64]]
+    index: dict[int, NDArray[np.int64]]
     hash: dict[int, NDArray[np.int64]]
     found: dict[int, list[tuple[str, str, list[str], str] | None]]
 
@@ -58,6 +60,7 @@ class Occurrences:
     def none(cls, keys: dict[int, NDArray[np.uint64]]) -> Occurrences:
         return cls(
             keys,
+            {n: _index(k) for n, k in keys.items()},
             {n: np.full(len(k), _UNSEEN) for n, k in keys.items()},
             {n: [None] * len(k) for n, k in keys.items()},
         )
@@ -88,7 +91,10 @@ def find_phrases(
     tokens = words.tokenize(texts, spans=True)
     for n, keys in best.keys.items():
         here = ngram_keys(tokens.hashes, tokens.offsets, n)
-        which, where = _better(here, tokens.offsets, keys, best.hash[n], doc_hashes)
+        where = np.full(len(keys), -1, np.int64)
+        _scan(here, tokens.offsets, keys, best.index[n], best.hash[n], doc_hashes, where)
+        which = np.flatnonzero(where >= 0)
+        where = where[which]
         documents = np.searchsorted(tokens.offsets, where, side="right") - 1
         for i, first, d in zip(which, where.tolist(), documents.tolist(), strict=True):
             span = words.token_texts(texts, tokens, first, n)
@@ -100,24 +106,8 @@ def find_phrases(
             )
 
 
-def _better(
-    here: NDArray[np.uint64],
-    offsets: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    best: NDArray[np.int64],
-    doc_hashes: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(which of `keys`, first token) of each improved example; lowers `best` in place."""
-    if not len(keys):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    where = np.full(len(keys), -1, np.int64)
-    _scan(here, offsets, keys, _index(keys), best, doc_hashes, where)
-    which = np.flatnonzero(where >= 0)
-    return which, where[which]
-
-
 def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Where the keys with each leading 16 bits start: almost every lookup ends there."""
+    """`(2**16 + 1,)`; almost every lookup ends there."""
     leading = (keys >> np.uint64(48)).astype(np.int64)
     return np.searchsorted(leading, np.arange((1 << 16) + 1)).astype(np.int64)
 
@@ -126,6 +116,7 @@ def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _scan(
     here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
 ) -> None:
+    """Puts the first token of each improved example into `where` `(K,)`, and lowers `best`."""
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1]):
             key = here[i]

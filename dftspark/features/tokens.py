@@ -72,6 +72,7 @@ class Words:
 
     def tokenize(self, texts: pa.Array, spans: bool = False) -> TokenBatch:
         offsets, data = _buffers(texts)
+        offsets = offsets.astype(np.int64)
         lower = unicode.lowercase() if self.lowercase else _NO_TABLE
         return TokenBatch(*_words(data, offsets, unicode.classes(), lower, spans))
 
@@ -118,8 +119,8 @@ def one_line(text: str) -> str:
 _NO_TABLE = np.empty(0, np.int32)
 
 
-def _buffers(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Offsets `(B+1,)` and bytes of a string array, without copying the text."""
+def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Offsets `(B+1,)` and bytes of a string array, without copying either."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if texts.null_count:
@@ -129,8 +130,7 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     if not len(texts) or data_buffer is None:
         return np.zeros(len(texts) + 1, np.int64), np.empty(0, np.uint8)
     raw = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
-    offsets = raw[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    return offsets, np.frombuffer(data_buffer, np.uint8)
+    return raw[texts.offset : texts.offset + len(texts) + 1], np.frombuffer(data_buffer, np.uint8)
 
 
 @numba.njit(inline="always")

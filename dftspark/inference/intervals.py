@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -51,5 +51,5 @@ def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float,
         return float("nan"), float("nan"), float("nan")
     squares = float(((left_out - left_out.mean()) ** 2).sum())
     error = float(np.sqrt((blocks - 1) / blocks * squares))
-    reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * error
+    reach = float(special.stdtrit(blocks - 1, (1 + confidence) / 2)) * error
     return error, value - reach, value + reach

@@ -44,7 +44,8 @@ def pairs(
 
 def check_comparable(profile: DataFrame, config: Audit) -> None:
     """Raises IncomparableProfiles where an order was profiled in more than one way."""
-    kinds = profile.select("corpus", "n", "fingerprint").distinct().toArrow().to_pylist()
+    first = profile.where("part = 0")  # every corpus, stratum and order has one
+    kinds = first.select("corpus", "n", "fingerprint").toArrow().to_pylist()
     human = {row["n"]: row["fingerprint"] for row in kinds if row["corpus"] == config.human}
     for row in kinds:
         if row["n"] in human and row["fingerprint"] != human[row["n"]]:
@@ -182,8 +183,7 @@ def _rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
 
 def shared_clusters(documents: DataFrame, human: str) -> dict[str, int]:
     """How many clusters each model corpus has in common with the human one."""
-    clusters = documents.select("corpus", F.xxhash64("cluster").alias("cluster")).distinct()
-    own = clusters.where(F.col("corpus") == human).select("cluster")
-    both = clusters.where(F.col("corpus") != human).join(own, "cluster", "left_semi")
-    counted = both.groupBy("corpus").count().toArrow().to_pylist()
-    return {row["corpus"]: row["count"] for row in counted}
+    clusters = documents.groupBy(F.xxhash64("cluster")).agg(F.collect_set("corpus").alias("among"))
+    both = clusters.where(F.array_contains("among", human)).select(F.explode("among").alias("name"))
+    counted = both.where(F.col("name") != human).groupBy("name").count().toArrow().to_pylist()
+    return {row["name"]: row["count"] for row in counted}

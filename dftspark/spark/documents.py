@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,19 +28,22 @@ _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 class Documents:
     """`kept` has the columns of schema.DOCUMENTS, `issues` those of schema.REJECTS but the run's.
 
-    `kept` also has `source`, the corpus as the configuration names it.
+    `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
+    that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
+    with repeated ids, None where every doc_id of a corpus is there once.
     """
 
     kept: DataFrame
     issues: DataFrame
-    filtered: DataFrame
+    tally: list[dict[str, Any]]
+    repeats: DataFrame | None
 
 
 def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
     """Reads every file of the audit once, into Parquet at `staging`, and settles what is kept."""
     check_filters(spark, config)
     tables.write(stage(spark, config), staging)
-    return settle(spark.read.parquet(staging), config)
+    return settle(tables.read(spark, staging, schema.STAGED), config)
 
 
 def stage(spark: SparkSession, config: Audit) -> DataFrame:
@@ -78,10 +82,10 @@ def _reader(config: Audit):  # type: ignore[no-untyped-def]
 
 def check_filters(spark: SparkSession, config: Audit) -> None:
     """Raises ConfigError with Spark's own words for a filter that it cannot understand."""
-    empty = spark.createDataFrame([], from_arrow_schema(schema.STAGED))
     for name, corpus in config.corpora.items():
         if corpus.filter is None:
             continue
+        empty = spark.createDataFrame([], from_arrow_schema(schema.STAGED))
         try:
             empty.where(corpus.filter).schema  # noqa: B018
         except AnalysisException as error:
@@ -94,11 +98,11 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
 
 def settle(staged: DataFrame, config: Audit) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
-    passes = _passes(config, unknown=F.col("action").isNotNull())
-    # A rejected row that the filter leaves out is another corpus's business; where the filter
-    # cannot tell, and for what is said of a file, it stays.
+    passes = _passes(config, unknown=F.col("action").eqNullSafe("rejected"))
+    # What is said of a row that the filter leaves out is another corpus's business; a rejected
+    # row of which the filter cannot tell, and what is said of a file, stay.
     ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
-    filtered = staged.where(~ours).select("source")
+    tally = _tally(staged.withColumn("ours", ours))
     staged = staged.where(ours)
     rows = staged.where("action IS NULL")
     kept = rows.where("corpus IS NOT NULL").withColumn("stratum", F.coalesce("stratum", F.lit("")))
@@ -113,8 +117,28 @@ def settle(staged: DataFrame, config: Audit) -> Documents:
     )
     issues = staged.where("action IS NOT NULL").withColumn("corpus", F.col("source"))
     issues = issues.select(*_ISSUE).unionByName(unnamed)
+    if all(row["ids"] == row["rows"] for row in tally if _is_document(row)):
+        return Documents(kept, issues, tally, None)
     kept, repeats = _settle_ids(kept, config)
-    return Documents(kept, issues.unionByName(repeats), filtered)
+    return Documents(kept, issues.unionByName(repeats), tally, repeats)
+
+
+def _tally(staged: DataFrame) -> list[dict[str, Any]]:
+    return (  # type: ignore[no-any-return]
+        staged.groupBy("source", "corpus", "action", "ours")
+        .agg(
+            F.count("*").alias("rows"),
+            F.sum(F.octet_length("text")).alias("bytes"),
+            F.count_distinct(F.xxhash64("cluster")).alias("clusters"),
+            F.count_distinct(F.xxhash64("doc_id")).alias("ids"),
+        )
+        .toArrow()
+        .to_pylist()
+    )
+
+
+def _is_document(tallied: dict[str, Any]) -> bool:
+    return tallied["ours"] and tallied["action"] is None and tallied["corpus"] is not None
 
 
 def _passes(config: Audit, unknown: Column) -> Column:
@@ -132,9 +156,6 @@ def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
     text is renamed or rejected. Only rows of repeated ids are shuffled with their text."""
     keyed = rows.withColumn("id_hash", F.xxhash64("corpus", "doc_id"))
     repeated = keyed.groupBy("id_hash").count().where("count > 1").select("id_hash")
-    if repeated.isEmpty():
-        none = _issue(rows.limit(0), F.lit("duplicate"), "duplicate", F.lit(""))
-        return rows, none
     once = keyed.join(repeated, "id_hash", "left_anti").drop("id_hash")
     again = keyed.join(repeated, "id_hash", "left_semi").drop("id_hash")
     in_file_order = [F.col("file"), F.length("position"), F.col("position")]
@@ -175,33 +196,43 @@ def _issue(rows: DataFrame, action: Column, reason: str, detail: Column) -> Data
     )
 
 
-def counts(read: Documents, issues: DataFrame, config: Audit) -> list[dict[str, Any]]:
+def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
     """One row a corpus, the columns of schema.CORPORA as far as reading knows them.
 
     A corpus with split_by has a row of its own name for what belongs to none of its parts.
     """
-    kept = read.kept.groupBy("source", "corpus").agg(
+    kept, found, filtered = [], Counter[tuple[str, str]](), Counter[str]()
+    for row in read.tally:
+        if not row["ours"]:
+            if row["action"] != "repaired":  # its document is counted
+                filtered[row["source"]] += row["rows"]
+        elif _is_document(row):
+            kept.append({**row, "documents": row["rows"]})
+        else:  # a document that split_by cannot name is rejected
+            found[row["source"], row["action"] or "rejected"] += row["rows"]
+    if read.repeats is not None:
+        kept = _kept(read.kept)
+        for row in read.repeats.groupBy("corpus", "action").count().toArrow().to_pylist():
+            found[row["corpus"], row["action"]] += row["count"]
+    seen = {row["corpus"]: row for row in kept}
+    names = sorted(set(seen) | set(config.corpora))
+    return [_counted(name, seen.get(name, {}), found, filtered, config) for name in names]
+
+
+def _kept(documents: DataFrame) -> list[dict[str, Any]]:
+    counted = documents.groupBy("corpus").agg(
         F.count("*").alias("documents"),
         F.sum(F.octet_length("text")).alias("bytes"),
         F.count_distinct(F.xxhash64("cluster")).alias("clusters"),
     )
-    seen = {row["corpus"]: row for row in kept.toArrow().to_pylist()}
-    by_action = issues.groupBy("corpus", "action").count().toArrow().to_pylist()
-    found: dict[str, dict[str, int]] = {}
-    for row in by_action:
-        found.setdefault(row["corpus"], {})[row["action"]] = row["count"]
-    filtered = {r["source"]: r["count"] for r in
-                read.filtered.groupBy("source").count().toArrow().to_pylist()}  # fmt: skip
-    names = sorted(set(seen) | set(config.corpora))
-    return [_counted(name, seen.get(name, {}), found.get(name, {}), filtered, config)
-            for name in names]  # fmt: skip
+    return counted.toArrow().to_pylist()  # type: ignore[no-any-return]
 
 
 def _counted(
     name: str,
     seen: dict[str, Any],
-    issues: dict[str, int],
-    filtered: dict[str, int],
+    issues: Counter[tuple[str, str]],
+    filtered: Counter[str],
     config: Audit,
 ) -> dict[str, Any]:
     source = name.split("/", 1)[0]
@@ -209,10 +240,10 @@ def _counted(
         "corpus": name,
         "role": config.corpora[source].role,
         "documents": seen.get("documents", 0),
-        "rejected": issues.get("rejected", 0),
-        "duplicates": issues.get("duplicate", 0),
-        "filtered": filtered.get(name, 0),
-        "repaired": issues.get("repaired", 0) + issues.get("noted", 0),
+        "rejected": issues[name, "rejected"],
+        "duplicates": issues[name, "duplicate"],
+        "filtered": filtered[name],
+        "repaired": issues[name, "repaired"] + issues[name, "noted"],
         "clusters": seen.get("clusters", 0),
         "bytes": seen.get("bytes") or 0,
     }

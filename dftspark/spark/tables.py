@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -13,6 +15,11 @@ from dftspark import schema
 def write(table: DataFrame, path: str, compression: str = "zstd") -> None:
     """Writes Parquet to a new folder."""
     table.write.mode("error").parquet(path, compression=compression)
+
+
+def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:
+    """What `write` wrote, without a job that looks the columns up in a file."""
+    return spark.read.schema(from_arrow_schema(of)).parquet(path)
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:
@@ -31,36 +38,44 @@ def ngrams(
     compared: DataFrame, phrases: DataFrame, human: str, run_id: str, date: str
 ) -> DataFrame:
     """schema.NGRAMS: the listed n-grams with text and examples, and a remainder row each."""
-    pair = _pair(human, run_id, date)
-    listed = compared.select(
-        *pair, "n", "tokens_human", "tokens_model", F.explode("ngrams").alias("gram")
-    ).select("*", "gram.*")
-    listed = _with_text(listed, phrases, human)
-    listed = listed.withColumns(
+    pairs = compared.select(
+        *_pair(human, run_id, date),
+        *("n", "tokens_human", "tokens_model", "ngrams", "remainder"),
+        (_summed(lambda gram: F.abs(gram["contribution"]), F.lit(0.0)) + F.col("remainder")).alias(
+            "squared"
+        ),
+    )
+    listed = _with_text(
+        pairs.select("*", F.explode("ngrams").alias("gram")).select("*", "gram.*"), phrases, human
+    )
+    remainder = pairs.withColumns(
         {
-            "per_million_human": _per_million("human"),
-            "per_million_model": _per_million("model"),
+            "contribution": F.col("remainder"),
+            "count_human": _rest("human"),
+            "count_model": _rest("model"),
         }
     )
-    sums = listed.groupBy("model", "stratum", "n").agg(
-        *[F.sum(f"count_{s}").alias(f"count_{s}") for s in ("human", "model")],
-        F.sum(F.abs("contribution")).alias("listed"),
+    every = listed.drop("ngrams").unionByName(remainder.drop("ngrams"), allowMissingColumns=True)
+    return conform(
+        every.withColumns(
+            {
+                "per_million_human": _per_million("human"),
+                "per_million_model": _per_million("model"),
+                "share": F.abs("contribution") / F.nullif("squared", F.lit(0.0)),
+            }
+        ),
+        schema.NGRAMS,
     )
-    remainder = compared.select(
-        *pair, "n", "tokens_human", "tokens_model", F.col("remainder").alias("contribution")
-    ).join(sums, ["model", "stratum", "n"], "left")
-    for s in ("human", "model"):
-        rest = F.col(f"tokens_{s}") - F.coalesce(f"count_{s}", F.lit(0))
-        remainder = remainder.withColumn(f"count_{s}", rest)
-        remainder = remainder.withColumn(f"per_million_{s}", _per_million(s))
-    every = listed.join(
-        remainder.select("model", "stratum", "n", F.col("contribution").alias("rest")),
-        ["model", "stratum", "n"],
-    ).join(sums.select("model", "stratum", "n", "listed"), ["model", "stratum", "n"])
-    every = every.withColumn("share", _share(F.col("listed") + F.col("rest")))
-    total = F.col("contribution") + F.coalesce("listed", F.lit(0.0))
-    remainder = remainder.withColumn("share", _share(total))
-    return conform(every.unionByName(remainder, allowMissingColumns=True), schema.NGRAMS)
+
+
+def _rest(side: str) -> Column:
+    zero = F.lit(0).cast("long")
+    return F.col(f"tokens_{side}") - _summed(lambda gram: gram[f"count_{side}"], zero)
+
+
+def _summed(part: Callable[[Column], Column], zero: Column) -> Column:
+    """Over the listed n-grams of a row, in their order, so that no plan changes the last digit."""
+    return F.aggregate(F.transform("ngrams", part), zero, lambda total, each: total + each)
 
 
 def document_ratios(
@@ -117,7 +132,3 @@ def _with_text(rows: DataFrame, phrases: DataFrame, human: str) -> DataFrame:
 
 def _per_million(side: str) -> Column:
     return F.col(f"count_{side}") * 1e6 / F.nullif(F.col(f"tokens_{side}"), F.lit(0))
-
-
-def _share(total: Column) -> Column:
-    return F.abs("contribution") / F.nullif(total, F.lit(0.0))

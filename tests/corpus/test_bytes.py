@@ -6,6 +6,7 @@ import codecs
 import gzip
 import json
 import os
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -74,20 +75,20 @@ def test_plain_text_under_the_name_of_a_compressed_file(
     assert found.told == [("", "noted", "not_compressed")]
 
 
-def noise(n: int) -> bytes:
-    """Lines that do not compress to nothing."""
+def noise() -> bytes:
+    """2,000 lines that do not compress to nothing: several zstd blocks of 128 KiB."""
+    digits = random.Random(0)
     return b"".join(
-        b'{"text": "%s"}\n' % zlib.crc32(b"%d" % i).to_bytes(4, "big").hex().encode() * 3
-        for i in range(n)
+        b'{"text": "%s"}\n' % digits.randbytes(200).hex().encode() for _ in range(2_000)
     )
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_truncated_file_keeps_what_came_before(read: Any, tmp_path: Path, kind: str) -> None:
-    whole = noise(12_000)  # several zstd blocks of 128 KiB
+    whole = noise()
     packed = gzip.compress(whole) if kind == "gzip" else zstandard.compress(whole)
     found = read(write(tmp_path / "x.jsonl", packed[: len(packed) * 6 // 10]))
-    assert 0 < len(found.kept) < 36_000
+    assert 0 < len(found.kept) < 2_000
     assert found.told == [(f"line {len(found.kept) + 1}", "rejected", f"truncated_{kind}")]
     assert (
         found.texts == [json.loads(line)["text"] for line in whole.splitlines()][: len(found.kept)]
@@ -97,9 +98,7 @@ def test_a_truncated_file_keeps_what_came_before(read: Any, tmp_path: Path, kind
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_broken_middle_keeps_what_came_before(read: Any, tmp_path: Path, kind: str) -> None:
     zstd = zstandard.ZstdCompressor(write_checksum=True)
-    packed = bytearray(
-        gzip.compress(noise(12_000)) if kind == "gzip" else zstd.compress(noise(12_000))
-    )
+    packed = bytearray(gzip.compress(noise()) if kind == "gzip" else zstd.compress(noise()))
     middle = len(packed) // 2
     packed[middle : middle + 400] = b"\xff" * 400
     found = read(write(tmp_path / "x.jsonl", bytes(packed)))

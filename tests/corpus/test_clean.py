@@ -35,9 +35,9 @@ GONE = [
 
 
 def test_exactly_these_code_points_are_invisible() -> None:
-    line_ends = {0x0A, 0x0B, 0x0C, 0x0D}
+    line_ends, quotes = {0x0A, 0x0B, 0x0C, 0x0D}, set(range(0x91, 0x98))
     for code in range(0x3000):
-        if code in line_ends:
+        if code in line_ends | quotes:
             continue
         text = f"a{chr(code)}b"
         cleaned, repairs = clean(text, Cleaning(normalize="none"))
@@ -53,6 +53,26 @@ def test_removal_is_told_by_code_point() -> None:
         "aé",
         (("invisible_removed", "U+0000 x 1, U+200B x 2"),),
     )
+
+
+def test_controls_in_the_place_of_windows_1252_punctuation_are_read_as_it() -> None:
+    told = "U+0085 x 1, U+0092 x 1, U+0093 x 1, U+0094 x 1, U+0096 x 1 read as Windows-1252"
+    assert clean("\x93It\x92s\x94 \x96 so\x85", Cleaning()) == (
+        "“It’s” – so…",
+        (("cp1252_controls", told),),
+    )
+    text, repairs = clean("\x91\u200ba\x92", Cleaning())
+    assert text == "‘a’"
+    assert [reason for reason, _ in repairs] == ["cp1252_controls", "invisible_removed"]
+    assert clean("\x91a\x92", AS_IT_IS) == ("\x91a\x92", ())
+
+
+@pytest.mark.parametrize("text", ["â\x80\x93 a", "\x92 \x81", "a\x85b"])
+def test_other_controls_are_no_punctuation(text: str) -> None:
+    """UTF-8 read as Latin-1, controls that Windows-1252 lacks, and a line end of other systems."""
+    cleaned, ((reason, _),) = clean(text, Cleaning())
+    assert reason == "invisible_removed"
+    assert cleaned == "".join(c for c in text if not "\x80" <= c <= "\x9f")
 
 
 def test_joiners_and_selectors_stay() -> None:

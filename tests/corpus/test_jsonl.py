@@ -156,7 +156,7 @@ def test_positions_and_ids_of_ranges(read_splits: Any, tmp_path: Path) -> None:
     assert [row["doc_id"] for row in found.kept] == ["x.jsonl#1", "x.jsonl#2", "x.jsonl#b28"]
 
 
-STRICT = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+STRICT = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROW = st.sampled_from(
     [
         *(GOOD, b'{"text": "\xc3\xa9"}\r\n', b"\n", b"{\n", b'{"text": "\x93"}\n', b"\xff\n"),

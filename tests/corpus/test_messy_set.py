@@ -36,7 +36,7 @@ MIXED = {
     45: ("rejected", "text_not_string"),
     50: ("rejected", "text_not_string"),
     60: ("repaired", "sampler_invalid"),
-    61: ("repaired", "invisible_removed"),  # U+0091, which its source has
+    61: ("repaired", "cp1252_controls"),  # U+0091, which its source has
     65: ("repaired", "sampler_invalid"),
     85: ("repaired", "invisible_removed"),
     95: ("repaired", "normalized_nfc"),
@@ -84,6 +84,7 @@ def test_what_the_repairs_left(mixed: Any) -> None:
     assert rows[55]["sampler"] == [("temperature", "0.7")]
     assert rows[60]["sampler"] == rows[65]["sampler"] == []
     assert not set("\u200b\u2060\ufeff") & set(rows[85]["text"])
+    assert "‘" in rows[61]["text"]
     assert "\u0430" in rows[90]["text"]
     assert rows[95]["text"].startswith("café naïve")
     assert rows[185]["prompt_id"] is None

@@ -41,7 +41,7 @@ _CORPUS = st.lists(st.tuples(st.sampled_from("pqrs"), _DOCUMENT), max_size=14)
 
 
 @given(_CORPUS, st.integers(1, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_equals_counters(corpus: list[tuple[str, str]], n: int) -> None:
     corpus = sorted(corpus, key=lambda pair: pair[0])
     clusters, documents = [c for c, _ in corpus], [d for _, d in corpus]

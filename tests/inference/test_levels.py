@@ -90,7 +90,7 @@ def p_values(draw: Draw, paired: bool, runs: int, permutations: int) -> Floats:
 
 @pytest.mark.parametrize(("draw", "paired", "low", "high"), CASES)
 def test_level(draw: Draw, paired: bool, low: float, high: float) -> None:
-    runs = 60
+    runs = 45
     rejected = (p_values(draw, paired, runs, 99) <= 0.05).mean(axis=1)
     assert (rejected <= high + 4 * np.sqrt(high * (1 - high) / runs)).all()
 

@@ -48,7 +48,7 @@ def read(spark: SparkSession, config: Audit, folder: Path) -> Reading:
     from dftspark.spark import documents
 
     found = documents.read(spark, config, str(folder / "staging"))
-    counted = documents.counts(found, found.issues, config)
+    counted = documents.counts(found, config)
     kept, issues = (table.toArrow().to_pylist() for table in (found.kept, found.issues))
     for row in kept:
         assert row["doc_id"]
@@ -92,7 +92,13 @@ def both_sides() -> list[dict[str, Any]]:
     """Lines 1 to 9 of one file: three human, one of them empty, and six of two models."""
     return [
         {"doc_id": "h1", "text": "é first", "model": None, "domain": "news", "prompt_id": "p1"},
-        {"doc_id": "h2", "text": "second", "model": None, "domain": "blog", "prompt_id": "p2"},
+        {
+            "doc_id": "h2",
+            "text": "sec\u200bond",
+            "model": None,
+            "domain": "blog",
+            "prompt_id": "p2",
+        },
         {"doc_id": "h3", "text": "", "model": None, "domain": "news"},
         {"doc_id": "a1", "text": "one", "model": "a", "t": 0.7, "domain": "news"},
         {"doc_id": "a2", "text": "two", "model": "a", "t": 0, "domain": "news"},
@@ -112,7 +118,7 @@ def repeats() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def reading(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Reading:
-    """Seven corpora of two files, each a case of its own, in one reading."""
+    """Nine corpora of two files, each a case of its own, in one reading."""
     folder = tmp_path_factory.mktemp("documents")
     path = lines(folder / "both.jsonl", both_sides())
     twice = lines(folder / "twice.jsonl", repeats())
@@ -125,6 +131,8 @@ def reading(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Re
                   "columns": columns},
         "news": {**model, "filter": "fields['domain'] = 'news'"},
         "cool": {**model, "filter": "sampler['temperature'] < 0.5", "columns": columns},
+        "long": {**model, "filter": "text = 'second'"},
+        "short": {**model, "filter": "TEXT <> 'second'"},
         "renamed": {"role": "model", "path": twice},
         "rejected": {"role": "model", "path": twice, "same_id": "reject"},
     }  # fmt: skip
@@ -133,8 +141,11 @@ def reading(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Re
 
 def test_two_filters_share_a_file_and_each_rejects_its_own(reading: Reading) -> None:
     assert reading.texts("human") == {"h1": "é first", "h2": "second"}
-    assert reading.told("human") == [("line 3", "rejected", "text_empty")]
-    assert reading.parts("human") == (9, 2, 1, 0, 6, 0)
+    assert reading.told("human") == [
+        ("line 2", "repaired", "invisible_removed"),
+        ("line 3", "rejected", "text_empty"),
+    ]
+    assert reading.parts("human") == (9, 2, 1, 0, 6, 1)
     assert set(reading.texts("models")) == {"a1", "a2", "b1", "b2", "b3"}
     assert reading.told("models") == [("line 6", "rejected", "text_empty")]
     assert reading.parts("models") == (9, 5, 1, 0, 3, 0)
@@ -161,6 +172,16 @@ def test_a_filter_over_source_columns_and_settings(reading: Reading) -> None:
     assert reading.parts("news") == (9, 3, 1, 0, 5, 0)
     assert set(reading.texts("cool")) == {"a2"}
     assert ("line 6", "rejected", "text_empty") in reading.told("cool")
+    # Line 2 needed a repair, is left out, and nothing is said of it.
+    assert not [told for told in reading.told("cool") if told[1] == "repaired"]
+    assert reading.texts("long") == {"h2": "second"}
+    assert reading.told("long") == [
+        ("line 2", "repaired", "invisible_removed"),
+        ("line 3", "rejected", "text_empty"),
+        ("line 6", "rejected", "text_empty"),
+    ]
+    assert reading.texts("short").keys() == {"h1", "a1", "a2", "b1", "b2", "b3"}
+    assert not [told for told in reading.told("short") if told[1] == "repaired"]
 
 
 def test_a_repeated_id_is_a_duplicate_or_another_document(reading: Reading) -> None:
