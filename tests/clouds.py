@@ -12,7 +12,8 @@ from dftspark.features import fourier
 from dftspark.features.fourier import DEFAULT, Frequencies, radii
 from dftspark.features.hashing import mixed
 from dftspark.inference.squared import Gram, Sides, gram
-from dftspark.stats.feature_sums import FeatureState, FeatureSums, VectorBatch
+from dftspark.statistic import VectorBatch
+from dftspark.stats.feature_sums import FeatureState, FeatureSums
 
 Floats = NDArray[np.float64]
 

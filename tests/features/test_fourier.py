@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 def unit_vectors(seed: int, n: int, d: int) -> NDArray[np.float32]:
     x = np.random.default_rng(seed).standard_normal((n, d)) + 0.3
-    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
 def test_the_same_on_every_machine() -> None:
