@@ -16,7 +16,7 @@ from dftspark.inference.intervals import jackknife, jackknife_covariance
 from dftspark.lenses import embeddings
 from dftspark.lenses.metric import Metric
 from dftspark.stats.feature_sums import FeatureState
-from tests.clouds import directions, normal, sides, state, statistic
+from tests.normal_clouds import directions, normal, sides, state, statistic
 
 Floats = NDArray[np.float64]
 SETTINGS = Inference(permutations=199, splits=60)

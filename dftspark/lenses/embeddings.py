@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from dftspark import config
 from dftspark.features.fourier import DEFAULT
@@ -145,7 +145,7 @@ def difference(
         left_out.append(squared.squared_replicates(products, paired=paired))
     value = values[0] - values[1]
     error, low, high = jackknife(left_out[0] - left_out[1], value, settings.confidence)
-    p = 2 * float(stats.t.sf(abs(value) / error, count - 1)) if error > 0 else float("nan")
+    p = 2 * float(special.stdtr(count - 1, -abs(value) / error)) if error > 0 else float("nan")
     found = replace(
         no_inference(count), std_error=error, ci_low=low, ci_high=high, p_value=p
     )  # fmt: skip

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dftspark.distances import mmd
 from dftspark.errors import ShapeError
 from dftspark.features.fourier import DEFAULT, Frequencies, features
-from tests.clouds import normal
+from tests.normal_clouds import normal
 
 Floats = NDArray[np.float64]
 

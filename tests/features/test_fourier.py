@@ -14,7 +14,7 @@ from dftspark.distances import mmd
 from dftspark.errors import ConfigError, InputError, ShapeError
 from dftspark.features import fourier
 from dftspark.features.fourier import DEFAULT, ONE, Frequencies, add_to_blocks, features, radii
-from tests.clouds import closed_form, directions, population, population_of
+from tests.normal_clouds import closed_form, directions, population, population_of
 
 Floats = NDArray[np.float64]
 

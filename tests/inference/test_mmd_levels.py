@@ -25,7 +25,16 @@ from dftspark.inference.squared import (
     stratified_gram,
 )
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
-from tests.clouds import closed_form, grams, normal, population, sides, state, statistic, zeta
+from tests.normal_clouds import (
+    closed_form,
+    grams,
+    normal,
+    population,
+    sides,
+    state,
+    statistic,
+    zeta,
+)
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], tuple[FeatureState, FeatureState]]
