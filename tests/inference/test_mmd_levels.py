@@ -68,16 +68,17 @@ def independent(n: int, m: int, shift: float = 0.0, of: FeatureSums = SMALL) -> 
     return draw
 
 
-def prompted(n: int, shift: float, each: int = 1, dim: int = 20) -> Draw:
+def prompted(n: int, shift: float, each: int = 1, of: FeatureSums = SMALL) -> Draw:
     """One human and `each` model documents a prompt: topic of sd 1, noise of sd .5."""
+    dim = of.frequencies.dim
 
     def draw(rng: np.random.Generator, run: int) -> tuple[FeatureState, FeatureState]:
         topics = rng.standard_normal((n, dim))
         model = np.repeat(topics, each, axis=0) + 0.5 * normal(rng, n * each, dim, 2 * shift)
         prompts = np.arange(n)
         return (
-            state(SMALL, topics + 0.5 * normal(rng, n, dim), prompts, run),
-            state(SMALL, model, np.repeat(prompts, each), run),
+            state(of, topics + 0.5 * normal(rng, n, dim), prompts, run),
+            state(of, model, np.repeat(prompts, each), run),
         )
 
     return draw
@@ -233,9 +234,10 @@ def test_power(runs: int) -> None:
 
 @pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
 def test_shared_prompts(runs: int) -> None:
-    """A9: paired power at least .65, unpaired at most .1."""
+    """A9: paired power at least .65, unpaired at most .1; d = 10 at the median bandwidth."""
+    of = statistic(10, 25)
     power = [
-        rejected(prompted(400, 0.15), runs, paired=paired, main_only=True)[DEFAULT]
+        rejected(prompted(400, 0.15, of=of), runs, paired=paired, main_only=True)[DEFAULT]
         for paired in (True, False)
     ]
     say(f"A9 paired {power[0]:.3f}, unpaired {power[1]:.3f}, {runs} runs")
