@@ -149,6 +149,24 @@ class Inference(Frozen):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of relabelings and splits")
 
 
+class Mmd(Frozen):
+    """Distances of embeddings, by random features."""
+
+    features: Annotated[int, Field(ge=64, le=65_536)] = Field(
+        2048, description="frequencies, at least; the next multiple of the vectors' width is taken"
+    )
+    bandwidth: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="sigma; without it the pilot's median distance. Set it to compare runs"
+    )
+    pilot: Annotated[int, Field(ge=20, le=10_000)] = Field(
+        1_000, description="documents of each corpus behind the median distance"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of frequencies and pilot")
+    weights: Literal["human", "uniform"] = Field(
+        "human", description="what a stratum weighs where strata are compared one by one"
+    )
+
+
 class Audit(Frozen):
     """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
 
@@ -160,6 +178,7 @@ class Audit(Frozen):
     cleaning: Cleaning = Cleaning()
     tokens: Tokens = Tokens()
     ngrams: Ngrams = Ngrams()
+    mmd: Mmd = Mmd()
     inference: Inference = Inference()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     _undated: str | None = None

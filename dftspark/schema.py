@@ -63,6 +63,31 @@ PROFILE = pa.schema(
     ]
 )
 
+# Embeddings on their way to feature sums, those sums of one task, and of a whole stratum.
+CLOUDS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("vector", pa.list_(pa.float32())),
+    ]
+)
+
+PARTIAL_SUMS = pa.schema(
+    [("corpus", pa.string()), ("stratum", pa.string()), ("state", pa.binary())]
+)
+
+FEATURE_SUMS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("fingerprint", pa.string()),
+        ("documents", pa.int64()),
+        ("state", pa.binary()),
+    ]
+)
+
 WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 
 PHRASES = pa.schema(

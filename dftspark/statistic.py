@@ -1,7 +1,7 @@
 """The one protocol every statistic obeys.
 
-A statistic turns a batch of documents into a *state*; states merge. Its laws, which
-tests/laws.py checks for every registered statistic:
+A statistic turns a batch of documents, as tokens or as vectors, into a *state*; states merge. Its
+laws, which tests/laws.py checks for every registered statistic:
 
     merge(a, merge(b, c))  ==  merge(merge(a, b), c)
     merge(a, b)            ==  merge(b, a)
@@ -9,7 +9,7 @@ tests/laws.py checks for every registered statistic:
     observe(x ++ y)        ==  merge(observe(x), observe(y))     batching never matters
     decode(encode(a))      ==  a                                 files never matter
 
-All n-gram states are integers, for which == means equal bit for bit. What cannot keep these
+All states are integers, for which == means equal bit for bit. What cannot keep these
 laws, such as an exact median, is not a statistic here; find a mergeable sketch or drop it.
 """
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from dftspark.state import State
 
+B_contra = TypeVar("B_contra", contravariant=True)
 S = TypeVar("S", bound=State)
 
 
@@ -43,8 +44,22 @@ class Batch:
     blocks: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class VectorBatch:
+    """Embeddings of some documents, in any order and cut anywhere.
+
+    vectors   (B, dim)  float32
+    clusters  (B,)      uint64  a hash of each document's cluster, independent of its block
+    blocks    (B,)      int64   each document's block, 0 .. 63
+    """
+
+    vectors: NDArray[np.float32]
+    clusters: NDArray[np.uint64]
+    blocks: NDArray[np.int64]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Statistic(ABC, Generic[S]):
+class Statistic(ABC, Generic[B_contra, S]):
     """Parameters are the dataclass fields; they are all of its identity."""
 
     name: ClassVar[str]
@@ -64,7 +79,7 @@ class Statistic(ABC, Generic[S]):
     def empty(self) -> S: ...
 
     @abstractmethod
-    def observe(self, batch: Batch) -> S: ...
+    def observe(self, batch: B_contra) -> S: ...
 
     @abstractmethod
     def merge(self, left: S, right: S) -> S: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
-from dftspark.statistic import Batch, Statistic
+from dftspark.features.fourier import Frequencies
+from dftspark.statistic import Batch, Statistic, VectorBatch
 from dftspark.stats import STATISTICS
 from tests import laws
 
+SMALL = Frequencies(dim=3, sigma=0.7, least=4)
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "feature_sums": [{"frequencies": SMALL}],
     "ngram_counts": [{"n": 1}, {"n": 3}],
     "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
 }
@@ -25,8 +29,21 @@ def test_every_registered_statistic_has_an_example() -> None:
     assert EXAMPLES.keys() == STATISTICS.keys()
 
 
+# Other parameters of each statistic, one changed at a time.
+OTHERS: dict[str, list[dict[str, Any]]] = {
+    "feature_sums": [
+        *({"frequencies": replace(SMALL, **change)} for change in (
+            {"dim": 4}, {"sigma": 0.71}, {"least": 7}, {"seed": 1}, {"ladder": (1.0,)},
+        )),
+        {"vectors": "other"},
+    ],
+    "ngram_counts": [{"n": 2}, {"text": "other"}],
+    "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
+}  # fmt: skip
+
+
 @st.composite
-def batches(draw: st.DrawFn) -> Batch:
+def token_batches(draw: st.DrawFn) -> Batch:
     """Clusters of 0 to 3 documents, documents of 0 to 9 tokens of few kinds, repeats likely."""
     shape = draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3), max_size=5))
     lengths = [length for cluster in shape for length in cluster]
@@ -41,8 +58,35 @@ def batches(draw: st.DrawFn) -> Batch:
     )
 
 
-def cut(batch: Batch, at: int) -> list[Batch]:
-    """The batch in two, between clusters."""
+@st.composite
+def vector_batches(draw: st.DrawFn) -> VectorBatch:
+    """0 to 9 documents of few clusters, some with equal vectors, the null vector among them."""
+    n = draw(st.integers(0, 9))
+    number = st.floats(-9, 9, width=32)
+    rows = draw(st.lists(st.tuples(number, number, number), min_size=n, max_size=n))
+    clusters = draw(st.lists(st.sampled_from([0, 7, 2**64 - 1]), min_size=n, max_size=n))
+    blocks = draw(st.lists(st.integers(0, 63), min_size=n, max_size=n))
+    return VectorBatch(
+        np.array(rows, np.float32).reshape(n, 3),
+        np.array(clusters, np.uint64),
+        np.array(blocks, np.int64),
+    )
+
+
+BATCHES: dict[str, Any] = {
+    "feature_sums": vector_batches, "ngram_counts": token_batches, "ngram_sketch": token_batches
+}  # fmt: skip
+
+
+def cut(batch: Batch | VectorBatch, data: st.DataObject) -> list[Any]:
+    """The batch in two: tokens between clusters, vectors anywhere."""
+    at = data.draw(st.integers(0, len(batch.blocks)))
+    if isinstance(batch, VectorBatch):
+        halves = (slice(None, at), slice(at, None))
+        return [
+            VectorBatch(batch.vectors[half], batch.clusters[half], batch.blocks[half])
+            for half in halves
+        ]
     parts = []
     for low, high in ((0, at), (at, len(batch.blocks))):
         docs = batch.clusters[low], batch.clusters[high]
@@ -58,7 +102,7 @@ def cut(batch: Batch, at: int) -> list[Batch]:
     return parts
 
 
-def build(name: str, params: dict[str, Any]) -> Statistic[Any]:
+def build(name: str, params: dict[str, Any]) -> Statistic[Any, Any]:
     return STATISTICS[name](**params)
 
 
@@ -67,7 +111,7 @@ def build(name: str, params: dict[str, Any]) -> Statistic[Any]:
 @settings(max_examples=30, deadline=None)
 def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
     stat = build(name, params)
-    drawn = [data.draw(batches()) for _ in range(3)]
+    drawn = [data.draw(BATCHES[name]()) for _ in range(3)]
     a, b, c = (stat.observe(batch) for batch in drawn)
     laws.associative(stat, a, b, c)
     laws.commutative(stat, a, b)
@@ -75,9 +119,7 @@ def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
     laws.files_never_matter(stat.merge(a, b))
     laws.files_never_matter(stat.empty())
     laws.merge_leaves_its_arguments_alone(stat, a, b)
-    laws.batching_never_matters(
-        stat, drawn[0], cut(drawn[0], data.draw(st.integers(0, len(drawn[0].blocks))))
-    )
+    laws.batching_never_matters(stat, drawn[0], cut(drawn[0], data))
 
 
 @pytest.mark.parametrize(("name", "params"), SUBJECTS)
@@ -85,8 +127,8 @@ def test_parameters_are_the_identity(name: str, params: dict[str, Any]) -> None:
     fingerprint = build(name, params).fingerprint
     assert fingerprint == build(name, dict(params)).fingerprint
     assert fingerprint.startswith(f"{name}-v")
-    assert fingerprint != build(name, {**params, "n": params["n"] + 1}).fingerprint
-    assert fingerprint != build(name, {**params, "text": "other"}).fingerprint
+    for other in OTHERS[name]:
+        assert fingerprint != build(name, {**params, **other}).fingerprint
 
 
 @pytest.mark.parametrize("harm", ["magic", "short", "long", "middle"])

@@ -14,6 +14,7 @@ Source   block permutation: Domingo-Enrich, Dwivedi and Mackey (2025); for share
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ from dftspark.inference.permutation import (
 )
 
 Floats = NDArray[np.float64]
+
+Sides = tuple[Floats, Floats, Floats, Floats]  # human, model, human sizes, model sizes
 
 _ROUNDING = 1e-12
 
@@ -69,35 +72,99 @@ def infer_squared(
     `value` is the exact corrected square. It, the ends of its interval and its floor may be
     below 0.
     """
-    products = gram(human, model, human_sizes, model_sizes)
-    count = products.blocks
-    if count < blocks.FEWEST or not np.isfinite(products.sizes).all():
+    return infer_grams(
+        [gram(human, model, human_sizes, model_sizes)],
+        value=value,
+        paired=paired,
+        permutations=permutations,
+        splits=splits,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def infer_grams(
+    grams: Sequence[Gram],
+    *,
+    value: float,
+    paired: bool,
+    permutations: int,
+    splits: int,
+    confidence: float,
+    seed: int,
+    weights: Sequence[float] = (1.0,),
+) -> Inference:
+    """Inference for a sum of squares times `weights`, each from a Gram of the same blocks.
+
+    Arguments and nan as in `infer_squared`. A block is left out, relabeled and split in all
+    Grams at once, so they may share clusters.
+    """
+    count = grams[0].blocks
+    if count < blocks.FEWEST or not all(np.isfinite(each.sizes).all() for each in grams):
         return no_inference(count)
+
+    def between(groups: tuple[Floats, Floats], paired: bool = paired) -> Floats:
+        return _weighted([between_blocks(each, *groups, paired=paired) for each in grams], weights)
+
     tests, noise, floors = np.random.default_rng(seed).spawn(3)
-    error, low, high = jackknife(squared_replicates(products, paired=paired), value, confidence)
+    error, low, high = jackknife(between(blocks.all_but_one(count)), value, confidence)
     equal = blocks.balanced(count, 0.5, permutations, noise, paired=paired)
-    null = between_blocks(products, *equal, paired=paired)
-    halves = between_blocks(products, *blocks.human_halves(count, splits, floors), paired=False)
+    with_noise = _weighted([plug_in(each, *equal) for each in grams], weights)
     return Inference(
         std_error=error,
         ci_low=low,
         ci_high=high,
-        p_value=block_test(products, paired=paired, permutations=permutations, rng=tests),
-        floor=upper(halves),
-        mde=smallest_detectable(null, float(plug_in(products, *equal).mean())),
+        p_value=p_value(
+            float(between(blocks.sides(count))[0]),
+            between(blocks.relabelings(count, permutations, tests, paired=paired)),
+            distinct_relabelings(count, paired=paired),
+            sum(w * each.rounding for w, each in zip(weights, grams, strict=True)),
+        ),
+        floor=upper(between(blocks.human_halves(count, splits, floors), paired=False)),
+        mde=smallest_detectable(between(equal), float(with_noise.mean())),
         blocks=count,
     )
+
+
+def _weighted(values: list[Floats], weights: Sequence[float]) -> Floats:
+    return np.asarray(np.tensordot(np.asarray(weights, np.float64), np.stack(values), 1))
 
 
 def block_test(
     products: Gram, *, paired: bool, permutations: int, rng: np.random.Generator
 ) -> float:
     """p-value that both sides come from one distribution, by relabeling blocks."""
-    observed = float(between_blocks(products, *blocks.sides(products.blocks), paired=paired)[0])
-    relabeled = blocks.relabelings(products.blocks, permutations, rng, paired=paired)
-    null = between_blocks(products, *relabeled, paired=paired)
-    distinct = distinct_relabelings(products.blocks, paired=paired)
-    return p_value(observed, null, distinct, products.rounding)
+    return fused_test([products], paired=paired, permutations=permutations, rng=rng)
+
+
+def fused_test(
+    grams: Sequence[Gram], *, paired: bool, permutations: int, rng: np.random.Generator
+) -> float:
+    """p-value of the same for several kernels or bandwidths at once: of the largest of their
+    squares, each over its standard deviation among all labelings, the observed one included.
+
+    One test, of the level of one. Source: after MMD-FUSE, Biggs, Schrab and Gretton (2023).
+    """
+    count = grams[0].blocks
+    groups = [
+        np.concatenate(pair)
+        for pair in zip(
+            blocks.sides(count),
+            blocks.relabelings(count, permutations, rng, paired=paired),
+            strict=True,
+        )
+    ]
+    largest, tie = np.full(len(groups[0]), -np.inf), 0.0
+    for each in grams:
+        values = between_blocks(each, groups[0], groups[1], paired=paired)
+        spread = float(np.nanstd(values)) if np.isfinite(values).any() else np.nan
+        # Without a spread above rounding a kernel says nothing; alone, it says that all is equal.
+        scale = spread if spread > each.rounding else np.inf
+        scale = 1.0 if len(grams) == 1 else scale
+        largest = np.fmax(largest, values / scale)
+        tie = max(tie, each.rounding / scale)
+    distinct = distinct_relabelings(count, paired=paired)
+    return p_value(float(largest[0]), largest[1:], distinct, tie)
 
 
 def squared_replicates(products: Gram, *, paired: bool) -> Floats:
@@ -117,11 +184,41 @@ def sampling_noise(products: Gram, *, paired: bool) -> float:
 
 
 def gram(human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats) -> Gram:
-    """Of block sums `(S, m)` and sizes `(S,)`; m are n-grams or the buckets of one Count-Sketch."""
+    """Of block sums `(S, m)` and sizes `(S,)`; m are n-grams or the buckets of one Count-Sketch,
+    or random features."""
+    return stratified_gram([(human, model, human_sizes, model_sizes)], [1.0])
+
+
+def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
+    """Of the `weights` mean of strata: |sum of w (p - q)|^2 whatever the sides' own mix.
+
+    Each stratum has (human, model, human sizes, model sizes) as in `gram`, the same blocks, and is
+    centered at its own rates, so that unlike numbers of its documents in unlike blocks are no
+    noise. `weights` sum to 1.
+    """
+    totals, shares, rounding = None, None, 0.0
+    for side, weight in zip(strata, weights, strict=True):
+        sums, sizes = stacked(*side)
+        rounding += weight**2 * _ROUNDING * float((sums**2).sum())
+        sums -= sizes[:, None] * (sums.sum(axis=0) / 2)
+        totals = weight * sums if totals is None else totals + weight * sums
+        shares = weight * sizes if shares is None else shares + weight * sizes
+    if totals is None or shares is None:
+        raise ShapeError("no stratum is on both sides; compare all documents together")
+    return Gram(totals @ totals.T, shares, rounding)
+
+
+def between_documents(
+    human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, *, paired: bool
+) -> float:
+    """|p - q|^2 without noise of the two sides as they are: what `infer_squared` calls `value`.
+
+    Unpaired, the plain mean over pairs of documents of unlike blocks, of either side, less that
+    over all pairs of both. Shapes, nan and errors as in `gram`.
+    """
     sums, sizes = stacked(human, model, human_sizes, model_sizes)
-    rounding = _ROUNDING * float((sums**2).sum())
-    sums -= sizes[:, None] * (sums.sum(axis=0) / 2)
-    return Gram(sums @ sums.T, sizes, rounding)
+    both = blocks.sides(len(human))
+    return float(between_blocks(Gram(sums @ sums.T, sizes), *both, paired=paired)[0])
 
 
 def stacked(

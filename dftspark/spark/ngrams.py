@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from dftspark.corpus.blocks import block_of
 from dftspark.features.hashing import digest64
 from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.features.tokens import Tokenizer, tokenizer
+from dftspark.spark.records import record, runs
 from dftspark.state import decode_arrays, encode_arrays
 from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
@@ -123,7 +123,7 @@ def _counting(
             for statistic in statistics:
                 for part, state in enumerate(statistic.observe_ranges(batch, ranges)):
                     if len(state.key) or part == 0:
-                        yield _record(
+                        yield record(
                             schema.PARTIAL_COUNTS,
                             corpus, stratum, statistic.n, part, state.encode(),
                         )  # fmt: skip
@@ -134,11 +134,6 @@ def _counting(
 def _statistics(config: Audit) -> list[NgramCounts]:
     text = fingerprint(config)
     return [NgramCounts(n=n, text=text) for n in config.ngrams.orders]
-
-
-def _record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
-    columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=of)
 
 
 @dataclass
@@ -181,7 +176,7 @@ def _grouped(
     """Whole clusters of one corpus and stratum at a time, in batches of about `capacity` tokens."""
     group: tuple[str, str] | None = None
     held = _Held([], [], [])
-    for (corpus, stratum), rows in _runs(batches):
+    for (corpus, stratum), rows in runs(batches):
         if group != (corpus, stratum):
             if group is not None:
                 yield group, held.take(keep_last_cluster=False)
@@ -192,22 +187,6 @@ def _grouped(
             yield group, held.take(keep_last_cluster=True)
     if group is not None:
         yield group, held.take(keep_last_cluster=False)
-
-
-def _runs(
-    batches: Iterable[pa.RecordBatch],
-) -> Iterator[tuple[tuple[str, str], pa.RecordBatch]]:
-    """Each batch cut where the corpus or stratum changes."""
-    for batch in batches:
-        corpus, stratum = (np.array(batch[name].to_pylist(), object) for name in _GROUP)
-        changes = (corpus[1:] != corpus[:-1]) | (stratum[1:] != stratum[:-1])
-        cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), batch.num_rows]
-        for start, end in pairwise(cuts):
-            if end > start:
-                yield (corpus[start], stratum[start]), batch.slice(start, end - start)
-
-
-_GROUP = ("corpus", "stratum")
 
 
 def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
@@ -221,12 +200,12 @@ def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
             merged.counted, part, ranges
         )
         totals = encode_arrays(np.stack([getattr(merged, name) for name in TOTALS]))
-        record = _record(
+        row = record(
             schema.PROFILE,
             corpus, stratum, n, part, ranges, statistics[n].fingerprint,
             len(merged.key), merged.encode(), sketch.encode(), totals,
         )  # fmt: skip
-        return pa.Table.from_batches([record])
+        return pa.Table.from_batches([row])
 
     return run
 
@@ -271,7 +250,7 @@ def _wanting(quota: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Rec
         for batch in batches:
             for i in range(batch.num_rows):
                 rows = NgramRows.decode(batch["state"][i].as_buffer()).counted
-                yield _record(
+                yield record(
                     schema.WANTED,
                     batch["corpus"][i].as_py(), batch["n"][i].as_py(),
                     phrase_keys(rows, quota).tobytes(),

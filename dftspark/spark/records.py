@@ -1,0 +1,31 @@
+"""Arrow batches of grouped rows: cut where the group changes, and records of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+_GROUP = ("corpus", "stratum")
+
+
+def record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
+    """One row of a schema."""
+    columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=of)
+
+
+def runs(
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[tuple[str, str], pa.RecordBatch]]:
+    """Each batch cut where the corpus or stratum changes."""
+    for batch in batches:
+        corpus, stratum = (np.array(batch[name].to_pylist(), object) for name in _GROUP)
+        changes = (corpus[1:] != corpus[:-1]) | (stratum[1:] != stratum[:-1])
+        cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), batch.num_rows]
+        for start, end in pairwise(cuts):
+            if end > start:
+                yield (corpus[start], stratum[start]), batch.slice(start, end - start)

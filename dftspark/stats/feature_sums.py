@@ -1,0 +1,79 @@
+"""Sums of random features by block: all that MMD and the energy distance need of a corpus.
+
+State    sums (64, K, 2 D) int64: features x 2^20 of K kernels, cosines before sines; documents
+         (64,); and the smallest cluster hashes, which count clusters as far as blocks need it.
+         D = 2304 of d = 384 and K = 7: 16.5 MB, about 8 encoded, whatever the corpus
+Cost     50 microseconds a document and core at d = 384, D = 2304, K = 7: 30 of them the projection
+Source   features/fourier.py; statistics over blocks, inference/squared.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark.errors import ShapeError
+from dftspark.features.fourier import ONE, Frequencies, add_to_blocks
+from dftspark.features.hashing import BLOCKS
+from dftspark.state import State
+from dftspark.statistic import Statistic, VectorBatch
+
+Floats = NDArray[np.float64]
+
+KEPT = 128  # two clusters a block: with as many, no more is asked
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureState(State):
+    """clusters  (c,) uint64, the 128 smallest hashes of clusters, sorted: c counts them up to 128
+    documents    (64,) int64
+    sums         (64, K, 2 D) int64, features x 2^20"""
+
+    clusters: NDArray[np.uint64]
+    documents: NDArray[np.int64]
+    sums: NDArray[np.int64]
+
+    def block_sums(self, kernel: int) -> Floats:
+        """Sums of phi, `(64, 2 D)`: |phi|^2 is 1 for every document, but for 1e-6."""
+        count = self.sums.shape[2] // 2
+        return np.asarray(self.sums[:, kernel] * (1 / (ONE * np.sqrt(count))), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSums(Statistic[VectorBatch, FeatureState]):
+    """Parameters: frequencies, frozen; vectors, the fingerprint of cleaning and embedder."""
+
+    name = "feature_sums"
+    version = 1
+    state = FeatureState
+
+    frequencies: Frequencies
+    vectors: str = ""
+
+    def empty(self) -> FeatureState:
+        return FeatureState(np.empty(0, np.uint64), np.zeros(BLOCKS, np.int64), self._no_sums())
+
+    def observe(self, batch: VectorBatch) -> FeatureState:
+        """Raises ShapeError for vectors of another width, InputError for unfit ones."""
+        if not len(batch.vectors) == len(batch.blocks) == len(batch.clusters):
+            raise ShapeError(
+                f"{len(batch.vectors)} vectors, {len(batch.clusters)} clusters and "
+                f"{len(batch.blocks)} blocks; give one of each per document"
+            )
+        sums = self._no_sums()
+        add_to_blocks(sums, self.frequencies, batch.vectors, batch.blocks)
+        documents = np.bincount(batch.blocks, minlength=BLOCKS).astype(np.int64)
+        return FeatureState(np.unique(batch.clusters)[:KEPT], documents, sums)
+
+    def merge(self, left: FeatureState, right: FeatureState) -> FeatureState:
+        return FeatureState(
+            np.union1d(left.clusters, right.clusters)[:KEPT],
+            left.documents + right.documents,
+            left.sums + right.sums,
+        )
+
+    def _no_sums(self) -> NDArray[np.int64]:
+        count = self.frequencies.count
+        return np.zeros((BLOCKS, len(self.frequencies.kernels), 2 * count), np.int64)
