@@ -26,7 +26,7 @@ def frequencies(rng: np.random.Generator, dim: int, pairs: int, squared_bandwidt
 def features(points: Floats, omega: Floats) -> Floats:
     """Paired cos and sin, `(B, 2 pairs)`: |phi| = 1."""
     angles = points @ omega
-    return np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(omega.shape[1])
+    return np.asarray(np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(omega.shape[1]))
 
 
 def kernel(x: Floats, y: Floats, squared_bandwidth: float) -> Floats:

@@ -15,7 +15,7 @@ from dftspark.distances.witness import HUMAN, MODEL, Witness
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks as groups
 from dftspark.inference.squared import between_blocks, gram
-from tests.clouds import block_sums, features, frequencies, kernel, mixture
+from tests.clouds import block_sums, features, frequencies, kernel
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -190,8 +190,8 @@ def test_shapes_are_checked(clouds: Clouds) -> None:
     found = witness.without_block(*clouds.sums)
     with pytest.raises(ShapeError, match="one row of 48 for each of 3"):
         found.score(clouds.human[:2], HUMAN, np.zeros(3, int))
+    human, model, sizes, _ = clouds.sums
     with pytest.raises(ShapeError, match="number of documents for each of 8"):
-        human, model, sizes, _ = clouds.sums
         witness.without_block(human, model, sizes, sizes[:4])
 
 

@@ -18,8 +18,11 @@ from tests.clouds import block_sums, features, frequencies
 Floats = NDArray[np.float64]
 
 
-def draw(rng: np.random.Generator, n: int) -> tuple[NDArray[np.int64], ...]:
-    return rng.integers(0, 64, n), rng.integers(0, 5, n), rng.uniform(-2, 2, n)  # type: ignore[return-value]
+Integers = NDArray[np.int64]
+
+
+def draw(rng: np.random.Generator, n: int) -> tuple[Integers, Integers, Floats]:
+    return rng.integers(0, 64, n), rng.integers(0, 5, n), rng.uniform(-2, 2, n)
 
 
 def test_merging_is_exact_in_any_order() -> None:
@@ -76,7 +79,7 @@ def test_parts_sum_to_mmd_squared(paired: bool) -> None:
     scores = [found.score(phi, side, own[side]) for side, phi in enumerate((h, m))]
     columns: list[Floats] = []
     for c, s in zip(cells, scores, strict=True):
-        columns += [np.bincount(c, minlength=4).astype(float), np.bincount(c, s, 4)]
+        columns += [np.bincount(c, weights, 4) for weights in (np.ones(len(c)), s)]
     parts = region_parts(*columns)
     assert parts.total.sum() == pytest.approx(expected, abs=1e-12)
     assert parts.share_human.sum() == pytest.approx(1) == parts.share_model.sum()
