@@ -118,9 +118,9 @@ def test_level_in_1000_runs(regions: int) -> None:
 def test_frontier_beside_its_value_at_equality() -> None:
     """A18: one source, a region for ten documents: .97 is reported, and that equality gives it."""
     rng = np.random.default_rng(5)
-    states = [uniform(rng, 1_000, 100), uniform(rng, 1_500, 100)]
+    human, model = uniform(rng, 1_000, 100), uniform(rng, 1_500, 100)
     settings = Settings(splits=60, permutations=199)
-    area, equal, square = region_metrics(*states, 64, paired=False, settings=settings)
+    area, equal, square = region_metrics(human, model, 64, paired=False, settings=settings)
     assert 0.955 < area.value < 0.99
     assert equal.inference.ci_low <= area.value <= equal.inference.ci_high
     assert abs(area.value - equal.value) < 4 * equal.inference.std_error

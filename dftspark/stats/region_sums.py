@@ -58,7 +58,7 @@ def region_sums(
             f"{bad[0]}; scores need unit features and two filled blocks a side"
         )
     for name, numbers, below in (("block", blocks, BLOCKS), ("region", regions, count)):
-        if len(numbers) and not (0 <= numbers.min() and numbers.max() < below):
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < below):
             raise ShapeError(
                 f"{name} numbers run from {numbers.min()} to {numbers.max()}; they are 0 .. "
                 f"{below - 1}"
