@@ -58,7 +58,7 @@ class Regions:
     def assign(
         self, vectors: NDArray[np.floating[Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Region `(B,)` of the nearest centroid, the first of equally near ones, and distance `(B,)`.
+        """Nearest centroid `(B,)`, of equally near ones the first, and the distance `(B,)` to it.
 
         Vectors and centroids are rounded to whole numbers so small that float64 holds every
         partial sum of their products: region and distance are the same in any batch, on any

@@ -1,4 +1,4 @@
-"""Means and covariances of vectors by block: all that a Gaussian distance needs to know of a corpus.
+"""Means and covariances of vectors by block: all that a Gaussian distance knows of a corpus.
 
 State    (S,), (S, d) and (S, d (d + 1) / 2) int64: 9.5 MB for S = 16 blocks and d = 384
 Cost     2 d^2 operations a document, in matrix products
@@ -44,7 +44,7 @@ def no_moments(dim: int, blocks: int = BLOCKS) -> MomentSums:
 def moment_sums(
     vectors: NDArray[np.floating[Any]], blocks: NDArray[np.integer[Any]], count: int = BLOCKS
 ) -> MomentSums:
-    """The state of unit vectors `(B, d)` with block numbers `(B,)`; block j counts in j mod `count`.
+    """The state of unit vectors `(B, d)` in blocks `(B,)`; block j counts in j mod `count`.
 
     Raises ShapeError for unlike lengths, InputError for vectors that are not finite or longer
     than 1.

@@ -79,7 +79,7 @@ def test_parts_sum_to_mmd_squared(paired: bool) -> None:
     scores = [found.score(phi, side, own[side]) for side, phi in enumerate((h, m))]
     columns: list[Floats] = []
     for c, s in zip(cells, scores, strict=True):
-        columns += [np.bincount(c, weights, 4) for weights in (np.ones(len(c)), s)]
+        columns += [block_sums(weights, c, 4) for weights in (np.ones(len(c)), s)]
     parts = region_parts(*columns)
     assert parts.total.sum() == pytest.approx(expected, abs=1e-12)
     assert parts.share_human.sum() == pytest.approx(1) == parts.share_model.sum()
