@@ -116,7 +116,7 @@ def cross_fitted(
     blocks: NDArray[np.int64],
     folds: int,
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Logit `(B,)` of each document by the fit on all other folds, positive for model; folds `(B,)`.
+    """Logit `(B,)` of each document by the fit on all other folds, above 0 for model; folds `(B,)`.
 
     nan where the other folds lack a side.
     """
