@@ -1,4 +1,4 @@
-"""Nearest neighbors: which documents repeat another one, so that copying does not pass for likeness.
+"""Nearest neighbors: which documents repeat another, so that copying does not pass for likeness.
 
 A near duplicate is a document whose nearest neighbor has a cosine of at least .95. That is a
 constant because the data give none: a tail quantile of human nearest neighbors is 1.0 where

@@ -32,8 +32,9 @@ HUMAN, MODEL = 0, 1
 class Witness:
     """f(x) = phi . directions[side, block] - offsets[side, block] - own[side] |phi|^2.
 
-    directions  (2, S, F)  what documents of each side and block are held against
-    offsets     (2, S)     what centering takes off
+    directions  (2, S, F)  what documents of each side and block are held against; (1, S, F)
+                           where it is the same for both
+    offsets     (2, S)     what centering takes off, or (1, S)
     own         (2,)       weight of the document itself, 0 where its whole block is left out
     """
 
@@ -55,12 +56,13 @@ class Witness:
                 f"{len(blocks)} block numbers"
             )
         within = np.asarray(blocks, np.int64) % count
+        held = min(side, len(self.directions) - 1)
         return np.asarray(
             _scores(
                 np.ascontiguousarray(phi),
                 within,
-                self.directions[side],
-                self.offsets[side],
+                self.directions[held],
+                self.offsets[held],
                 self.own[side],
             )
         )
@@ -123,7 +125,7 @@ def without_block_difference(
     differences = shares[MODEL] - shares[HUMAN]
     pairs = 1 - ((sizes / totals[:, None]).mean(axis=0) ** 2).sum()
     directions = (differences.sum(axis=0) - differences) / (pairs if pairs > 0 else np.nan)
-    return _witness(np.stack([directions, directions]), center)
+    return _witness(directions[None], center)
 
 
 def top(scores: Floats, doc_ids: NDArray[Any], count: int, *, largest: bool) -> NDArray[np.int64]:
