@@ -80,6 +80,20 @@ REGION_PASS = pa.schema(
     ]
 )
 
+# The nearest human document of every document; text where the two nearly repeat each other.
+NEIGHBORS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("near", pa.bool_()),
+        ("cosine", pa.float64()),
+        ("neighbor_id", pa.string()),
+        ("same_cluster", pa.bool_()),
+        ("text", pa.string()),
+    ]
+)
+
 WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 
 PHRASES = pa.schema(

@@ -71,7 +71,7 @@ def runs(count: int, spread: Floats, shift: Floats | float, truth: float) -> dic
 
 def test_correction_takes_the_bias_away() -> None:
     """One source: the plug-in lies far above 0, the corrected value does not."""
-    count = 25
+    count = 10
     found = runs(count, SPREAD, 0.0, 0.0)
     assert found["plain"] > 4 * found["spread"]
     assert abs(found["corrected"]) < 4 * found["spread"] / np.sqrt(count) + 0.05 * found["plain"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.inference.proportions import clustered_share, wilson
+from dftspark.inference.proportions import ClusterSums, clustered_share, wilson
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,11 @@ def test_golden_values(right: int, of: int, low: float, high: float) -> None:
 
 def test_error_on_paper() -> None:
     # Clusters 1 1, 1 0, 0 0 0: share 3/7, residuals 8/7, 1/7, -9/7, squares sum to 146/49.
-    share, error, low, high = clustered_share(
-        np.array([1, 1, 1, 0, 0, 0, 0], bool), np.array(["a", "a", "b", "b", "c", "c", "c"]), 0.95
+    sums = ClusterSums.of(
+        np.array([1, 1, 1, 0, 0, 0, 0], bool), np.array(["a", "a", "b", "b", "c", "c", "c"])
     )
+    assert sums == ClusterSums(3, 7, 3, 5, 17, 6)
+    share, error, low, high = clustered_share(sums, 0.95)
     assert share == pytest.approx(3 / 7)
     assert error == pytest.approx(np.sqrt(1.5 * 146 / 49) / 7)
     assert 0 < low < share < high < 1
@@ -28,10 +30,10 @@ def test_error_on_paper() -> None:
 
 def test_clusters_that_are_all_alike_count_once() -> None:
     cases, clusters = np.zeros(500, bool), np.repeat(np.arange(20), 25)
-    share, error, low, high = clustered_share(cases, clusters, 0.95)
+    share, error, low, high = clustered_share(ClusterSums.of(cases, clusters), 0.95)
     assert (share, error, low) == (0, 0, 0)
     assert high > 0.15
-    assert np.isnan(clustered_share(cases, np.zeros(500), 0.95)).all()
+    assert np.isnan(clustered_share(ClusterSums.of(cases, np.zeros(500)), 0.95)).all()
     assert np.isnan(wilson(0.5, 0, 2)).all()
 
 
@@ -42,7 +44,8 @@ def test_coverage_with_clusters_of_eight() -> None:
     for _ in range(runs):
         chance = rng.beta(3, 7, 60)
         cases = rng.random((60, 8)) < chance[:, None]
-        *_, low, high = clustered_share(cases.ravel(), np.repeat(np.arange(60), 8), 0.95)
+        sums = ClusterSums.of(cases.ravel(), np.repeat(np.arange(60), 8))
+        *_, low, high = clustered_share(sums, 0.95)
         covered += low <= 0.3 <= high
         low, high = wilson(float(cases.mean()), 480, 1.96)
         plain += low <= 0.3 <= high
