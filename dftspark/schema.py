@@ -325,8 +325,5 @@ TABLES = {
     "metrics": METRICS,
     "ngrams": NGRAMS,
     "document_ratios": DOCUMENT_RATIOS,
-    "regions": REGIONS,
-    "witness": WITNESS,
-    "copies": COPIES,
     "rejects": REJECTS,
 }

@@ -110,6 +110,7 @@ def test_level() -> None:
 @pytest.mark.parametrize("regions", [2, 5, 20])
 def test_level_in_1000_runs(regions: int) -> None:
     found = levels(1_000, regions, 600, 900)
+    print(f"{regions} regions, 64 blocks, n = 600, m = 900:", found)
     assert 0.03 <= found["upper"] <= 0.08
     assert 0.03 <= found["share"] <= 0.07
     assert found["found"] <= 0.1

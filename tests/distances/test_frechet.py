@@ -82,6 +82,7 @@ def test_correction_takes_the_bias_away() -> None:
 def test_interval_covers() -> None:
     count = 300
     found = runs(count, OTHER, SHIFT, TRUTH)
+    print(f"true {TRUTH:.6f}:", found)
     assert abs(found["corrected"] - TRUTH) < 0.05 * TRUTH
     assert 0.9 <= found["covered"] <= 0.99
 

@@ -128,6 +128,11 @@ def test_sums_equal_numpy(passes: Any) -> None:
             assert [r["doc_id"] for r in found.lists[corpus, model, end]] == list(expected)
 
 
+@pytest.mark.parametrize("of", [schema.REGIONS, schema.WITNESS, schema.COPIES])
+def test_every_column_says_what_it_is(of: pa.Schema) -> None:
+    assert all((field.metadata or {}).get(b"doc") for field in of)
+
+
 def test_tables(passes: Any) -> None:
     from dftspark.spark import regions
 
