@@ -88,6 +88,37 @@ FEATURE_SUMS = pa.schema(
     ]
 )
 
+# What the second pass over the vectors finds: sums of a corpus under the witness of a model, and
+# documents of a list. `kind` is sums, model_like, human_like, near or sample; of the last two,
+# which hold for every pair, `model` is empty.
+REGION_PASS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("model", pa.string()),
+        ("kind", pa.string()),
+        ("region", pa.int32()),
+        ("value", pa.float64()),
+        ("doc_id", pa.string()),
+        ("cluster", pa.string()),
+        ("text", pa.string()),
+        ("state", pa.binary()),
+    ]
+)
+
+# The nearest human document of every document; text where the two nearly repeat each other.
+NEIGHBORS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("near", pa.bool_()),
+        ("cosine", pa.float64()),
+        ("neighbor_id", pa.string()),
+        ("same_cluster", pa.bool_()),
+        ("text", pa.string()),
+    ]
+)
+
 WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 
 PHRASES = pa.schema(
@@ -263,6 +294,53 @@ DOCUMENT_RATIOS = _table(
     ("ratio_floor", pa.float64(), "largest such ratio between two halves of the human documents"),
     ("docs_human", pa.int64(), "documents that contain it"),
     ("docs_model", pa.int64(), "documents that contain it"),
+)
+
+REGIONS = _table(
+    *_PAIR,
+    ("region", pa.int32(), "number of the region, 0 the largest of the pilot"),
+    ("share_human", pa.float64(), "share of human documents in it"),
+    ("share_model", pa.float64(), "share of model documents in it"),
+    ("share_z", pa.float64(), "block jackknife z of share_model - share_human; +-2 is notable"),
+    ("mass", pa.float64(), "part of MMD squared from unlike shares, kernel units"),
+    ("within", pa.float64(), "part of MMD squared from unlike documents inside, kernel units"),
+    ("z", pa.float64(), "block jackknife z of mass + within; only large positive ones tell"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over regions of the one-sided p of z"),
+    ("documents_human", pa.int64(), "human documents in it"),
+    ("documents_model", pa.int64(), "model documents in it"),
+    ("label", pa.list_(pa.string()), "its most distinctive words against other regions"),
+    ("exemplars_human", pa.list_(pa.string()), "excerpts of human documents nearest its center"),
+    ("exemplars_model", pa.list_(pa.string()), "excerpts of model documents nearest its center"),
+    ("exemplars_human_id", pa.list_(pa.string()), "doc_id of those documents"),
+    ("exemplars_model_id", pa.list_(pa.string()), "doc_id of those documents"),
+    ("fingerprint", pa.string(), "the frozen regions: centroids, pilot, seed, embedder"),
+)
+
+WITNESS = _table(
+    *_PAIR,
+    ("side", pa.string(), "human or model: where the document comes from"),
+    ("end", pa.string(), "model_like or human_like: which list of its side it is in"),
+    ("rank", pa.int32(), "place in that list, from 1"),
+    ("doc_id", pa.string(), "the document"),
+    (
+        "score",
+        pa.float64(),
+        "witness score without its own block, kernel units; above 0 model-like",
+    ),
+    ("region", pa.int32(), "its region"),
+    ("excerpt", pa.string(), "its beginning, up to 240 characters"),
+)
+
+COPIES = _table(
+    *_PAIR,
+    ("side", pa.string(), "model, or human for near duplicates among humans of unlike clusters"),
+    ("doc_id", pa.string(), "the document"),
+    ("neighbor_id", pa.string(), "the human document nearest to it"),
+    ("cosine", pa.float64(), "of their vectors, at least 0.95"),
+    ("overlap", pa.float64(), "share of its five-word phrases that the neighbor has"),
+    ("same_cluster", pa.bool_(), "whether both answer one prompt or come from one page"),
+    ("excerpt", pa.string(), "its beginning, up to 240 characters"),
+    ("neighbor_excerpt", pa.string(), "the neighbor's beginning, up to 240 characters"),
 )
 
 REJECTS = pa.schema([pa.field(n, k, metadata={"doc": d}) for n, k, d in _RUN] + REJECT_FIELDS)

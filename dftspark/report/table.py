@@ -26,6 +26,11 @@ _COLUMNS = {
                "share", "q_value", "log_odds"),
     "document_ratios": ("model", "stratum", "token", "share_human", "share_model", "ratio",
                         "ratio_floor"),
+    "regions": ("model", "region", "label", "share_human", "share_model", "share_z", "mass",
+                "within", "z", "q_value"),
+    "witness": ("model", "side", "end", "rank", "score", "region", "doc_id", "excerpt"),
+    "copies": ("model", "side", "cosine", "overlap", "same_cluster", "doc_id", "neighbor_id",
+               "excerpt", "neighbor_excerpt"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2

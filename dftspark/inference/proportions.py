@@ -1,0 +1,71 @@
+"""Intervals of shares whose cases come in clusters.
+
+Source   Wilson (1927); the effective size after Korn and Graubard (1998)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+
+def wilson(share: float, size: float, quantile: float) -> tuple[float, float]:
+    """Interval in [0, 1] of a share of `size` independent cases, at a normal or t `quantile`.
+
+    Never empty: at a share of 0 it reaches up to quantile^2 / (size + quantile^2). nan for no
+    case.
+    """
+    if not size > 0:
+        return math.nan, math.nan
+    square = quantile**2 / size
+    middle = (share + square / 2) / (1 + square)
+    reach = quantile / (1 + square) * math.sqrt(share * (1 - share) / size + square / size / 4)
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """Sums over clusters of c cases in d documents each; additive.
+
+    clusters, documents, cases     how many of each
+    squared_cases, squared_documents, cross   sums of c^2, d^2 and c d
+    """
+
+    clusters: int
+    documents: int
+    cases: int
+    squared_cases: int
+    squared_documents: int
+    cross: int
+
+    @classmethod
+    def of(cls, cases: NDArray[np.bool_], clusters: NDArray[Any]) -> ClusterSums:
+        """From documents that are cases or not `(n,)`, and their clusters `(n,)`."""
+        _, numbers = np.unique(clusters, return_inverse=True)
+        d = np.bincount(numbers)
+        c = np.bincount(numbers[cases], minlength=len(d))
+        sums = d.sum(), c.sum(), (c * c).sum(), (d * d).sum(), (c * d).sum()
+        return cls(len(d), *map(int, sums))
+
+
+def clustered_share(sums: ClusterSums, confidence: float) -> tuple[float, float, float, float]:
+    """Share of documents that are cases, its standard error by cluster, and interval ends.
+
+    Wilson's interval at as many cases as would give that error if they were independent, but no
+    more than there are, nor than clusters where all cases are alike; t with clusters - 1 degrees
+    of freedom. nan below two clusters.
+    """
+    count, n = sums.clusters, sums.documents
+    if count < 2:
+        return (math.nan,) * 4
+    share = sums.cases / n
+    squares = sums.squared_cases - 2 * share * sums.cross + share**2 * sums.squared_documents
+    error = math.sqrt(count / (count - 1) * max(squares, 0.0)) / n
+    size = min(n, share * (1 - share) / error**2) if 0 < share < 1 and error > 0 else count
+    low, high = wilson(share, size, float(stats.t.ppf((1 + confidence) / 2, count - 1)))
+    return share, error, low, high

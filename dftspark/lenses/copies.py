@@ -1,0 +1,25 @@
+"""The copy check: how many model documents nearly repeat a human one, beside how many humans do."""
+
+from __future__ import annotations
+
+from dftspark.inference.intervals import Inference
+from dftspark.inference.proportions import ClusterSums, clustered_share
+from dftspark.lenses.metric import Metric
+
+
+def copy_metrics(model: ClusterSums, human: ClusterSums, *, confidence: float) -> list[Metric]:
+    """Of documents with a near duplicate, by cluster.
+
+    near_duplicates        share of model documents whose nearest human one has a cosine of .95,
+                           answers to one prompt included
+    near_duplicates_human  share of human documents with such a human one of another cluster: what
+                           the human side does to itself; the upper end of its interval is the
+                           floor of the first
+    """
+    value, error, low, high = clustered_share(human, confidence)
+    nan = float("nan")
+    own = Inference(error, low, high, nan, nan, nan, human.clusters)
+    beside = Metric("near_duplicates_human", value, "share", own)
+    value, error, low, high = clustered_share(model, confidence)
+    found = Inference(error, low, high, nan, own.ci_high, nan, model.clusters)
+    return [Metric("near_duplicates", value, "share", found), beside]

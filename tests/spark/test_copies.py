@@ -1,0 +1,72 @@
+"""The copy check through Spark: planted copies found and listed, whatever the cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dftspark import schema
+from dftspark.inference.proportions import ClusterSums
+from dftspark.lenses.copies import copy_metrics
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+def documents(spark: SparkSession, partitions: int, seed: int) -> DataFrame:
+    """120 human documents, the last 3 copies of others under other prompts; of 90 model ones 5
+    copy a human one, one of them on its own prompt and in other words."""
+    rng = np.random.default_rng(1)
+    human, model = rng.standard_normal((120, 16)), rng.standard_normal((90, 16))
+    human[117:] = human[:3]
+    model[:5] = human[50:55] + 0.02
+    rows = []
+    for corpus, points in (("human", human), ("model/a", model)):
+        points = points / np.linalg.norm(points, axis=1, keepdims=True)
+        for i, vector in enumerate(points):
+            source = i % 117 if corpus == "human" else i + 50 if i < 5 else 1_000 + i
+            cluster = "p50" if (corpus, i) == ("model/a", 0) else f"{corpus[0]}{i}"
+            cluster = "p50" if (corpus, i) == ("human", 50) else cluster
+            text = f"this is the whole of document {source}, word by word"
+            text = "in words of its own" if (corpus, i) == ("model/a", 0) else text
+            rows.append((corpus, cluster, f"{corpus}-{i:03d}", vector.tolist(), text))
+    order = np.random.default_rng(seed).permutation(len(rows))
+    columns = list(zip(*(rows[i] for i in order), strict=True))
+    kinds = [pa.string()] * 3 + [pa.list_(pa.float32()), pa.string()]
+    arrays = [pa.array(list(c), k) for c, k in zip(columns, kinds, strict=True)]
+    names = ["corpus", "cluster", "doc_id", "vector", "text"]
+    return spark.createDataFrame(pa.Table.from_arrays(arrays, names)).repartition(partitions)
+
+
+def test_planted_copies(spark: SparkSession) -> None:
+    from dftspark.spark.copies import cluster_sums, human_side, neighbors, pairs
+
+    seen = []
+    for partitions, seed in ((1, 2), (7, 3)):
+        own = documents(spark, partitions, seed)
+        found = neighbors(own, human_side(own, "human"))
+        assert found.schema.names == schema.NEIGHBORS.names
+        seen.append((cluster_sums(found), pairs(found, own, "human", "run", "")))
+    (sums, table), again = seen
+    assert again[0] == sums
+    assert again[1].equals(table)
+    assert sums["model/a"] == ClusterSums(90, 90, 5, 5, 90, 5)
+    share, floor = copy_metrics(sums["model/a"], sums["human"], confidence=0.95)
+    assert share.value == pytest.approx(5 / 90)
+    assert floor.value == pytest.approx(6 / 120)
+    assert table.schema == schema.COPIES
+    rows = table.to_pylist()
+    assert [row["side"] for row in rows] == ["human"] * 6 + ["model"] * 5
+    assert {row["doc_id"]: row["neighbor_id"] for row in rows if row["side"] == "human"} == {
+        f"human-{a:03d}": f"human-{b:03d}"
+        for a, b in ((0, 117), (1, 118), (2, 119), (117, 0), (118, 1), (119, 2))
+    }
+    assert all(row["overlap"] == 1 for row in rows if row["doc_id"] != "model/a-000")
+    (paraphrase,) = [row for row in rows if row["doc_id"] == "model/a-000"]
+    assert (paraphrase["overlap"], paraphrase["same_cluster"]) == (0, True)
+    assert paraphrase["neighbor_id"] == "human-050"
