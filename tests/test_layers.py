@@ -33,6 +33,7 @@ LAYERS = (
     "judge",
     "java",
     "publish",
+    "vectors",
     "store",
     "report",
     "spark",
