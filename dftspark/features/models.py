@@ -26,7 +26,7 @@ _INSTALL = "pip install 'dftspark[embed]'"
 _LIBRARIES = ("sentence-transformers", "transformers", "tokenizers")
 # Weights are read from safetensors alone: the other formats can carry code.
 _NEVER_READ = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.gguf")
-_SAYS_NOTHING = ("README*", "LICENSE*", "*.md", "*.png", "*.pdf", ".*", *_NEVER_READ)
+_SAYS_NOTHING = ("README*", "LICENSE*", "*.md", "*.png", "*.pdf", *_NEVER_READ)
 _OTHER_FORMATS = frozenset({"onnx", "openvino"})
 
 
@@ -117,7 +117,8 @@ def digest_of(folder: Path) -> str:
     whole = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
-        if not file.is_file() or _OTHER_FORMATS & set(place.parts):
+        hidden = any(part.startswith(".") for part in place.parts)
+        if not file.is_file() or hidden or _OTHER_FORMATS & set(place.parts):
             continue
         if any(place.match(pattern) for pattern in _SAYS_NOTHING):
             continue

@@ -51,7 +51,7 @@ def cache() -> Path:
 def _build(source: Path, target: Path) -> None:
     try:
         from sentence_transformers import SentenceTransformer
-        from sentence_transformers.models import StaticEmbedding
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     except ImportError as error:
         raise EnvironmentProblem(
             f"{error.name} is not installed: pip install 'dftspark[embed]'"

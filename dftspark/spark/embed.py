@@ -93,11 +93,17 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     store.describe(recipe)
     tables.write(sampled(documents, settings), staging)
     members = spark.read.parquet(staging)
-    counts = {
-        "documents": members.count(),
-        "texts": members.select("key").distinct().count(),
-        "missing": _missing(spark, members, store).count(),
-    }
+    held = _held(spark, store).withColumn("held", F.lit(True))
+    (counts,) = (
+        members.groupBy("key").agg(F.count("*").alias("copies"))
+        .join(held, "key", "left")
+        .agg(
+            F.coalesce(F.sum("copies"), F.lit(0)).alias("documents"),
+            F.count("*").alias("texts"),
+            F.count_if(F.col("held").isNull()).alias("missing"),
+        )
+        .toArrow().to_pylist()
+    )  # fmt: skip
     root = config.embedding_store
     return Plan(spark, settings, recipe, root, device, members, **counts)
 
@@ -256,8 +262,11 @@ def _stored(spark: SparkSession, store: VectorStore, files: Iterable[str]) -> Da
 
 
 def _missing(spark: SparkSession, members: DataFrame, store: VectorStore) -> DataFrame:
-    held = _stored(spark, store, store.files()).select("key")
-    return members.select("key").distinct().join(held, "key", "left_anti")
+    return members.select("key").distinct().join(_held(spark, store), "key", "left_anti")
+
+
+def _held(spark: SparkSession, store: VectorStore) -> DataFrame:
+    return _stored(spark, store, store.files()).select("key").distinct()
 
 
 def _troubled(plan: Plan) -> DataFrame:
