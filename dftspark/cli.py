@@ -144,6 +144,26 @@ def profile(
 
 
 @app.command()
+def embed(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Embeds the texts that the embedding store lacks; an audit then finds all of them there.
+
+    Example: `dftspark embed nightly.toml --date 2026-11-22`
+    """
+    from dftspark import request, runs
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    _compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
+
+
+@app.command()
 def compare(
     conf: Annotated[Path, typer.Argument(help="The TOML file of the audit.")],
     profiled: Annotated[

@@ -138,6 +138,75 @@ class Ngrams(Frozen):
         return value
 
 
+class Embedding(Frozen):
+    """How documents become vectors. What changes a vector is part of its fingerprint."""
+
+    embedder: str = Field(
+        "all-MiniLM-L6-v2",
+        min_length=1,
+        description="all-MiniLM-L6-v2 comes with the extra `embed`; 'static' is a table of token "
+        "vectors distilled from it, for millions of documents on CPUs; else the folder of a "
+        "sentence-transformers model, the same on every executor, or its name on the Hugging Face "
+        "hub",
+    )
+    revision: str | None = Field(None, description="commit, tag or branch of a model of the hub")
+    download: bool = Field(
+        False, description="fetch a model of the hub that is not in the cache; needs the network"
+    )
+    sample: int | Literal["all"] = Field(
+        2_000,
+        description="documents of each corpus that are embedded, by whole clusters in the order of "
+        "a hash, so that corpora share prompts; or 'all'",
+    )
+    long_documents: Literal["truncate", "windows"] = Field(
+        "truncate", description="a longer document: its beginning, or the mean over its windows"
+    )
+    max_tokens: Annotated[int | None, Field(ge=16)] = Field(
+        None, description="tokens that are read at once; not set: as many as the model says"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: the GPU that Spark gives a task, else the CPU"
+    )
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto",
+        description="auto: float32 on a CPU; on a GPU as published where that is half precision, "
+        "else float16. Name one where CPU and GPU jobs share a store",
+    )
+    batch_tokens: Annotated[int | None, Field(ge=256)] = Field(
+        None,
+        description="tokens in a batch, padding included, halved where memory runs out; not set: "
+        "8,192 on a CPU, 65,536 on a GPU",
+    )
+    threads: Annotated[int | None, Field(ge=1)] = Field(
+        None, description="of a task; not set: as many as spark.task.cpus"
+    )
+    store: str | None = Field(
+        None,
+        description="folder or URI that keeps vectors for later runs; not set: `embeddings` in "
+        "`out`",
+    )
+
+    @field_validator("sample", mode="before")
+    @classmethod
+    def _number_or_all(cls, value: Any) -> Any:
+        counts = isinstance(value, int) and not isinstance(value, bool) and value >= 100
+        if value != "all" and not counts:
+            raise ValueError(
+                f"sample is a number of documents from 100 on, or 'all', got {value!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _of_the_hub(self) -> Embedding:
+        own = self.embedder in ("all-MiniLM-L6-v2", "static")
+        if own and (self.revision is not None or self.download):
+            raise ValueError(
+                f"revision and download go with a model of the hub; {self.embedder!r} comes with "
+                f"the extra `embed`"
+            )
+        return self
+
+
 class Inference(Frozen):
     """Intervals, tests and floors."""
 
@@ -178,6 +247,7 @@ class Audit(Frozen):
     cleaning: Cleaning = Cleaning()
     tokens: Tokens = Tokens()
     ngrams: Ngrams = Ngrams()
+    embedding: Embedding = Embedding()
     mmd: Mmd = Mmd()
     inference: Inference = Inference()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
@@ -202,6 +272,10 @@ class Audit(Frozen):
     @property
     def human(self) -> str:
         return next(name for name, corpus in self.corpora.items() if corpus.role == "human")
+
+    @property
+    def embedding_store(self) -> str:
+        return self.embedding.store or f"{self.out.rstrip('/')}/embeddings"
 
     @property
     def sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""What dftspark does, as plain functions: audit, profile and compare.
+"""What dftspark does, as plain functions: audit, profile, embed and compare.
 
 Each makes one run in the store: stages write into its folder, the manifest makes it visible.
 """
@@ -26,7 +26,13 @@ from dftspark.store import Run, RunWriter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_PACKAGES = ("pyspark", "pyarrow", "numpy", "numba", "tokenizers")
+    from dftspark.spark.documents import Documents
+    from dftspark.vectors import VectorStore
+
+_PACKAGES = (
+    "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
+    "transformers",
+)  # fmt: skip
 
 
 @dataclass
@@ -41,15 +47,21 @@ class _Making:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str, store: VectorStore | None = None, texts: int = 0) -> Iterator[None]:
+        """Shows the tasks that end, or the `texts` that come into an embedding store."""
         from dftspark.spark.failures import explained
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
+        shown = (
+            self.progress.stage(name, unit="tasks")
+            if store is None
+            else self.progress.stage(name, texts, "texts")
+        )
         try:
             with (
-                self.progress.stage(name, unit="tasks") as shown,
-                watched(self.spark, shown),
+                shown as stage,
+                watched(self.spark, stage) if store is None else store.watched(stage),
                 explained(self.config, self.writer.path),
             ):
                 yield
@@ -68,8 +80,15 @@ class _Making:
         tables.write(table, self.writer.table_path(name), compression)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
+    def reject(self, issues: DataFrame) -> None:
+        """More rows for the table of rejects, which is there already."""
+        from dftspark.spark import tables
+
+        more = tables.rejects(issues, self.writer.id, self.date)
+        more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
+
     def publish(self, status: str, **found: Any) -> Run:
-        for name in ("documents", "compared"):
+        for name in ("documents", "compared", "embedded"):
             folder = Location.parse(self.writer.path) / f"{name}.staging"
             with writing(folder):
                 if folder.kind.name == "Directory":
@@ -118,6 +137,23 @@ def profile(
     return making.publish("profile", **_described(profiled))
 
 
+def embed(
+    spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
+) -> Run:
+    """Fills the embedding store with what it lacks of this audit's texts: a run with corpora and
+    rejects, whose manifest says under `embedding` what was embedded. An audit of the same
+    configuration then embeds nothing.
+
+    Raises what `audit` raises, and EnvironmentProblem for an embedder or a device that is absent.
+    """
+    making = _begin(spark, config, date, progress)
+    read, counted = _read(making)
+    found = _embed(making, read)
+    rows = [{"run_id": making.writer.id, "date": making.date, **row, **_NONE} for row in counted]
+    making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+    return making.publish("embed", embedding=found)
+
+
 def compare(
     spark: SparkSession, config: Audit, profiled: Run, progress: Progress | None = None
 ) -> Run:
@@ -149,18 +185,55 @@ def _described(found: dict[str, Any]) -> dict[str, Any]:
     return {"shared_clusters": found["shared"], "key_ranges": found["ranges"]}
 
 
-def _profile(making: _Making) -> dict[str, Any]:
-    from dftspark.spark import documents, ngrams, tables
-    from dftspark.spark.compare import shared_clusters
-    from dftspark.spark.session import shuffle_partitions
+def _read(making: _Making) -> tuple[Documents, list[dict[str, Any]]]:
+    """The documents, and a row of counts for each corpus."""
+    from dftspark.spark import documents, tables
 
-    spark, config = making.spark, making.config
+    config = making.config
     with making.stage("read"):
-        read = documents.read(spark, config, making.staging("documents"))
+        read = documents.read(making.spark, config, making.staging("documents"))
         rejects = tables.rejects(read.issues, making.writer.id, making.date)
         making.write("rejects", rejects)
         counted = documents.counts(read, config)
     documents.check(counted, config, making.writer.table_path("rejects"))
+    return read, counted
+
+
+def _embed(making: _Making, read: Documents) -> dict[str, Any]:
+    """What was embedded, for the manifest."""
+    from dftspark.spark import embed
+
+    config = making.config
+    with making.stage("find new texts"):
+        plan = embed.plan(making.spark, read.kept, config, making.staging("embedded"))
+    with making.stage("embed", plan.store, plan.missing):
+        done = embed.fill(plan, read.kept)
+        without = embed.without_vector(plan)
+        if without:
+            making.reject(embed.problems(plan, read.kept))
+        embed.check(plan, without, config)
+    return {
+        "fingerprint": plan.recipe.fingerprint,
+        "model": plan.recipe.model,
+        "revision": plan.recipe.revision,
+        "store": plan.store.folder.name,
+        "documents": plan.documents,
+        "texts": plan.texts,
+        "embedded": sum(row["texts"] for row in done),
+        "without_vector": sum(without.values()),
+        "devices": sorted({row["device"] for row in done}),
+        "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
+        "task_seconds": round(sum(row["seconds"] for row in done), 3),
+    }
+
+
+def _profile(making: _Making) -> dict[str, Any]:
+    from dftspark.spark import ngrams
+    from dftspark.spark.compare import shared_clusters
+    from dftspark.spark.session import shuffle_partitions
+
+    spark, config = making.spark, making.config
+    read, counted = _read(making)
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)

@@ -135,6 +135,25 @@ PHRASES = pa.schema(
 )
 
 
+# The embedding store: a text's vector, or why it has none.
+VECTORS = pa.schema(
+    [("key", pa.binary()), ("vector", pa.list_(pa.float32())), ("problem", pa.string())]
+)
+
+# What a task of the embedding stage did: one row a file that it added to the store.
+EMBEDDED = pa.schema(
+    [
+        ("file", pa.string()),
+        ("texts", pa.int64()),
+        ("problems", pa.int64()),
+        ("dimension", pa.int32()),
+        ("batch_tokens", pa.int64()),
+        ("seconds", pa.float64()),
+        ("device", pa.string()),
+    ]
+)
+
+
 PARTIAL_PAIRS = pa.schema(
     [
         ("model", pa.string()),

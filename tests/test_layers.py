@@ -34,6 +34,7 @@ LAYERS = (
     "judge",
     "java",
     "publish",
+    "vectors",
     "store",
     "report",
     "spark",
