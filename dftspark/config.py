@@ -243,6 +243,10 @@ class Audit(Frozen):
         "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
     )
     out: str = Field("runs", description="folder or URI of the run store")
+    lenses: tuple[Literal["ngrams", "embeddings"], ...] = Field(
+        ("ngrams", "embeddings"),
+        description="what is measured; embeddings need the extra `embed` and take longer",
+    )
     corpora: dict[str, Corpus]
     cleaning: Cleaning = Cleaning()
     tokens: Tokens = Tokens()
@@ -252,6 +256,13 @@ class Audit(Frozen):
     inference: Inference = Inference()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     _undated: str | None = None
+
+    @field_validator("lenses")
+    @classmethod
+    def _with_ngrams(cls, lenses: tuple[str, ...]) -> tuple[str, ...]:
+        if "ngrams" not in lenses:
+            raise ValueError(f"lenses include 'ngrams', which verdicts rest on, got {lenses!r}")
+        return tuple(dict.fromkeys(lenses))
 
     @field_validator("corpora")
     @classmethod

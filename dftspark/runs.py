@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.spark.documents import Documents
+    from dftspark.spark.embed import Plan
+    from dftspark.stats.feature_sums import FeatureSums
     from dftspark.vectors import VectorStore
 
 _PACKAGES = (
@@ -88,7 +90,7 @@ class _Making:
         more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
 
     def publish(self, status: str, **found: Any) -> Run:
-        for name in ("documents", "compared", "embedded"):
+        for name in ("documents", "compared", "embedded", "vectors"):
             folder = Location.parse(self.writer.path) / f"{name}.staging"
             with writing(folder):
                 if folder.kind.name == "Directory":
@@ -121,7 +123,7 @@ def audit(
     profiled = _profile(making)
     compared = _compare(making, **profiled)
     if not config.keep_profile:
-        for name in ("profile", "phrases"):
+        for name in ("profile", "phrases", *(["feature_sums"] if profiled["clouds"] else [])):
             location = Location.parse(making.writer.path) / f"{name}.parquet"
             with writing(location):
                 location.filesystem.delete_dir(location.path)
@@ -131,7 +133,7 @@ def audit(
 def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
-    """Reads and profiles only: a run with corpora, rejects, profile and phrases."""
+    """Reads and profiles only: a run with corpora, rejects, profile, phrases and feature sums."""
     making = _begin(spark, config, date, progress)
     profiled = _profile(making)
     return making.publish("profile", **_described(profiled))
@@ -148,7 +150,7 @@ def embed(
     """
     making = _begin(spark, config, date, progress)
     read, counted = _read(making)
-    found = _embed(making, read)
+    _, found = _embed(making, read)
     rows = [{"run_id": making.writer.id, "date": making.date, **row, **_NONE} for row in counted]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
     return making.publish("embed", embedding=found)
@@ -157,7 +159,11 @@ def embed(
 def compare(
     spark: SparkSession, config: Audit, profiled: Run, progress: Progress | None = None
 ) -> Run:
-    """Compares the stored profiles of a run, without its documents: a run with the tables."""
+    """Compares the stored profiles of a run, without its documents: a run with the tables.
+
+    Of the embedding lens it has what follows from the feature sums: MMD by all kernels and the
+    energy distance. Regions, witnesses and copies are an audit's.
+    """
     if "profile" not in profiled.tables:
         raise ConfigError(
             f"{profiled.path} keeps no profile; run `dftspark profile`, or an audit with "
@@ -169,6 +175,7 @@ def compare(
         "known": spark.read.parquet(profiled.table_path("phrases")),
         "shared": profiled.manifest["shared_clusters"],
         "ranges": profiled.manifest["key_ranges"],
+        "clouds": _stored_clouds(spark, config, profiled),
     }
     compared = _compare(making, **stored)
     return making.publish("compare", profiled=profiled.id, **_described(stored), **compared)
@@ -182,7 +189,12 @@ def _begin(spark: SparkSession, config: Audit, date: str, progress: Progress | N
 
 
 def _described(found: dict[str, Any]) -> dict[str, Any]:
-    return {"shared_clusters": found["shared"], "key_ranges": found["ranges"]}
+    clouds = found["clouds"]
+    return {
+        "shared_clusters": found["shared"],
+        "key_ranges": found["ranges"],
+        **({"embedding": clouds.manifest} if clouds else {}),
+    }
 
 
 def _read(making: _Making) -> tuple[Documents, list[dict[str, Any]]]:
@@ -199,8 +211,47 @@ def _read(making: _Making) -> tuple[Documents, list[dict[str, Any]]]:
     return read, counted
 
 
-def _embed(making: _Making, read: Documents) -> dict[str, Any]:
-    """What was embedded, for the manifest."""
+@dataclass(frozen=True)
+class _Clouds:
+    """Feature sums of all corpora; documents with their vectors where the run has read them."""
+
+    statistic: FeatureSums
+    sums: DataFrame
+    documents: DataFrame | None
+    manifest: dict[str, Any]
+
+
+def _clouds(making: _Making, read: Documents) -> _Clouds:
+    from dftspark.spark import clouds, embed, tables
+
+    config, spark = making.config, making.spark
+    plan, manifest = _embed(making, read)
+    with making.stage("random features"):
+        texts = read.kept.select("corpus", "doc_id", "text")
+        path = making.staging("vectors")
+        tables.write(embed.vectors(plan).join(texts, ["corpus", "doc_id"]), path)
+        documents = spark.read.parquet(path)
+        of = clouds.statistic(documents, config.mmd, manifest["fingerprint"])
+        layout = clouds.Layout.of(clouds.counts(documents))
+        sums = making.write("feature_sums", clouds.fold(documents, of, layout), "none")
+    manifest |= {"features": of.frequencies.manifest()}
+    return _Clouds(of, sums, documents, manifest)
+
+
+def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> _Clouds | None:
+    from dftspark.features.fourier import Frequencies
+    from dftspark.stats.feature_sums import FeatureSums
+
+    if "feature_sums" not in profiled.tables or "embeddings" not in config.lenses:
+        return None
+    manifest = profiled.manifest["embedding"]
+    kept = {name: value for name, value in manifest["features"].items() if name != "count"}
+    of = FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
+    return _Clouds(of, spark.read.parquet(profiled.table_path("feature_sums")), None, manifest)
+
+
+def _embed(making: _Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
+    """What was embedded, and that for the manifest."""
     from dftspark.spark import embed
 
     config = making.config
@@ -212,7 +263,7 @@ def _embed(making: _Making, read: Documents) -> dict[str, Any]:
         if without:
             making.reject(embed.problems(plan, read.kept))
         embed.check(plan, without, config)
-    return {
+    return plan, {
         "fingerprint": plan.recipe.fingerprint,
         "model": plan.recipe.model,
         "revision": plan.recipe.revision,
@@ -233,6 +284,8 @@ def _profile(making: _Making) -> dict[str, Any]:
     from dftspark.spark.session import shuffle_partitions
 
     spark, config = making.spark, making.config
+    if "embeddings" in config.lenses:
+        _check_embedder(making)
     read, counted = _read(making)
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
@@ -249,15 +302,29 @@ def _profile(making: _Making) -> dict[str, Any]:
         for row in counted
     ]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
-    return {"stored": stored, "known": known, "shared": shared, "ranges": layout.ranges}
+    clouds = _clouds(making, read) if "embeddings" in config.lenses else None
+    return {
+        "stored": stored, "known": known, "shared": shared, "ranges": layout.ranges,
+        "clouds": clouds,
+    }  # fmt: skip
+
+
+def _check_embedder(making: _Making) -> None:
+    """Raises before any work is done what would be raised after the n-grams are counted."""
+    from dftspark.features import models
+    from dftspark.spark import embed
+
+    settings = making.config.embedding
+    models.recipe(settings, embed.device_for(making.spark, settings))
 
 
 _NONE = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
 
 
 def _compare(
-    making: _Making, stored: DataFrame, known: DataFrame, shared: dict[str, int], ranges: int
-) -> dict[str, Any]:
+    making: _Making, stored: DataFrame, known: DataFrame, shared: dict[str, int], ranges: int,
+    clouds: _Clouds | None,
+) -> dict[str, Any]:  # fmt: skip
     from dftspark.spark import ngrams, tables
     from dftspark.spark.compare import pairs
 
@@ -271,43 +338,79 @@ def _compare(
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
-    metrics = _metrics(making, rows)
-    making.writer.write("metrics", metrics)
+    metrics = _ngram_metrics(making, rows)
+    if clouds:
+        metrics += _compare_clouds(making, clouds, shared)
+    metrics.sort(key=lambda row: (row["model"], row["stratum"]))
+    table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
+    making.writer.write("metrics", table)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
-        "headline": headline(metrics),
+        "headline": headline(table),
         "corpora": sorted({config.human, *(row["model"] for row in rows)}),
     }
 
 
-def _metrics(making: _Making, rows: list[dict[str, Any]]) -> pa.Table:
+def _compare_clouds(
+    making: _Making, clouds: _Clouds, shared: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Rows of the metrics table; writes regions, witness and copies where there are documents."""
+    from dftspark.spark import cloud_lens, compare_clouds
+
+    config, of = making.config, clouds.statistic
+    with making.stage("compare embeddings"):
+        rows = compare_clouds.pairs(clouds.sums, of, shared, config).toArrow().to_pylist()
+        if clouds.documents is not None:
+            beside = cloud_lens.beside(
+                clouds.documents, clouds.sums, of, shared, config, making.writer.id, making.date
+            )
+            rows += beside.rows
+            clouds.manifest["regions"] = beside.regions
+            for name, table in beside.tables.items():
+                making.writer.write(name, table)
+    return [
+        _metric(making, row, metric, "embeddings", of.fingerprint)
+        for row in rows
+        for metric in row["metrics"]
+    ]
+
+
+def _ngram_metrics(making: _Making, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from dftspark.spark.ngrams import fingerprint
 
     text = fingerprint(making.config)
     order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
-    out = []
-    for row in sorted(rows, key=lambda r: (r["model"], r["stratum"], order[r["n"]])):
-        for metric in row["metrics"]:
-            floor = metric["floor"]
-            known = floor is not None and floor > 0
-            out.append(
-                {
-                    **metric,
-                    "run_id": making.writer.id,
-                    "date": making.date,
-                    "human": making.config.human,
-                    "model": row["model"],
-                    "stratum": row["stratum"],
-                    "lens": "ngrams",
-                    "ratio_to_floor": metric["value"] / floor if known else float("nan"),
-                    "n_human": row["n_human"],
-                    "n_model": row["n_model"],
-                    "better": "lower",
-                    "fingerprint": f"ngram_counts-v1(n={row['n']}, text={text!r})",
-                }
-            )
-    return pa.Table.from_pylist(out, schema=schema.METRICS)
+    return [
+        _metric(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
+        for row in sorted(rows, key=lambda r: order[r["n"]])
+        for metric in row["metrics"]
+    ]
+
+
+_BETTER = {"frontier": "higher", "frontier_at_equality": "higher"}  # of the others lower
+
+
+def _metric(
+    making: _Making, row: dict[str, Any], metric: dict[str, Any], lens: str, fingerprint: str
+) -> dict[str, Any]:
+    """A row of the metrics table."""
+    floor = metric["floor"]
+    known = floor is not None and floor > 0
+    return {
+        **metric,
+        "run_id": making.writer.id,
+        "date": making.date,
+        "human": making.config.human,
+        "model": row["model"],
+        "stratum": row["stratum"],
+        "lens": lens,
+        "ratio_to_floor": metric["value"] / floor if known else float("nan"),
+        "n_human": row["n_human"],
+        "n_model": row["n_model"],
+        "better": _BETTER.get(metric["metric"], "lower"),
+        "fingerprint": fingerprint,
+    }
 
 
 def _versions() -> dict[str, str]:

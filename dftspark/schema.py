@@ -165,6 +165,23 @@ PARTIAL_PAIRS = pa.schema(
 )
 
 _F8, _I8 = pa.float64(), pa.int64()
+_METRICS = pa.list_(
+    pa.struct(
+        [
+            ("metric", pa.string()),
+            ("value", _F8),
+            ("unit", pa.string()),
+            ("std_error", _F8),
+            ("ci_low", _F8),
+            ("ci_high", _F8),
+            ("p_value", _F8),
+            ("floor", _F8),
+            ("mde", _F8),
+            ("blocks", pa.int32()),
+        ]
+    )
+)
+
 COMPARED = pa.schema(
     [
         ("model", pa.string()),
@@ -175,25 +192,7 @@ COMPARED = pa.schema(
         ("tokens_human", _I8),
         ("tokens_model", _I8),
         ("remainder", _F8),
-        (
-            "metrics",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("metric", pa.string()),
-                        ("value", _F8),
-                        ("unit", pa.string()),
-                        ("std_error", _F8),
-                        ("ci_low", _F8),
-                        ("ci_high", _F8),
-                        ("p_value", _F8),
-                        ("floor", _F8),
-                        ("mde", _F8),
-                        ("blocks", pa.int32()),
-                    ]
-                )
-            ),
-        ),
+        ("metrics", _METRICS),
         (
             "ngrams",
             pa.list_(
@@ -230,6 +229,21 @@ COMPARED = pa.schema(
 )
 
 
+COMPARED_CLOUDS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("metrics", _METRICS),
+    ]
+)
+
+
+# What a classifier and the Frechet distance say of a model.
+TOLD_APART = pa.schema([("model", pa.string()), ("metrics", _METRICS)])
+
+
 def _table(*columns: tuple[str, pa.DataType, str]) -> pa.Schema:
     return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])
 
@@ -264,7 +278,7 @@ CORPORA = _table(
 
 METRICS = _table(
     *_PAIR,
-    ("lens", pa.string(), "ngrams"),
+    ("lens", pa.string(), "ngrams or embeddings"),
     ("metric", pa.string(), "name with its order, such as l2_1gram"),
     ("value", pa.float64(), "the estimate, in unit"),
     ("std_error", pa.float64(), "delete-one-block jackknife; nan where blocks are too few"),

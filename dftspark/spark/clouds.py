@@ -71,8 +71,16 @@ def counts(vectors: DataFrame) -> dict[Group, int]:
     return {(row["corpus"], row["stratum"]): row["count"] for row in rows}
 
 
-def pilot(vectors: DataFrame, settings: Mmd) -> NDArray[np.float32]:
-    """Vectors of one document of each of up to `settings.pilot` clusters a corpus, `(k, dim)`.
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """vectors `(k, dim)` float32, and the corpus `(k,)` of each."""
+
+    vectors: NDArray[np.float32]
+    corpora: NDArray[Any]
+
+
+def pilot(vectors: DataFrame, settings: Mmd) -> Pilot:
+    """One document of each of up to `settings.pilot` clusters a corpus.
 
     Clusters by their hash, of each the first doc_id: the same sample for any partitioning, in the
     same order. Of many corpora fewer each, 4,000 in all. Raises InputError where there is none.
@@ -91,7 +99,8 @@ def pilot(vectors: DataFrame, settings: Mmd) -> NDArray[np.float32]:
     table = found.toArrow().sort_by([("corpus", "ascending"), ("rank", "ascending")])
     if not table.num_rows:
         raise InputError("no document has a vector; look at the rejects of the embedding")
-    return matrix(table["vector"].combine_chunks())
+    names = np.array(table["corpus"].to_pylist(), object)
+    return Pilot(matrix(table["vector"].combine_chunks()), names)
 
 
 def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> FeatureSums:
@@ -101,7 +110,7 @@ def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> Featu
     sets the bandwidth.
     """
     if settings.bandwidth is None:
-        sample = pilot(vectors, settings)
+        sample = pilot(vectors, settings).vectors
         dim, sigma = sample.shape[1], median_distance(sample)
     else:
         dim = vectors.select(F.size("vector").alias("dim")).limit(1).toArrow()["dim"][0].as_py()

@@ -1,0 +1,221 @@
+"""The embedding lens beside MMD: where the clouds differ, who makes it so, and other distances.
+
+Regions, witnesses, copies, the Frechet distance and the classifier are of all strata of a pair
+together. Pairs are taken some at a time, since a witness travels with every task.
+
+Cost     a second pass over the vectors for every eight models; of each side at most
+         `CLASSIFIED` documents come to one task, for the classifier and the Frechet distance
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from dftspark import schema
+from dftspark.config import Audit
+from dftspark.corpus.blocks import block_of
+from dftspark.distances.c2st import classify
+from dftspark.distances.witness import Witness, without_block, without_block_difference
+from dftspark.features.fourier import DEFAULT, ONE, Frequencies, features
+from dftspark.features.regions import Regions, fit_regions, region_count
+from dftspark.inference.blocks import adapt
+from dftspark.inference.intervals import Inference
+from dftspark.lenses.copies import copy_metrics
+from dftspark.lenses.metric import Metric
+from dftspark.lenses.moments import frechet_metrics, human_floors
+from dftspark.lenses.regions import region_metrics
+from dftspark.spark import clouds, copies, regions
+from dftspark.spark.compare import metric_row
+from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.moments import moment_sums
+
+Floats = NDArray[np.float64]
+
+CLASSIFIED = 5_000  # documents of a side, by the hash of their cluster
+_PAIRS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Rows of schema.COMPARED_CLOUDS, and the tables regions, witness and copies by name."""
+
+    rows: list[dict[str, Any]]
+    tables: dict[str, pa.Table]
+    regions: str  # fingerprint
+
+
+def beside(
+    documents: DataFrame,
+    stored: DataFrame,
+    of: FeatureSums,
+    shared: dict[str, int],
+    config: Audit,
+    run_id: str,
+    date: str,
+) -> Beside:
+    """From (corpus, cluster, doc_id, vector, text) and the feature sums `stored` of `of`."""
+    human = _state(stored, of, config.human)
+    counts = {row["corpus"]: row["count"]
+              for row in documents.groupBy("corpus").count().toArrow().to_pylist()}  # fmt: skip
+    models = sorted(counts.keys() - {config.human})
+    frozen = _regions(documents, counts, of, config)
+    metrics: dict[str, list[Metric]] = {}
+    tables: dict[str, list[pa.Table]] = {"regions": [], "witness": []}
+    for first in range(0, len(models), _PAIRS_AT_ONCE):
+        some = models[first : first + _PAIRS_AT_ONCE]
+        states = {model: _state(stored, of, model) for model in some}
+        paired = {model: shared.get(model, 0) > 0 for model in some}
+        plan = regions.SecondPass(
+            human=config.human,
+            features=_Features(of.frequencies),
+            regions=frozen,
+            witnesses={m: _witness(of, human, states[m], paired[m]) for m in some},
+        )
+        own = documents.where(F.col("corpus").isin(config.human, *some))
+        found = regions.collect(regions.fold(own, plan))
+        count = {m: adapt(min(len(human.clusters), len(s.clusters))) for m, s in states.items()}
+        tables["regions"].append(regions.regions(found, plan, count, run_id, date))
+        tables["witness"].append(regions.witness(found, plan, run_id, date))
+        for model in some:
+            metrics[model] = region_metrics(
+                found.sums[config.human, model], found.sums[model, model], count[model],
+                paired=paired[model], settings=config.inference,
+            )  # fmt: skip
+    found_copies, copied = _copies(documents, config, run_id, date)
+    apart = {row["model"]: row["metrics"] for row in
+             _apart(documents, config).toArrow().to_pylist()}  # fmt: skip
+    rows = [
+        {
+            "model": model, "stratum": "", "n_human": counts[config.human],
+            "n_model": counts[model],
+            "metrics": [metric_row(m) for m in metrics[model] + copied[model]] + apart[model],
+        }
+        for model in models
+    ]  # fmt: skip
+    joined = {name: pa.concat_tables(parts) for name, parts in tables.items()}
+    return Beside(rows, {**joined, "copies": found_copies}, frozen.fingerprint)
+
+
+@dataclass(frozen=True)
+class _Features:
+    """phi of vectors at the bandwidth that is reported, in the units of the block sums."""
+
+    frequencies: Frequencies
+
+    def __call__(self, vectors: NDArray[np.float32]) -> Floats:
+        scale = 1 / (ONE * np.sqrt(self.frequencies.count))
+        return np.asarray(features(self.frequencies, vectors, DEFAULT) * scale, np.float64)
+
+
+def _state(stored: DataFrame, of: FeatureSums, corpus: str) -> FeatureState:
+    own = (state for _, state in clouds.states(stored.where(F.col("corpus") == corpus), of))
+    return reduce(of.merge, own, of.empty())
+
+
+def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: bool) -> Witness:
+    kernel = of.frequencies.kernels.index(DEFAULT)
+    form = without_block_difference if paired else without_block
+    sizes = (state.documents.astype(np.float64) for state in (human, model))
+    return form(human.block_sums(kernel), model.block_sums(kernel), *sizes)
+
+
+def _regions(
+    documents: DataFrame, counts: dict[str, int], of: FeatureSums, config: Audit
+) -> Regions:
+    """Fitted on the pilot: as many human vectors as of all models together."""
+    pilot = clouds.pilot(documents, config.mmd)
+    human = pilot.vectors[pilot.corpora == config.human]
+    others = pilot.vectors[pilot.corpora != config.human]
+    each = min(len(human), len(others))
+    fewest = min(count for corpus, count in counts.items() if corpus != config.human)
+    count = min(region_count(counts[config.human], fewest, 2 * each), 2 * each)
+    return fit_regions(human, others, count=count, seed=config.mmd.seed, text=of.vectors)
+
+
+def _copies(
+    documents: DataFrame, config: Audit, run_id: str, date: str
+) -> tuple[pa.Table, dict[str, list[Metric]]]:
+    near = copies.neighbors(documents, copies.human_side(documents, config.human)).cache()
+    try:
+        sums = copies.cluster_sums(near)
+        table = copies.pairs(near, documents, config.human, run_id, date)
+    finally:
+        near.unpersist()
+    confidence = config.inference.confidence
+    human = sums.pop(config.human)
+    return table, {
+        model: copy_metrics(own, human, confidence=confidence) for model, own in sums.items()
+    }
+
+
+# --- the classifier and the Frechet distance, a task for each model -------------------------------
+
+
+def _apart(documents: DataFrame, config: Audit) -> DataFrame:
+    """(model, metrics): what needs the vectors of both sides at once."""
+    order = Window.partitionBy("corpus").orderBy(F.xxhash64("cluster"), "cluster", "doc_id")
+    some = (
+        documents.select("corpus", "cluster", "doc_id", "vector")
+        .withColumn("place", F.row_number().over(order))
+        .where(F.col("place") <= CLASSIFIED)
+        .select("corpus", "cluster", "doc_id", "vector")
+    )
+    models = some.where(F.col("corpus") != config.human).withColumn("model", F.col("corpus"))
+    names = models.select("model").distinct()
+    humans = some.where(F.col("corpus") == config.human).crossJoin(names)
+    columns = ["model", "corpus", "cluster", "doc_id", "vector"]
+    both = models.select(columns).unionByName(humans.select(columns))
+    return both.groupBy("model").applyInArrow(
+        _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
+    )
+
+
+def _telling_apart(config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
+    settings = config.inference
+
+    def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
+        ordered = both.sort_by([("corpus", "ascending"), ("doc_id", "ascending")])
+        vectors = clouds.matrix(ordered["vector"].combine_chunks())
+        model = np.array(ordered["corpus"].to_pylist()) != config.human
+        clusters = np.array(ordered["cluster"].to_pylist())
+        blocks = block_of(clusters.tolist()).astype(np.int64)
+        metrics = [*_classified(vectors, model, blocks, settings.confidence)]
+        human, other = (moment_sums(vectors[own], blocks[own]) for own in (~model, model))
+        fewest = min(len(np.unique(clusters[own])) for own in (~model, model))
+        floors = human_floors(human, len(np.unique(clusters[~model])), seed=settings.seed)
+        metrics += frechet_metrics(
+            human, other, fewest, floors, confidence=settings.confidence, seed=settings.seed
+        )
+        row = {"model": key[0].as_py(), "metrics": [metric_row(metric) for metric in metrics]}
+        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+
+    return run
+
+
+def _classified(
+    vectors: NDArray[np.float32], model: NDArray[np.bool_], blocks: NDArray[np.int64],
+    confidence: float,
+) -> Iterator[Metric]:  # fmt: skip
+    found = classify(vectors, model, blocks, confidence=confidence)
+    nan = float("nan")
+    for name, share in (("c2st_accuracy", found.accuracy), ("c2st_auc", found.area)):
+        inference = Inference(
+            share.std_error, share.low, share.high, found.p_value, nan, nan, found.blocks
+        )
+        yield Metric(name, share.value, "share", inference)
+        if name == "c2st_accuracy":
+            bound = replace(
+                inference, std_error=2 * share.std_error, ci_low=2 * share.low - 1,
+                ci_high=2 * share.high - 1,
+            )  # fmt: skip
+            yield Metric("c2st_tv_bound", found.variation, "share", bound)
