@@ -115,6 +115,23 @@ PARTIAL_PAIRS = pa.schema(
 )
 
 _F8, _I8 = pa.float64(), pa.int64()
+_METRICS = pa.list_(
+    pa.struct(
+        [
+            ("metric", pa.string()),
+            ("value", _F8),
+            ("unit", pa.string()),
+            ("std_error", _F8),
+            ("ci_low", _F8),
+            ("ci_high", _F8),
+            ("p_value", _F8),
+            ("floor", _F8),
+            ("mde", _F8),
+            ("blocks", pa.int32()),
+        ]
+    )
+)
+
 COMPARED = pa.schema(
     [
         ("model", pa.string()),
@@ -125,25 +142,7 @@ COMPARED = pa.schema(
         ("tokens_human", _I8),
         ("tokens_model", _I8),
         ("remainder", _F8),
-        (
-            "metrics",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("metric", pa.string()),
-                        ("value", _F8),
-                        ("unit", pa.string()),
-                        ("std_error", _F8),
-                        ("ci_low", _F8),
-                        ("ci_high", _F8),
-                        ("p_value", _F8),
-                        ("floor", _F8),
-                        ("mde", _F8),
-                        ("blocks", pa.int32()),
-                    ]
-                )
-            ),
-        ),
+        ("metrics", _METRICS),
         (
             "ngrams",
             pa.list_(
@@ -176,6 +175,17 @@ COMPARED = pa.schema(
                 )
             ),
         ),
+    ]
+)
+
+
+COMPARED_CLOUDS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("metrics", _METRICS),
     ]
 )
 

@@ -154,7 +154,7 @@ def _finishing(
             "tokens_human": int(human_totals["tokens"].sum()),
             "tokens_model": int(model_totals["tokens"].sum()),
             "remainder": found.remainder,
-            "metrics": [_metric(metric) for metric in found.metrics],
+            "metrics": [metric_row(metric) for metric in found.metrics],
             "ngrams": _rows(found.listed),
             "ratios": _rows(found.common),
         }
@@ -163,7 +163,8 @@ def _finishing(
     return run
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def metric_row(metric: Metric) -> dict[str, Any]:
+    """As in the lists of schema.COMPARED."""
     found: Inference = metric.inference
     return {
         "metric": metric.name, "value": metric.value, "unit": metric.unit,
