@@ -109,10 +109,8 @@ def stratified(
         "mmd_squared_stratified", value, UNIT,
         _inferred([squared.stratified_gram(coarse, shares)], value, arguments),
     )  # fmt: skip
-    value = sum(
-        w * squared.between_documents(*sides, paired=paired)
-        for w, sides in zip(shares, strata, strict=True)
-    )
+    each = [squared.between_documents(*sides, paired=paired) for sides in strata]
+    value = float(np.dot(shares, each))
     grams = [squared.gram(*sides) for sides in coarse]
     within = Metric(
         "mmd_squared_within", value, UNIT, _inferred(grams, value, arguments, shares)

@@ -117,14 +117,14 @@ def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSes
     own, found = rows(), []
     for partitions in (1, 13):
         vectors = spark.createDataFrame(table(own)).repartition(partitions)
-        found.append(clouds.pilot(vectors, Mmd(pilot=30)))
+        found.append(clouds.pilot(vectors, Mmd(pilot=30)).vectors)
     assert np.array_equal(found[0], found[1])
     assert found[0].shape == (30 + 30 + 9, DIM)
     by_vector = {r["vector"].tobytes(): r for r in own}
     chosen = [by_vector[row.tobytes()] for row in found[0]]
     clusters = [(r["corpus"], r["cluster"]) for r in chosen]
     assert len(set(clusters)) == len(clusters)
-    other = clouds.pilot(spark.createDataFrame(table(own)), Mmd(pilot=30, seed=1))
+    other = clouds.pilot(spark.createDataFrame(table(own)), Mmd(pilot=30, seed=1)).vectors
     assert not np.array_equal(found[0], other)
 
 
@@ -133,7 +133,7 @@ def test_what_is_frozen(spark: SparkSession) -> None:
 
     vectors = spark.createDataFrame(table(rows()))
     of = clouds.statistic(vectors, Mmd(features=64, pilot=50, seed=3), "embedder")
-    sample = clouds.pilot(vectors, Mmd(pilot=50, seed=3))
+    sample = clouds.pilot(vectors, Mmd(pilot=50, seed=3)).vectors
     frozen = Frequencies(dim=DIM, sigma=median_distance(sample), least=64, seed=3)
     assert of == FeatureSums(frequencies=frozen, vectors="embedder")
     fixed = clouds.statistic(vectors, Mmd(bandwidth=0.5))
