@@ -21,8 +21,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.distances.copies import NEAR, nearest, overlap
+from dftspark.errors import InputError
 from dftspark.features.tokens import one_line
 from dftspark.inference.proportions import ClusterSums
+from dftspark.spark.regions import matrix
 
 _EXCERPT = 240
 _COMPARED = 100_000  # characters of a text whose phrases are compared
@@ -39,13 +41,17 @@ class HumanSide:
 
 
 def human_side(documents: DataFrame, name: str) -> HumanSide:
-    """Collects the human vectors, (corpus, cluster, doc_id, vector, ...), to the driver."""
+    """Collects the human vectors, (corpus, cluster, doc_id, vector, ...), to the driver.
+
+    Raises InputError where there is none.
+    """
     own = documents.where(F.col("corpus") == name).select("doc_id", "cluster", "vector")
     table = own.toArrow().sort_by("doc_id").combine_chunks()
-    vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    if not table.num_rows:
+        raise InputError(f"corpus {name!r} has no document with a vector; look at the rejects")
     columns = [np.array(table[c].to_pylist(), str) for c in ("doc_id", "cluster")]
-    rows = vectors.reshape(table.num_rows, -1) if table.num_rows else np.empty((0, 1), np.float32)
-    return HumanSide(name, rows, *columns)
+    vectors = table["vector"].combine_chunks()
+    return HumanSide(name, matrix(vectors, len(vectors[0])), *columns)
 
 
 def neighbors(documents: DataFrame, human: HumanSide) -> DataFrame:
@@ -121,8 +127,7 @@ def _searching(
 
 def _found(batch: pa.RecordBatch, human: HumanSide) -> pa.RecordBatch:
     """All documents of `batch` are human, or none is."""
-    dim = human.vectors.shape[1]
-    vectors = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+    vectors = matrix(batch["vector"], human.vectors.shape[1])
     clusters = np.array(batch["cluster"].to_pylist(), str)
     ours = batch["corpus"][0].as_py() == human.name
     rows, cosines = nearest(vectors, human.vectors, (clusters, human.clusters) if ours else None)

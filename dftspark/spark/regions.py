@@ -25,6 +25,7 @@ from dftspark import schema
 from dftspark.corpus.blocks import block_of
 from dftspark.distances.region_labels import label_terms, token_counts
 from dftspark.distances.witness import HUMAN, MODEL, Witness
+from dftspark.errors import ShapeError
 from dftspark.features.hashing import digest64
 from dftspark.features.regions import Regions
 from dftspark.features.tokens import one_line
@@ -165,6 +166,17 @@ def _near(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]]:
     return [[row for row in own if row["region"] == region] for region in range(count)]
 
 
+def matrix(column: pa.Array[Any], dim: int) -> NDArray[np.float32]:
+    """`(B, dim)` of a column of lists. Raises ShapeError for nulls and lists of another length."""
+    values = column.flatten()
+    if column.null_count or values.null_count or len(values) != dim * len(column):
+        raise ShapeError(
+            f"{len(column)} vectors have {len(values) - values.null_count} coordinates, expected "
+            f"{dim} each; leave out documents without a vector, and embed all with one model"
+        )
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.float32).reshape(-1, dim)
+
+
 # --- in the tasks -------------------------------------------------------------------------------
 
 
@@ -209,8 +221,7 @@ def _score(
     of: SecondPass,
     held: dict[tuple[str, str], _Held],
 ) -> None:
-    dim = of.regions.centroids.shape[1]
-    vectors = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+    vectors = matrix(batch["vector"], of.regions.centroids.shape[1])
     ids = np.array(batch["doc_id"].to_pylist(), str)
     blocks = block_of(batch["cluster"]).astype(np.int64)
     nearest, distances = of.regions.assign(vectors)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dftspark import schema
+from dftspark.errors import InputError
 from dftspark.inference.proportions import ClusterSums
 from dftspark.lenses.copies import copy_metrics
 
@@ -52,6 +53,8 @@ def test_planted_copies(spark: SparkSession) -> None:
         found = neighbors(own, human_side(own, "human"))
         assert found.schema.names == schema.NEIGHBORS.names
         seen.append((cluster_sums(found), pairs(found, own, "human", "run", "")))
+    with pytest.raises(InputError, match="corpus 'nobody' has no document with a vector"):
+        human_side(documents(spark, 1, 2), "nobody")
     (sums, table), again = seen
     assert again[0] == sums
     assert again[1].equals(table)
