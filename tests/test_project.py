@@ -76,8 +76,9 @@ def test_shipped_configurations_are_valid(file: Path) -> None:
         Audit.load(file)
 
 
-def test_spark_defaults_are_keys_and_values() -> None:
-    text = (ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", ["spark-defaults.conf", "spark-gpu.conf"])
+def test_spark_settings_are_keys_and_values(file: str) -> None:
+    text = (ROOT / "conf" / file).read_text(encoding="utf-8")
     pairs = [line.split(None, 1) for line in text.splitlines() if line and line[0] != "#"]
     assert all(len(pair) == 2 and pair[0].startswith("spark.") for pair in pairs), pairs
     assert not [pair for pair in pairs if "#" in pair[1]], "a comment would be part of the value"

@@ -1,0 +1,208 @@
+"""Embedders side by side: documents a second, memory, and how each ranks the same models.
+
+    python benchmarks/embedders.py [--data FOLDER] [--store FOLDER] [--documents N]
+
+Speed is of one thread, in a process of its own, over the same texts; processor seconds, so that
+other work on the machine does not count. The ranking is by exact MMD squared (Gaussian kernel, the
+unbiased estimate, bandwidth the pooled median distance) between the human texts of a corpus and
+each model's. Vectors are kept in the store, so that a second run only measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dftspark.config import Embedding
+from dftspark.features import embedders, models
+from dftspark.vectors import VectorStore, key_of
+
+EMBEDDERS: dict[str, dict[str, Any]] = {
+    "all-MiniLM-L6-v2": {},
+    "the same, bfloat16": {"precision": "bfloat16"},
+    "the same, windows": {"long_documents": "windows"},
+    "the same, 128 tokens": {"max_tokens": 128},
+    "static": {"embedder": "static"},
+}
+# Four hours of one core would rank all of them on all texts.
+RANKED = ("all-MiniLM-L6-v2", "the same, bfloat16", "static")
+CORPORA = ("outfox", "fdg", "biscope")
+MOST = 1_000  # documents a model, by the order of the key: any order but the file's
+PILOT = 1_000
+
+
+def texts_of(data: Path, corpus: str) -> dict[str, list[str]]:
+    """By model; '' is human. Of biscope's essays there is no human side."""
+    table = pq.read_table(data / f"{corpus}.parquet", columns=["model", "domain", "text"])
+    table = table.filter(pc.not_equal(table["domain"], "essay")) if corpus == "biscope" else table
+    found: dict[str, list[str]] = {}
+    for row in table.to_pylist():
+        found.setdefault(row["model"] or "", []).append(row["text"])
+    return {name: sorted(own, key=key_of)[:MOST] for name, own in sorted(found.items())}
+
+
+# --- speed --------------------------------------------------------------------------------------
+
+
+def speed(settings: Embedding, texts: list[str]) -> dict[str, float]:
+    """Of this process, which does nothing else."""
+    started = time.process_time()
+    embedder = loaded(settings)
+    embedder.encode(texts[:16])
+    ready = time.process_time()
+    embedder.encode(texts)
+    return {
+        "load_s": ready - started,
+        "cpu_s": time.process_time() - ready,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def loaded(settings: Embedding) -> embedders.Embedder:
+    return embedders.load(settings, models.recipe(settings, "cpu"), "cpu", threads=1)
+
+
+def measured(name: str, data: Path, count: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--data", str(data), "--documents", str(count)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "--one", name], env=environment, capture_output=True, text=True, check=True
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def mixed(data: Path, count: int) -> list[str]:
+    """The same share of each corpus and model, as many as there are."""
+    everything = [text for corpus in CORPORA for own in texts_of(data, corpus).values()
+                  for text in own]  # fmt: skip
+    return sorted(everything, key=key_of)[:count]
+
+
+# --- ranking ------------------------------------------------------------------------------------
+
+
+def vectors_of(settings: Embedding, texts: list[str], root: str) -> NDArray[np.float32]:
+    """From the store, which is given what it lacks."""
+    recipe = models.recipe(settings, "cpu")
+    store = VectorStore.of(root, recipe)
+    store.describe(recipe)
+    known = stored(store)
+    missing = {key_of(text): text for text in texts if key_of(text) not in known}
+    keys = sorted(missing)
+    for start in range(0, len(keys), 512):
+        some = keys[start : start + 512]
+        found = loaded(settings).encode([missing[key] for key in some])
+        store.add(some, found.vectors, found.problems)
+        known |= dict(zip(some, found.vectors, strict=True))
+    return np.stack([known[key_of(text)] for text in texts])
+
+
+def stored(store: VectorStore) -> dict[bytes, NDArray[np.float32]]:
+    found: dict[bytes, NDArray[np.float32]] = {}
+    for name in sorted(store.files()):
+        table = pq.read_table(Path(store.folder.path) / name)
+        vectors = table["vector"].combine_chunks().values.to_numpy().reshape(len(table), -1)
+        found |= dict(zip(table["key"].to_pylist(), vectors, strict=True))
+    return found
+
+
+def squared_distances(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    found = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+    return np.asarray(np.maximum(found, 0), np.float64)
+
+
+def mmd_squared(x: NDArray[Any], y: NDArray[Any], variance: float) -> float:
+    def kernel(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+        return np.exp(-squared_distances(a, b) / (2 * variance))
+
+    n, m = len(x), len(y)
+    within_x = (kernel(x, x).sum() - n) / (n * (n - 1))
+    within_y = (kernel(y, y).sum() - m) / (m * (m - 1))
+    return float(within_x + within_y - 2 * kernel(x, y).mean())
+
+
+def ranking(settings: Embedding, texts: dict[str, list[str]], root: str) -> dict[str, float]:
+    """MMD squared of each model from human, and of two halves of the human texts as ''."""
+    flat = vectors_of(settings, [text for own in texts.values() for text in own], root)
+    ends = np.cumsum([len(own) for own in texts.values()])[:-1]
+    vectors = dict(zip(texts, np.split(flat.astype(np.float64), ends), strict=True))
+    chosen = np.random.default_rng(0).permutation(len(flat))[:PILOT]
+    pilot = squared_distances(flat[chosen].astype(np.float64), flat[chosen].astype(np.float64))
+    variance = float(np.median(pilot[np.triu_indices(len(chosen), 1)]))
+    human = vectors.pop("")
+    half = len(human) // 2
+    found = {name: mmd_squared(human, own, variance) for name, own in vectors.items()}
+    return {"": mmd_squared(human[:half], human[half:], variance), **found}
+
+
+def turned(left: list[str], right: list[str]) -> int:
+    """Pairs of models that stand in another order."""
+    place = {name: i for i, name in enumerate(right)}
+    return sum(place[a] > place[b] for i, a in enumerate(left) for b in left[i + 1 :])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=beside)
+    parser.add_argument("--store", default="build/embeddings")
+    parser.add_argument("--documents", type=int, default=400)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        sys.exit(f"the reference corpora are not in {args.data}; --data names their folder")
+    if args.one:
+        settings = Embedding.model_validate(EMBEDDERS[args.one])
+        print(json.dumps(speed(settings, mixed(args.data, args.documents))))
+        return
+    sizes = [len(text.encode()) for text in mixed(args.data, args.documents)]
+    print(f"{len(sizes)} texts, {np.mean(sizes):,.0f} bytes on average, one thread")
+    print(f"{'embedder':<24}{'texts/CPU s':>12}{'load s':>8}{'peak MiB':>10}")
+    for name in EMBEDDERS:
+        told = measured(name, args.data, args.documents)
+        rate = len(sizes) / told["cpu_s"]
+        print(
+            f"{name:<24}{rate:>12,.1f}{told['load_s']:>8.1f}{told['peak_mb']:>10,.0f}", flush=True
+        )
+    for corpus in CORPORA:
+        texts = texts_of(args.data, corpus)
+        found = {
+            name: ranking(Embedding.model_validate(EMBEDDERS[name]), texts, args.store)
+            for name in RANKED
+        }
+        report(corpus, found)
+
+
+def report(corpus: str, found: dict[str, dict[str, float]]) -> None:
+    orders = {
+        name: sorted((m for m in own if m), key=lambda m, own=own: own[m])  # type: ignore[misc]
+        for name, own in found.items()
+    }
+    first = orders[RANKED[0]]
+    print(f"\n{corpus}: MMD squared from human, times 1,000, nearest first")
+    print(f"{'':<26}" + "".join(f"{name:>20}" for name in RANKED))
+    for model in ["", *first]:
+        shown = "".join(f"{1000 * found[name][model]:>20.2f}" for name in RANKED)
+        print(f"{model or 'human against human':<26}{shown}")
+    pairs = len(first) * (len(first) - 1) // 2
+    for name in RANKED[1:]:
+        print(
+            f"{name}: {turned(first, orders[name])} of {pairs} pairs in another order", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
