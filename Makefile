@@ -9,12 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 EXTRAS ?= spark,embed,judge,report,dev
+OLDEST ?= 4.1.0
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-with-$(notdir $(PYTHON))
 SOURCES = $(foreach d,dftspark jobs benchmarks tests,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
-.PHONY: help demo test test-fast test-slow lint format bench dist minimal constraints clean python-ok
+.PHONY: help demo test test-fast test-slow test-oldest lint format bench dist minimal constraints clean python-ok
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -32,6 +33,10 @@ test-fast: $(STAMP) ## the tests that need no Spark, no reference corpora and no
 
 test-slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-oldest: $(STAMP) ## the Spark tests on the oldest Spark of the declared range
+	$(BIN)/python -m pip install -q --upgrade --no-deps --target build/oldest "pyspark==$(OLDEST)"
+	PYTHONPATH="$(CURDIR)/build/oldest" $(BIN)/python -m pytest tests/spark $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ def environment(**more: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT)]).strip(":"),
         "DFTSPARK_DEBUG": "",
         **more,
     }
