@@ -89,7 +89,7 @@ FEATURE_SUMS = pa.schema(
 )
 
 # What the second pass over the vectors finds: sums of a corpus under the witness of a model, and
-# documents of a list. `kind` is sums, model_like, human_like, near or sample; of the last two,
+# documents of a list. `kind` is sums, model_like, human_like, typical or sample; of the last two,
 # which hold for every pair, `model` is empty.
 REGION_PASS = pa.schema(
     [
@@ -342,8 +342,8 @@ REGIONS = _table(
     ("documents_human", pa.int64(), "human documents in it"),
     ("documents_model", pa.int64(), "model documents in it"),
     ("label", pa.list_(pa.string()), "its most distinctive words against other regions"),
-    ("exemplars_human", pa.list_(pa.string()), "excerpts of human documents nearest its center"),
-    ("exemplars_model", pa.list_(pa.string()), "excerpts of model documents nearest its center"),
+    ("exemplars_human", pa.list_(pa.string()), "excerpts of human documents most clearly in it"),
+    ("exemplars_model", pa.list_(pa.string()), "excerpts of model documents most clearly in it"),
     ("exemplars_human_id", pa.list_(pa.string()), "doc_id of those documents"),
     ("exemplars_model_id", pa.list_(pa.string()), "doc_id of those documents"),
     ("fingerprint", pa.string(), "the frozen regions: centroids, pilot, seed, embedder"),

@@ -31,7 +31,7 @@ _LONGEST = 2.0**52 / 3  # of a vector's squared length in units: all sums stay b
 class Regions:
     """Frozen regions. States and shares of unlike fingerprints neither merge nor compare.
 
-    centroids  (k, d) float32
+    centroids  (k, d) float32, k at least 2
     seed       of the fit
     pilot      digest of the vectors it was fitted on, whatever their order
     text       fingerprint of the embedder
@@ -58,12 +58,14 @@ class Regions:
     def assign(
         self, vectors: NDArray[np.floating[Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Nearest centroid `(B,)`, of equally near ones the first, and the distance `(B,)` to it.
+        """Region `(B,)` of the nearest centroid, of equally near ones the first, and margin `(B,)`.
 
-        Vectors and centroids are rounded to whole numbers so small that float64 holds every
-        partial sum of their products: region and distance are the same in any batch, on any
-        processor. Raises ShapeError for another width, InputError for vectors that are not
-        finite, or some hundred times as long as the centroids.
+        The margin is the squared distance to the second nearest centroid less that to the
+        nearest, at least 0: how clearly a document belongs to its region. Vectors and centroids
+        are rounded to whole numbers so small that float64 holds every partial sum of their
+        products: both are the same in any batch, on any processor. Raises ShapeError for another
+        width, InputError for vectors that are not finite, or some hundred times as long as the
+        centroids.
         """
         dim = self.centroids.shape[1]
         if vectors.ndim != 2 or vectors.shape[1] != dim:
@@ -73,7 +75,7 @@ class Regions:
         centers = np.rint(self.centroids.astype(np.float64) / unit)
         squares = (centers**2).sum(axis=1)
         regions = np.empty(len(vectors), np.int64)
-        distances = np.empty(len(vectors), np.float64)
+        margins = np.empty(len(vectors), np.float64)
         for start in range(0, len(vectors), _CHUNK):
             rows = slice(start, start + _CHUNK)
             whole = np.rint(vectors[rows].astype(np.float64) / unit)
@@ -87,9 +89,9 @@ class Regions:
                 )
             scores = squares - 2 * (whole @ centers.T)
             regions[rows] = scores.argmin(axis=1)
-            nearest = lengths + scores.min(axis=1)
-            distances[rows] = np.sqrt(nearest) * unit
-        return regions, distances
+            least = np.partition(scores, 1, axis=1)
+            margins[rows] = (least[:, 1] - least[:, 0]) * unit**2
+        return regions, margins
 
 
 def region_count(human: int, model: int, pilot: int) -> int:
@@ -119,9 +121,10 @@ def fit_regions(
     if human.ndim != 2 or model.ndim != 2 or human.shape[1] != model.shape[1]:
         raise ShapeError(f"pilots have shapes {human.shape} and {model.shape}; give (n, d) twice")
     each = min(len(human), len(model))
-    if 2 * each < count:
+    if not 2 <= count <= 2 * each:
         raise ShapeError(
-            f"a pilot of {each} vectors a side has no {count} regions; ask for fewer, or give more"
+            f"a pilot of {each} vectors a side has no {count} regions; there are at least 2, and "
+            f"as many vectors as regions"
         )
     try:
         import faiss

@@ -38,7 +38,7 @@ EXCERPT = 240
 _SAMPLE = 2_000  # characters of a document that speaks for its region's label
 _TERMS = 6
 _CHUNK = 512
-_BY_REGION = ("near", "sample")
+_BY_REGION = ("typical", "sample")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class SecondPass:
         return [corpus] if corpus in self.witnesses else []
 
     def keeps(self, kind: str) -> int:
-        return {"near": self.exemplars, "sample": self.sampled}.get(kind, self.listed)
+        return {"typical": self.exemplars, "sample": self.sampled}.get(kind, self.listed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def regions(
     """schema.REGIONS; `blocks` are those behind the inference of each model's pair."""
     count, rows = of.regions.count, []
     labels = _labels(found, count)
-    near = {corpus: _near(found, corpus, count) for corpus in {of.human, *of.witnesses}}
+    typical = {corpus: _typical(found, corpus, count) for corpus in {of.human, *of.witnesses}}
     for model in sorted(of.witnesses):
         human_sums = found.sums.get((of.human, model), no_regions(count))
         model_sums = found.sums.get((model, model), no_regions(count))
@@ -122,8 +122,8 @@ def regions(
                 row[name] = float(getattr(table, name)[region])
             for side, corpus in (("human", of.human), ("model", model)):
                 row[f"documents_{side}"] = int(getattr(table, f"count_{side}")[region])
-                row[f"exemplars_{side}"] = [r["text"] for r in near[corpus][region]]
-                row[f"exemplars_{side}_id"] = [r["doc_id"] for r in near[corpus][region]]
+                row[f"exemplars_{side}"] = [r["text"] for r in typical[corpus][region]]
+                row[f"exemplars_{side}_id"] = [r["doc_id"] for r in typical[corpus][region]]
             rows.append({**_head(of, model, run_id, date), **row,
                          "fingerprint": of.regions.fingerprint})  # fmt: skip
     return pa.Table.from_pylist(rows, schema=schema.REGIONS)
@@ -161,8 +161,8 @@ def _labels(found: Found, count: int) -> list[list[str]]:
     return label_terms(*counted, _TERMS)
 
 
-def _near(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]]:
-    own = found.lists.get((corpus, "", "near"), [])
+def _typical(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]]:
+    own = found.lists.get((corpus, "", "typical"), [])
     return [[row for row in own if row["region"] == region] for region in range(count)]
 
 
@@ -224,10 +224,10 @@ def _score(
     vectors = matrix(batch["vector"], of.regions.centroids.shape[1])
     ids = np.array(batch["doc_id"].to_pylist(), str)
     blocks = block_of(batch["cluster"]).astype(np.int64)
-    nearest, distances = of.regions.assign(vectors)
+    nearest, margins = of.regions.assign(vectors)
     digests = np.array([digest64(i, "dftspark region label v1") >> 11 for i in ids], np.float64)
     shared = held.setdefault((corpus, ""), _Held(None, []))
-    for kind, values in (("near", distances), ("sample", digests)):
+    for kind, values in (("typical", -margins), ("sample", digests)):
         chosen = _first(nearest, values, ids, of.keeps(kind))
         shared.keep(of, _documents(batch, kind, chosen, nearest, values))
     side = HUMAN if corpus == of.human else MODEL
@@ -274,7 +274,7 @@ def _documents(
 
 
 def _cut(rows: list[dict[str, Any]], of: SecondPass) -> list[dict[str, Any]]:
-    """The head of every list: `near` and `sample` have one a region."""
+    """The head of every list: `typical` and `sample` have one a region."""
     lists: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in rows:
         key = (row["kind"], row["region"] if row["kind"] in _BY_REGION else -1)

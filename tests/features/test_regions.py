@@ -31,8 +31,8 @@ def test_finds_the_clusters_that_are_there() -> None:
     weights = np.array([0.1, 0.3, 0.05, 0.35, 0.2])
     human, model = mixture(rng, 400, centers, weights), mixture(rng, 400, centers, weights)
     found = fit_regions(human, model, count=5, seed=0)
-    _, distances = found.assign(np.concatenate([human, model]))
-    assert distances.max() < 0.8 * 6
+    _, margins = found.assign(np.concatenate([human, model]))
+    assert margins.min() > 0
     sizes = np.bincount(found.assign(np.concatenate([human, model]))[0])
     assert (np.diff(sizes) <= 0).all()
     nearest = np.linalg.norm(found.centroids[:, None] - centers, axis=2).argmin(axis=1)
@@ -70,16 +70,17 @@ def test_assignment_is_to_the_nearest() -> None:
     regions = Regions(rng.standard_normal((9, 4)).astype(np.float32), 0, "")
     points = rng.standard_normal((200, 4))
     distances = np.linalg.norm(points[:, None] - regions.centroids, axis=2)
-    got, reach = regions.assign(points)
+    got, margins = regions.assign(points)
     assert (got == distances.argmin(axis=1)).all()
-    np.testing.assert_allclose(reach, distances.min(axis=1), atol=1e-5)
+    nearest = np.sort(distances**2, axis=1)
+    np.testing.assert_allclose(margins, nearest[:, 1] - nearest[:, 0], atol=1e-4)
 
 
 def test_ties_go_to_the_first() -> None:
     centroids = np.array([[1.0, 0], [0, 1], [1, 0]], np.float32)
-    got, distances = Regions(centroids, 0, "").assign(np.array([[1.0, 1], [3, 0], [0, 0]]))
-    assert list(got) == [0, 0, 0]
-    np.testing.assert_allclose(distances, [1, 2, 1])
+    got, margins = Regions(centroids, 0, "").assign(np.array([[1.0, 1], [3, 0], [0, 0], [0, 2]]))
+    assert list(got) == [0, 0, 0, 1]
+    np.testing.assert_allclose(margins, [0, 0, 0, 4])
 
 
 def test_the_batch_does_not_matter() -> None:

@@ -162,9 +162,9 @@ def test_tables(passes: Any) -> None:
     total = float(region_parts(*columns).total.sum())
     assert sum(row["mass"] + row["within"] for row in rows) == pytest.approx(total, abs=1e-12)
     assert all(len(row["exemplars_human"]) <= 2 for row in rows)
-    distances = np.linalg.norm(own["human"]["vector"] - plan.regions.centroids[0], axis=1)
-    nearest = np.array(own["human"]["doc_id"])[distances.argmin()]
-    assert nearest in rows[0]["exemplars_human_id"]
+    cells, margins = plan.regions.assign(own["human"]["vector"])
+    clearest = np.where(cells == 0, margins, -1).argmax()
+    assert own["human"]["doc_id"][clearest] == rows[0]["exemplars_human_id"][0]
     assert "\n" not in rows[0]["exemplars_human"][0]
     listed = regions.witness(found, plan, "run", "2026-01-01")
     assert listed.schema == schema.WITNESS
