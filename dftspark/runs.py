@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.spark.documents import Documents
+    from dftspark.spark.embed import Plan
     from dftspark.vectors import VectorStore
 
 _PACKAGES = (
@@ -143,7 +144,7 @@ def embed(
     """
     making = _begin(spark, config, date, progress)
     read, counted = _read(making)
-    found = _embed(making, read)
+    _, found = _embed(making, read)
     rows = [{"run_id": making.writer.id, "date": making.date, **row, **_NONE} for row in counted]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
     return making.publish("embed", embedding=found)
@@ -194,8 +195,8 @@ def _read(making: _Making) -> tuple[Documents, list[dict[str, Any]]]:
     return read, counted
 
 
-def _embed(making: _Making, read: Documents) -> dict[str, Any]:
-    """What was embedded, for the manifest."""
+def _embed(making: _Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
+    """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
     from dftspark.spark import embed
 
     config = making.config
@@ -207,7 +208,7 @@ def _embed(making: _Making, read: Documents) -> dict[str, Any]:
         if without:
             making.reject(embed.problems(plan, read.kept))
         embed.check(plan, without, config)
-    return {
+    return plan, {
         "fingerprint": plan.recipe.fingerprint,
         "model": plan.recipe.model,
         "revision": plan.recipe.revision,
