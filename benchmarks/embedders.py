@@ -11,6 +11,7 @@ each model's. Vectors are kept in the store, so that a second run only measures.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -39,18 +40,24 @@ EMBEDDERS: dict[str, dict[str, Any]] = {
 # Four hours of one core would rank all of them on all texts.
 RANKED = ("all-MiniLM-L6-v2", "the same, bfloat16", "static")
 CORPORA = ("outfox", "fdg", "biscope")
-MOST = 1_000  # documents a model, by the order of the key: any order but the file's
+MOST = 1_000  # documents a model
 PILOT = 1_000
 
 
 def texts_of(data: Path, corpus: str) -> dict[str, list[str]]:
     """By model; '' is human. Of biscope's essays there is no human side."""
-    table = pq.read_table(data / f"{corpus}.parquet", columns=["model", "domain", "text"])
+    columns = ["doc_id", "prompt_id", "model", "domain", "text"]
+    table = pq.read_table(data / f"{corpus}.parquet", columns=columns)
     table = table.filter(pc.not_equal(table["domain"], "essay")) if corpus == "biscope" else table
     found: dict[str, list[str]] = {}
-    for row in table.to_pylist():
+    for row in sorted(table.to_pylist(), key=lambda row: (_turn(row["prompt_id"]), row["doc_id"])):
         found.setdefault(row["model"] or "", []).append(row["text"])
-    return {name: sorted(own, key=key_of)[:MOST] for name, own in sorted(found.items())}
+    return {name: own[:MOST] for name, own in sorted(found.items())}
+
+
+def _turn(prompt: str) -> bytes:
+    """Models then have the same prompts, as far as they have them."""
+    return hashlib.blake2b(prompt.encode(), digest_size=8).digest()
 
 
 # --- speed --------------------------------------------------------------------------------------

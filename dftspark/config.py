@@ -8,7 +8,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from dftspark.errors import ConfigError
 
@@ -138,6 +146,14 @@ class Ngrams(Frozen):
         return value
 
 
+_NUMBER_OR_WORD = {
+    "sample": (100, "all"),
+    "max_tokens": (16, "auto"),
+    "batch_tokens": (256, "auto"),
+    "threads": (1, "auto"),
+}
+
+
 class Embedding(Frozen):
     """How documents become vectors. What changes a vector is part of its fingerprint."""
 
@@ -149,7 +165,7 @@ class Embedding(Frozen):
         "sentence-transformers model, the same on every executor, or its name on the Hugging Face "
         "hub",
     )
-    revision: str | None = Field(None, description="commit, tag or branch of a model of the hub")
+    revision: str = Field("main", description="commit, tag or branch of a model of the hub")
     download: bool = Field(
         False, description="fetch a model of the hub that is not in the cache; needs the network"
     )
@@ -161,8 +177,8 @@ class Embedding(Frozen):
     long_documents: Literal["truncate", "windows"] = Field(
         "truncate", description="a longer document: its beginning, or the mean over its windows"
     )
-    max_tokens: Annotated[int | None, Field(ge=16)] = Field(
-        None, description="tokens that are read at once; not set: as many as the model says"
+    max_tokens: int | Literal["auto"] = Field(
+        "auto", description="tokens that are read at once; auto: as many as the model says"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: the GPU that Spark gives a task, else the CPU"
@@ -172,34 +188,33 @@ class Embedding(Frozen):
         description="auto: float32 on a CPU; on a GPU as published where that is half precision, "
         "else float16. Name one where CPU and GPU jobs share a store",
     )
-    batch_tokens: Annotated[int | None, Field(ge=256)] = Field(
-        None,
-        description="tokens in a batch, padding included, halved where memory runs out; not set: "
+    batch_tokens: int | Literal["auto"] = Field(
+        "auto",
+        description="tokens in a batch, padding included, halved where memory runs out; auto: "
         "8,192 on a CPU, 65,536 on a GPU",
     )
-    threads: Annotated[int | None, Field(ge=1)] = Field(
-        None, description="of a task; not set: as many as spark.task.cpus"
+    threads: int | Literal["auto"] = Field(
+        "auto", description="of a task; auto: as many as spark.task.cpus"
     )
     store: str | None = Field(
         None,
-        description="folder or URI that keeps vectors for later runs; not set: `embeddings` in "
-        "`out`",
+        description="folder or URI that keeps vectors for later runs, else `embeddings` in `out`",
     )
 
-    @field_validator("sample", mode="before")
+    @field_validator("sample", "max_tokens", "batch_tokens", "threads", mode="before")
     @classmethod
-    def _number_or_all(cls, value: Any) -> Any:
-        counts = isinstance(value, int) and not isinstance(value, bool) and value >= 100
-        if value != "all" and not counts:
-            raise ValueError(
-                f"sample is a number of documents from 100 on, or 'all', got {value!r}"
-            )
+    def _number_or_word(cls, value: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name)
+        least, word = _NUMBER_OR_WORD[name]
+        counts = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        if value != word and not counts:
+            raise ValueError(f"{name} is a number from {least} on, or {word!r}, got {value!r}")
         return value
 
     @model_validator(mode="after")
     def _of_the_hub(self) -> Embedding:
         own = self.embedder in ("all-MiniLM-L6-v2", "static")
-        if own and (self.revision is not None or self.download):
+        if own and (self.revision != "main" or self.download):
             raise ValueError(
                 f"revision and download go with a model of the hub; {self.embedder!r} comes with "
                 f"the extra `embed`"

@@ -383,5 +383,9 @@ TABLES = {
     "metrics": METRICS,
     "ngrams": NGRAMS,
     "document_ratios": DOCUMENT_RATIOS,
+    "regions": REGIONS,
+    "witness": WITNESS,
+    "copies": COPIES,
     "rejects": REJECTS,
 }
+CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone

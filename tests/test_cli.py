@@ -19,14 +19,14 @@ import pyarrow as pa
 import pytest
 
 from dftspark import cli, request, schema
-from dftspark.config import Audit
+from dftspark.config import Audit, Embedding
 from dftspark.errors import CheckFailed, ConfigError, InputError
 from dftspark.report.progress import Bars, Lines, Silent, progress
 from dftspark.store import Run, RunWriter, open_run, runs
 from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["demo", "audit", "profile", "compare", "runs", "show", "doctor", "init"]
+COMMANDS = ["demo", "audit", "profile", "embed", "compare", "runs", "show", "doctor", "init"]
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -291,6 +291,8 @@ def test_the_template_has_every_setting_at_its_default() -> None:
                          ("ngrams", config.ngrams), ("inference", config.inference)):  # fmt: skip
         assert model == type(model)()
         assert set(document[group]) == set(type(model).model_fields)
+    assert set(document["embedding"]) == set(type(config.embedding).model_fields)
+    assert config.embedding.model_copy(update={"store": None}) == Embedding()
     human = config.corpora["human"]
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)

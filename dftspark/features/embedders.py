@@ -215,7 +215,7 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
     if recipe.max_tokens is not None:
         _set_length(model, recipe.max_tokens)
     kind = device.partition(":")[0]
-    budget = settings.batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
+    budget = BATCH_TOKENS[kind] if settings.batch_tokens == "auto" else settings.batch_tokens
     return Embedder(model, device, budget, recipe.long_documents)
 
 

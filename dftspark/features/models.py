@@ -23,7 +23,7 @@ PACKAGED = "all-MiniLM-L6-v2"
 STATIC = "static"
 
 _INSTALL = "pip install 'dftspark[embed]'"
-_LIBRARIES = ("sentence-transformers", "transformers", "tokenizers")
+_LIBRARIES = ("sentence-transformers", "transformers")
 # Weights are read from safetensors alone: the other formats can carry code.
 _NEVER_READ = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.gguf")
 _SAYS_NOTHING = ("README*", "LICENSE*", "*.md", "*.png", "*.pdf", *_NEVER_READ)
@@ -73,7 +73,7 @@ def recipe(settings: Embedding, device: str) -> Recipe:
         model=settings.embedder,
         revision=folder.name if _on_hub(settings.embedder) else "",
         digest=digest_of(folder) if settings.embedder != STATIC else static_embedder.digest(folder),
-        max_tokens=settings.max_tokens,
+        max_tokens=None if settings.max_tokens == "auto" else settings.max_tokens,
         long_documents=settings.long_documents,
         precision=_precision(settings, device, folder),
         libraries=_libraries(),
@@ -82,7 +82,7 @@ def recipe(settings: Embedding, device: str) -> Recipe:
 
 def pinned(settings: Embedding, found: Recipe) -> Embedding:
     """The settings with the revision that the driver found, for a worker to load the same."""
-    return settings.model_copy(update={"revision": found.revision or None})
+    return settings.model_copy(update={"revision": found.revision or "main"})
 
 
 def folder_of(settings: Embedding) -> Path:
@@ -196,9 +196,8 @@ def _libraries() -> str:
     found = []
     for name in _LIBRARIES:
         try:
-            version = metadata.version(name).split(".")
+            version = metadata.version(name).partition(".")[0]
         except metadata.PackageNotFoundError as error:
             raise EnvironmentProblem(f"{name} is not installed: {_INSTALL}") from error
-        # A release before 1.0 may break with its second number.
-        found.append(f"{name} {'.'.join(version[: 2 if version[0] == '0' else 1])}")
+        found.append(f"{name} {version}")
     return ", ".join(found)

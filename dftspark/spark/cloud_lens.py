@@ -123,10 +123,13 @@ def _state(stored: DataFrame, of: FeatureSums, corpus: str) -> FeatureState:
 
 
 def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: bool) -> Witness:
+    """The one whose scores add up to the reported MMD squared, centered as that is."""
     kernel = of.frequencies.kernels.index(DEFAULT)
+    sums = [state.block_sums(kernel) for state in (human, model)]
+    sizes = [state.documents.astype(np.float64) for state in (human, model)]
+    center = sum(s.sum(axis=0) / n.sum() for s, n in zip(sums, sizes, strict=True)) / 2
     form = without_block_difference if paired else without_block
-    sizes = (state.documents.astype(np.float64) for state in (human, model))
-    return form(human.block_sums(kernel), model.block_sums(kernel), *sizes)
+    return form(*sums, *sizes, center=np.asarray(center))
 
 
 def _regions(

@@ -348,8 +348,10 @@ def _pieces(
 
 
 def _threads(settings: Embedding) -> int:
+    if settings.threads != "auto":
+        return settings.threads
     context = TaskContext.get()
-    return settings.threads or (context.cpus() if context is not None else 1)
+    return context.cpus() if context is not None else 1
 
 
 _tied: list[str] = []  # the address of this process's GPU

