@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
     from dftspark.spark.documents import Documents
     from dftspark.spark.embed import Plan
-<<<<<<< HEAD
     from dftspark.stats.feature_sums import FeatureSums
-=======
->>>>>>> embed
     from dftspark.vectors import VectorStore
 
 _PACKAGES = (
@@ -214,7 +211,6 @@ def _read(making: _Making) -> tuple[Documents, list[dict[str, Any]]]:
     return read, counted
 
 
-<<<<<<< HEAD
 @dataclass(frozen=True)
 class _Clouds:
     """Feature sums of all corpora; documents with their vectors where the run has read them."""
@@ -255,11 +251,7 @@ def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> _Clouds
 
 
 def _embed(making: _Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
-    """What was embedded, and that for the manifest."""
-=======
-def _embed(making: _Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
     """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
->>>>>>> embed
     from dftspark.spark import embed
 
     config = making.config

@@ -24,7 +24,7 @@ from dftspark.distances.copies import NEAR, nearest, overlap
 from dftspark.errors import InputError
 from dftspark.features.tokens import one_line
 from dftspark.inference.proportions import ClusterSums
-from dftspark.spark.regions import matrix
+from dftspark.spark.clouds import matrix
 
 _EXCERPT = 240
 _COMPARED = 100_000  # characters of a text whose phrases are compared

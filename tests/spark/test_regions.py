@@ -131,7 +131,7 @@ def test_sums_equal_numpy(passes: Any) -> None:
 
 @pytest.mark.parametrize("column", [[[1.0, 2], None], [[1.0, 2], [3.0]], [[1.0, 2, 3, 4]]])
 def test_unfit_vectors_are_named(column: list[Any]) -> None:
-    from dftspark.spark.regions import matrix
+    from dftspark.spark.clouds import matrix
 
     for kind in (pa.list_(pa.float32()), pa.large_list(pa.float32())):
         with pytest.raises(ShapeError, match="expected 2 each"):
