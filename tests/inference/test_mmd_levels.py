@@ -118,10 +118,11 @@ def rejected(
 @pytest.mark.parametrize("draws", [300, pytest.param(4_000, marks=SLOW)])
 def test_unbiased(draws: int) -> None:
     """A4: n = 60, m = 90, d = 16, s2 = 32, |mu| = 1: mean .0179763, V-statistic .02865."""
-    of, rng = statistic(16, 32, 2048 if draws > 1_000 else 256), np.random.default_rng(31)
+    least, worst = (2048, 0.02) if draws > 1_000 else (256, 0.05)
+    of, rng = statistic(16, 32, least), np.random.default_rng(31)
     truth = population(of.frequencies, 1.0)
     assert closed_form(16, 32, 1.0) == pytest.approx(0.01797629, rel=1e-6)
-    assert truth == pytest.approx(0.0179763, rel=0.02)
+    assert truth == pytest.approx(0.0179763, rel=worst)
     found, plug_in = [], []
     for _ in range(draws):
         phi = [_phi(of, normal(rng, 60, 16)), _phi(of, normal(rng, 90, 16, 1.0))]
@@ -131,7 +132,7 @@ def test_unbiased(draws: int) -> None:
     error = np.std(found) / np.sqrt(draws)
     say(f"A4 mean {np.mean(found):.7f} +- {error:.7f}, V {np.mean(plug_in):.5f}, {draws} draws")
     assert np.mean(found) == pytest.approx(truth, abs=4 * error)
-    assert np.mean(plug_in) == pytest.approx(0.02865, abs=4 * error + 0.02 * truth)
+    assert np.mean(plug_in) == pytest.approx(0.02865, abs=4 * error + worst * truth)
 
 
 def _phi(of: FeatureSums, x: Floats) -> Floats:
