@@ -18,7 +18,7 @@ BINS = 16
 
 
 def test(human: np.ndarray, model: np.ndarray, sigma: float, permutations: int, seed: int):  # type: ignore[no-untyped-def]
-    """(value, p, whether it rejects at .05); the value holds the noise of finite samples."""
+    """(its statistic, p, whether it rejects at .05)."""
     level = max(0, min(4, int(np.log2(len(human) / BINS) / 2) - 1))
     found = ctt.ctt(
         np.ascontiguousarray(human, np.float64), np.ascontiguousarray(model, np.float64), level,

@@ -239,8 +239,8 @@ class Mmd(Frozen):
     features: Annotated[int, Field(ge=64, le=65_536)] = Field(
         2048, description="frequencies, at least; the next multiple of the vectors' width is taken"
     )
-    bandwidth: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="sigma; without it the pilot's median distance. Set it to compare runs"
+    bandwidth: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="sigma; 0: the median distance of the pilot. Set it to compare runs"
     )
     pilot: Annotated[int, Field(ge=20, le=10_000)] = Field(
         1_000, description="documents of each corpus behind the median distance"

@@ -288,7 +288,8 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     config = Audit.parse(tomllib.loads(opened), "the template with every setting on")
     document = tomllib.loads(opened)
     for group, model in (("cleaning", config.cleaning), ("tokens", config.tokens),
-                         ("ngrams", config.ngrams), ("inference", config.inference)):  # fmt: skip
+                         ("ngrams", config.ngrams), ("mmd", config.mmd),
+                         ("inference", config.inference)):  # fmt: skip
         assert model == type(model)()
         assert set(document[group]) == set(type(model).model_fields)
     assert set(document["embedding"]) == set(type(config.embedding).model_fields)

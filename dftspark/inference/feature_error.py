@@ -33,10 +33,9 @@ def by_group(sides: Sides, groups: Sequence[NDArray[np.int64]], *, paired: bool)
 
 
 def feature_error(found: Floats) -> float:
-    """Standard error of the mean of `by_group`'s values `(G,)`: of MMD^2 for another seed.
+    """Standard error of the mean of `by_group`'s values `(G,)`: of MMD^2 over seeds.
 
-    Stratified radii make groups less alike than their mean is uncertain, so it is rather too
-    large. nan below two groups.
+    It is itself uncertain by a share of 1 / sqrt(2 (G - 1)), a third for six groups. nan below two.
     """
     if len(found) < 2:
         return float("nan")

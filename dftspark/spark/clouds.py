@@ -109,7 +109,7 @@ def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> Featu
     `fingerprint` is that of cleaning and embedder. The pilot is not read where the configuration
     sets the bandwidth.
     """
-    if settings.bandwidth is None:
+    if settings.bandwidth == 0:
         sample = pilot(vectors, settings).vectors
         dim, sigma = sample.shape[1], median_distance(sample)
     else:

@@ -168,7 +168,7 @@ def test_population_value_is_the_closed_form(
         assert population(frequencies, shift, scale) == pytest.approx(expected, rel=worst)
     count = Frequencies(dim=d, sigma=1).count
     rng = np.random.default_rng(5)
-    if shift:
+    if shift and d < 100:
         errors = [
             population_of(rng.standard_normal((d, count)) / np.sqrt(s2), shift, scale) / expected
             for _ in range(8)

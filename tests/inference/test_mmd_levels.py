@@ -118,9 +118,11 @@ def rejected(
 @pytest.mark.parametrize("draws", [300, pytest.param(4_000, marks=SLOW)])
 def test_unbiased(draws: int) -> None:
     """A4: n = 60, m = 90, d = 16, s2 = 32, |mu| = 1: mean .0179763, V-statistic .02865."""
-    of, rng = statistic(16, 32, 2048), np.random.default_rng(31)
+    least, worst = (2048, 0.02) if draws > 1_000 else (256, 0.05)
+    of, rng = statistic(16, 32, least), np.random.default_rng(31)
     truth = population(of.frequencies, 1.0)
-    assert truth == pytest.approx(closed_form(16, 32, 1.0), rel=0.02)
+    assert closed_form(16, 32, 1.0) == pytest.approx(0.01797629, rel=1e-6)
+    assert truth == pytest.approx(0.0179763, rel=worst)
     found, plug_in = [], []
     for _ in range(draws):
         phi = [_phi(of, normal(rng, 60, 16)), _phi(of, normal(rng, 90, 16, 1.0))]
@@ -130,8 +132,7 @@ def test_unbiased(draws: int) -> None:
     error = np.std(found) / np.sqrt(draws)
     say(f"A4 mean {np.mean(found):.7f} +- {error:.7f}, V {np.mean(plug_in):.5f}, {draws} draws")
     assert np.mean(found) == pytest.approx(truth, abs=4 * error)
-    assert np.mean(found) == pytest.approx(0.0179763, abs=4 * error + 0.005 * truth)
-    assert np.mean(plug_in) == pytest.approx(0.02865, abs=4 * error + 0.005 * truth)
+    assert np.mean(plug_in) == pytest.approx(0.02865, abs=4 * error + worst * truth)
 
 
 def _phi(of: FeatureSums, x: Floats) -> Floats:
@@ -145,7 +146,7 @@ def test_spread_at_equality(draws: int) -> None:
     rng, d, n, m = np.random.default_rng(32), 10, 100, 150
     assert zeta(10, 20) == pytest.approx(8.3189e-3, rel=1e-4)
     pairs = 1 / (n * (n - 1)) + 1 / (m * (m - 1)) + 2 / (n * m)
-    for least, worst in ((2048, 1.05), (20, np.sqrt(1.2))):
+    for least, worst in ((2048 if draws > 1_000 else 200, 1.05), (20, np.sqrt(1.2))):
         of = statistic(d, 20, least)
         found = []
         for _ in range(draws):
@@ -167,7 +168,7 @@ LEVELS = [
 ]
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [30, pytest.param(1_000, marks=SLOW)])
 @pytest.mark.parametrize(("draw", "paired", "low", "high"), LEVELS)
 def test_level(draw: Draw, paired: bool, low: float, high: float, runs: int) -> None:
     """A6."""
@@ -177,7 +178,7 @@ def test_level(draw: Draw, paired: bool, low: float, high: float, runs: int) -> 
     assert max(shares.values()) <= high + slack(high, runs)
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [30, pytest.param(1_000, marks=SLOW)])
 def test_level_of_strata(runs: int) -> None:
     """A6: one mix of strata against another; what each stratum holds is the same on both sides."""
     rng, found = np.random.default_rng(33), []
@@ -201,7 +202,7 @@ def test_level_of_strata(runs: int) -> None:
     assert unstratified > 0.9
 
 
-@pytest.mark.parametrize("runs", [40, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [30, pytest.param(1_000, marks=SLOW)])
 def test_copies(runs: int) -> None:
     """A7: at most .08 where copies share a cluster; above .5 where rows are their own."""
     kept, lost = (
@@ -213,7 +214,7 @@ def test_copies(runs: int) -> None:
     assert lost > 0.5
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [30, pytest.param(1_000, marks=SLOW)])
 def test_power(runs: int) -> None:
     """A8: shift .3 of 600 in d = 20, and of .6 over 200 dimensions of 400, D = d."""
     low = rejected(independent(600, 600, 0.3), runs, paired=False, main_only=True)[DEFAULT]
@@ -232,7 +233,7 @@ def test_power(runs: int) -> None:
     assert high >= 0.78 - slack(0.78, runs)
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [30, pytest.param(1_000, marks=SLOW)])
 def test_shared_prompts(runs: int) -> None:
     """A9: paired power at least .65, unpaired at most .1; d = 10 at the median bandwidth."""
     of = statistic(10, 25)
@@ -245,7 +246,7 @@ def test_shared_prompts(runs: int) -> None:
     assert power[1] <= 0.1 + slack(0.1, runs)
 
 
-@pytest.mark.parametrize("runs", [100, pytest.param(1_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [60, pytest.param(1_000, marks=SLOW)])
 def test_coverage(runs: int) -> None:
     """A10: one distance in [.92, .98], A less B on the same human side in [.92, .985]."""
     rng, shifts = np.random.default_rng(34), (0.8, 0.6)
@@ -313,7 +314,7 @@ def test_power_on_one_bandwidth_is_not_lost_by_fusing() -> None:
             state(of, 1.12 * normal(rng, 400, 20), np.arange(400, 800), run),
         )
 
-    shares = rejected(draw, 60, paired=False)
+    shares = rejected(draw, 30, paired=False)
     say(f"fused {shares}")
     assert shares["fused"] >= max(shares.values()) - 0.25
     assert shares["fused"] > shares["gaussian_2"]
