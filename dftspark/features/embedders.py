@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dftspark.config import Embedding
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features.models import Recipe, pinned, verified
+from dftspark.features.models import Recipe, verified
 
 BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 
@@ -187,7 +187,7 @@ def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embe
 
 
 def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
-    folder = verified(pinned(settings, recipe), recipe)
+    folder = verified(settings, recipe)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are here
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
     try:

@@ -81,8 +81,13 @@ def recipe(settings: Embedding, device: str) -> Recipe:
 
 
 def pinned(settings: Embedding, found: Recipe) -> Embedding:
-    """The settings with the revision that the driver found, for a worker to load the same."""
-    return settings.model_copy(update={"revision": found.revision or "main"})
+    """The settings for a worker: the revision that the driver found, a folder by its whole path."""
+    if _on_hub(settings.embedder):
+        return settings.model_copy(update={"revision": found.revision})
+    if settings.embedder in (PACKAGED, STATIC):
+        return settings
+    folder = Path(settings.embedder).expanduser().absolute()
+    return settings.model_copy(update={"embedder": str(folder)})
 
 
 def folder_of(settings: Embedding) -> Path:

@@ -33,6 +33,7 @@ from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.features import embedders, models
 from dftspark.features.embedders import NOT_FINITE, ZERO
 from dftspark.features.models import Recipe
+from dftspark.location import Location
 from dftspark.spark import tables
 from dftspark.vectors import KEY_BYTES, VectorStore
 
@@ -104,8 +105,10 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
         )
         .toArrow().to_pylist()
     )  # fmt: skip
-    root = config.embedding_store
-    return Plan(spark, settings, recipe, root, device, members, **counts)
+    # Workers may have another working folder.
+    root = Location.parse(config.embedding_store).name
+    own = models.pinned(settings, recipe)
+    return Plan(spark, own, recipe, root, device, members, **counts)
 
 
 def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:

@@ -64,6 +64,13 @@ def test_what_changes_a_vector_changes_the_key(folder: Path) -> None:
     assert models.recipe(moved, "cpu").key == others[-1].key
 
 
+def test_workers_are_told_whole_paths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    own = Embedding(embedder="./model")
+    assert models.pinned(own, models.recipe(own, "cpu")).embedder == str(folder)
+    assert models.recipe(own, "cpu").key == models.recipe(settings(folder), "cpu").key
+
+
 @pytest.mark.parametrize(
     ("published", "device", "expected"),
     [
