@@ -77,6 +77,7 @@ def conf(folder: Path, **model: str) -> str:
     """A configuration; `model` are more settings of the model's corpus."""
     settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in model.items())
     (folder / "a.toml").write_text(
+        'lenses = ["ngrams"]\n'
         '[corpora.human]\nrole = "human"\npath = "human.jsonl"\n'
         f'[corpora.model]\nrole = "model"\npath = "model.jsonl"\n{settings}'
     )

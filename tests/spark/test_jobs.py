@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample.write(folder / "texts-2026-01-31")
     columns = 'columns = { doc_id = "topic", prompt_id = "topic" }\n'
     (folder / "audit.toml").write_text(
-        'name = "nightly"\nout = "runs"\n'
+        'name = "nightly"\nout = "runs"\nlenses = ["ngrams"]\n'
         f'[corpora.human]\nrole = "human"\npath = "texts-{{date}}/human.jsonl"\n{columns}'
         f'[corpora.gpt]\nrole = "model"\npath = "texts-{{date}}/model.jsonl"\n{columns}'
         "[ngrams]\norders = [1, 2]\n"

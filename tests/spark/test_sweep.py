@@ -74,6 +74,7 @@ def swept(spark: SparkSession, folder: Path, corpora: int) -> Swept:
     settings = config.Audit.parse(
         {
             "out": str(folder / "runs"),
+            "lenses": ["ngrams"],
             "corpora": {
                 "human": {"role": "human", "path": str(folder / "human.parquet")},
                 "sweep": {"role": "model", **sweep},

@@ -1,0 +1,97 @@
+"""The bundled sample through both lenses: what the embedding lens publishes hangs together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from dftspark import runs, sample, schema
+from dftspark.config import Audit
+from dftspark.store import Run
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    return sample.audit(str(tmp_path_factory.mktemp("both")))
+
+
+@pytest.fixture(scope="module")
+def audited(spark: SparkSession, config: Audit) -> Run:
+    return runs.audit(spark, config, "2026-01-31")
+
+
+def metrics(run: Run) -> dict[str, dict[str, Any]]:
+    rows = run.table("metrics").to_pylist()
+    return {row["metric"]: row for row in rows if row["lens"] == "embeddings"}
+
+
+def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
+    audited: Run, config: Audit
+) -> None:
+    assert audited.tables == sorted([*schema.TABLES, "profile", "phrases", "feature_sums"])
+    found = audited.manifest["embedding"]
+    assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
+    assert found["embedded"] == found["texts"] > 150
+    assert found["features"]["sigma"] > 0
+
+
+def test_the_metrics(audited: Run) -> None:
+    found = metrics(audited)
+    wanted = {"mmd", "mmd_squared", "mmd_squared_laplace", "energy_distance", "frontier",
+              "frechet_corrected", "c2st_auc", "near_duplicates"}  # fmt: skip
+    assert wanted <= found.keys()
+    squared = found["mmd_squared"]
+    # Reference manual against plain explanations of the same topics: far apart, by any of them.
+    assert squared["value"] > 3 * squared["floor"] > 0
+    assert squared["ci_low"] < squared["value"] < squared["ci_high"]
+    assert squared["p_value"] < 0.001
+    assert found["mmd"]["value"] == pytest.approx(np.sqrt(squared["value"]))
+    assert found["c2st_auc"]["value"] > 0.9
+    assert (squared["n_human"], squared["n_model"]) == (79, 79)
+
+
+def test_regions_sum_to_mmd_squared_and_shares_to_one(audited: Run) -> None:
+    rows = audited.table("regions").to_pylist()
+    total = sum(row["mass"] + row["within"] for row in rows)
+    assert total == pytest.approx(metrics(audited)["mmd_squared"]["value"], abs=1e-11)
+    for side in ("human", "model"):
+        assert sum(row[f"share_{side}"] for row in rows) == pytest.approx(1)
+        assert sum(row[f"documents_{side}"] for row in rows) == 79
+
+
+def test_witness_scores_average_to_mmd_squared(audited: Run) -> None:
+    """All 79 documents of a side are in its two lists of fifty."""
+    scores: dict[str, dict[str, float]] = {"human": {}, "model": {}}
+    for row in audited.table("witness").to_pylist():
+        scores[row["side"]][row["doc_id"]] = row["score"]
+    means = {side: np.mean(list(own.values())) for side, own in scores.items()}
+    assert {len(own) for own in scores.values()} == {79}
+    difference = means["model"] - means["human"]
+    assert difference == pytest.approx(metrics(audited)["mmd_squared"]["value"], abs=1e-9)
+
+
+def test_comparing_again_gives_the_same_and_embeds_nothing(
+    spark: SparkSession, config: Audit, audited: Run
+) -> None:
+    compared = metrics(runs.compare(spark, config, audited))
+    assert {"mmd", "mmd_squared", "energy_distance"} <= compared.keys()
+    assert "frontier" not in compared  # its documents are not read
+    whole = metrics(audited)
+    for name, row in compared.items():
+        for column in ("value", "std_error", "ci_low", "p_value", "floor"):
+            np.testing.assert_equal(row[column], whole[name][column], name)
+
+
+def test_embedding_again_finds_every_text(spark: SparkSession, config: Audit, audited: Run) -> None:
+    again = runs.embed(spark, config, "2026-01-31")
+    assert again.manifest["embedding"]["embedded"] == 0
+    assert again.manifest["embedding"]["texts"] == audited.manifest["embedding"]["texts"]
