@@ -2,8 +2,8 @@
 
 Run by `mmd.py` with the interpreter of build/goodpoints; imports nothing of this project. Its
 arguments are two .npy files, sigma, permutations, rows of a test, tests. The kernel there is
-exp(-|x - y|^2 / lam^2), so lam = sqrt(2) sigma; s = 16 bins and the largest compression that 4^g
-of a bin's documents allow up to g = 4, its authors' choice.
+exp(-|x - y|^2 / lam^2), so lam = sqrt(2) sigma; s = 16 bins a side, as is its default, and as
+little compression as a bin's documents allow, up to 4^4 of them (g = 4).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BINS = 16
 
 def test(human: np.ndarray, model: np.ndarray, sigma: float, permutations: int, seed: int):  # type: ignore[no-untyped-def]
     """(its statistic, p, whether it rejects at .05)."""
-    level = max(0, min(4, int(np.log2(len(human) / BINS) / 2) - 1))
+    level = max(0, min(4, int(np.log2(len(human) / BINS) / 2)))
     found = ctt.ctt(
         np.ascontiguousarray(human, np.float64), np.ascontiguousarray(model, np.float64), level,
         B=permutations, s=BINS, lam=np.sqrt(2) * sigma, null_seed=seed, statistic_seed=seed,

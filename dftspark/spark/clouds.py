@@ -5,7 +5,7 @@ pilot gives the bandwidth, which is frozen; then documents come to a task sorted
 stratum and leave it as one state each. States are whole numbers and add exactly, so no result
 hangs on how Spark cuts the work.
 
-Cost     one shuffle of the vectors, about 60 microseconds a document and core (stats/feature_sums);
+Cost     one shuffle of the vectors; in Python 60 microseconds a document and core;
          a task holds 16,384 vectors and two states, a merge at most 128 encoded ones
 """
 
