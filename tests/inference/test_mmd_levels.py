@@ -44,6 +44,7 @@ KERNELS = SMALL.frequencies.kernels
 MAIN = KERNELS.index(DEFAULT)
 GAUSSIAN = [i for i, name in enumerate(KERNELS) if name.startswith("gaussian")]
 SLOW = pytest.mark.slow
+pytestmark = pytest.mark.simulation
 
 
 def say(text: str) -> None:
