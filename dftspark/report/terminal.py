@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import counts, words
+from dftspark.report import clouds, counts, words
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
 from dftspark.store import Run
@@ -42,21 +42,30 @@ def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int)
     console.print(Text(verdict(main, confidence), f"bold {_color(main)}"))
     console.print()
     pair = (main["model"], main["stratum"])
-    _metrics(console, [r for r in metrics if (r["model"], r["stratum"]) == pair], confidence)
+    found = [row for row in metrics if (row["model"], row["stratum"]) == pair]
+    ngrams = [row for row in found if _FAMILIES.fullmatch(row["metric"])]
+    vectors = [row for name in clouds.MEASURES for row in found if row["metric"] == name]
+    _metrics(console, "n-grams", ngrams or found, confidence)
+    if vectors:
+        console.print()
+        _metrics(console, "embeddings", vectors, confidence)
+    unseen = len(found) - len(ngrams or found) - len(vectors)
+    if unseen:
+        _line(console, f"{unseen} more are in the table `metrics`.", "dim")
+    console.print()
+    if "regions" in run.tables:
+        clouds.render_regions(run, console, main["model"], rows // 2)
     if "ngrams" in run.tables:
         words.render(run, console, *pair, rows)
 
 
-def _metrics(console: Console, found: list[Row], confidence: float) -> None:
-    shown = [row for row in found if _FAMILIES.fullmatch(row["metric"])] or found
-    table = _table("metric", "value", f"{confidence:.0%} CI", "floor", "ratio", "", "p", "mde")
+def _metrics(console: Console, lens: str, shown: list[Row], confidence: float) -> None:
+    table = _table(lens, "value", f"{confidence:.0%} CI", "floor", "ratio", "", "p", "mde")
     for row in shown:
         name = Text(visible(row["metric"]))
         table.add_row(name, *_numbers(row, shown, console), number(real(row["mde"])))
     console.print(table)
     _notes(console, shown)
-    if len(shown) < len(found):
-        _line(console, f"{len(found) - len(shown)} more are in the table `metrics`.", "dim")
 
 
 def _ranking(console: Console, models: list[Row]) -> None:
@@ -87,7 +96,9 @@ def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
 
 def _next_steps(console: Console, run: Run, models: list[Row]) -> None:
     path = visible(run.path)
-    steps = [f"show {path} {name}" for name in ("metrics", "ngrams") if name in run.tables]
+    steps = [
+        f"show {path} {name}" for name in ("metrics", "ngrams", "witness") if name in run.tables
+    ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
         steps.append(f"show {path} rejects")
     if "profile" in run.tables:
