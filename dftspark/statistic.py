@@ -9,7 +9,7 @@ tests/laws.py checks for every registered statistic:
     observe(x ++ y)        ==  merge(observe(x), observe(y))     batching never matters
     decode(encode(a))      ==  a                                 files never matter
 
-All n-gram states are integers, for which == means equal bit for bit. What cannot keep these
+All states are integers, for which == means equal bit for bit. What cannot keep these
 laws, such as an exact median, is not a statistic here; find a mergeable sketch or drop it.
 """
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from dftspark.state import State
 
+B_contra = TypeVar("B_contra", contravariant=True)
 S = TypeVar("S", bound=State)
 
 
@@ -44,7 +45,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statistic(ABC, Generic[S]):
+class Statistic(ABC, Generic[B_contra, S]):
     """Parameters are the dataclass fields; they are all of its identity."""
 
     name: ClassVar[str]
@@ -64,7 +65,7 @@ class Statistic(ABC, Generic[S]):
     def empty(self) -> S: ...
 
     @abstractmethod
-    def observe(self, batch: Batch) -> S: ...
+    def observe(self, batch: B_contra) -> S: ...
 
     @abstractmethod
     def merge(self, left: S, right: S) -> S: ...

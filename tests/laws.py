@@ -10,7 +10,7 @@ import numpy as np
 from dftspark.state import State
 from dftspark.statistic import Batch, Statistic
 
-Stat = Statistic[Any]
+Stat = Statistic[Any, Any]
 
 
 def same(left: State, right: State) -> None:

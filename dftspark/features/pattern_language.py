@@ -124,7 +124,8 @@ class _Parser:
         found = self.atom()
         while self.peek() == "&":
             self.take()
-            found = [(self.only(found) & self.only(self.atom()),)]
+            right = self.atom()
+            found = [(self.only([a]) & self.only([b]),) for a, b in product(found, right)]
         quantifier = self.peek()
         if quantifier == "?":
             self.take()

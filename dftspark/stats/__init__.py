@@ -5,8 +5,10 @@ from __future__ import annotations
 from dftspark.statistic import Statistic
 from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.structure import Structure
 
 STATISTICS: dict[str, type[Statistic]] = {  # type: ignore[type-arg]
     "ngram_counts": NgramCounts,
     "ngram_sketch": NgramSketch,
+    "structure": Structure,
 }

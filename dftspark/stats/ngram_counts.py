@@ -67,7 +67,7 @@ class NgramRows(State):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NgramCounts(Statistic[NgramRows]):
+class NgramCounts(Statistic[Batch, NgramRows]):
     """Parameters: n, the order; text, the fingerprint of cleaning and tokenizer."""
 
     name = "ngram_counts"

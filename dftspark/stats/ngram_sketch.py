@@ -31,7 +31,7 @@ class BlockSketch(SumState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NgramSketch(Statistic[BlockSketch]):
+class NgramSketch(Statistic[Batch, BlockSketch]):
     """Parameters: n, the order; width, buckets a block; seed, of the signs; text, the
     fingerprint of cleaning and tokenizer."""
 
