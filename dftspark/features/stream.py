@@ -1,7 +1,7 @@
 """Text as a stream of classified tokens with its lines and sentences marked: what patterns read.
 
-One token of the `words` tokenizer is one item; after the last token of every line there is one
-more item, a break. A line feed ends a line unless it wraps a sentence: the next line starts with a
+One token of the `words` tokenizer is one item; before the first token of a document and after the
+last of every line there is one more item, a break. A line feed ends a line unless it wraps a sentence: the next line starts with a
 lower-case letter and this one ends without an end mark. So a paragraph, a heading and a list item
 are lines, and blank lines are none.
 
@@ -219,7 +219,7 @@ def _classify(
     data: Any, text_offsets: Any, hashes: Any, starts: Any, ends: Any, tokens: Any,
     classes: Any, lower: Any, keys: Any, ids: Any, roles: Any,
 ) -> Any:  # fmt: skip
-    capacity = 2 * len(hashes)
+    capacity = 2 * len(hashes) + len(tokens)
     lex = np.zeros(capacity, np.int16)
     form = np.empty(capacity, np.uint8)
     flag = np.zeros(capacity, np.uint8)
@@ -231,6 +231,10 @@ def _classify(
     for d in range(len(tokens) - 1):
         first_token, last_token = tokens[d], tokens[d + 1]
         before = text_offsets[d]
+        if last_token > first_token:
+            form[n] = BREAK * 8
+            start[n] = end[n] = before
+            n += 1
         ended = False  # nothing but closing marks since an end mark
         waiting = True  # the sentence has no word yet
         quoted = False

@@ -1,0 +1,342 @@
+"""The structure lens: every measure of a pair of corpora, with its interval and its human band.
+
+Cost     milliseconds a pair, whatever the corpora; the distributions' tests are most of it
+Source   statistics.md 3 and 5.4: block jackknife, and variances under equality for the tests
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from dftspark import config
+from dftspark.distances.wasserstein import steps, wasserstein
+from dftspark.features import measures
+from dftspark.features.document_vectors import columns
+from dftspark.inference import blocks
+from dftspark.inference.estimate import infer
+from dftspark.inference.intervals import Inference, no_inference
+from dftspark.inference.multiple_testing import benjamini_hochberg
+from dftspark.inference.permutation import upper
+from dftspark.inference.proportion import wilson
+from dftspark.lenses.metric import Metric
+from dftspark.lenses.structure_measures import OTHER_SCRIPT, Measure, all_measures, labeled
+from dftspark.stats.structure import CLUSTERS, StructureSums
+
+Floats = NDArray[np.float64]
+
+TESTED_DOCUMENTS = 20  # of both sides together that have it, or no p-value
+BAND = 0.95
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure of a pair; differences are model minus human, nan is what cannot be said.
+
+    human, model          value on each side, in the measure's unit
+    ratio                 model / human, half an occurrence added to each count, and its interval
+    distance              |model - human|, for a distribution its Wasserstein distance
+    band                  95% quantile of that between random halves of the human side
+    outside               distance > band
+    share_human, _model   share of documents that have any; nan for means and distributions
+    """
+
+    measure: Measure
+    human: float
+    model: float
+    std_error: float
+    ratio: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    q_value: float
+    distance: float
+    band: float
+    outside: bool
+    share_human: float
+    share_model: float
+    count_human: int
+    count_model: int
+    precision: float
+    precision_low: float
+    precision_high: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    rows: list[Row]
+    metrics: list[Metric]
+
+
+def compared(
+    human: StructureSums, model: StructureSums, *, paired: bool, settings: config.Inference
+) -> Compared:
+    """Rows in the order of `all_measures`; metrics are the distributions' distances and the
+    summary: the share of measures outside the human band, and by which factor on average."""
+    count = blocks.adapt(min(len(human.clusters), len(model.clusters)))
+    factor = _band_factor(human, model)
+    rates = [m for m in all_measures() if m.kind != "distribution"]
+    found = _rates(rates, human, model, count, factor, settings)
+    distances = [
+        _distribution(i, human, model, count, paired, settings)
+        for i in range(len(measures.HISTOGRAMS))
+    ]
+    p_values = np.r_[found["p_value"], [metric.inference.p_value for metric in distances]]
+    q_values = benjamini_hochberg(p_values)
+    rows = [
+        _row(m, {name: column[i] for name, column in found.items()}, q_values[i])
+        for i, m in enumerate(rates)
+    ]
+    spread = [m for m in all_measures() if m.kind == "distribution"]
+    for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
+        values = _spread(i, metric, human, model, factor)
+        rows.append(_row(m, values, q_values[len(rates) + i]))
+    halves = found["halves"] if count else np.zeros((0, len(rates)))
+    return Compared(rows, [*distances, *_summary(rows, halves, found["band"], count)])
+
+
+def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
+    right, number = labeled().get(measure.id, (0, 0)) if measure.kind == "pattern" else (0, 0)
+    low, high = wilson(right, number)
+    distance, band = float(values["distance"]), float(values["band"])
+    own = {name: value for name, value in values.items() if name != "halves"}
+    numbers = {
+        name: int(value) if name.startswith("count") else float(value)
+        for name, value in own.items()
+    }
+    return Row(
+        measure=measure,
+        q_value=float(q_value),
+        outside=bool(distance > band),
+        precision=right / number if number else float("nan"),
+        precision_low=low,
+        precision_high=high,
+        **numbers,
+    )
+
+
+def _clusters(side: StructureSums) -> float:
+    """How many clusters: exact below CLUSTERS, else estimated from the least hashes."""
+    if len(side.clusters) < CLUSTERS:
+        return float(len(side.clusters))
+    return (CLUSTERS - 1) * 2.0**64 / float(side.clusters[-1])
+
+
+def _band_factor(human: StructureSums, model: StructureSums) -> float:
+    """What widens the band where the model side is so small that its own noise would leave it.
+
+    Halves of n clusters differ with variance 4 v / n, a side of m from one of n with
+    v / n + v / m.
+    """
+    n, m = _clusters(human), _clusters(model)
+    return float(np.sqrt(max(1.0, n / 4 * (1 / n + 1 / m)))) if n and m else float("nan")
+
+
+# --- rates and means -----------------------------------------------------------------------------
+
+
+def _sides(
+    chosen: list[Measure], side: StructureSums, script: int
+) -> tuple[Floats, Floats, Floats]:
+    """By block: numerators, denominators and documents that have any, `(64, R)` each."""
+    index = {name: i for i, name in enumerate(columns())}
+    tops, bottoms, present = [], [], []
+    for m in chosen:
+        if m.kind == "mean":
+            at = measures.MEANS.index(m.id)
+            tops.append(side.means[:, at] / measures.ONE)
+            bottoms.append(side.defined[:, at])
+            present.append(side.defined[:, at])
+        elif m.id == OTHER_SCRIPT:
+            scripts = side.counts[:, [index[f"words_{name}"] for name in measures.SCRIPTS]]
+            tops.append(scripts.sum(axis=1) - scripts[:, script])
+            bottoms.append(side.counts[:, index[m.denominator]])
+            present.append(side.counts[:, index[f"documents_not_{measures.SCRIPTS[script]}"]])
+        else:
+            tops.append(side.counts[:, index[m.numerator]])
+            bottoms.append(side.counts[:, index[m.denominator]])
+            present.append(side.present[:, index[m.numerator]])
+    scales = np.array([m.scale for m in chosen])
+    top, bottom, any_of = (np.stack(each, axis=1).astype(np.float64)
+                           for each in (tops, bottoms, present))  # fmt: skip
+    return top * scales, bottom, any_of
+
+
+def _rates(
+    chosen: list[Measure],
+    human: StructureSums,
+    model: StructureSums,
+    count: int,
+    factor: float,
+    settings: config.Inference,
+) -> dict[str, NDArray[Any]]:
+    index = {name: i for i, name in enumerate(columns())}
+    scripts = [int(human.counts[:, index[f"words_{name}"]].sum()) for name in measures.SCRIPTS]
+    script = int(np.argmax(scripts))
+    sides = [_sides(chosen, side, script) for side in (human, model)]
+    is_mean = np.array([m.kind == "mean" for m in chosen])
+    scale = np.array([m.scale for m in chosen])
+    half = np.where(is_mean, 0.0, scale / 2)
+    documents = [side.counts[:, 0].sum() for side in (human, model)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = [top.sum(0) / bottom.sum(0) for top, bottom, _ in sides]
+        shares = [present.sum(0) / n for (_, _, present), n in zip(sides, documents, strict=True)]
+        ratio = _log_ratio(sides[0][0].sum(0), sides[0][1].sum(0), sides[1][0].sum(0),
+                           sides[1][1].sum(0), half)  # fmt: skip
+        present = sides[0][2].sum(0) + sides[1][2].sum(0)
+        counts = [np.round(top.sum(0) / np.where(is_mean, 1, scale)) for top, _, _ in sides]
+        difference = values[1] - values[0]
+        out = {
+            "human": values[0], "model": values[1], "ratio": np.exp(ratio),
+            "distance": np.abs(difference), "count_human": counts[0], "count_model": counts[1],
+            "share_human": np.where(is_mean, np.nan, shares[0]),
+            "share_model": np.where(is_mean, np.nan, shares[1]),
+        }  # fmt: skip
+        unknown = np.full(len(chosen), np.nan)
+        out |= dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value", "band"), unknown)
+        if count:
+            merged = [
+                [blocks.coarsen(array, count) for array in (top, bottom)] for top, bottom, _ in sides
+            ]
+            out |= _uncertainty(merged, difference, ratio, half, count, factor, settings)
+            out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
+    return out
+
+
+def _log_ratio(h_top: Floats, h_bottom: Floats, m_top: Floats, m_bottom: Floats, half: Floats) -> Any:
+    empty = (h_top + m_top) == 0
+    return np.where(
+        empty, np.nan, np.log((m_top + half) / m_bottom) - np.log((h_top + half) / h_bottom)
+    )
+
+
+def _uncertainty(
+    merged: list[list[Floats]],
+    difference: Floats,
+    ratio: Floats,
+    half: Floats,
+    count: int,
+    factor: float,
+    settings: config.Inference,
+) -> dict[str, NDArray[Any]]:
+    (h_top, h_bottom), (m_top, m_bottom) = merged
+    left = [whole.sum(0) - whole for whole in (h_top, h_bottom, m_top, m_bottom)]
+    reach = float(stats.t.ppf((1 + settings.confidence) / 2, count - 1))
+    error = _jackknife_error(left[2] / left[3] - left[0] / left[1])
+    log_error = _jackknife_error(_log_ratio(*left, half))
+    # Under equality both sides have the pooled rate: residuals about it, not about each side's own,
+    # keep the level where occurrences are few.
+    pooled = (h_top.sum(0) + m_top.sum(0)) / (h_bottom.sum(0) + m_bottom.sum(0))
+    residual = (m_top - pooled * m_bottom) / m_bottom.sum(0)
+    residual -= (h_top - pooled * h_bottom) / h_bottom.sum(0)
+    spread = residual - residual.mean(axis=0)
+    under_equality = np.sqrt(count / (count - 1) * (spread**2).sum(axis=0))
+    t = np.where(under_equality > 0, difference / under_equality, np.nan)
+    rng = np.random.default_rng(settings.seed)
+    first, second = (
+        group[:, :count] for group in blocks.human_halves(count, settings.splits, rng)
+    )
+    halves = np.abs((first @ h_top) / (first @ h_bottom) - (second @ h_top) / (second @ h_bottom))
+    return {
+        "std_error": error,
+        "ci_low": np.exp(ratio - reach * log_error),
+        "ci_high": np.exp(ratio + reach * log_error),
+        "p_value": 2 * stats.t.sf(np.abs(t), count - 1),
+        "band": factor * np.array([upper(column) for column in halves.T]),
+        "halves": halves.T,
+    }
+
+
+def _jackknife_error(left_out: Floats) -> Floats:
+    count = len(left_out)
+    squares = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt((count - 1) / count * squares))
+
+
+# --- distributions -------------------------------------------------------------------------------
+
+
+def _bins(side: StructureSums, i: int) -> Floats:
+    return side.histograms[:, measures.STARTS[i] : measures.STARTS[i + 1]].astype(np.float64)
+
+
+def _distribution(
+    i: int,
+    human: StructureSums,
+    model: StructureSums,
+    count: int,
+    paired: bool,
+    settings: config.Inference,
+) -> Metric:
+    h = measures.HISTOGRAMS[i]
+    sides = [_bins(side, i) for side in (human, model)]
+    sizes = [side.sum() for side in sides]
+    with np.errstate(invalid="ignore"):
+        value = float(
+            wasserstein(*(steps(side.sum(0), h.width) / n
+                          for side, n in zip(sides, sizes, strict=True)))
+        )  # fmt: skip
+    found: Inference = no_inference(count)
+    if count and np.isfinite(value):
+        data = [blocks.coarsen(steps(side, h.width), count) for side in sides]
+        data += [blocks.coarsen(side.sum(axis=1), count) for side in sides]
+        found = infer(
+            wasserstein, *data, value=value, paired=paired, permutations=settings.permutations,
+            splits=settings.splits, confidence=settings.confidence, seed=settings.seed,
+        )  # fmt: skip
+    return Metric(f"wasserstein_{h.id}", value, h.unit, found)
+
+
+def _spread(
+    i: int, metric: Metric, human: StructureSums, model: StructureSums, factor: float
+) -> dict[str, Any]:
+    h = measures.HISTOGRAMS[i]
+    centers = h.first + h.width * (np.arange(h.bins) + (0.5 if h.width != 1 else 0.0))
+    sides = [_bins(side, i).sum(0) for side in (human, model)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = [float(side @ centers / side.sum()) for side in sides]
+        ratio = float(np.divide(means[1], means[0]))
+    nan = float("nan")
+    return {
+        "human": means[0], "model": means[1], "std_error": metric.inference.std_error,
+        "ratio": ratio, "ci_low": nan, "ci_high": nan, "p_value": metric.inference.p_value,
+        "distance": metric.value, "band": factor * metric.inference.floor,
+        "share_human": nan, "share_model": nan,
+        "count_human": sides[0].sum(), "count_model": sides[1].sum(),
+    }  # fmt: skip
+
+
+# --- summary -------------------------------------------------------------------------------------
+
+
+def _summary(rows: list[Row], halves: Floats, bands: Floats, count: int) -> list[Metric]:
+    """How many measures lie outside the human band, and by which factor on average.
+
+    The floor of the share is the 95% quantile of the same between halves of the human side. The
+    factor is the geometric mean of model / human or its inverse, whichever is above 1, over the
+    measures outside that are no distributions; 1 where none is.
+    """
+    judged = [row for row in rows if np.isfinite(row.band)]
+    outside = [row for row in judged if row.outside]
+    share = len(outside) / len(judged) if judged else float("nan")
+    floor = float("nan")
+    if count:
+        known = np.isfinite(bands)
+        floor = upper((halves[known] > bands[known, None]).mean(axis=0))
+    logs = [
+        abs(np.log(row.ratio))
+        for row in outside
+        if row.measure.kind != "distribution" and np.isfinite(row.ratio) and row.ratio > 0
+    ]
+    factor = float(np.exp(np.mean(logs))) if logs else (1.0 if judged else float("nan"))
+    nothing = no_inference(count)
+    nan = float("nan")
+    at_least = Inference(nan, nan, nan, nan, floor, nan, count)
+    return [
+        Metric("structure_outside", share, "share of measures", at_least),
+        Metric("structure_factor", factor, "factor", nothing),
+    ]
