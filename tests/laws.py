@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dftspark.state import State
-from dftspark.statistic import Batch, Statistic
+from dftspark.statistic import Statistic
 
 Stat = Statistic[Any, Any]
 
@@ -33,7 +33,7 @@ def identity(stat: Stat, a: State) -> None:
     same(stat.merge(a, stat.empty()), a)
 
 
-def batching_never_matters(stat: Stat, whole: Batch, parts: list[Batch]) -> None:
+def batching_never_matters(stat: Stat, whole: Any, parts: list[Any]) -> None:
     state = stat.empty()
     for part in parts:
         state = stat.merge(state, stat.observe(part))

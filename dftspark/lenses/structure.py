@@ -187,6 +187,8 @@ def _rates(
         shares = [present.sum(0) / n for (_, _, present), n in zip(sides, documents, strict=True)]
         ratio = _log_ratio(sides[0][0].sum(0), sides[0][1].sum(0), sides[1][0].sum(0),
                            sides[1][1].sum(0), half)  # fmt: skip
+        nowhere = sides[0][0].sum(0) + sides[1][0].sum(0) == 0
+        ratio[nowhere] = np.nan
         present = sides[0][2].sum(0) + sides[1][2].sum(0)
         counts = [np.round(top.sum(0) / np.where(is_mean, 1, scale)) for top, _, _ in sides]
         difference = values[1] - values[0]
@@ -207,11 +209,10 @@ def _rates(
     return out
 
 
-def _log_ratio(h_top: Floats, h_bottom: Floats, m_top: Floats, m_bottom: Floats, half: Floats) -> Any:
-    empty = (h_top + m_top) == 0
-    return np.where(
-        empty, np.nan, np.log((m_top + half) / m_bottom) - np.log((h_top + half) / h_bottom)
-    )
+def _log_ratio(
+    h_top: Floats, h_bottom: Floats, m_top: Floats, m_bottom: Floats, half: Floats
+) -> Floats:
+    return np.asarray(np.log((m_top + half) / m_bottom) - np.log((h_top + half) / h_bottom))
 
 
 def _uncertainty(
