@@ -135,7 +135,7 @@ def flagged(runs: int, sizes: tuple[int, int]) -> tuple[float, float]:
         human = drawn(source, sizes[0], start=sizes[0] * i)
         model = drawn(source, sizes[1], "model", ELSEWHERE + sizes[1] * i)
         found = rows(human, model).values()
-        outside += [row.outside for row in found if np.isfinite(row.band) and row.human > 0]
+        outside += [row.outside for row in found if np.isfinite(row.p_value)]
         significant += [row.p_value < 0.05 for row in found if np.isfinite(row.p_value)]
     return float(np.mean(outside)), float(np.mean(significant))
 

@@ -29,7 +29,7 @@ from dftspark.stats.structure import CLUSTERS, StructureSums
 
 Floats = NDArray[np.float64]
 
-TESTED_DOCUMENTS = 20  # of both sides together that have it, or no p-value
+TESTED_DOCUMENTS = 20  # of both sides together that have it, or it is neither tested nor judged
 BAND = 0.95
 
 
@@ -41,7 +41,7 @@ class Row:
     ratio                 model / human, half an occurrence added to each count, and its interval
     distance              |model - human|, for a distribution its Wasserstein distance
     band                  95% quantile of that between random halves of the human side
-    outside               distance > band
+    outside               distance > band, of what enough documents have to be tested
     share_human, _model   share of documents that have any; nan for means and distributions
     """
 
@@ -93,10 +93,10 @@ def compared(
     ]
     spread = [m for m in all_measures() if m.kind == "distribution"]
     for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
-        values = _spread(i, metric, human, model, factor)
+        values = _spread(i, metric, human, model, factor * _distribution_band(i, human, settings))
         rows.append(_row(m, values, q_values[len(rates) + i]))
     halves = found["halves"] if count else np.zeros((0, len(rates)))
-    return Compared(rows, [*distances, *_summary(rows, halves, found["band"], count)])
+    return Compared(rows, [*distances, *_summary(rows, halves, found["band"], found["p_value"], count)])
 
 
 def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
@@ -111,7 +111,7 @@ def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
     return Row(
         measure=measure,
         q_value=float(q_value),
-        outside=bool(distance > band),
+        outside=bool(distance > band and np.isfinite(values["p_value"])),
         precision=right / number if number else float("nan"),
         precision_low=low,
         precision_high=high,
@@ -204,9 +204,25 @@ def _rates(
             merged = [
                 [blocks.coarsen(array, count) for array in (top, bottom)] for top, bottom, _ in sides
             ]
-            out |= _uncertainty(merged, difference, ratio, half, count, factor, settings)
+            out |= _uncertainty(merged, difference, ratio, half, count, settings)
+            halves = np.abs(np.subtract(*_between_halves(sides[0][0], sides[0][1], human, settings)))
+            out |= {"halves": halves.T, "band": factor * np.array([upper(d) for d in halves.T])}
             out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
     return out
+
+
+def _between_halves(
+    top: Floats, bottom: Floats, human: StructureSums, settings: config.Inference
+) -> tuple[Floats, Floats]:
+    """Rates of random halves of the human side's blocks, of which it has its own number, so that
+    a small model side does not make the band coarse."""
+    count = blocks.adapt(len(human.clusters))
+    rng = np.random.default_rng(settings.seed)
+    first, second = (
+        group[:, :count] for group in blocks.human_halves(count, settings.splits, rng)
+    )
+    top, bottom = blocks.coarsen(top, count), blocks.coarsen(bottom, count)
+    return (first @ top) / (first @ bottom), (second @ top) / (second @ bottom)
 
 
 def _log_ratio(
@@ -221,7 +237,6 @@ def _uncertainty(
     ratio: Floats,
     half: Floats,
     count: int,
-    factor: float,
     settings: config.Inference,
 ) -> dict[str, NDArray[Any]]:
     (h_top, h_bottom), (m_top, m_bottom) = merged
@@ -237,18 +252,11 @@ def _uncertainty(
     spread = residual - residual.mean(axis=0)
     under_equality = np.sqrt(count / (count - 1) * (spread**2).sum(axis=0))
     t = np.where(under_equality > 0, difference / under_equality, np.nan)
-    rng = np.random.default_rng(settings.seed)
-    first, second = (
-        group[:, :count] for group in blocks.human_halves(count, settings.splits, rng)
-    )
-    halves = np.abs((first @ h_top) / (first @ h_bottom) - (second @ h_top) / (second @ h_bottom))
     return {
         "std_error": error,
         "ci_low": np.exp(ratio - reach * log_error),
         "ci_high": np.exp(ratio + reach * log_error),
         "p_value": 2 * stats.t.sf(np.abs(t), count - 1),
-        "band": factor * np.array([upper(column) for column in halves.T]),
-        "halves": halves.T,
     }
 
 
@@ -292,8 +300,18 @@ def _distribution(
     return Metric(f"wasserstein_{h.id}", value, h.unit, found)
 
 
+def _distribution_band(i: int, human: StructureSums, settings: config.Inference) -> float:
+    if not blocks.adapt(len(human.clusters)):
+        return float("nan")
+    bins = _bins(human, i)
+    top = steps(bins, measures.HISTOGRAMS[i].width)
+    bottom = np.repeat(bins.sum(axis=1)[:, None], top.shape[1], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return upper(wasserstein(*_between_halves(top, bottom, human, settings)))
+
+
 def _spread(
-    i: int, metric: Metric, human: StructureSums, model: StructureSums, factor: float
+    i: int, metric: Metric, human: StructureSums, model: StructureSums, band: float
 ) -> dict[str, Any]:
     h = measures.HISTOGRAMS[i]
     centers = h.first + h.width * (np.arange(h.bins) + (0.5 if h.width != 1 else 0.0))
@@ -305,7 +323,7 @@ def _spread(
     return {
         "human": means[0], "model": means[1], "std_error": metric.inference.std_error,
         "ratio": ratio, "ci_low": nan, "ci_high": nan, "p_value": metric.inference.p_value,
-        "distance": metric.value, "band": factor * metric.inference.floor,
+        "distance": metric.value, "band": band,
         "share_human": nan, "share_model": nan,
         "count_human": sides[0].sum(), "count_model": sides[1].sum(),
     }  # fmt: skip
@@ -314,19 +332,21 @@ def _spread(
 # --- summary -------------------------------------------------------------------------------------
 
 
-def _summary(rows: list[Row], halves: Floats, bands: Floats, count: int) -> list[Metric]:
+def _summary(
+    rows: list[Row], halves: Floats, bands: Floats, p_values: Floats, count: int
+) -> list[Metric]:
     """How many measures lie outside the human band, and by which factor on average.
 
     The floor of the share is the 95% quantile of the same between halves of the human side. The
     factor is the geometric mean of model / human or its inverse, whichever is above 1, over the
     measures outside that are no distributions; 1 where none is.
     """
-    judged = [row for row in rows if np.isfinite(row.band)]
+    judged = [row for row in rows if np.isfinite(row.band) and np.isfinite(row.p_value)]
     outside = [row for row in judged if row.outside]
     share = len(outside) / len(judged) if judged else float("nan")
     floor = float("nan")
     if count:
-        known = np.isfinite(bands)
+        known = np.isfinite(bands) & np.isfinite(p_values)
         floor = upper((halves[known] > bands[known, None]).mean(axis=0))
     logs = [
         abs(np.log(row.ratio))
