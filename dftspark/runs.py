@@ -64,7 +64,7 @@ class _Making:
         return self.spark.read.parquet(self.writer.table_path(name))
 
     def publish(self, status: str, **found: Any) -> Run:
-        for name in ("documents", "compared"):
+        for name in ("documents", "compared", "structure_compared"):
             folder = Location.parse(self.writer.path) / f"{name}.staging"
             with writing(folder):
                 if folder.kind.name == "Directory":
@@ -97,7 +97,7 @@ def audit(
     profiled = _profile(making)
     compared = _compare(making, **profiled)
     if not config.keep_profile:
-        for name in ("profile", "phrases"):
+        for name in ("profile", "phrases", "structure"):
             location = Location.parse(making.writer.path) / f"{name}.parquet"
             with writing(location):
                 location.filesystem.delete_dir(location.path)
@@ -126,6 +126,7 @@ def compare(
     stored = {
         "stored": spark.read.parquet(profiled.table_path("profile")),
         "known": spark.read.parquet(profiled.table_path("phrases")),
+        "structured": spark.read.parquet(profiled.table_path("structure")),
         "shared": profiled.manifest["shared_clusters"],
         "ranges": profiled.manifest["key_ranges"],
     }
@@ -145,7 +146,7 @@ def _described(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _profile(making: _Making) -> dict[str, Any]:
-    from dftspark.spark import documents, ngrams, tables
+    from dftspark.spark import documents, ngrams, structure, tables
     from dftspark.spark.compare import shared_clusters
     from dftspark.spark.session import shuffle_partitions
 
@@ -165,20 +166,33 @@ def _profile(making: _Making) -> dict[str, Any]:
         found = ngrams.phrases(read.kept, stored, config, layout)
         known = making.write("phrases", found)
         shared = shared_clusters(read.kept, config.human)
+    with making.stage("measure structure"):
+        structured = making.write("structure", structure.profile(read.kept, config), "none")
     states = ngrams.state_sizes(stored)
     rows = [
         {"run_id": making.writer.id, "date": making.date, **row, **states.get(row["corpus"], _NONE)}
         for row in counted
     ]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
-    return {"stored": stored, "known": known, "shared": shared, "ranges": layout.ranges}
+    return {
+        "stored": stored,
+        "known": known,
+        "structured": structured,
+        "shared": shared,
+        "ranges": layout.ranges,
+    }
 
 
 _NONE = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
 
 
 def _compare(
-    making: _Making, stored: DataFrame, known: DataFrame, shared: dict[str, int], ranges: int
+    making: _Making,
+    stored: DataFrame,
+    known: DataFrame,
+    structured: DataFrame,
+    shared: dict[str, int],
+    ranges: int,
 ) -> dict[str, Any]:
     from dftspark.spark import ngrams, tables
     from dftspark.spark.compare import pairs
@@ -193,7 +207,9 @@ def _compare(
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
-    metrics = _metrics(making, rows)
+    with making.stage("compare structure"):
+        shapes = _compare_structure(making, structured, shared)
+    metrics = pa.concat_tables([_metrics(making, rows), shapes])
     making.writer.write("metrics", metrics)
     return {
         "fingerprint": ngrams.fingerprint(config),
@@ -210,25 +226,50 @@ def _metrics(making: _Making, rows: list[dict[str, Any]]) -> pa.Table:
     order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
     out = []
     for row in sorted(rows, key=lambda r: (r["model"], r["stratum"], order[r["n"]])):
-        for metric in row["metrics"]:
-            floor = metric["floor"]
-            known = floor is not None and floor > 0
-            out.append(
-                {
-                    **metric,
-                    "run_id": making.writer.id,
-                    "date": making.date,
-                    "human": making.config.human,
-                    "model": row["model"],
-                    "stratum": row["stratum"],
-                    "lens": "ngrams",
-                    "ratio_to_floor": metric["value"] / floor if known else float("nan"),
-                    "n_human": row["n_human"],
-                    "n_model": row["n_model"],
-                    "better": "lower",
-                    "fingerprint": f"ngram_counts-v1(n={row['n']}, text={text!r})",
-                }
-            )
+        made_by = f"ngram_counts-v1(n={row['n']}, text={text!r})"
+        out += [_metric_row(making, row, metric, "ngrams", made_by) for metric in row["metrics"]]
+    return pa.Table.from_pylist(out, schema=schema.METRICS)
+
+
+def _metric_row(
+    making: _Making, row: dict[str, Any], metric: dict[str, Any], lens: str, made_by: str
+) -> dict[str, Any]:
+    floor = metric["floor"]
+    known = floor is not None and floor > 0
+    return {
+        **metric,
+        "run_id": making.writer.id,
+        "date": making.date,
+        "human": making.config.human,
+        "model": row["model"],
+        "stratum": row["stratum"],
+        "lens": lens,
+        "ratio_to_floor": metric["value"] / floor if known else float("nan"),
+        "n_human": row["n_human"],
+        "n_model": row["n_model"],
+        "better": "lower",
+        "fingerprint": made_by,
+    }
+
+
+def _compare_structure(
+    making: _Making, structured: DataFrame, shared: dict[str, int]
+) -> pa.Table:
+    """Writes the patterns table; returns the lens's rows of the metrics table."""
+    from dftspark.spark import structure, tables
+
+    path = making.staging("structure_compared")
+    tables.write(structure.compare(structured, shared, making.config), path)
+    compared = making.spark.read.parquet(path)
+    run = (making.config.human, making.writer.id, making.date)
+    making.write("patterns", structure.patterns_table(compared, *run))
+    made_by = structure.statistic(making.config).fingerprint
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    out = [
+        _metric_row(making, row, metric, "structure", made_by)
+        for row in sorted(rows.to_pylist(), key=lambda r: (r["model"], r["stratum"]))
+        for metric in row["metrics"]
+    ]
     return pa.Table.from_pylist(out, schema=schema.METRICS)
 
 

@@ -26,7 +26,7 @@ from dftspark.store import Run, RunWriter, open_run, runs
 from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["demo", "audit", "profile", "compare", "runs", "show", "doctor", "init"]
+COMMANDS = ["demo", "audit", "profile", "compare", "runs", "show", "export", "doctor", "init"]
 
 
 def row(**values: Any) -> dict[str, Any]:

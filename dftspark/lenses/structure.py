@@ -19,7 +19,7 @@ from dftspark.features import measures
 from dftspark.features.document_vectors import columns
 from dftspark.inference import blocks
 from dftspark.inference.estimate import infer
-from dftspark.inference.intervals import Inference, no_inference
+from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.permutation import upper
 from dftspark.inference.proportion import wilson
@@ -95,18 +95,17 @@ def compared(
     for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
         values = _spread(i, metric, human, model, factor * _distribution_band(i, human, settings))
         rows.append(_row(m, values, q_values[len(rates) + i]))
-    halves = found["halves"] if count else np.zeros((0, len(rates)))
-    return Compared(rows, [*distances, *_summary(rows, halves, found["band"], found["p_value"], count)])
+    return Compared(rows, [*distances, *_summary(rows, found, count, settings)])
 
 
 def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
     right, number = labeled().get(measure.id, (0, 0)) if measure.kind == "pattern" else (0, 0)
     low, high = wilson(right, number)
     distance, band = float(values["distance"]), float(values["band"])
-    own = {name: value for name, value in values.items() if name != "halves"}
     numbers = {
         name: int(value) if name.startswith("count") else float(value)
-        for name, value in own.items()
+        for name, value in values.items()
+        if name in Row.__dataclass_fields__ and name not in ("distance", "band")
     }
     return Row(
         measure=measure,
@@ -115,6 +114,8 @@ def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
         precision=right / number if number else float("nan"),
         precision_low=low,
         precision_high=high,
+        distance=distance,
+        band=band,
         **numbers,
     )
 
@@ -205,8 +206,9 @@ def _rates(
                 [blocks.coarsen(array, count) for array in (top, bottom)] for top, bottom, _ in sides
             ]
             out |= _uncertainty(merged, difference, ratio, half, count, settings)
-            halves = np.abs(np.subtract(*_between_halves(sides[0][0], sides[0][1], human, settings)))
-            out |= {"halves": halves.T, "band": factor * np.array([upper(d) for d in halves.T])}
+            first, second = _between_halves(sides[0][0], sides[0][1], human, settings)
+            out |= {"halves": np.abs(first - second).T, "half_ratios": (first / second).T}
+            out["band"] = factor * np.array([upper(distance) for distance in out["halves"]])
             out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
     return out
 
@@ -242,8 +244,9 @@ def _uncertainty(
     (h_top, h_bottom), (m_top, m_bottom) = merged
     left = [whole.sum(0) - whole for whole in (h_top, h_bottom, m_top, m_bottom)]
     reach = float(stats.t.ppf((1 + settings.confidence) / 2, count - 1))
-    error = _jackknife_error(left[2] / left[3] - left[0] / left[1])
-    log_error = _jackknife_error(_log_ratio(*left, half))
+    left_difference = left[2] / left[3] - left[0] / left[1]
+    left_ratio = _log_ratio(*left, half)
+    error, log_error = _jackknife_error(left_difference), _jackknife_error(left_ratio)
     # Under equality both sides have the pooled rate: residuals about it, not about each side's own,
     # keep the level where occurrences are few.
     pooled = (h_top.sum(0) + m_top.sum(0)) / (h_bottom.sum(0) + m_bottom.sum(0))
@@ -257,6 +260,8 @@ def _uncertainty(
         "ci_low": np.exp(ratio - reach * log_error),
         "ci_high": np.exp(ratio + reach * log_error),
         "p_value": 2 * stats.t.sf(np.abs(t), count - 1),
+        "left_distance": np.abs(left_difference).T,
+        "left_ratio": left_ratio.T,
     }
 
 
@@ -333,31 +338,58 @@ def _spread(
 
 
 def _summary(
-    rows: list[Row], halves: Floats, bands: Floats, p_values: Floats, count: int
+    rows: list[Row], found: dict[str, NDArray[Any]], count: int, settings: config.Inference
 ) -> list[Metric]:
     """How many measures lie outside the human band, and by which factor on average.
 
-    The floor of the share is the 95% quantile of the same between halves of the human side. The
-    factor is the geometric mean of model / human or its inverse, whichever is above 1, over the
-    measures outside that are no distributions; 1 where none is.
+    structure_outside  share of the measures with enough documents that lie outside; its floor is
+                       the 95% quantile of the same between halves of the human side
+    structure_factor   geometric mean of model / human, or its inverse where below 1, over those
+                       outside that are no distributions; 1 where none is; its floor is that of
+                       the same measures between halves of the human side
     """
-    judged = [row for row in rows if np.isfinite(row.band) and np.isfinite(row.p_value)]
-    outside = [row for row in judged if row.outside]
-    share = len(outside) / len(judged) if judged else float("nan")
-    floor = float("nan")
-    if count:
-        known = np.isfinite(bands) & np.isfinite(p_values)
-        floor = upper((halves[known] > bands[known, None]).mean(axis=0))
-    logs = [
-        abs(np.log(row.ratio))
-        for row in outside
-        if row.measure.kind != "distribution" and np.isfinite(row.ratio) and row.ratio > 0
-    ]
-    factor = float(np.exp(np.mean(logs))) if logs else (1.0 if judged else float("nan"))
-    nothing = no_inference(count)
-    nan = float("nan")
-    at_least = Inference(nan, nan, nan, nan, floor, nan, count)
+    judged = np.array([np.isfinite(row.band) and np.isfinite(row.p_value) for row in rows])
+    outside = np.array([row.outside for row in rows])
+    share = float(outside[judged].mean()) if judged.any() else float("nan")
+    rates = len(found["human"])
+    known, out = judged[:rates], (outside & judged)[:rates]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = np.abs(np.log(found["ratio"][out]))
+    factor = float(_factor(logs[:, None])[0]) if judged.any() else float("nan")
+    if not count:
+        nothing = no_inference(count)
+        return [
+            Metric("structure_outside", share, "share of measures", nothing),
+            Metric("structure_factor", factor, "factor", nothing),
+        ]
+    spread = judged[rates:].sum(), outside[rates:].sum()
+    bands = found["band"][known, None]
+    left = ((found["left_distance"][known] > bands).sum(axis=0) + spread[1]) / judged.sum()
+    null = (found["halves"][known] > bands).mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left_logs = np.abs(found["left_ratio"][out])
+        null_logs = np.abs(np.log(found["half_ratios"][out]))
     return [
-        Metric("structure_outside", share, "share of measures", at_least),
-        Metric("structure_factor", factor, "factor", nothing),
+        _summarized("structure_outside", share, "share of measures", left, null, settings),
+        _summarized(
+            "structure_factor", factor, "factor", _factor(left_logs), _factor(null_logs), settings
+        ),
     ]
+
+
+def _factor(logs: Floats) -> Floats:
+    """exp of the mean over rows that are finite, `(R, n)` to `(n,)`; 1 without rows."""
+    finite = np.isfinite(logs)
+    number = finite.sum(axis=0)
+    return np.asarray(np.exp(np.where(finite, logs, 0.0).sum(axis=0) / np.maximum(number, 1)))
+
+
+def _summarized(
+    name: str, value: float, unit: str, left: Floats, null: Floats, settings: config.Inference
+) -> Metric:
+    error, low, high = jackknife(left, value, settings.confidence)
+    beyond = int((null >= value).sum())
+    p = (1 + beyond) / (len(null) + 1)
+    return Metric(
+        name, value, unit, Inference(error, low, high, p, upper(null), float("nan"), len(left))
+    )

@@ -26,6 +26,8 @@ _COLUMNS = {
                "share", "q_value", "log_odds"),
     "document_ratios": ("model", "stratum", "token", "share_human", "share_model", "ratio",
                         "ratio_floor"),
+    "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
+                 "q_value", "outside", "precision"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2

@@ -52,7 +52,7 @@ def scattered(config: Audit, tmp_path_factory: pytest.TempPathFactory) -> Audit:
 
 def test_the_run_is_complete(audited: Run, config: Audit) -> None:
     manifest = audited.manifest
-    assert audited.tables == sorted([*schema.TABLES, "profile", "phrases"])
+    assert audited.tables == sorted([*schema.TABLES, "profile", "phrases", "structure"])
     assert {path.name for path in Path(audited.path).iterdir()} == {
         "manifest.json", *(f"{name}.parquet" for name in audited.tables),
     }  # fmt: skip
@@ -99,7 +99,11 @@ def test_corpora_reconcile(audited: Run) -> None:
 def test_every_metric_has_its_interval_test_and_floor(audited: Run) -> None:
     rows = {row["metric"]: row for row in audited.table("metrics").to_pylist()}
     assert set(rows) >= {f"{name}_{n}gram" for name in STATISTICS for n in (1, 2, 3)}
+    assert set(rows) >= {"structure_outside", "structure_factor", "wasserstein_sentence_words"}
     for name, row in rows.items():
+        if name.startswith("structure_"):
+            assert math.isnan(row.pop("mde"))
+            row["blocks_"] = 0.0  # stands for it, that the numbers below are eight
         numbers = [value for value in row.values() if isinstance(value, float)]
         assert len(numbers) == 8, name
         assert all(map(math.isfinite, numbers)), (name, row)
