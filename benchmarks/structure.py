@@ -37,7 +37,7 @@ TIMEOUT_S = 150
 Work = Callable[[], int]
 
 
-# --- the patterns as regular expressions -----------------------------------------------------------
+# --- the patterns as regular expressions ---------------------------------------------------------
 
 _ENDINGS = {
     stream.ING: "ing", stream.ED: "ed", stream.LY: "ly", stream.S: "s",
@@ -97,7 +97,7 @@ def regexes() -> dict[str, str]:
     }
 
 
-# --- engines ---------------------------------------------------------------------------------------
+# --- engines -------------------------------------------------------------------------------------
 
 
 def run_ours(texts: pa.Array, path: Path) -> Work:
@@ -109,7 +109,9 @@ def run_ours(texts: pa.Array, path: Path) -> Work:
             total += int(vectors.counts[:, len(measures.COUNTS) :].sum())
         return total
 
-    document_vectors.of(texts.slice(0, 8), pa.array([str(i) for i in range(len(texts.slice(0, 8)))]))
+    document_vectors.of(
+        texts.slice(0, 8), pa.array([str(i) for i in range(len(texts.slice(0, 8)))])
+    )
     return work
 
 
@@ -206,7 +208,7 @@ def main() -> int:
         return child(asked.engine, asked.documents)
     count = len(patterns.bundled().patterns)
     lines = [
-        f"{count} patterns, model texts of {' and '.join(CORPORA)}, one core, "
+        f"{count} patterns, model texts of {' and '.join(CORPORA)}, one core",
         f"{platform.machine()}, Python {platform.python_version()}",
         f"{'engine':12} {'MB':>8} {'CPU s':>8} {'wall s':>8} {'MB/CPU s':>9} {'hits a MB':>12}",
     ]

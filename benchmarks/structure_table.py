@@ -106,8 +106,8 @@ def summary(found: list[Pair]) -> str:
     judged = [p for p in found if p.judged and p.corpus not in APART and p.model != "flan-t5-xxl"]
     counts = {kind: sum(p.kind == kind for p in judged) for kind in ("tuned", "base")}
     lines = [
-        f"{counts['tuned']} pairs with a tuned model, {counts['base']} with a base model, of "
-        f"{len({(p.corpus, p.genre) for p in judged})} corpora and genres.",
+        f"{counts['tuned']} pairs with a tuned model, {counts['base']} with a base model",
+        f"in {len({(p.corpus, p.genre) for p in judged})} corpora and genres.",
         "above, in, below: pairs in which the model is above, inside, below the human band (a",
         "distribution has no side and is above); ratio: median of model / human over the pairs;",
         "genres: in how many of them the median tuned ratio is above 1 / below 1.",

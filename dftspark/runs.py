@@ -252,9 +252,7 @@ def _metric_row(
     }
 
 
-def _compare_structure(
-    making: _Making, structured: DataFrame, shared: dict[str, int]
-) -> pa.Table:
+def _compare_structure(making: _Making, structured: DataFrame, shared: dict[str, int]) -> pa.Table:
     """Writes the patterns table; returns the lens's rows of the metrics table."""
     from dftspark.spark import structure, tables
 

@@ -267,7 +267,11 @@ PATTERNS = _table(
     ("unit", pa.string(), "unit of the rates, std_error, distance and band"),
     ("rate_human", pa.float64(), "the measure on the human side; of a distribution its mean"),
     ("rate_model", pa.float64(), "the measure on the model side"),
-    ("std_error", pa.float64(), "of model minus human, block jackknife; of a distribution's distance"),
+    (
+        "std_error",
+        pa.float64(),
+        "of model minus human, block jackknife; of a distribution's distance",
+    ),
     ("ratio", pa.float64(), "model / human, half an occurrence added to each count"),
     ("ci_low", pa.float64(), "confidence interval of ratio, lower end"),
     ("ci_high", pa.float64(), "confidence interval of ratio, upper end"),

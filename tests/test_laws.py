@@ -61,7 +61,8 @@ def structure_batches(draw: st.DrawFn) -> DocumentVectors:
     means = rng.integers(-1, 9, (n, len(measures.MEANS)))
     clusters = rng.integers(0, draw(st.sampled_from([1, 4, 999])), n).astype(np.uint64)
     blocks = (clusters % np.uint64(64)).astype(np.int64)
-    return DocumentVectors(counts, means, rng.integers(0, 4, (64, measures.STARTS[-1])), clusters, blocks)
+    histograms = rng.integers(0, 4, (64, measures.STARTS[-1]))
+    return DocumentVectors(counts, means, histograms, clusters, blocks)
 
 
 BATCHES: dict[str, Any] = {
@@ -75,14 +76,14 @@ def cut(batch: Batch | DocumentVectors, data: st.DataObject) -> list[Any]:
     """The batch in two: tokens between clusters, document vectors anywhere."""
     at = data.draw(st.integers(0, len(batch.blocks)))
     if isinstance(batch, DocumentVectors):
-        parts = []
+        halves = []
         for half in (slice(None, at), slice(at, None)):
             blocks = batch.blocks[half]
             columns_ = (batch.counts[half], batch.means[half])
             # Only the whole batch's histograms are known; the first part has them all.
             histograms = batch.histograms if half.start is None else 0 * batch.histograms
-            parts.append(DocumentVectors(*columns_, histograms, batch.clusters[half], blocks))
-        return parts
+            halves.append(DocumentVectors(*columns_, histograms, batch.clusters[half], blocks))
+        return halves
     parts = []
     for low, high in ((0, at), (at, len(batch.blocks))):
         docs = batch.clusters[low], batch.clusters[high]

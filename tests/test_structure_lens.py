@@ -142,9 +142,7 @@ def flagged(runs: int, sizes: tuple[int, int]) -> tuple[float, float]:
 
 @pytest.mark.parametrize("sizes", [(300, 300), (300, 60)])
 @pytest.mark.parametrize("runs", [6, pytest.param(60, marks=pytest.mark.slow)])
-def test_human_against_human_flags_no_more_than_it_says(
-    runs: int, sizes: tuple[int, int]
-) -> None:
+def test_human_against_human_flags_no_more_than_it_says(runs: int, sizes: tuple[int, int]) -> None:
     outside, significant = flagged(runs, sizes)
     # Measures of one run depend on one another, so a run counts as one draw of a share.
     error = 4 * np.sqrt(0.05 * 0.95 / (3 * runs))
@@ -166,7 +164,7 @@ def test_intervals_of_ratios_cover() -> None:
     assert np.mean(covered) >= 0.95 - 4 * np.sqrt(0.05 * 0.95 / 60)
 
 
-# --- the list of measures ---------------------------------------------------------------------------
+# --- the list of measures -------------------------------------------------------------------------
 
 
 def test_every_measure_says_what_it_is() -> None:

@@ -49,7 +49,8 @@ def fingerprint() -> str:
     """Equal exactly when two vectors of one document are equal."""
     parts = (VERSION, stream.VERSION, measures.VERSION, stream.WORDS.fingerprint)
     said = "\n".join((*map(str, parts), patterns.bundled().fingerprint))
-    return f"structure-v{VERSION}({hashlib.blake2b(said.encode(), digest_size=8).hexdigest()})"
+    digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+    return f"vectors-v{VERSION}({digest}) {stream.WORDS.fingerprint}"
 
 
 def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
@@ -61,9 +62,7 @@ def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
 def of_items(texts: pa.Array, items: stream.Stream, clusters: pa.Array) -> DocumentVectors:
     known = patterns.bundled()
     blocks = block_of(clusters).astype(np.int64)
-    counts, means, histograms = measures.measured(
-        texts, items, known.program.lexicon.roles, blocks
-    )
+    counts, means, histograms = measures.measured(texts, items, known.program.lexicon.roles, blocks)
     hits = pattern_match.counted(items, known.program)
     return DocumentVectors(
         np.hstack([counts, hits]), means, histograms, _cluster_hashes(clusters), blocks

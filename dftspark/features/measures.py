@@ -80,18 +80,18 @@ _TTR, _OPENERS, _SENTENCE_CV, _PARAGRAPH_CV, _LZ, _GRADE = range(6)
 
 def measured(
     texts: pa.Array, items: Stream, roles: NDArray[np.uint8], blocks: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Counts `(B, COUNTS)`, means `(B, MEANS)` in fixed point, -1 where a document has none,
     and histograms by block `(64, STARTS[-1])` of the documents' `blocks` `(B,)`."""
     offsets, data = _buffers(texts)
     longest = int(np.diff(items.offsets).max(initial=0))
     # At most three entries an item, and a table at most three quarters full.
     size = 1 << max(4, (4 * longest).bit_length())
-    counts, means, histograms = _measure(
+    found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] = _measure(
         data, offsets, items.lex, items.form, items.flag, items.key, items.start, items.end,
         items.offsets, unicode.classes(), roles, blocks, size,
     )  # fmt: skip
-    return counts, means, histograms
+    return found
 
 
 @numba.njit(inline="always")
@@ -213,7 +213,6 @@ def _measure(
         stamp += 1
         for i in range(lowest, highest):
             shape, f = form[i] >> 3, flag[i]
-            is_text = shape != stream.MARK and shape != stream.BREAK
             if f & stream.SENTENCE or shape == stream.BREAK:
                 if in_sentence and length > 0 and (ended or length >= 10):
                     prose += 1

@@ -29,6 +29,10 @@ class Example(NamedTuple):
 Examples = dict[str, Example]
 
 
+def none() -> Examples:
+    return {}
+
+
 def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np.int64]) -> None:
     """Takes the documents of a batch, whose pattern counts are `hits` `(B, P)`, into `best`."""
     hashes = np.array([digest64(doc_id, "example") >> 1 for doc_id in ids], np.int64)

@@ -260,19 +260,15 @@ class Program:
     until: NDArray[np.uint64]
     owner: NDArray[np.int32]
     start: NDArray[np.int32]
-    word_sets: tuple[NDArray[np.bool_], ...]
 
 
 def compiled(
-    patterns: Mapping[str, Iterable[str]],
-    classes: Mapping[str, frozenset[str]],
-    sets: Iterable[str] = (),
+    patterns: Mapping[str, Iterable[str]], classes: Mapping[str, frozenset[str]]
 ) -> Program:
-    """The program of `patterns`, lines by name; `word_sets` has a `(ids,)` mask for each class
-    named in `sets`."""
+    """The program of `patterns`, lines by name."""
     parsed = {name: _all(lines, classes) for name, lines in patterns.items()}
     every = [place for found in parsed.values() for each in found for place in each]
-    wanted = [classes[name] for name in (*stream.BUILTIN, *sets)]
+    wanted = [classes[name] for name in stream.BUILTIN]
     groups = list(dict.fromkeys([*wanted, *(p.words for p in every if p.words is not None),
                                  *(p.but for p in every if p.but)]))  # fmt: skip
     signature: dict[str, list[int]] = {}
@@ -298,7 +294,6 @@ def compiled(
         stream.lexicon(ids, np.asarray(roles, np.uint8)),
         lambda group: members[:, index[group]],
         len(kinds),
-        tuple(members[:, index[classes[name]]] for name in sets),
     )
 
 
@@ -315,7 +310,6 @@ def _assembled(
     lexicon: stream.Lexicon,
     mask: Callable[[frozenset[str]], NDArray[np.bool_]],
     kinds: int,
-    word_sets: tuple[NDArray[np.bool_], ...],
 ) -> Program:
     longest_first = sorted(
         ((each, i) for i, found in enumerate(parsed.values()) for each in found),
@@ -353,6 +347,6 @@ def _assembled(
         last[word] |= np.uint64(1) << np.uint64(end)
         owner[word, end], start[word, end] = pattern, bit
     return Program(
-        tuple(parsed), lexicon, *tables, first, last, optional, before, until, owner, start,
-        word_sets,
+        tuple(parsed), lexicon, tables[0], tables[1], tables[2], first, last, optional, before,
+        until, owner, start,
     )  # fmt: skip

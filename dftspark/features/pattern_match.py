@@ -21,7 +21,8 @@ from dftspark.features.stream import Stream
 
 def counted(items: Stream, program: Program) -> NDArray[np.int64]:
     """How often each pattern occurs in each document, `(B, P)`."""
-    return _run(items, program, 0)[0]
+    found: NDArray[np.int64] = _run(items, program, 0)[0]
+    return found
 
 
 def located(items: Stream, program: Program) -> NDArray[np.int64]:

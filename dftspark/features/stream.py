@@ -1,9 +1,9 @@
 """Text as a stream of classified tokens with its lines and sentences marked: what patterns read.
 
 One token of the `words` tokenizer is one item; before the first token of a document and after the
-last of every line there is one more item, a break. A line feed ends a line unless it wraps a sentence: the next line starts with a
-lower-case letter and this one ends without an end mark. So a paragraph, a heading and a list item
-are lines, and blank lines are none.
+last of every line there is one more item, a break. A line feed ends a line unless it wraps a
+sentence: the next line starts with a lower-case letter and this one ends without an end mark. So a
+paragraph, a heading and a list item are lines, and blank lines are none.
 
 A sentence ends with its line, and with a run of . ! ? or an ellipsis and the closing quotes after
 it where white space follows and the next token is not lower case; not after an abbreviation, a
@@ -195,7 +195,7 @@ def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
                 digit = np.int64(data[i]) - 48
                 if digit < 0 or digit > 9:
                     return NUMBER
-                value = value * 10 + digit
+                value = value * 10 + int(digit)
             if 1500 <= value <= 2099:
                 return YEAR
         return NUMBER
@@ -288,7 +288,7 @@ def _classify(
                 if not (point and (initial or abbreviated or (numbered and on_line == 1))):
                     ended = True
             ending = PLAIN
-            if shape == LOWER or shape == CAPITAL:
+            if shape in (LOWER, CAPITAL):
                 ending = _ending(data, s, e)
             if shape != MARK:
                 word_shape = shape

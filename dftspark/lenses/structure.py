@@ -102,7 +102,7 @@ def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
     right, number = labeled().get(measure.id, (0, 0)) if measure.kind == "pattern" else (0, 0)
     low, high = wilson(right, number)
     distance, band = float(values["distance"]), float(values["band"])
-    numbers = {
+    numbers: dict[str, Any] = {
         name: int(value) if name.startswith("count") else float(value)
         for name, value in values.items()
         if name in Row.__dataclass_fields__ and name not in ("distance", "band")
@@ -145,7 +145,9 @@ def _sides(
 ) -> tuple[Floats, Floats, Floats]:
     """By block: numerators, denominators and documents that have any, `(64, R)` each."""
     index = {name: i for i, name in enumerate(columns())}
-    tops, bottoms, present = [], [], []
+    tops: list[NDArray[Any]] = []
+    bottoms: list[NDArray[Any]] = []
+    present: list[NDArray[Any]] = []
     for m in chosen:
         if m.kind == "mean":
             at = measures.MEANS.index(m.id)
@@ -203,7 +205,8 @@ def _rates(
         out |= dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value", "band"), unknown)
         if count:
             merged = [
-                [blocks.coarsen(array, count) for array in (top, bottom)] for top, bottom, _ in sides
+                [blocks.coarsen(array, count) for array in (top, bottom)]
+                for top, bottom, _ in sides
             ]
             out |= _uncertainty(merged, difference, ratio, half, count, settings)
             first, second = _between_halves(sides[0][0], sides[0][1], human, settings)
@@ -220,9 +223,7 @@ def _between_halves(
     a small model side does not make the band coarse."""
     count = blocks.adapt(len(human.clusters))
     rng = np.random.default_rng(settings.seed)
-    first, second = (
-        group[:, :count] for group in blocks.human_halves(count, settings.splits, rng)
-    )
+    first, second = (group[:, :count] for group in blocks.human_halves(count, settings.splits, rng))
     top, bottom = blocks.coarsen(top, count), blocks.coarsen(bottom, count)
     return (first @ top) / (first @ bottom), (second @ top) / (second @ bottom)
 
@@ -245,7 +246,7 @@ def _uncertainty(
     left = [whole.sum(0) - whole for whole in (h_top, h_bottom, m_top, m_bottom)]
     reach = float(stats.t.ppf((1 + settings.confidence) / 2, count - 1))
     left_difference = left[2] / left[3] - left[0] / left[1]
-    left_ratio = _log_ratio(*left, half)
+    left_ratio = _log_ratio(left[0], left[1], left[2], left[3], half)
     error, log_error = _jackknife_error(left_difference), _jackknife_error(left_ratio)
     # Under equality both sides have the pooled rate: residuals about it, not about each side's own,
     # keep the level where occurrences are few.

@@ -99,9 +99,7 @@ def all_measures() -> tuple[Measure, ...]:
         found.append(Measure(p.id, p.group, kind, p.id, p.per, scale, unit, p.definition,
                              p.version, p.sources))  # fmt: skip
     for id, group, numerator, denominator, scale, unit, definition in _COUNTED:
-        found.append(
-            Measure(id, group, "count", numerator, denominator, scale, unit, definition)
-        )
+        found.append(Measure(id, group, "count", numerator, denominator, scale, unit, definition))
     found += [Measure(i, g, "mean", i, "documents", 1, u, d) for i, g, u, d in _MEANS]
     for h in measures.HISTOGRAMS:
         group, definition = _DISTRIBUTIONS[h.id]

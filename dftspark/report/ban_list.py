@@ -49,10 +49,7 @@ def overused(
         ):
             found.append({**entry, "tokens": tuple(row["tokens"])})
     found.sort(key=lambda e: (-e["ratio"] * math.sqrt(e["count_model"]), e["phrase"]))
-    longer = {
-        part: max(e["count_model"] for e in group)
-        for part, group in _parts(found).items()
-    }
+    longer = {part: max(e["count_model"] for e in group) for part, group in _parts(found).items()}
     return [
         {key: value for key, value in e.items() if key != "tokens"}
         for e in found

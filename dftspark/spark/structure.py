@@ -72,8 +72,9 @@ def _folding(
 
 
 def _groups(batch: pa.RecordBatch) -> Iterator[tuple[Group, pa.RecordBatch]]:
-    names = np.array(batch["corpus"].to_pylist(), object), np.array(
-        batch["stratum"].to_pylist(), object
+    names = (
+        np.array(batch["corpus"].to_pylist(), object),
+        np.array(batch["stratum"].to_pylist(), object),
     )
     groups = list(zip(*names, strict=True))
     for group in dict.fromkeys(groups):
@@ -82,7 +83,7 @@ def _groups(batch: pa.RecordBatch) -> Iterator[tuple[Group, pa.RecordBatch]]:
 
 def _merging(stat: Structure) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        state, examples = stat.empty(), {}
+        state, examples = stat.empty(), pattern_examples.none()
         for stored, found in zip(partials["state"], partials["examples"], strict=True):
             state = stat.merge(state, StructureSums.decode(stored.as_buffer()))
             examples = pattern_examples.merged(
@@ -157,7 +158,7 @@ def _comparing(
 
 def _side(stored: Stored, stratum: str) -> tuple[StructureSums, Examples]:
     """Of one stratum, or of all of them for the stratum ''."""
-    stat, examples = Structure(), {}
+    stat, examples = Structure(), pattern_examples.none()
     state = stat.empty()
     for own, encoded, found in stored:
         if stratum in ("", own):

@@ -48,8 +48,11 @@ class Structure(Statistic[DocumentVectors, StructureSums]):
     def empty(self) -> StructureSums:
         k, m = len(columns()), len(measures.MEANS)
         shapes = (k, k, m, m, measures.STARTS[-1])
-        zeros = [np.zeros((BLOCKS, width), np.int64) for width in shapes]
-        return StructureSums(*zeros, np.empty(0, np.uint64))
+        counts, present, means, defined, histograms = (
+            np.zeros((BLOCKS, width), np.int64) for width in shapes
+        )
+        none = np.empty(0, np.uint64)
+        return StructureSums(counts, present, means, defined, histograms, none)
 
     def observe(self, batch: DocumentVectors) -> StructureSums:
         defined = batch.means >= 0

@@ -205,7 +205,9 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "emoji": lambda n: "👩\u200d👩\u200d👧 " * (n // 20),
     "near misses": lambda n: "not a b c d e f g h but " * (n // 24),
     "one opener": lambda n: "The a. " * (n // 7),
-    "all of it": lambda n: "It's not x, it's y; not only a, b, and c — from d to e? No. " * (n // 60),
+    "all of it": lambda n: (
+        "It's not x, it's y; not only a, b, and c — from d to e? No. " * (n // 60)
+    ),
 }
 
 
@@ -221,7 +223,7 @@ def seconds(text: str) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_takes_linear_time(name: str) -> None:
-    """Four times the text takes at most eight times as long, and a megabyte less than two seconds."""
+    """Four times the text takes at most eight times as long, a megabyte less than two seconds."""
     seconds("warm up")
     small, large = HOSTILE[name](1 << 18), HOSTILE[name](1 << 20)
     short, long = seconds(small), seconds(large)

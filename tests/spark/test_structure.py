@@ -34,7 +34,7 @@ SENTENCES = [
     "It's not a bug, it's a feature.",
     "Perhaps it rained — nobody knows.",
     "The result? A sense of relief.",
-    "He said \"go\" and left, leaving a gap.",
+    'He said "go" and left, leaving a gap.',
     "We sold 14 of them in 1999.",
     "- one item\n- another item",
     "In conclusion, honest, kind, and patient people win.",
@@ -63,9 +63,7 @@ def frame(spark: SparkSession, partitions: int, seed: int = 0) -> DataFrame:
 
 
 def expected(corpus: str, stratum: str | None = None) -> StructureSums:
-    rows = [
-        r for r in documents() if r["corpus"] == corpus and stratum in (None, r["stratum"])
-    ]
+    rows = [r for r in documents() if r["corpus"] == corpus and stratum in (None, r["stratum"])]
     texts, clusters = (pa.array([r[c] for r in rows]) for c in ("text", "cluster"))
     return Structure().observe(document_vectors.of(texts, clusters))
 

@@ -51,19 +51,19 @@ def bundled() -> PatternSet:
     )
 
 
-def read(patterns: str, lexicon: str, sets: tuple[str, ...] = ()) -> PatternSet:
+def read(patterns: str, lexicon: str) -> PatternSet:
     """A set from its two TOML documents. Raises ConfigError with the pattern and the mistake."""
     try:
-        classes = {
-            name: frozenset(words.split()) for name, words in tomllib.loads(lexicon).items()
-        }
+        classes = {name: frozenset(words.split()) for name, words in tomllib.loads(lexicon).items()}
         found = tuple(
             Pattern(id=name, **{**body, "match": tuple(body["match"]),
                                 "sources": tuple(body["sources"])})
             for name, body in tomllib.loads(patterns).items()
         )  # fmt: skip
     except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError) as error:
-        raise ConfigError(f"a pattern set is two TOML documents as in patterns/: {error}") from error
+        raise ConfigError(
+            f"a pattern set is two TOML documents as in patterns/: {error}"
+        ) from error
     missing = [name for name in stream.BUILTIN if name not in classes]
     if missing:
         raise ConfigError(f"the lexicon lacks {missing}, which splitting into sentences needs")
@@ -71,5 +71,5 @@ def read(patterns: str, lexicon: str, sets: tuple[str, ...] = ()) -> PatternSet:
     if wrong:
         raise ConfigError(f"`per` is one of {PER}; it is not in {wrong}")
     said = hashlib.blake2b((patterns + lexicon).encode(), digest_size=8).hexdigest()
-    program = pattern_language.compiled({p.id: p.match for p in found}, classes, sets)
+    program = pattern_language.compiled({p.id: p.match for p in found}, classes)
     return PatternSet(found, program, said)
