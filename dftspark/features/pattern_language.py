@@ -6,7 +6,8 @@
     (a|b c|<be>)          alternatives, sequences too
     X?  X{2,5}            X may be missing; X two to five times
     !(a|<be>)             any token on the line but these
-    @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not
+    @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not;
+                          before a repeat, each time
     WORD TEXT LOWER CAP NUMBER YEAR MARK ANY BREAK     shapes: TEXT is no mark, ANY no break
     ING ED LY NOUN PLURAL QUALITY GAP     endings; GAP is any token but an end mark or a break
     LOWER&<abstract>      both
