@@ -292,6 +292,22 @@ PATTERNS = _table(
     ("example_human_id", pa.string(), "doc_id of that document"),
     ("example_model_id", pa.string(), "doc_id of that document"),
 )
+# Not yet a table of every run: it needs sacrebleu.
+VARIETY = _table(
+    *_PAIR,
+    ("metric", pa.string(), "chrf, bleu, self_bleu, distinct_1 ..., prompt_variety"),
+    ("unit", pa.string(), "unit of the values"),
+    ("better", pa.string(), "higher, or parity with human"),
+    ("human_value", pa.float64(), "the same of the human side; nan without several human answers"),
+    ("human_low", pa.float64(), "confidence interval of human_value, lower end"),
+    ("human_high", pa.float64(), "confidence interval of human_value, upper end"),
+    ("value", pa.float64(), "of the model side"),
+    ("ci_low", pa.float64(), "confidence interval of value, lower end"),
+    ("ci_high", pa.float64(), "confidence interval of value, upper end"),
+    ("n_human", pa.int64(), "prompts or groups of documents behind human_value"),
+    ("n_model", pa.int64(), "prompts or groups of documents behind value"),
+)
+
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
 STRUCTURE_COMPARED = pa.schema(
     [

@@ -190,12 +190,12 @@ def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(
 ) -> None:
     """In another order, over other files and formats, in two steps: the numbers of the audit."""
     profiled = runs.profile(spark, scattered, "2026-01-31")
-    assert profiled.tables == ["corpora", "phrases", "profile", "rejects"]
+    assert profiled.tables == ["corpora", "phrases", "profile", "rejects", "structure"]
     assert_same(profiled, audited, "corpora")
     compared = runs.compare(spark, scattered, profiled)
-    assert compared.tables == ["document_ratios", "metrics", "ngrams"]
+    assert compared.tables == ["document_ratios", "metrics", "ngrams", "patterns"]
     assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
-    assert_same(compared, audited, "metrics", "ngrams", "document_ratios")
+    assert_same(compared, audited, "metrics", "ngrams", "document_ratios", "patterns")
 
 
 def test_results_do_not_hang_on_the_cut_of_the_work(
@@ -214,7 +214,7 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
     assert (run.manifest["key_ranges"], audited.manifest["key_ranges"]) == (32, 1)
-    assert_same(run, audited, "metrics", "document_ratios")
+    assert_same(run, audited, "metrics", "document_ratios", "patterns")
     assert_same(run, audited, "ngrams", but=("example_",))
     assert_same(run, audited, "corpora", but=("state_bytes", "keyed_bytes"))
     # It also ran with keep_profile = false.
