@@ -218,8 +218,10 @@ def _distinct(group: list[list[str]], n: int) -> float:
 def _kinds(documents: list[Document]) -> int:
     """How many of the answers differ: those joined by pairs with a Jaccard index of ALIKE of their
     three-word runs count as one, and so do empty ones."""
-    runs = [set(zip(w, w[1:], w[2:], strict=False)) or {tuple(w)}
-            for w in _tokens([d.text for d in documents])]  # fmt: skip
+    runs: list[set[tuple[str, ...]]] = [
+        {*zip(w, w[1:], w[2:], strict=False)} or {tuple(w)}
+        for w in _tokens([d.text for d in documents])
+    ]
     kind = list(range(len(runs)))
     for i, first in enumerate(runs):
         for j in range(i):

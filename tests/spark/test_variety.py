@@ -49,9 +49,9 @@ def test_measures_are_those_of_plain_python(
         )
         for corpus in ("human", "model")
     }
+    frame = spark.createDataFrame(pa.Table.from_pylist(rows))
     for partitions in (1, 7):
-        frame = spark.createDataFrame(pa.Table.from_pylist(rows)).repartition(partitions)
-        drawn = on_spark.sample(frame).toArrow().to_pylist()
+        drawn = on_spark.sample(frame.repartition(partitions)).toArrow().to_pylist()
         assert {r["doc_id"] for r in drawn} == {
             d.doc_id for side in own.values() for ds in side.values() for d in ds
         }
