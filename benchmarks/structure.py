@@ -31,7 +31,7 @@ from dftspark.features import document_vectors, measures, pattern_language, patt
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 CORPORA = ("biscope", "slop_score")
-DOCUMENTS = {"ours": 20_000, "ours-spark": 20_000, "re": 60, "spark-sql": 60}
+DOCUMENTS = {"ours": 20_000, "ours-spark": 20_000, "re": 8, "spark-sql": 8}
 TIMEOUT_S = 150
 
 Work = Callable[[], int]

@@ -38,9 +38,10 @@ def overused(
     """
     found = []
     for row in rows:
-        if row["text"] is None or not any(char.isalpha() for char in row["text"]):
-            continue
-        entry = {"phrase": row["text"], **{name: row[name] for name in _KEPT}, "ratio": _ratio(row)}
+        text = row["text"]
+        if text is None or not text.isprintable() or not any(map(str.isalpha, text)):
+            continue  # the rest of the table, what a terminal would act on, marks alone
+        entry = {"phrase": text, **{name: row[name] for name in _KEPT}, "ratio": _ratio(row)}
         if (
             entry["ratio"] >= least_ratio
             and entry["q_value"] is not None

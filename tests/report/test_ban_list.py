@@ -41,6 +41,7 @@ def test_what_is_overused_is_listed_most_first() -> None:
         row("chance", 1, 90, q=0.2),
         row("unknown", 1, 90, q=float("nan")),
         row("* *", 0, 900),
+        row("a\x1b[31m", 0, 900),
         row("less", 900, 90),
     ],
 )
