@@ -27,7 +27,7 @@ from dftspark.features.hashing import digest64
 from dftspark.features.stream import WORDS as TOKENS
 from dftspark.inference.intervals import jackknife
 
-PROMPTS = 500  # of a corpus, at most
+PROMPTS = 300  # of a corpus, at most
 SAMPLES = 4  # documents of a prompt
 GROUP = 20
 WORDS = 100
