@@ -12,7 +12,7 @@ import pytest
 from dftspark import config
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.features import document_vectors, measures, patterns
-from dftspark.lenses import structure
+from dftspark.lenses import structure, structure_rates
 from dftspark.lenses.structure_measures import all_measures, labeled
 from dftspark.stats.structure import CLUSTERS, Structure, StructureSums
 
@@ -116,10 +116,10 @@ def test_another_script_is_measured_against_the_human_one() -> None:
 
 def test_clusters_are_counted_exactly_while_few_and_about_right_beyond() -> None:
     few = sums(["a"] * 90, [f"p{i % 45}" for i in range(90)])
-    assert structure._clusters(few) == 45
+    assert structure_rates.clusters_of(few) == 45
     many = sums(["a"] * 4000, [f"p{i}" for i in range(4000)])
     assert len(many.clusters) == CLUSTERS
-    assert structure._clusters(many) == pytest.approx(4000, rel=4 / np.sqrt(CLUSTERS))
+    assert structure_rates.clusters_of(many) == pytest.approx(4000, rel=4 / np.sqrt(CLUSTERS))
 
 
 # --- human against human --------------------------------------------------------------------------
