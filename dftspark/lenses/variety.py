@@ -13,6 +13,7 @@ Source   Popovic (2015), chrF; Papineni et al. (2002), BLEU; Zhu et al. (2018), 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,17 +101,18 @@ def compared(
     ]  # fmt: skip
     for n in ORDERS:
         shares = [[_distinct(g, n) for g in groups] for groups in sides]
-        each = [_mean(values, confidence) for values in shares]
+        each = [_mean(values, confidence, 1.0) for values in shares]
         found.append(Measured(f"distinct_{n}", "share of n-grams", "parity", each[0], each[1]))
     kinds = [
-        _mean([float(_kinds(ds)) for ds in side.values() if len(ds) == SAMPLES], confidence)
+        _mean([float(_kinds(d)) for d in side.values() if len(d) == SAMPLES], confidence, SAMPLES)
         for side in (human, model)
     ]
     unit = f"different answers of {SAMPLES}"
     return [*found, Measured("prompt_variety", unit, "parity", kinds[0], kinds[1])]
 
 
-def _mean(values: Sequence[float], confidence: float) -> Estimate:
+def _mean(values: Sequence[float], confidence: float, most: float = math.inf) -> Estimate:
+    """The interval is cut to what the measure can be, 0 to `most`."""
     n = len(values)
     if not n:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
@@ -119,7 +121,7 @@ def _mean(values: Sequence[float], confidence: float) -> Estimate:
         return Estimate(mean, float("nan"), float("nan"), 1)
     error = float(np.std(values, ddof=1)) / n**0.5
     reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
-    return Estimate(mean, mean - reach, mean + reach, n)
+    return Estimate(mean, max(mean - reach, 0.0), min(mean + reach, most), n)
 
 
 # --- likeness to the human answer -----------------------------------------------------------------
