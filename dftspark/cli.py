@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -238,6 +238,32 @@ def show(
         return tables.print_table(content, table, _console(), rows or 20)
     for line in tables.json_lines(content if rows is None else content.slice(0, rows)):
         print(line)
+
+
+@app.command()
+def export(
+    run: Store = "runs",
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    form: Annotated[
+        str, typer.Option("--as", help="statistics, antislop, strings or lines.")
+    ] = "statistics",
+    ratio: Annotated[float, typer.Option("--ratio", min=1, help="Least model / human.")] = 3.0,
+    q_value: Annotated[float, typer.Option("--q-value", min=0, max=1)] = 0.01,
+    documents: Annotated[int, typer.Option("--documents", min=2, help="Least that have it.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 500,
+) -> None:
+    """Prints over-used words and phrases as a ban list for samplers.
+
+    Example: `dftspark export runs --as antislop > slop_phrase_prob_adjustments.json`
+    """
+    from dftspark.report import ban_list
+
+    if form not in ban_list.FORMS:
+        raise ConfigError(f"--as is one of {', '.join(ban_list.FORMS)}, got {form!r}")
+    entries = ban_list.of_run(
+        _open(run), model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
+    )
+    print(ban_list.written(entries, cast("ban_list.Form", form)), end="")
 
 
 @app.command()

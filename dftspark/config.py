@@ -258,8 +258,8 @@ class Audit(Frozen):
         "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
     )
     out: str = Field("runs", description="folder or URI of the run store")
-    lenses: tuple[Literal["ngrams", "embeddings"], ...] = Field(
-        ("ngrams", "embeddings"),
+    lenses: tuple[Literal["ngrams", "embeddings", "structure"], ...] = Field(
+        ("ngrams", "embeddings", "structure"),
         description="what is measured; embeddings need the extra `embed` and take longer",
     )
     corpora: dict[str, Corpus]

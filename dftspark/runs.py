@@ -90,7 +90,7 @@ class _Making:
         more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
 
     def publish(self, status: str, **found: Any) -> Run:
-        for name in ("documents", "compared", "embedded", "vectors"):
+        for name in ("documents", "compared", "embedded", "vectors", "structure_compared"):
             folder = Location.parse(self.writer.path) / f"{name}.staging"
             with writing(folder):
                 if folder.kind.name == "Directory":
@@ -123,7 +123,9 @@ def audit(
     profiled = _profile(making)
     compared = _compare(making, **profiled)
     if not config.keep_profile:
-        for name in ("profile", "phrases", *(["feature_sums"] if profiled["clouds"] else [])):
+        lenses = {"embeddings": ["feature_sums"], "structure": ["structure"]}
+        own = [name for lens in config.lenses for name in lenses.get(lens, [])]
+        for name in ("profile", "phrases", *own):
             location = Location.parse(making.writer.path) / f"{name}.parquet"
             with writing(location):
                 location.filesystem.delete_dir(location.path)
@@ -173,6 +175,7 @@ def compare(
     stored = {
         "stored": spark.read.parquet(profiled.table_path("profile")),
         "known": spark.read.parquet(profiled.table_path("phrases")),
+        "structured": _stored_structure(spark, config, profiled),
         "shared": profiled.manifest["shared_clusters"],
         "ranges": profiled.manifest["key_ranges"],
         "clouds": _stored_clouds(spark, config, profiled),
@@ -238,6 +241,12 @@ def _clouds(making: _Making, read: Documents) -> _Clouds:
     return _Clouds(of, sums, documents, manifest)
 
 
+def _stored_structure(spark: SparkSession, config: Audit, profiled: Run) -> DataFrame | None:
+    if "structure" not in profiled.tables or "structure" not in config.lenses:
+        return None
+    return spark.read.parquet(profiled.table_path("structure"))
+
+
 def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> _Clouds | None:
     from dftspark.features.fourier import Frequencies
     from dftspark.stats.feature_sums import FeatureSums
@@ -279,7 +288,7 @@ def _embed(making: _Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
 
 
 def _profile(making: _Making) -> dict[str, Any]:
-    from dftspark.spark import ngrams
+    from dftspark.spark import ngrams, structure
     from dftspark.spark.compare import shared_clusters
     from dftspark.spark.session import shuffle_partitions
 
@@ -296,6 +305,10 @@ def _profile(making: _Making) -> dict[str, Any]:
         found = ngrams.phrases(read.kept, stored, config, layout)
         known = making.write("phrases", found)
         shared = shared_clusters(read.kept, config.human)
+    structured = None
+    if "structure" in config.lenses:
+        with making.stage("measure structure"):
+            structured = making.write("structure", structure.profile(read.kept, config), "none")
     states = ngrams.state_sizes(stored)
     rows = [
         {"run_id": making.writer.id, "date": making.date, **row, **states.get(row["corpus"], _NONE)}
@@ -304,8 +317,8 @@ def _profile(making: _Making) -> dict[str, Any]:
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
     clouds = _clouds(making, read) if "embeddings" in config.lenses else None
     return {
-        "stored": stored, "known": known, "shared": shared, "ranges": layout.ranges,
-        "clouds": clouds,
+        "stored": stored, "known": known, "structured": structured, "shared": shared,
+        "ranges": layout.ranges, "clouds": clouds,
     }  # fmt: skip
 
 
@@ -322,8 +335,8 @@ _NONE = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
 
 
 def _compare(
-    making: _Making, stored: DataFrame, known: DataFrame, shared: dict[str, int], ranges: int,
-    clouds: _Clouds | None,
+    making: _Making, stored: DataFrame, known: DataFrame, structured: DataFrame | None,
+    shared: dict[str, int], ranges: int, clouds: _Clouds | None,
 ) -> dict[str, Any]:  # fmt: skip
     from dftspark.spark import ngrams, tables
     from dftspark.spark.compare import pairs
@@ -339,6 +352,9 @@ def _compare(
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
     metrics = _ngram_metrics(making, rows)
+    if structured is not None:
+        with making.stage("compare structure"):
+            metrics += _compare_structure(making, structured, shared)
     if clouds:
         metrics += _compare_clouds(making, clouds, shared)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
@@ -384,6 +400,26 @@ def _ngram_metrics(making: _Making, rows: list[dict[str, Any]]) -> list[dict[str
     return [
         _metric(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
         for row in sorted(rows, key=lambda r: order[r["n"]])
+        for metric in row["metrics"]
+    ]
+
+
+def _compare_structure(
+    making: _Making, structured: DataFrame, shared: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Writes the patterns table; returns the lens's rows of the metrics table."""
+    from dftspark.spark import structure, tables
+
+    path = making.staging("structure_compared")
+    tables.write(structure.compare(structured, shared, making.config), path)
+    compared = making.spark.read.parquet(path)
+    run = (making.config.human, making.writer.id, making.date)
+    making.write("patterns", structure.patterns_table(compared, *run))
+    made_by = structure.statistic(making.config).fingerprint
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    return [
+        _metric(making, row, metric, "structure", made_by)
+        for row in rows.to_pylist()
         for metric in row["metrics"]
     ]
 

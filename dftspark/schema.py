@@ -228,6 +228,23 @@ COMPARED = pa.schema(
     ]
 )
 
+_METRIC_FIELDS = COMPARED.field("metrics").type.value_type
+
+_EXAMPLE = pa.struct(
+    [("pattern", pa.string()), ("doc_hash", _I8), ("doc_id", pa.string()), ("excerpt", pa.string())]
+)
+
+# The structure lens: one state and one example of each pattern a (corpus, stratum).
+STRUCTURE_PARTIAL = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("state", pa.binary()),
+        ("examples", pa.list_(_EXAMPLE)),
+    ]
+)
+STRUCTURE_PROFILE = pa.schema([*STRUCTURE_PARTIAL, ("fingerprint", pa.string())])
+
 
 COMPARED_CLOUDS = pa.schema(
     [
@@ -278,7 +295,7 @@ CORPORA = _table(
 
 METRICS = _table(
     *_PAIR,
-    ("lens", pa.string(), "ngrams or embeddings"),
+    ("lens", pa.string(), "ngrams, embeddings or structure"),
     ("metric", pa.string(), "name with its order, such as l2_1gram"),
     ("value", pa.float64(), "the estimate, in unit"),
     ("std_error", pa.float64(), "delete-one-block jackknife; nan where blocks are too few"),
@@ -376,6 +393,74 @@ COPIES = _table(
     ("neighbor_excerpt", pa.string(), "the neighbor's beginning, up to 240 characters"),
 )
 
+PATTERNS = _table(
+    *_PAIR,
+    ("pattern", pa.string(), "the construction or measure"),
+    ("group", pa.string(), "what it belongs to: contrast, triad, opener, pacing"),
+    ("kind", pa.string(), "pattern (takes judgement), count, mean or distribution"),
+    ("version", pa.int32(), "of its definition"),
+    ("definition", pa.string(), "what is counted, in words"),
+    ("unit", pa.string(), "unit of the rates, std_error, distance and band"),
+    ("rate_human", pa.float64(), "the measure on the human side; of a distribution its mean"),
+    ("rate_model", pa.float64(), "the measure on the model side"),
+    (
+        "std_error",
+        pa.float64(),
+        "of model minus human, block jackknife; of a distribution's distance",
+    ),
+    ("ratio", pa.float64(), "model / human, half an occurrence added to each count"),
+    ("ci_low", pa.float64(), "confidence interval of ratio, lower end"),
+    ("ci_high", pa.float64(), "confidence interval of ratio, upper end"),
+    ("p_value", pa.float64(), "both sides have one rate; nan below 20 documents that have any"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over the measures of the pair"),
+    ("distance", pa.float64(), "|model - human|; of a distribution the Wasserstein distance"),
+    ("band", pa.float64(), "95% quantile of distance between random halves of the human side"),
+    ("outside", pa.bool_(), "distance > band; false below 20 documents that have any"),
+    ("share_human", pa.float64(), "share of human documents that have any"),
+    ("share_model", pa.float64(), "share of model documents that have any"),
+    ("count_human", pa.int64(), "occurrences; of a mean or distribution its cases"),
+    ("count_model", pa.int64(), "occurrences; of a mean or distribution its cases"),
+    ("precision", pa.float64(), "share of labeled hits in real text that are right"),
+    ("precision_low", pa.float64(), "95% Wilson interval of precision, lower end"),
+    ("precision_high", pa.float64(), "95% Wilson interval of precision, upper end"),
+    ("example_human", pa.string(), "excerpt of a human document that has it"),
+    ("example_model", pa.string(), "excerpt of a model document that has it"),
+    ("example_human_id", pa.string(), "doc_id of that document"),
+    ("example_model_id", pa.string(), "doc_id of that document"),
+)
+# Not yet a table of every run: it needs sacrebleu.
+VARIETY = _table(
+    *_PAIR,
+    ("metric", pa.string(), "chrf, bleu, self_bleu, distinct_1 ..., prompt_variety"),
+    ("unit", pa.string(), "unit of the values"),
+    ("better", pa.string(), "higher, or parity with human"),
+    ("human_value", pa.float64(), "the same of the human side; nan without several human answers"),
+    ("human_low", pa.float64(), "confidence interval of human_value, lower end"),
+    ("human_high", pa.float64(), "confidence interval of human_value, upper end"),
+    ("value", pa.float64(), "of the model side"),
+    ("ci_low", pa.float64(), "confidence interval of value, lower end"),
+    ("ci_high", pa.float64(), "confidence interval of value, upper end"),
+    ("n_human", pa.int64(), "prompts or groups of documents behind human_value"),
+    ("n_model", pa.int64(), "prompts or groups of documents behind value"),
+)
+
+_RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
+STRUCTURE_COMPARED = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("metrics", pa.list_(_METRIC_FIELDS)),
+        (
+            "patterns",
+            pa.list_(
+                pa.struct([(f.name, f.type) for f in PATTERNS if f.name not in _RUN_AND_PAIR])
+            ),
+        ),
+    ]
+)
+
 REJECTS = pa.schema([pa.field(n, k, metadata={"doc": d}) for n, k, d in _RUN] + REJECT_FIELDS)
 
 TABLES = {
@@ -386,6 +471,7 @@ TABLES = {
     "regions": REGIONS,
     "witness": WITNESS,
     "copies": COPIES,
+    "patterns": PATTERNS,
     "rejects": REJECTS,
 }
 CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone

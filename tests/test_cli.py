@@ -26,7 +26,9 @@ from dftspark.store import Run, RunWriter, open_run, runs
 from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["demo", "audit", "profile", "embed", "compare", "runs", "show", "doctor", "init"]
+COMMANDS = [
+    "demo", "audit", "profile", "embed", "compare", "runs", "show", "export", "doctor", "init",
+]  # fmt: skip
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -231,6 +233,25 @@ def test_show_sorts_cuts_and_says_what_it_left_out(
     told = capsys.readouterr().out
     assert re.findall(r"^(\w+)  ", told, re.MULTILINE)[1:] == ["claude", "gpt", "unknown"]
     assert "\x1b" not in told
+
+
+def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = RunWriter.create(str(tmp_path), "audit")
+    counts = {"count_human": 1, "docs_human": 1, "docs_model": 60, "q_value": 1e-9, "n": 1}
+    rates = {"per_million_human": 1.0, "per_million_model": 90.0}
+    grams = [
+        row(model=model, text=text, tokens=[text], count_model=90, **counts, **rates)
+        for model, text in (("gpt", "delve"), ("gpt", "tapestry"), ("claude", "honestly"))
+    ]
+    writer.write("ngrams", pa.Table.from_pylist(grams, schema=schema.NGRAMS))
+    run = writer.publish({})
+    assert cli.main(["export", run.path, "--model", "gpt", "--as", "strings"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["delve", "tapestry"]
+    assert cli.main(["export", run.path, "--model", "gpt", "--as", "lines", "--limit", "1"]) == 0
+    assert capsys.readouterr().out == "delve\n"
+    for wrong in (["--as", "yaml"], [], ["--model", "other"]):
+        assert cli.main(["export", run.path, *wrong]) == ConfigError.exit_code
+        assert "claude" in (told := capsys.readouterr().err) or "antislop" in told
 
 
 def test_a_narrow_terminal_shows_the_columns_that_fit(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
+from dftspark.features import measures
+from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.fourier import Frequencies
 from dftspark.statistic import Batch, Statistic, VectorBatch
 from dftspark.stats import STATISTICS
@@ -21,6 +23,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "feature_sums": [{"frequencies": SMALL}],
     "ngram_counts": [{"n": 1}, {"n": 3}],
     "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
+    "structure": [{}],
 }
 SUBJECTS = [(name, params) for name, all_params in EXAMPLES.items() for params in all_params]
 
@@ -39,6 +42,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     ],
     "ngram_counts": [{"n": 2}, {"text": "other"}],
     "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
+    "structure": [{"text": "other"}],
 }  # fmt: skip
 
 
@@ -73,19 +77,44 @@ def vector_batches(draw: st.DrawFn) -> VectorBatch:
     )
 
 
+@st.composite
+def structure_batches(draw: st.DrawFn) -> DocumentVectors:
+    """0 to 9 documents of few clusters, each in a block of its cluster, some without any count."""
+    n = draw(st.integers(0, 9))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    counts = rng.integers(0, 3, (n, len(columns()))) * rng.integers(0, 2, (n, 1))
+    means = rng.integers(-1, 9, (n, len(measures.MEANS)))
+    clusters = rng.integers(0, draw(st.sampled_from([1, 4, 999])), n).astype(np.uint64)
+    blocks = (clusters % np.uint64(64)).astype(np.int64)
+    histograms = rng.integers(0, 4, (64, measures.STARTS[-1]))
+    return DocumentVectors(counts, means, histograms, clusters, blocks)
+
+
 BATCHES: dict[str, Any] = {
-    "feature_sums": vector_batches, "ngram_counts": token_batches, "ngram_sketch": token_batches
-}  # fmt: skip
+    "feature_sums": vector_batches,
+    "ngram_counts": token_batches,
+    "ngram_sketch": token_batches,
+    "structure": structure_batches,
+}
 
 
-def cut(batch: Batch | VectorBatch, data: st.DataObject) -> list[Any]:
-    """The batch in two: tokens between clusters, vectors anywhere."""
+def cut(batch: Batch | VectorBatch | DocumentVectors, data: st.DataObject) -> list[Any]:
+    """The batch in two: tokens between clusters, documents anywhere."""
     at = data.draw(st.integers(0, len(batch.blocks)))
+    halves = (slice(None, at), slice(at, None))
     if isinstance(batch, VectorBatch):
-        halves = (slice(None, at), slice(at, None))
         return [
             VectorBatch(batch.vectors[half], batch.clusters[half], batch.blocks[half])
             for half in halves
+        ]
+    if isinstance(batch, DocumentVectors):
+        # Only the whole batch's histograms are known; the first part has them all.
+        histograms = (batch.histograms, 0 * batch.histograms)
+        return [
+            DocumentVectors(
+                batch.counts[half], batch.means[half], own, batch.clusters[half], batch.blocks[half]
+            )
+            for half, own in zip(halves, histograms, strict=True)
         ]
     parts = []
     for low, high in ((0, at), (at, len(batch.blocks))):

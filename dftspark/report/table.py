@@ -31,6 +31,8 @@ _COLUMNS = {
     "witness": ("model", "side", "end", "rank", "score", "region", "doc_id", "excerpt"),
     "copies": ("model", "side", "cosine", "overlap", "same_cluster", "doc_id", "neighbor_id",
                "excerpt", "neighbor_excerpt"),
+    "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
+                 "q_value", "outside", "precision"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2

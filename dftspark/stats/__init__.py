@@ -6,9 +6,11 @@ from dftspark.statistic import Statistic
 from dftspark.stats.feature_sums import FeatureSums
 from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.structure import Structure
 
 STATISTICS: dict[str, type[Statistic]] = {  # type: ignore[type-arg]
     "feature_sums": FeatureSums,
     "ngram_counts": NgramCounts,
     "ngram_sketch": NgramSketch,
+    "structure": Structure,
 }

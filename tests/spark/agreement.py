@@ -15,6 +15,7 @@ _KEYS = {
     "metrics": ["model", "stratum", "metric"],
     "ngrams": ["model", "stratum", "n", "tokens"],
     "document_ratios": ["model", "stratum", "token"],
+    "patterns": ["model", "stratum", "pattern"],
 }
 
 

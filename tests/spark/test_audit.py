@@ -31,7 +31,7 @@ STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     audit = sample.audit(str(tmp_path_factory.mktemp("audit")))
-    return audit.model_copy(update={"lenses": ("ngrams",)})
+    return audit.model_copy(update={"lenses": ("ngrams", "structure")})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def scattered(config: Audit, tmp_path_factory: pytest.TempPathFactory) -> Audit:
 
 def test_the_run_is_complete(audited: Run, config: Audit) -> None:
     manifest = audited.manifest
-    assert audited.tables == sorted([*TABLES, "profile", "phrases"])
+    assert audited.tables == sorted([*TABLES, "profile", "phrases", "structure"])
     assert {path.name for path in Path(audited.path).iterdir()} == {
         "manifest.json", *(f"{name}.parquet" for name in audited.tables),
     }  # fmt: skip
@@ -101,7 +101,11 @@ def test_corpora_reconcile(audited: Run) -> None:
 def test_every_metric_has_its_interval_test_and_floor(audited: Run) -> None:
     rows = {row["metric"]: row for row in audited.table("metrics").to_pylist()}
     assert set(rows) >= {f"{name}_{n}gram" for name in STATISTICS for n in (1, 2, 3)}
+    assert set(rows) >= {"structure_outside", "structure_factor", "wasserstein_sentence_words"}
     for name, row in rows.items():
+        if name.startswith("structure_"):
+            assert math.isnan(row.pop("mde"))
+            row["blocks_"] = 0.0  # stands for it, that the numbers below are eight
         numbers = [value for value in row.values() if isinstance(value, float)]
         assert len(numbers) == 8, name
         assert all(map(math.isfinite, numbers)), (name, row)
@@ -188,12 +192,12 @@ def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(
 ) -> None:
     """In another order, over other files and formats, in two steps: the numbers of the audit."""
     profiled = runs.profile(spark, scattered, "2026-01-31")
-    assert profiled.tables == ["corpora", "phrases", "profile", "rejects"]
+    assert profiled.tables == ["corpora", "phrases", "profile", "rejects", "structure"]
     assert_same(profiled, audited, "corpora")
     compared = runs.compare(spark, scattered, profiled)
-    assert compared.tables == ["document_ratios", "metrics", "ngrams"]
+    assert compared.tables == ["document_ratios", "metrics", "ngrams", "patterns"]
     assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
-    assert_same(compared, audited, "metrics", "ngrams", "document_ratios")
+    assert_same(compared, audited, "metrics", "ngrams", "document_ratios", "patterns")
 
 
 def test_results_do_not_hang_on_the_cut_of_the_work(
@@ -212,7 +216,7 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", partitions)
     assert (run.manifest["key_ranges"], audited.manifest["key_ranges"]) == (32, 1)
-    assert_same(run, audited, "metrics", "document_ratios")
+    assert_same(run, audited, "metrics", "document_ratios", "patterns")
     assert_same(run, audited, "ngrams", but=("example_",))
     assert_same(run, audited, "corpora", but=("state_bytes", "keyed_bytes"))
     # It also ran with keep_profile = false.

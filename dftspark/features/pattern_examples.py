@@ -1,0 +1,88 @@
+"""One example of each pattern: the document with the smallest hash of its id among those that have
+it, whatever the order or the batches.
+
+Cost     one more pass over the documents that become examples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dftspark.features import pattern_match, patterns, stream
+from dftspark.features.hashing import digest64
+from dftspark.features.tokens import one_line
+
+WIDTH = 160  # characters of an excerpt, about
+
+
+class Example(NamedTuple):
+    doc_hash: int
+    doc_id: str
+    excerpt: str
+
+
+Examples = dict[str, Example]
+
+
+def none() -> Examples:
+    return {}
+
+
+def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np.int64]) -> None:
+    """Takes the documents of a batch, whose pattern counts are `hits` `(B, P)`, into `best`."""
+    hashes = np.array([digest64(doc_id, "example") >> 1 for doc_id in ids], np.int64)
+    names = patterns.bundled().program.names
+    wanted: dict[int, list[int]] = {}
+    for p, name in enumerate(names):
+        having = np.flatnonzero(hits[:, p])
+        if len(having):
+            first = int(having[np.argmin(hashes[having])])
+            if name not in best or _key(best[name]) > (int(hashes[first]), ids[first]):
+                wanted.setdefault(first, []).append(p)
+    for document, own in wanted.items():
+        excerpts = _excerpts(texts[document].as_py())
+        for p in own:
+            best[names[p]] = Example(int(hashes[document]), ids[document], excerpts[p])
+
+
+def merged(left: Examples, right: Examples) -> Examples:
+    out = dict(left)
+    for name, example in right.items():
+        if name not in out or _key(out[name]) > _key(example):
+            out[name] = example
+    return out
+
+
+def rows(found: Examples) -> list[dict[str, Any]]:
+    """As schema.STRUCTURE_PARTIAL stores them, by pattern."""
+    return [{"pattern": name, **found[name]._asdict()} for name in sorted(found)]
+
+
+def of_rows(stored: list[dict[str, Any]]) -> Examples:
+    return {r["pattern"]: Example(r["doc_hash"], r["doc_id"], r["excerpt"]) for r in stored}
+
+
+def _key(example: Example) -> tuple[int, str]:
+    return example.doc_hash, example.doc_id
+
+
+def _excerpts(text: str) -> dict[int, str]:
+    """The first occurrence of each pattern, on one line, with what stands around it."""
+    known = patterns.bundled()
+    items = stream.read(pa.array([text]), known.program.lexicon)
+    data = text.encode()
+    found: dict[int, str] = {}
+    for _, p, first, last in pattern_match.located(items, known.program).tolist():
+        if p not in found:
+            low, high = int(items.start[first]), int(items.end[last])
+            reach = max(0, WIDTH - (high - low)) // 2
+            high = min(high + reach, low + 2 * WIDTH, len(data))
+            low = max(0, low - reach)
+            # A cut inside a character leaves bytes that decode to nothing.
+            found[p] = one_line(data[low:high].decode(errors="ignore"))
+    return found

@@ -1,0 +1,353 @@
+"""The pattern language: a line of text per construction, compiled to bit masks.
+
+    not (only|just|merely) GAP{1,12} (,)? but            a sequence of items, separated by spaces
+    isn't                 the token itself, whatever its case; ' stands for every apostrophe
+    <be>                  a token of a class of the lexicon
+    (a|b c|<be>)          alternatives, sequences too
+    X?  X{2,5}            X may be missing; X two to five times
+    !(a|<be>)             any token on the line but these
+    @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not;
+                          before a repeat, each time
+    WORD TEXT LOWER CAP NUMBER YEAR MARK ANY BREAK     shapes: TEXT is no mark, ANY no break
+    ING ED LY NOUN PLURAL QUALITY GAP     endings; GAP is any token but an end mark or a break
+    LOWER&<abstract>      both
+
+Sequences are fixed in length but for bounded repeats, so a pattern looks at no more than 63 items,
+and all patterns run together, a bit of a word for each place of each sequence: no backtracking.
+
+Source   Navarro and Raffinot (2002), Flexible Pattern Matching in Strings, 4.2: extended Shift-And
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark.errors import ConfigError
+from dftspark.features import stream
+
+MOST = 63  # places of one sequence
+_MOST_SEQUENCES = 400  # of one pattern, after alternatives are written out
+_TOKEN = re.compile(r"\{\d{1,2},\d{1,2}\}|@!?[a-z]+|<[a-z_]+>|[()|?!&]|[^\s()|?!&{<]+")
+
+_WORD_SHAPES = frozenset({stream.LOWER, stream.CAPITAL, stream.CAPITALS, stream.OTHER})
+_ALL_SHAPES = frozenset(range(len(stream.SHAPES)))
+_ON_LINE = _ALL_SHAPES - {stream.BREAK}
+_TEXT = _ON_LINE - {stream.MARK}
+
+
+def _forms(shapes: Iterable[int], endings: Iterable[int] = range(8)) -> frozenset[int]:
+    return frozenset(shape * 8 + ending for shape in shapes for ending in endings)
+
+
+_ANY_FORM = frozenset(range(stream.FORMS))
+_NAMED_FORMS = {
+    "WORD": _forms(_WORD_SHAPES),
+    "TEXT": _forms(_TEXT),
+    "LOWER": _forms({stream.LOWER}),
+    "CAP": _forms({stream.CAPITAL, stream.CAPITALS}),
+    "NUMBER": _forms({stream.NUMBER, stream.YEAR}),
+    "YEAR": _forms({stream.YEAR}),
+    "MARK": _forms({stream.MARK}),
+    "BREAK": _forms({stream.BREAK}),
+    "ANY": _forms(_ON_LINE),
+    "ING": _forms({stream.LOWER, stream.CAPITAL}, {stream.ING}),
+    "ED": _forms({stream.LOWER, stream.CAPITAL}, {stream.ED}),
+    "LY": _forms({stream.LOWER, stream.CAPITAL}, {stream.LY}),
+    "NOUN": _forms({stream.LOWER, stream.CAPITAL}, {stream.NOUN}),
+    "QUALITY": _forms({stream.LOWER}, {stream.NOUN, stream.ADJECTIVE, stream.LY}),
+    "PLURAL": _forms({stream.LOWER, stream.CAPITAL}, {stream.S}),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one item must be: every given condition holds; None allows everything."""
+
+    words: frozenset[str] | None = None
+    but: frozenset[str] = frozenset()
+    forms: frozenset[int] = _ANY_FORM
+    flags: frozenset[int] = frozenset(range(16))
+    optional: bool = False
+
+    def __and__(self, other: Place) -> Place:
+        words = self.words
+        if other.words is not None:
+            words = other.words if words is None else words & other.words
+        return Place(
+            words, self.but | other.but, self.forms & other.forms, self.flags & other.flags
+        )
+
+
+Sequence = tuple[Place, ...]
+
+
+class _Parser:
+    def __init__(self, text: str, classes: Mapping[str, frozenset[str]]) -> None:
+        self.text, self.classes = text, classes
+        self.tokens = _lexed(text)
+        self.at = 0
+
+    def fail(self, what: str) -> ConfigError:
+        near = " ".join(self.tokens[max(0, self.at - 2) : self.at + 2])
+        return ConfigError(f"pattern {self.text!r}: {what}, near {near!r}")
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def alternatives(self) -> list[Sequence]:
+        found = self.sequence()
+        while self.peek() == "|":
+            self.take()
+            found += self.sequence()
+        return found
+
+    def sequence(self) -> list[Sequence]:
+        found: list[Sequence] = [()]
+        while self.peek() not in ("", "|", ")"):
+            item = self.item()
+            found = [left + right for left, right in product(found, item)]
+            if len(found) > _MOST_SEQUENCES:
+                raise self.fail(f"more than {_MOST_SEQUENCES} sequences; use classes")
+        return found
+
+    def item(self) -> list[Sequence]:
+        found = self.atom()
+        while self.peek() == "&":
+            self.take()
+            right = self.atom()
+            found = [(self.only([a]) & self.only([b]),) for a, b in product(found, right)]
+        quantifier = self.peek()
+        if quantifier == "?":
+            self.take()
+            if all(len(each) == 1 for each in found) and len(found) == 1:
+                return [(_optional(found[0][0]),)]
+            return [(), *found]
+        if quantifier.startswith("{"):
+            self.take()
+            low, high = (int(part) for part in quantifier[1:-1].split(","))
+            if not low <= high or high == 0:
+                raise self.fail(f"a repeat is {{least,most}}, got {quantifier}")
+            place = self.only(found)
+            return [(place,) * low + (_optional(place),) * (high - low)]
+        return found
+
+    def only(self, found: list[Sequence]) -> Place:
+        if len(found) != 1 or len(found[0]) != 1:
+            raise self.fail("this works on one token, not on a sequence")
+        return found[0][0]
+
+    def atom(self) -> list[Sequence]:
+        token = self.take()
+        if token == "(":
+            found = self.alternatives()
+            if self.take() != ")":
+                raise self.fail("a bracket is not closed")
+            return _merged(found)
+        if token == "!":
+            place = self.only(self.atom())
+            if place.words is None or place.forms != _ANY_FORM:
+                raise self.fail("! stands before words and classes")
+            return [(Place(but=place.words, forms=_NAMED_FORMS["ANY"]),)]
+        if token.startswith("@"):
+            wanted, name = not token.startswith("@!"), token.lstrip("@!")
+            if name not in stream.FLAGS:
+                raise self.fail(f"flags are {', '.join(stream.FLAGS)}, got {name!r}")
+            bit = 1 << stream.FLAGS.index(name)
+            flags = frozenset(f for f in range(16) if bool(f & bit) == wanted)
+            return [(each[0] & Place(flags=flags), *each[1:]) for each in self.atom()]
+        if token.startswith("<"):
+            if token[1:-1] not in self.classes:
+                raise self.fail(f"the lexicon has no class {token}")
+            return [(Place(words=self.classes[token[1:-1]]),)]
+        if token == "GAP":
+            return [(Place(but=self.classes["end_mark"], forms=_NAMED_FORMS["ANY"]),)]
+        if token in _NAMED_FORMS:
+            return [(Place(forms=_NAMED_FORMS[token]),)]
+        if token.startswith("\\"):
+            return [(Place(words=frozenset({token[1:]})),)]
+        if not token or token in "|)?&" or token.startswith("{"):
+            raise self.fail(f"an item is missing before {token!r}")
+        return [(Place(words=frozenset({token.lower()})),)]
+
+
+def _lexed(text: str) -> list[str]:
+    """Marks that stand alone between spaces are tokens of the text, not of the language."""
+    found: list[str] = []
+    for part in text.split(" "):
+        if part in set("?!|()&"):
+            found.append("\\" + part)
+        elif part:
+            found += _TOKEN.findall(part)
+    return found
+
+
+def _optional(place: Place) -> Place:
+    return Place(place.words, place.but, place.forms, place.flags, True)
+
+
+def _merged(found: list[Sequence]) -> list[Sequence]:
+    """Alternatives that are one listed token each, as one place."""
+    plain = [
+        each[0].words
+        for each in found
+        if len(each) == 1 and each[0] == Place(words=each[0].words) and each[0].words is not None
+    ]
+    rest = [
+        each
+        for each in found
+        if not (len(each) == 1 and each[0] == Place(words=each[0].words) and each[0].words)
+    ]
+    if not plain:
+        return rest
+    return [(Place(words=frozenset().union(*plain)),), *rest]
+
+
+def sequences(text: str, classes: Mapping[str, frozenset[str]]) -> list[Sequence]:
+    """The sequences that `text` stands for, each from a needed place to a needed place.
+
+    `classes` has at least those of stream.BUILTIN. Raises ConfigError, with the place of the
+    mistake.
+    """
+    parser = _Parser(text, classes)
+    found = parser.alternatives()
+    if parser.at < len(parser.tokens):
+        raise parser.fail("a bracket is closed that was not opened")
+    trimmed = [_trimmed(sequence) for sequence in found]
+    for sequence in trimmed:
+        if not sequence:
+            raise parser.fail("a sequence without a needed token matches everywhere")
+        if len(sequence) > MOST:
+            raise parser.fail(f"a sequence has {len(sequence)} places, at most {MOST} fit")
+    return list(dict.fromkeys(trimmed))
+
+
+def _trimmed(sequence: Sequence) -> Sequence:
+    """Without what may be missing at either end: the shortest match is the one counted."""
+    needed = [i for i, place in enumerate(sequence) if not place.optional]
+    return sequence[needed[0] : needed[-1] + 1] if needed else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """All patterns as one automaton of `W` words of 64 bits, a bit per place of a sequence.
+
+    by_lex, by_form, by_flag  (., W) uint64  bits of the places that allow this lexicon id, ...
+    first, last, optional     (W,) uint64    places that start or end a sequence, or may be missing
+    before, until             (W,) uint64    the place before, and the last of, each optional run
+    owner                     (W, 64) int32  the pattern of each last place, else -1
+    start                     (W, 64) int32  the bit at which the sequence of that place starts
+    """
+
+    names: tuple[str, ...]
+    lexicon: stream.Lexicon
+    by_lex: NDArray[np.uint64]
+    by_form: NDArray[np.uint64]
+    by_flag: NDArray[np.uint64]
+    first: NDArray[np.uint64]
+    last: NDArray[np.uint64]
+    optional: NDArray[np.uint64]
+    before: NDArray[np.uint64]
+    until: NDArray[np.uint64]
+    owner: NDArray[np.int32]
+    start: NDArray[np.int32]
+
+
+def compiled(
+    patterns: Mapping[str, Iterable[str]], classes: Mapping[str, frozenset[str]]
+) -> Program:
+    """The program of `patterns`, lines by name."""
+    parsed = {name: _all(lines, classes) for name, lines in patterns.items()}
+    every = [place for found in parsed.values() for each in found for place in each]
+    wanted = [classes[name] for name in stream.BUILTIN]
+    groups = list(dict.fromkeys([*wanted, *(p.words for p in every if p.words is not None),
+                                 *(p.but for p in every if p.but)]))  # fmt: skip
+    signature: dict[str, list[int]] = {}
+    for i, group in enumerate(groups):
+        for word in group:
+            signature.setdefault(word, []).append(i)
+    kinds = {key: i for i, key in enumerate(dict.fromkeys([(), *map(tuple, signature.values())]))}
+    members = np.zeros((len(kinds), len(groups)), np.bool_)
+    for key, i in kinds.items():
+        members[i, list(key)] = True
+    index = {group: i for i, group in enumerate(groups)}
+    ids = {
+        spelled: kinds[tuple(own)]
+        for word, own in signature.items()
+        for spelled in _spellings(word)
+    }
+    roles = sum(
+        members[:, index[classes[name]]].astype(np.uint8) << i
+        for i, name in enumerate(stream.BUILTIN)
+    )
+    return _assembled(
+        parsed,
+        stream.lexicon(ids, np.asarray(roles, np.uint8)),
+        lambda group: members[:, index[group]],
+        len(kinds),
+    )
+
+
+def _all(lines: Iterable[str], classes: Mapping[str, frozenset[str]]) -> list[Sequence]:
+    return list(dict.fromkeys(each for line in lines for each in sequences(line, classes)))
+
+
+def _spellings(word: str) -> list[str]:
+    return [word.replace("'", mark) for mark in "'’ʼ"] if "'" in word else [word]
+
+
+def _assembled(
+    parsed: Mapping[str, list[Sequence]],
+    lexicon: stream.Lexicon,
+    mask: Callable[[frozenset[str]], NDArray[np.bool_]],
+    kinds: int,
+) -> Program:
+    longest_first = sorted(
+        ((each, i) for i, found in enumerate(parsed.values()) for each in found),
+        key=lambda pair: -len(pair[0]),
+    )
+    free: list[int] = []
+    placed: list[tuple[int, int, Sequence, int]] = []
+    for each, pattern in longest_first:
+        word = next((w for w, used in enumerate(free) if used + len(each) <= 64), len(free))
+        if word == len(free):
+            free.append(0)
+        placed.append((word, free[word], each, pattern))
+        free[word] += len(each)
+    width = max(1, len(free))
+    tables = [np.zeros((n, width), np.uint64) for n in (kinds, stream.FORMS, 16)]
+    first, last, optional, before, until = (np.zeros(width, np.uint64) for _ in range(5))
+    owner, start = np.full((width, 64), -1, np.int32), np.zeros((width, 64), np.int32)
+    for word, bit, each, pattern in placed:
+        for i, place in enumerate(each):
+            one = np.uint64(1) << np.uint64(bit + i)
+            allowed = np.ones(kinds, np.bool_) if place.words is None else mask(place.words)
+            if place.but:
+                allowed = allowed & ~mask(place.but)
+            tables[0][allowed, word] |= one
+            tables[1][sorted(place.forms), word] |= one
+            tables[2][sorted(place.flags), word] |= one
+            if place.optional:
+                optional[word] |= one
+                if not each[i - 1].optional:
+                    before[word] |= one >> np.uint64(1)
+                if not each[i + 1].optional:
+                    until[word] |= one
+        end = bit + len(each) - 1
+        first[word] |= np.uint64(1) << np.uint64(bit)
+        last[word] |= np.uint64(1) << np.uint64(end)
+        owner[word, end], start[word, end] = pattern, bit
+    return Program(
+        tuple(parsed), lexicon, tables[0], tables[1], tables[2], first, last, optional, before,
+        until, owner, start,
+    )  # fmt: skip

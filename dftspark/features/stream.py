@@ -1,0 +1,304 @@
+"""Text as a stream of classified tokens with its lines and sentences marked: what patterns read.
+
+One token of the `words` tokenizer is one item; before the first token of a document and after the
+last of every line there is one more item, a break. A line feed ends a line unless it wraps a
+sentence: the next line starts with a lower-case letter and this one ends without an end mark. So a
+paragraph, a heading and a list item are lines, and blank lines are none.
+
+A sentence ends with its line, and with a run of . ! ? or an ellipsis and the closing quotes after
+it where white space follows and the next token is not lower case; not after an abbreviation, a
+lone capital letter (J. Smith), a number that opens a line (1. First) or inside a token (3.14).
+
+Cost     one pass over the tokens, about 30 ns each; 16 bytes an item
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dftspark.features import unicode
+from dftspark.features.tokens import Words, _buffers, _decode
+
+VERSION = 1
+WORDS = Words(lowercase=True)
+
+# Shapes of an item; a lone capital letter is capitals.
+LOWER, CAPITAL, CAPITALS, NUMBER, YEAR, MARK, OTHER, BREAK = range(8)
+SHAPES = ("lower", "capital", "capitals", "number", "year", "mark", "other", "break")
+# Endings of a word, by its last letters.
+PLAIN, ING, ED, LY, NOUN, ADJECTIVE, S = range(7)
+FORMS = len(SHAPES) * 8  # a form is shape * 8 + ending
+
+# Flags of an item.
+SENTENCE, LINE, SPACED, QUOTED = 1, 2, 4, 8
+FLAGS = ("sentence", "line", "spaced", "quoted")
+
+# Classes of the lexicon that splitting itself needs, in this order.
+ABBREVIATION, END_MARK, OPENER, CLOSER, QUOTE = range(5)
+BUILTIN = ("abbreviation", "end_mark", "opener", "closer", "quote")
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Items `(N,)` of some documents; `offsets` `(B+1,)` says which are whose.
+
+    lex     int16  which classes of the lexicon the token is in: an id of the lexicon, 0 for none
+    form    uint8  shape * 8 + ending
+    flag    uint8  SENTENCE: first word of a sentence; LINE: first item of a line; SPACED: white
+                   space before it; QUOTED: inside double quotes of its line
+    key     uint64 the token's hash, 0 for a break
+    start   int64  byte offsets of the token in the texts' buffer
+    end     int64
+    """
+
+    lex: NDArray[np.int16]
+    form: NDArray[np.uint8]
+    flag: NDArray[np.uint8]
+    key: NDArray[np.uint64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicon:
+    """From token hash to lexicon id, by open addressing, and from id to the splitter's classes.
+
+    keys    (H,) uint64  H a power of two, 0 where empty
+    ids     (H,) int16
+    roles   (L,) uint8   bit BUILTIN.index(name) is set where the id is in that class
+    """
+
+    keys: NDArray[np.uint64]
+    ids: NDArray[np.int16]
+    roles: NDArray[np.uint8]
+
+
+def token_hashes(words: list[str]) -> NDArray[np.uint64]:
+    """The hash of each word `(len(words),)`. Raises ValueError unless each is one token."""
+    batch = WORDS.tokenize(pa.array(words, pa.string()))
+    single = np.diff(batch.offsets) == 1
+    if not single.all():
+        wrong = [word for word, ok in zip(words, single, strict=True) if not ok]
+        raise ValueError(f"a word of the lexicon is one token; these are not: {wrong}")
+    return batch.hashes
+
+
+def lexicon(ids: dict[str, int], roles: NDArray[np.uint8]) -> Lexicon:
+    """`ids` maps each word to its id, from 1 on; `roles` is indexed by id."""
+    size = 1 << max(4, (2 * len(ids)).bit_length())
+    keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int16)
+    words = sorted(ids)
+    _insert(keys, values, token_hashes(words), np.array([ids[w] for w in words], np.int16))
+    return Lexicon(keys, values, roles)
+
+
+def read(texts: pa.Array, known: Lexicon) -> Stream:
+    """The items of string array `texts` `(B,)`; nulls have none."""
+    batch = WORDS.tokenize(texts, spans=True)
+    offsets, data = _buffers(texts)
+    return Stream(
+        *_classify(
+            data, offsets, batch.hashes, batch.starts, batch.ends, batch.offsets,
+            unicode.classes(), unicode.lowercase(), known.keys, known.ids, known.roles,
+        )
+    )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def _insert(keys: Any, values: Any, new: Any, ids: Any) -> None:
+    mask = np.uint64(len(keys) - 1)
+    for k in range(len(new)):
+        at = new[k] & mask
+        while keys[at] != 0 and keys[at] != new[k]:
+            at = (at + np.uint64(1)) & mask
+        keys[at] = new[k]
+        values[at] = ids[k]
+
+
+@numba.njit(inline="always")
+def _lookup(keys: Any, values: Any, key: Any) -> Any:
+    mask = np.uint64(len(keys) - 1)
+    at = key & mask
+    while keys[at] != 0:
+        if keys[at] == key:
+            return values[at]
+        at = (at + np.uint64(1)) & mask
+    return np.int16(0)
+
+
+@numba.njit(inline="always")
+def _ending(data: Any, start: Any, end: Any) -> Any:
+    """Ending of an ASCII word of at least four letters; capitals do not count."""
+    size = end - start
+    if size < 4:
+        return PLAIN
+    last = data[end - 1]
+    before = data[end - 2]
+    third = data[end - 3]
+    if last == ord("g") and before == ord("n") and third == ord("i") and size > 4:
+        return ING
+    if last == ord("d") and before == ord("e"):
+        return ED
+    if last == ord("y") and before == ord("l"):
+        return LY
+    if size > 5:
+        if last == ord("n") and before == ord("o") and third == ord("i"):
+            return NOUN  # -tion, -sion
+        fourth = data[end - 4]
+        if last == ord("t") and before == ord("n") and third == ord("e") and fourth == ord("m"):
+            return NOUN
+        if last == ord("s") and before == ord("s") and third == ord("e"):
+            if fourth == ord("n"):
+                return NOUN
+            if fourth == ord("l"):
+                return ADJECTIVE
+        if last == ord("s") and before == ord("u") and third == ord("o"):
+            return ADJECTIVE
+        if last == ord("l"):
+            if before == ord("u") and third == ord("f"):
+                return ADJECTIVE
+            if before == ord("a") and (third == ord("i") or third == ord("u") or third == ord("c")):
+                return ADJECTIVE  # -ial, -ual, -ical
+        if last == ord("e"):
+            if before == ord("v") and third == ord("i"):
+                return ADJECTIVE
+            if before == ord("l") and third == ord("b"):
+                return ADJECTIVE  # -able, -ible
+        if last == ord("y") and before == ord("t") and third == ord("i"):
+            return NOUN
+        if last == ord("e") and before == ord("c") and third == ord("n"):
+            return NOUN  # -ance, -ence
+        if last == ord("p") and before == ord("i") and third == ord("h"):
+            return NOUN
+        if last == ord("m") and before == ord("s") and third == ord("i"):
+            return NOUN
+    if last == ord("s") and before != ord("s"):
+        return S
+    return PLAIN
+
+
+@numba.njit(inline="always")
+def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
+    point, size = _decode(data, start)
+    kind = classes[point]
+    if kind == unicode.DIGIT:
+        if end - start == 4:
+            value = 0
+            for i in range(start, end):
+                digit = np.int64(data[i]) - 48
+                if digit < 0 or digit > 9:
+                    return NUMBER
+                value = value * 10 + int(digit)
+            if 1500 <= value <= 2099:
+                return YEAR
+        return NUMBER
+    if kind == unicode.IDEOGRAPH:
+        return OTHER
+    if kind != unicode.WORD:
+        return MARK
+    if lower[point] == point:
+        return LOWER
+    i = start + size
+    while i < end:
+        point, size = _decode(data, i)
+        if classes[point] == unicode.WORD and lower[point] == point:
+            return CAPITAL
+        i += size
+    return CAPITALS
+
+
+@numba.njit(cache=True, nogil=True)
+def _classify(
+    data: Any, text_offsets: Any, hashes: Any, starts: Any, ends: Any, tokens: Any,
+    classes: Any, lower: Any, keys: Any, ids: Any, roles: Any,
+) -> Any:  # fmt: skip
+    capacity = 2 * len(hashes) + len(tokens)
+    lex = np.zeros(capacity, np.int16)
+    form = np.empty(capacity, np.uint8)
+    flag = np.zeros(capacity, np.uint8)
+    key = np.zeros(capacity, np.uint64)
+    start = np.empty(capacity, np.int64)
+    end = np.empty(capacity, np.int64)
+    offsets = np.zeros(len(tokens), np.int64)
+    n = 0
+    for d in range(len(tokens) - 1):
+        first_token, last_token = tokens[d], tokens[d + 1]
+        before = text_offsets[d]
+        if last_token > first_token:
+            form[n] = BREAK * 8
+            start[n] = end[n] = before
+            n += 1
+        ended = False  # nothing but closing marks since an end mark
+        waiting = True  # the sentence has no word yet
+        quoted = False
+        numbered = False  # the line opens with a number that only counts
+        on_line = 0  # tokens of the line so far
+        role, shape, size = 0, BREAK, 0  # of the token before
+        word_shape = BREAK  # of the last token that was no mark
+        for t in range(first_token, last_token):
+            s, e = starts[t], ends[t]
+            spaced = s > before or t == first_token
+            feeds = 0
+            for i in range(before, s):
+                feeds += data[i] == 10
+            before = e
+            last_role, last_shape, last_size = role, shape, size
+            word = _lookup(keys, ids, hashes[t])
+            role, shape, size = roles[word], _shape(data, s, e, classes, lower), e - s
+            is_quote = role >> QUOTE & 1 != 0
+            closes = (role >> CLOSER | role >> END_MARK | role >> QUOTE) & 1 != 0
+            line = t == first_token
+            if feeds and not line and (feeds > 1 or ended or shape != LOWER):
+                form[n] = BREAK * 8
+                start[n] = end[n] = ends[t - 1]
+                n += 1
+                line = True
+            if line:
+                ended, waiting, quoted, numbered, on_line = False, True, False, False, 0
+            elif ended and not (closes and not spaced):
+                if spaced or (last_role >> CLOSER | last_role >> QUOTE) & 1 != 0:
+                    waiting = waiting or shape != LOWER
+                else:  # "end.Next", but not "example.com" or "Ph.D"
+                    waiting = waiting or (word_shape == LOWER and shape == CAPITAL)
+                ended = False
+            f = LINE if line else 0
+            if spaced or line:
+                f |= SPACED
+            if on_line == 0 and shape == NUMBER and t + 1 < last_token and starts[t + 1] == e:
+                numbered = data[e] == ord(".") or data[e] == ord(")")
+            if waiting and shape != MARK and not (numbered and on_line == 0):
+                f |= SENTENCE
+                waiting = False
+            if is_quote:
+                # A straight quote toggles; a curly one says which it is.
+                quoted = not quoted if data[s] == ord('"') else role >> OPENER & 1 != 0
+            elif quoted:
+                f |= QUOTED
+            if role >> END_MARK & 1:
+                point = data[s] == ord(".")
+                initial = last_shape == CAPITALS and last_size == 1
+                abbreviated = last_role >> ABBREVIATION & 1 != 0
+                if not (point and (initial or abbreviated or (numbered and on_line == 1))):
+                    ended = True
+            ending = PLAIN
+            if shape in (LOWER, CAPITAL):
+                ending = _ending(data, s, e)
+            if shape != MARK:
+                word_shape = shape
+            lex[n], form[n], flag[n], key[n] = word, shape * 8 + ending, f, hashes[t]
+            start[n], end[n] = s, e
+            n += 1
+            on_line += 1
+        if last_token > first_token:
+            form[n] = BREAK * 8
+            start[n] = end[n] = ends[last_token - 1]
+            n += 1
+        offsets[d + 1] = n
+    return lex[:n], form[:n], flag[:n], key[:n], start[:n], end[:n], offsets
