@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dftspark import sample
 from dftspark.store import Run, open_run
 from tests.spark import processes
 from tests.spark.agreement import assert_same
@@ -15,8 +16,19 @@ pytestmark = [pytest.mark.spark, pytest.mark.cluster]
 
 
 def demo(folder: Path, master: str) -> Run:
-    """The bundled sample through the command line, in a process of its own."""
-    command = processes.dftspark("demo", "--out", "runs", "--master", master, "--quiet")
+    """The bundled sample through the command line, in a process of its own.
+
+    Without embeddings, which take as long again and whose modes test_embed.py tests.
+    """
+    sample.write(folder)
+    columns = 'columns = { doc_id = "topic", prompt_id = "topic" }\n'
+    (folder / "demo.toml").write_text(
+        'out = "runs"\nlenses = ["ngrams", "structure"]\n'
+        f'[corpora.human]\nrole = "human"\npath = "human.jsonl"\n{columns}'
+        f'[corpora.model]\nrole = "model"\npath = "model.jsonl"\n{columns}'
+        "[ngrams]\norders = [1, 2, 3]\n"
+    )
+    command = processes.dftspark("audit", "demo.toml", "--master", master, "--quiet")
     done = processes.finished(command, folder)
     assert done.returncode == 0, done.stderr[-4000:]
     path = Path(done.stdout.splitlines()[-1])
@@ -31,7 +43,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def assert_as_local(run: Run, local: Run) -> None:
     assert run.tables == local.tables
-    assert_same(run, local, "corpora", "metrics", "ngrams", "document_ratios")
+    assert_same(run, local, "corpora", "metrics", "ngrams", "document_ratios", "patterns")
 
 
 def test_local_cluster(local: Run, tmp_path: Path) -> None:
