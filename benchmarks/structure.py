@@ -193,7 +193,7 @@ def line(engine: str, outcome: Outcome) -> str:
         return f"{engine:12} {outcome.reason}"
     mb, cpu = outcome.result["megabytes"], outcome.usage.cpu_s
     return (
-        f"{engine:12} {mb:8.3f} {cpu:8.2f} {outcome.usage.wall_s:8.2f} {mb / cpu:9.4f} "
+        f"{engine:12} {mb:8.3f} {cpu:8.2f} {outcome.usage.wall_s:8.2f} {mb / max(cpu, 0.01):9.4f} "
         f"{outcome.result['hits'] / mb:12.0f}"
     )
 
