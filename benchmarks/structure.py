@@ -31,7 +31,7 @@ from dftspark.features import document_vectors, measures, pattern_language, patt
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 CORPORA = ("biscope", "slop_score")
-DOCUMENTS = {"ours": 20_000, "ours-spark": 20_000, "re": 8, "spark-sql": 8}
+DOCUMENTS = {"ours": 20_000, "ours-spark": 20_000, "re": 40, "spark-sql": 40}
 TIMEOUT_S = 150
 
 Work = Callable[[], int]
@@ -193,7 +193,7 @@ def line(engine: str, outcome: Outcome) -> str:
         return f"{engine:12} {outcome.reason}"
     mb, cpu = outcome.result["megabytes"], outcome.usage.cpu_s
     return (
-        f"{engine:12} {mb:8.2f} {cpu:8.2f} {outcome.usage.wall_s:8.2f} {mb / cpu:9.3f} "
+        f"{engine:12} {mb:8.3f} {cpu:8.2f} {outcome.usage.wall_s:8.2f} {mb / max(cpu, 0.01):9.4f} "
         f"{outcome.result['hits'] / mb:12.0f}"
     )
 
