@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, words
+from dftspark.report import clouds, counts, patterns, words
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
 from dftspark.store import Run
@@ -55,6 +55,8 @@ def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int)
     console.print()
     if "regions" in run.tables:
         clouds.render_regions(run, console, main["model"], rows // 2)
+    if "patterns" in run.tables:
+        patterns.render(run, console, *pair, rows)
     if "ngrams" in run.tables:
         words.render(run, console, *pair, rows)
 
@@ -97,7 +99,9 @@ def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
 def _next_steps(console: Console, run: Run, models: list[Row]) -> None:
     path = visible(run.path)
     steps = [
-        f"show {path} {name}" for name in ("metrics", "ngrams", "witness") if name in run.tables
+        f"show {path} {name}"
+        for name in ("metrics", "ngrams", "patterns", "witness")
+        if name in run.tables
     ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
         steps.append(f"show {path} rejects")

@@ -1,0 +1,54 @@
+"""The structure lens on a terminal: the patterns and measures farthest outside the human band."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dftspark.report.text import MISSING, number, ratio, visible
+from dftspark.report.verdict import real
+from dftspark.store import Run
+
+Row = dict[str, Any]
+
+_COLUMNS = [
+    "model", "stratum", "pattern", "unit", "rate_human", "rate_model", "ratio", "outside",
+    "precision",
+]  # fmt: skip
+
+
+def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+    """Half of the lines for what the model does more, half for what it does less."""
+    table = run.table("patterns", _COLUMNS)
+    chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
+    found = table.filter(chosen).to_pylist()
+    outside = [row for row in found if row["outside"] and real(row["ratio"]) > 0]
+    if not outside:
+        return
+    far = sorted(outside, key=lambda row: -abs(math.log(row["ratio"])))
+    more = [row for row in far if row["ratio"] > 1][: rows - rows // 2]
+    fewer = [row for row in far if row["ratio"] < 1][: rows // 2]
+    drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    drawn.add_column("structure", overflow="fold")
+    for name in ("human", "model", "ratio", "precision"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("unit", overflow="fold")
+    for row in [*more, *fewer]:
+        precise = real(row["precision"])
+        drawn.add_row(
+            Text(visible(row["pattern"]), "red" if row["ratio"] > 1 else "blue"),
+            number(real(row["rate_human"])),
+            number(real(row["rate_model"])),
+            ratio(real(row["ratio"])),
+            MISSING if math.isnan(precise) else f"{precise:.0%}",
+            Text(visible(row["unit"])),
+        )
+    console.print(drawn)
+    said = f"{len(outside)} of {len(found)} measures lie outside the human band; see `patterns`."
+    console.print(Text(said, "dim"), soft_wrap=True)
+    console.print()
