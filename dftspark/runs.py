@@ -119,6 +119,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
+    _check_embedder(spark, config)
     making = _begin(spark, config, date, progress)
     profiled = _profile(making)
     compared = _compare(making, **profiled)
@@ -136,6 +137,7 @@ def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects, profile, phrases and feature sums."""
+    _check_embedder(spark, config)
     making = _begin(spark, config, date, progress)
     profiled = _profile(making)
     return making.publish("profile", **_described(profiled))
@@ -293,8 +295,6 @@ def _profile(making: _Making) -> dict[str, Any]:
     from dftspark.spark.session import shuffle_partitions
 
     spark, config = making.spark, making.config
-    if "embeddings" in config.lenses:
-        _check_embedder(making)
     read, counted = _read(making)
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
@@ -322,13 +322,18 @@ def _profile(making: _Making) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _check_embedder(making: _Making) -> None:
+def _check_embedder(spark: SparkSession, config: Audit) -> None:
     """Raises before any work is done what would be raised after the n-grams are counted."""
+    if "embeddings" not in config.lenses:
+        return
     from dftspark.features import models
     from dftspark.spark import embed
 
-    settings = making.config.embedding
-    models.recipe(settings, embed.device_for(making.spark, settings))
+    try:
+        models.recipe(config.embedding, embed.device_for(spark, config.embedding))
+    except EnvironmentProblem as error:
+        rest = [lens for lens in config.lenses if lens != "embeddings"]
+        raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
 
 
 _NONE = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
