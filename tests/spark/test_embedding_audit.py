@@ -37,7 +37,8 @@ def metrics(run: Run) -> dict[str, dict[str, Any]]:
 def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
     audited: Run, config: Audit
 ) -> None:
-    assert audited.tables == sorted([*schema.TABLES, "profile", "phrases", "feature_sums"])
+    stored = ["profile", "phrases", "feature_sums", "structure"]
+    assert audited.tables == sorted([*schema.TABLES, *stored])
     found = audited.manifest["embedding"]
     assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
     assert found["embedded"] == found["texts"] > 150
