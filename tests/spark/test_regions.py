@@ -12,7 +12,6 @@ from dftspark import schema
 from dftspark.corpus.blocks import block_of
 from dftspark.distances import witness
 from dftspark.distances.regions import region_parts
-from dftspark.errors import ShapeError
 from dftspark.features.regions import Regions
 from dftspark.stats.region_sums import SCORE_ONE, region_sums
 from tests import laws
@@ -127,17 +126,6 @@ def test_sums_equal_numpy(passes: Any) -> None:
         for end, largest in (("model_like", True), ("human_like", False)):
             expected = ids[witness.top(scores, ids, 7, largest=largest)]
             assert [r["doc_id"] for r in found.lists[corpus, model, end]] == list(expected)
-
-
-@pytest.mark.parametrize("column", [[[1.0, 2], None], [[1.0, 2], [3.0]], [[1.0, 2, 3, 4]]])
-def test_unfit_vectors_are_named(column: list[Any]) -> None:
-    from dftspark.spark.clouds import matrix
-
-    for kind in (pa.list_(pa.float32()), pa.large_list(pa.float32())):
-        with pytest.raises(ShapeError, match="expected 2 each"):
-            matrix(pa.array(column, kind), 2)
-    both = pa.array([[1.0, 2], [3, 4]], pa.list_(pa.float32(), 2))
-    assert matrix(both.slice(1), 2).tolist() == [[3, 4]]
 
 
 @pytest.mark.parametrize("of", [schema.REGIONS, schema.WITNESS, schema.COPIES])
