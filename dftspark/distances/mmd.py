@@ -67,8 +67,8 @@ def exact_squared_mmd(
     """MMD^2 of vectors `(n, d)` and `(m, d)` by the kernel itself, over all pairs.
 
     With `blocks` `(n,)`, `(m,)`, pairs of one side and one block are left out: the quantity that
-    `inference.squared.between_documents` takes, but for its centering, from features. Cost (n + m)^2 d; memory 32 MB.
-    nan where a side has no such pair.
+    `inference.squared.between_documents` takes, but for its centering, from features.
+    Cost (n + m)^2 d; memory 32 MB. nan where a side has no such pair.
     """
     sides = []
     for vectors, blocks in ((human, human_blocks), (model, model_blocks)):

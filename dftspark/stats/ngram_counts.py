@@ -2,8 +2,8 @@
 
 State    rows sorted by key, one for each n-gram and block that occurs (features/counting.py), and
          per block (64,) the totals that turn counts into rates
-Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one document costs
-         little more than its hash; rows are bounded by the tokens, not by a setting
+Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
+         document costs little more than its hash; rows are bounded by the tokens, not by a setting
 Source   statistics.md 5.4: C, Q, H and df with the cluster as the document
 """
 
