@@ -154,6 +154,64 @@ EMBEDDED = pa.schema(
 )
 
 
+# The verdict store: what an endpoint answered to the request of that key, or why no verdict is in
+# it. `answer` is A, B or tie as the texts were shown; `odds` is log P(A) / P(B).
+VERDICTS = pa.schema(
+    [
+        ("key", pa.binary()),
+        ("answer", pa.string()),
+        ("problem", pa.string()),
+        ("odds", pa.float64()),
+        ("raw", pa.string()),
+        ("served", pa.string()),
+        ("tokens_in", pa.int64()),
+        ("tokens_out", pa.int64()),
+        ("seconds", pa.float64()),
+        ("attempts", pa.int32()),
+        ("at", pa.string()),
+    ]
+)
+
+# Pairs of texts and what is to be asked about them, on the way to the tasks that ask.
+JUDGED_PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("kind", pa.string()),
+        ("model", pa.string()),
+        ("against", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("prompt", pa.string()),
+        ("model_id", pa.string()),
+        ("model_text", pa.string()),
+        ("against_id", pa.string()),
+        ("against_text", pa.string()),
+        ("rank", pa.float64()),
+    ]
+)
+JUDGE_REQUESTS = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("turn", pa.int32()),
+        ("key", pa.binary()),
+        ("pair_id", pa.string()),
+        ("judge", pa.string()),
+        ("dimension", pa.string()),
+        ("model_first", pa.bool_()),
+        ("tokens_in", pa.int64()),
+    ]
+)
+JUDGE_PARTS = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("judge", pa.string()),
+        ("requests", pa.int64()),
+        ("answered", pa.int64()),
+        ("stopped", pa.string()),
+    ]
+)
+
+
 PARTIAL_PAIRS = pa.schema(
     [
         ("model", pa.string()),
