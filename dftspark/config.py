@@ -373,8 +373,9 @@ class Judge(Frozen):
     retries: Annotated[int, Field(ge=0, le=20)] = Field(
         5, description="of a request, after 429, 5xx, a time-out or a lost connection"
     )
-    tasks: Annotated[int, Field(ge=1, le=256)] = Field(
-        2, description="Spark tasks of each judge, which share its concurrency"
+    tasks: Annotated[int, Field(ge=0, le=256)] = Field(
+        2,
+        description="Spark tasks of each judge, which share its concurrency; 0: the driver asks",
     )
     store: str | None = Field(
         None,

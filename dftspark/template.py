@@ -74,7 +74,9 @@ def _list(name: str, model: type[BaseModel]) -> str:
 def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
     if field.is_required():
-        return f"{_comment(f'{said}; required')}\n#{name} = {_toml((field.examples or [name])[0])}\n"
+        return (
+            f"{_comment(f'{said}; required')}\n#{name} = {_toml((field.examples or [name])[0])}\n"
+        )
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
         said, value = f"{said}; not set", name

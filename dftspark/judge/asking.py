@@ -1,4 +1,4 @@
-"""One task's requests: sent by a few threads, within its budget, each written down as it happens."""
+"""One task's requests: sent by a few threads, within its budget, written down as they happen."""
 
 from __future__ import annotations
 

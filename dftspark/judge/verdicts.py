@@ -82,7 +82,7 @@ def _answer(content: str, ties: bool) -> Answer | None:
         return None
     for answer in ("A", "B", "tie") if ties else ("A", "B"):
         if found == [("verdict", answer)]:
-            return answer  # type: ignore[return-value]
+            return answer
     return None
 
 

@@ -93,7 +93,7 @@ def beside(
             )  # fmt: skip
     found_copies, copied = _copies(documents, config, run_id, date)
     apart = {row["model"]: row["metrics"] for row in
-             _apart(documents, config).toArrow().to_pylist()}  # fmt: skip
+             told_apart(documents, config).toArrow().to_pylist()}  # fmt: skip
     rows = [
         {
             "model": model, "stratum": "", "n_human": counts[config.human],
@@ -164,7 +164,7 @@ def _copies(
 # --- the classifier and the Frechet distance, a task for each model -------------------------------
 
 
-def _apart(documents: DataFrame, config: Audit) -> DataFrame:
+def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
     """(model, metrics): what needs the vectors of both sides at once."""
     order = Window.partitionBy("corpus").orderBy(F.xxhash64("cluster"), "cluster", "doc_id")
     some = (

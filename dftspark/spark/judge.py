@@ -154,9 +154,7 @@ def _asked(
     return dict(zip(schema.JUDGE_PARTS.names, values, strict=True))
 
 
-def _item(
-    part: Part, row: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge
-) -> Item:
+def _item(part: Part, row: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge) -> Item:
     body = requests.encoded(
         part.endpoint, prompts, pair, row["dimension"], row["model_first"], settings.ties
     )
