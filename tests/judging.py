@@ -110,10 +110,12 @@ class Server:
         return sum(count - 1 for count in self.seen.values())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await self._one(reader, writer):
-                pass
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while await self._one(reader, writer):
+                    pass
+        finally:
+            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -155,10 +157,17 @@ def serving(behave: Behavior = always_a, latency: float = 0.0) -> Iterator[Serve
         ready.set()
         await over.wait()
         listening.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close on the next turn
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    def whole() -> None:
+        loop.run_until_complete(run())
+        loop.close()
+
+    thread = threading.Thread(target=whole, daemon=True)
     thread.start()
     assert ready.wait(10)
     try:
