@@ -172,11 +172,13 @@ VERDICTS = pa.schema(
     ]
 )
 
-# Pairs of texts and what is to be asked about them, on the way to the tasks that ask.
-JUDGED_PAIRS = pa.schema(
+# A pair of texts and what is to be asked about it in one task, on the way there.
+JUDGE_WORK = pa.schema(
     [
-        ("pair_id", pa.string()),
+        ("part", pa.int32()),
+        ("turn", pa.int32()),
         ("kind", pa.string()),
+        ("pair_id", pa.string()),
         ("model", pa.string()),
         ("against", pa.string()),
         ("stratum", pa.string()),
@@ -187,18 +189,19 @@ JUDGED_PAIRS = pa.schema(
         ("against_id", pa.string()),
         ("against_text", pa.string()),
         ("rank", pa.float64()),
-    ]
-)
-JUDGE_REQUESTS = pa.schema(
-    [
-        ("part", pa.int32()),
-        ("turn", pa.int32()),
-        ("key", pa.binary()),
-        ("pair_id", pa.string()),
-        ("judge", pa.string()),
-        ("dimension", pa.string()),
-        ("model_first", pa.bool_()),
-        ("tokens_in", pa.int64()),
+        (
+            "requests",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", pa.binary()),
+                        ("dimension", pa.string()),
+                        ("model_first", pa.bool_()),
+                        ("tokens_in", pa.int64()),
+                    ]
+                )
+            ),
+        ),
     ]
 )
 JUDGE_PARTS = pa.schema(

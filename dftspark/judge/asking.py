@@ -137,4 +137,4 @@ class _Work:
 
     def _stop(self, why: str) -> None:
         self._stopped = self._stopped or why
-        self._client.close()
+        self._client.stop()

@@ -56,8 +56,7 @@ class Client:
     def __init__(self, endpoint: Endpoint, threads: int, retries: int) -> None:
         self._endpoint, self._retries = endpoint, retries
         self._key = key_of(endpoint)
-        self._pool = _pool(endpoint, threads)
-        self._target = endpoint.url + PATH
+        self._pool, self._target = _pool(endpoint, threads)
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -67,10 +66,14 @@ class Client:
         self._not_before = 0.0  # monotonic; what a Retry-After asks of all threads
         self._over = threading.Event()
 
-    def close(self) -> None:
-        """Wakes the threads that wait to try again; their requests end as they stand."""
+    def stop(self) -> None:
+        """Nothing more is sent: threads that wait to try again give up. Answers that are on their
+        way are still heard, for they are paid for."""
         self._over.set()
-        self._pool.clear()
+
+    def close(self) -> None:
+        self._over.set()
+        (self._pool.clear if hasattr(self._pool, "clear") else self._pool.close)()
 
     def ask(
         self, body: bytes, may_send: Callable[[], bool], failed: Callable[[str], None]
@@ -110,9 +113,10 @@ class Client:
 
         deadline = time.monotonic() + self._endpoint.timeout
         try:
-            response = self._pool.request(
-                "POST", self._target, body=body, headers=self._headers, preload_content=False
-            )
+            response = self._pool.urlopen(
+                "POST", self._target, body=body, headers=self._headers, preload_content=False,
+                retries=False, redirect=False,
+            )  # fmt: skip
             try:
                 content = _read(response, deadline)
                 status, headers = response.status, response.headers
@@ -192,7 +196,8 @@ def retry_after(headers: Any) -> float | None:
     return max(seconds, 0.0) if seconds == seconds else None
 
 
-def _pool(endpoint: Endpoint, threads: int) -> Any:
+def _pool(endpoint: Endpoint, threads: int) -> tuple[Any, str]:
+    """Connections, and the target to ask them for: of a pool its path, of a proxy the address."""
     try:
         import urllib3
     except ImportError as error:
@@ -201,16 +206,15 @@ def _pool(endpoint: Endpoint, threads: int) -> Any:
         ) from error
     parts = urlsplit(endpoint.url)
     settings: dict[str, Any] = {
-        "num_pools": 1,
         "maxsize": threads,
         "block": False,
-        "retries": False,
         "timeout": urllib3.Timeout(connect=min(_CONNECT, endpoint.timeout), read=endpoint.timeout),
     }
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, **settings)
-    return urllib3.PoolManager(**settings)
+        return urllib3.ProxyManager(proxy, num_pools=1, **settings), endpoint.url + PATH
+    # A manager would look its one pool up anew for every request.
+    return urllib3.connection_from_url(endpoint.url, **settings), parts.path + PATH
 
 
 def _read(response: Any, deadline: float) -> bytes | None:

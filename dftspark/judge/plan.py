@@ -67,11 +67,13 @@ class Plan:
         return cls(every, known, missing, estimates)
 
     def parts(self, settings: Judge) -> list[Part]:
-        """Of every judge as many as `settings.tasks`, with about as many pairs each."""
+        """Of every judge as many as `settings.tasks`, with about as many pairs each; no more
+        requests than the cap allows."""
+        missing = self.missing[: settings.max_requests]
         cut: list[tuple[Endpoint, list[Request]]] = []
         count = max(settings.tasks, 1)
         for endpoint in settings.endpoints:
-            own = [request for request in self.missing if request.judge == endpoint.name]
+            own = [request for request in missing if request.judge == endpoint.name]
             turn = {pair: i for i, pair in enumerate(dict.fromkeys(r.pair_id for r in own))}
             number = min(count, endpoint.concurrency, len(turn))
             cut += [

@@ -7,6 +7,7 @@ Cost     a shuffle of ids and hashes, and the texts of the pairs to the driver; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import chain, groupby
 from pathlib import Path
@@ -90,18 +91,12 @@ def ask(
 
     With settings.tasks = 0 the driver asks, one part after the other.
     """
+    texts = {pair.pair_id: pair for pair in pairs}
     if not settings.tasks:
-        texts = {pair.pair_id: pair for pair in pairs}
         return [_asked(part, texts, prompts, settings, journals(part.number)) for part in parts]
-    wanted = {request.pair_id for part in parts for request in part.requests}
-    rows = [pair.__dict__ for pair in pairs if pair.pair_id in wanted]
-    texts_table = spark.createDataFrame(
-        pa.Table.from_pylist(rows, schema=schema.JUDGED_PAIRS)
-    )  # fmt: skip
-    work = spark.createDataFrame(_work(parts))
-    told = [Part(p.number, p.endpoint, (), p.threads, p.limits) for p in parts]
+    told = [replace(part, requests=()) for part in parts]
     found = (
-        work.join(texts_table, "pair_id")
+        spark.createDataFrame(_work(parts, texts))
         .repartitionById(len(parts), F.col("part"))
         .sortWithinPartitions("part", "turn")
         .mapInArrow(
@@ -109,17 +104,22 @@ def ask(
             from_arrow_schema(schema.JUDGE_PARTS),
         )
     )
-    rows_found: list[dict[str, Any]] = found.toArrow().to_pylist()
-    return rows_found
+    rows: list[dict[str, Any]] = found.toArrow().to_pylist()
+    return rows
 
 
-def _work(parts: Sequence[Part]) -> pa.Table:
-    rows = [
-        {**request.__dict__, "part": part.number, "turn": turn}
-        for part in parts
-        for turn, request in enumerate(part.requests)
-    ]
-    return pa.Table.from_pylist(rows, schema=schema.JUDGE_REQUESTS)
+def _work(parts: Sequence[Part], pairs: dict[str, Pair]) -> pa.Table:
+    """schema.JUDGE_WORK: a row for each pair of a part, in the order in which they are asked."""
+    rows = []
+    for part in parts:
+        own: dict[str, list[dict[str, Any]]] = {}
+        for request in part.requests:
+            own.setdefault(request.pair_id, []).append(request.__dict__)
+        rows += [
+            {**pairs[name].__dict__, "part": part.number, "turn": turn, "requests": asked}
+            for turn, (name, asked) in enumerate(own.items())
+        ]
+    return pa.Table.from_pylist(rows, schema=schema.JUDGE_WORK)
 
 
 # --- in the task --------------------------------------------------------------------------------
@@ -128,15 +128,15 @@ def _work(parts: Sequence[Part]) -> pa.Table:
 def _asking(
     parts: Sequence[Part], prompts: Prompts, settings: Judge, journals: dict[int, Path]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    names = [field.name for field in schema.JUDGED_PAIRS]
-
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = chain.from_iterable(batch.to_pylist() for batch in batches)
         for number, own in groupby(rows, key=lambda row: row["part"]):
             part = parts[number]
             items = (
-                _item(part, row, Pair(**{name: row[name] for name in names}), prompts, settings)
+                _item(part, asked, pair, prompts, settings)
                 for row in own
+                for pair in [Pair(**{name: row[name] for name in Pair.__dataclass_fields__})]
+                for asked in row["requests"]
             )
             yield record(schema.JUDGE_PARTS, *_done(part, items, settings, journals[number]))
 
@@ -154,11 +154,11 @@ def _asked(
     return dict(zip(schema.JUDGE_PARTS.names, values, strict=True))
 
 
-def _item(part: Part, row: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge) -> Item:
+def _item(part: Part, asked: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge) -> Item:
     body = requests.encoded(
-        part.endpoint, prompts, pair, row["dimension"], row["model_first"], settings.ties
+        part.endpoint, prompts, pair, asked["dimension"], asked["model_first"], settings.ties
     )
-    return Item(row["key"], body, row["tokens_in"])
+    return Item(asked["key"], body, asked["tokens_in"])
 
 
 def _done(part: Part, items: Iterable[Item], settings: Judge, journal: Path) -> tuple[Any, ...]:

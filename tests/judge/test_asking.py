@@ -109,6 +109,13 @@ def test_a_cap_ends_it_cleanly(tmp_path: Path, limits: Limits, most: int) -> Non
     assert journal.read(tmp_path / "j").lost == set()
 
 
+def test_what_is_under_way_at_the_cap_is_heard(tmp_path: Path) -> None:
+    with serving(latency=0.1) as server:
+        own = endpoint(server)
+        done = ask(tmp_path / "j", own, items(own, 60), Limits(12, 10**9, 1e6), threads=8)
+    assert done.answered == done.requests == len(server.requests) == 12
+
+
 def test_retries_count_toward_the_cap(tmp_path: Path) -> None:
     with serving(lambda asked: failure(500)) as server:
         own = endpoint(server)

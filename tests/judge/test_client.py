@@ -163,9 +163,9 @@ def test_nothing_is_sent_where_it_may_not_be() -> None:
     assert (reply.body, reply.attempts, server.requests) == (None, 0, [])
 
 
-def test_closing_wakes_those_that_wait() -> None:
+def test_stopping_wakes_those_that_wait() -> None:
     with asking(lambda asked: failure(429, Retry_After="200")) as (own, _):
-        threading.Timer(0.2, own.close).start()
+        threading.Timer(0.2, own.stop).start()
         started = time.monotonic()
         reply, _ = ask(own)
     assert reply.body is None
@@ -207,4 +207,4 @@ def test_a_connection_is_used_again() -> None:
     with asking(after(0, failure(500))) as (own, _):
         for _ in range(5):
             assert ask(own)[0].body is not None
-        assert own._pool.connection_from_url(own._target).num_connections == 1
+        assert own._pool.num_connections == 1
