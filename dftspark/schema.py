@@ -472,6 +472,11 @@ TABLES = {
     "witness": WITNESS,
     "copies": COPIES,
     "patterns": PATTERNS,
+    "variety": VARIETY,
     "rejects": REJECTS,
 }
-CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+}
