@@ -23,7 +23,7 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
 
     Judges are asked where the profile has its documents.
     """
-    from dftspark.spark import ngrams, tables
+    from dftspark.spark import ngrams, tables, variety
     from dftspark.spark.compare import pairs
 
     spark, config, run_id = making.spark, making.config, making.writer.id
@@ -43,10 +43,14 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
             metrics += _compare_structure(making, profile.structure, shared)
     if profile.clouds:
         metrics += _compare_clouds(making, profile.clouds, shared)
+    if "variety" in config.lenses and profile.documents is not None:
+        with making.stage("measure variety"):
+            found = variety.measure(profile.documents, config, run_id, making.date)
+            making.write("variety", found)
     told: dict[str, Any] = {}
     if "judge" in config.lenses and config.judge.endpoints and profile.documents is not None:
-        found, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
-        metrics += judge_metrics(making, found)
+        judged, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
+        metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
     table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
     making.writer.write("metrics", table)

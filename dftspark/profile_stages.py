@@ -61,18 +61,29 @@ class Profile:
         }
 
 
-def check_embedder(spark: SparkSession, config: Audit) -> None:
+def check_extras(spark: SparkSession, config: Audit) -> None:
     """Raises before any work is done what would be raised after the n-grams are counted."""
-    if "embeddings" not in config.lenses:
-        return
+    for lens, checked in (("embeddings", _check_embedder), ("variety", _check_variety)):
+        if lens not in config.lenses:
+            continue
+        try:
+            checked(spark, config)
+        except EnvironmentProblem as error:
+            rest = [name for name in config.lenses if name != lens]
+            raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
+
+
+def _check_embedder(spark: SparkSession, config: Audit) -> None:
     from dftspark.features import models
     from dftspark.spark import embed
 
-    try:
-        models.recipe(config.embedding, embed.device_for(spark, config.embedding))
-    except EnvironmentProblem as error:
-        rest = [lens for lens in config.lenses if lens != "embeddings"]
-        raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
+    models.recipe(config.embedding, embed.device_for(spark, config.embedding))
+
+
+def _check_variety(spark: SparkSession, config: Audit) -> None:
+    from dftspark.lenses.variety import needs_sacrebleu
+
+    needs_sacrebleu()
 
 
 def read(making: Making) -> tuple[Documents, list[dict[str, Any]]]:

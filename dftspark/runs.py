@@ -35,7 +35,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     if "judge" in config.lenses:
         judge_stages.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
@@ -50,7 +50,7 @@ def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
     return making.publish("profile", **profile_stages.profile(making).manifest)
 

@@ -579,7 +579,6 @@ WIN_RATES = _table(
     ("odds_low", pa.float64(), "interval of odds_win_rate, lower end"),
     ("odds_high", pa.float64(), "interval of odds_win_rate, upper end"),
 )
-JUDGE_TABLES = ("judgements", "win_rates")
 
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
 STRUCTURE_COMPARED = pa.schema(
@@ -611,6 +610,12 @@ TABLES = {
     "patterns": PATTERNS,
     "judgements": JUDGEMENTS,
     "win_rates": WIN_RATES,
+    "variety": VARIETY,
     "rejects": REJECTS,
 }
-CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+    "judge": ("judgements", "win_rates"),
+}

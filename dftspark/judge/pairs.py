@@ -92,7 +92,8 @@ def sampled(documents: Iterable[Document], human: str, settings: Judge) -> list[
         if "broken" in settings.controls:
             found += _ranked([_broken(pair) for pair in main[: settings.control_pairs]])
     if not found:
-        raise InputError(_unshared(people, corpora))
+        sizes = {name: len(prompts) for name, prompts in sorted(corpora.items())}
+        raise unshared(human, {human: len(people), **sizes})
     if "human" in settings.controls:
         found += _ranked(_humans(people, order)[: settings.control_pairs])
     if "models" in settings.controls:
@@ -172,13 +173,12 @@ def _broken(pair: Pair) -> Pair:
     return Pair(**{**values, "pair_id": place("broken ", pair.pair_id)[:16]})
 
 
-def _unshared(
-    people: dict[str, list[Document]], models: dict[str, dict[str, list[Document]]]
-) -> str:
-    counts = ", ".join(f"{name} {len(prompts):,}" for name, prompts in sorted(models.items()))
-    return (
+def unshared(human: str, counts: dict[str, int]) -> InputError:
+    """Of corpora with these numbers of distinct prompts, none of which two sides have."""
+    models = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != human)
+    return InputError(
         f"judge: no model has a text on a prompt of the human corpus, so there is no pair to show "
-        f"a judge. Distinct prompts: human {len(people):,}, {counts or 'no model any'}. Pairs need "
-        f"the column prompt_id (or prompt) on both sides, with equal values for equal prompts; "
-        f"leave 'judge' out of lenses to measure these corpora without one"
+        f"a judge. Distinct prompts: {human} {counts.get(human, 0):,}, {models or 'no model any'}. "
+        f"Pairs need the column prompt_id (or prompt) on both sides, with equal values for equal "
+        f"prompts; leave 'judge' out of lenses to measure these corpora without one"
     )

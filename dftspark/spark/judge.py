@@ -23,14 +23,17 @@ from dftspark import schema
 from dftspark.config import Audit, Judge
 from dftspark.judge import asking, requests
 from dftspark.judge.asking import Item
-from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Document, Pair
+from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Document, Pair, unshared
 from dftspark.judge.plan import Part
 from dftspark.judge.prompts import Prompts
 from dftspark.spark.records import record
 
 
 def candidates(documents: DataFrame, config: Audit) -> list[Document]:
-    """Every document that `pairs.sampled` can take, and few others, their text cut to the limit."""
+    """Every document that `pairs.sampled` can take, and few others, their text cut to the limit.
+
+    InputError where no model shares a prompt with the human corpus.
+    """
     settings = config.judge
     keyed = documents.select(
         "corpus", "stratum", "cluster", "doc_id", F.coalesce("prompt_id", "prompt").alias("key"),
@@ -69,6 +72,10 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
     cut = [F.substring(name, 1, settings.max_characters).alias(name) for name in ("prompt", "text")]
     texts = documents.select("corpus", "stratum", "cluster", "doc_id", *cut)
     found = texts.join(chosen, ["corpus", "doc_id"]).toArrow()
+    if not (set(found["corpus"].unique().to_pylist()) - {config.human}):
+        counts = first.where("turn = 1").groupBy("corpus").count().toArrow().to_pylist()
+        sizes = dict.fromkeys(config.corpora, 0) | {row["corpus"]: row["count"] for row in counts}
+        raise unshared(config.human, sizes)
     first.unpersist()
     names = list(Document.__dataclass_fields__)
     columns = (found[name].to_pylist() for name in names)
