@@ -292,7 +292,7 @@ class Endpoint(Frozen):
         "json_schema", description="how the form of the answer is enforced; see docs/judge.md"
     )
     logprobs: bool = Field(
-        False, description="ask for log-probabilities too: the same precision from fewer pairs"
+        False, description="ask for log-probabilities too: a close call is told from a clear one"
     )
     options: dict[str, Any] = Field(
         default={"temperature": 0.0, "max_tokens": 256},

@@ -14,7 +14,10 @@ def test_two_sides_are_the_logit_of_the_win_rate() -> None:
     assert found.value == pytest.approx([0, np.log(0.65 / 0.35)], abs=0.002)
 
 
-def league(rng: np.random.Generator, truth: np.ndarray, each: int) -> tuple[np.ndarray, ...]:
+League = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def league(rng: np.random.Generator, truth: np.ndarray, each: int) -> League:
     """Each side against the next, in a ring, on the same prompts."""
     count = len(truth)
     sides = np.array([(i, (i + 1) % count) for i in range(count) for _ in range(each)])
@@ -24,7 +27,7 @@ def league(rng: np.random.Generator, truth: np.ndarray, each: int) -> tuple[np.n
 
 def test_many_sides_are_recovered_through_those_between_them() -> None:
     truth = np.array([0.0, 0.5, -1.0, 1.5, 0.2])
-    found = bradley_terry(*league(np.random.default_rng(0), truth, 20_000), 5, draws=20)
+    found = bradley_terry(*league(np.random.default_rng(0), truth, 20_000), count=5, draws=20)
     assert found.value == pytest.approx(truth, abs=0.06)
 
 
@@ -33,7 +36,7 @@ def test_the_interval_covers() -> None:
     truth = np.array([0.0, 0.6, -0.4])
     covered = np.zeros(2)
     for seed in range(300):
-        found = bradley_terry(*league(rng, truth, 150), 3, draws=200, seed=seed)
+        found = bradley_terry(*league(rng, truth, 150), count=3, draws=200, seed=seed)
         covered += (found.low[1:] <= truth[1:]) & (truth[1:] <= found.high[1:])
     assert (covered / 300 >= 0.91).all()
     assert (covered / 300 <= 0.985).all()

@@ -138,7 +138,8 @@ def test_a_budget_sets_aside_what_a_request_may_cost_at_most() -> None:
     assert budget.take(100)
     assert not budget.take(100), "150 + 150 are set aside"
     budget.settle(100, 100, 5, 1)
-    assert (budget.tokens_in, budget.tokens_out, budget.cost) == (100, 5, pytest.approx(1e-4))
+    assert (budget.tokens_in, budget.tokens_out) == (100, 5)
+    assert budget.cost == pytest.approx(1e-4)
 
 
 def test_a_wrong_key_costs_a_handful_of_requests(tmp_path: Path) -> None:
