@@ -161,13 +161,9 @@ def through_spark(spark: Any, url: str, pipe: Connection, count: int, concurrenc
 
 
 async def _official(url: str, count: int, concurrency: int) -> None:
-    import httpx
     import openai
 
-    limits = httpx.Limits(max_connections=concurrency)
-    client = openai.AsyncOpenAI(
-        base_url=url, api_key="x", max_retries=0, http_client=httpx.AsyncClient(limits=limits)
-    )
+    client = openai.AsyncOpenAI(base_url=url, api_key="x", max_retries=0)
     gate = asyncio.Semaphore(concurrency)
     text = "A sentence that says something about a river. " * 90
 
@@ -178,6 +174,7 @@ async def _official(url: str, count: int, concurrency: int) -> None:
             )
 
     await asyncio.gather(*(one() for _ in range(count)))
+    await client.close()
 
 
 def main() -> int:
@@ -186,7 +183,10 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 32, 64])
     args = parser.parse_args()
-    print(f"{args.verdicts:,} verdicts at {args.latency * 1000:.0f} ms, {os.cpu_count()} cores")
+    print(
+        f"{args.verdicts:,} verdicts at {args.latency * 1000:.0f} ms, {os.cpu_count()} cores, load "
+        f"of the last minute before it {os.getloadavg()[0]:.1f}"
+    )
     print(f"{'':26}{'ideal/s':>9}{'asking/s':>10}{'of ideal':>9}{'stage s':>9}{'ms CPU each':>13}")
     low = 0
     with server(args.latency) as (url, pipe), session("benchmark", "local[2]") as spark:

@@ -48,7 +48,9 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
             found = variety.measure(profile.documents, config, run_id, making.date)
             making.write("variety", found)
     told: dict[str, Any] = {}
-    if "judge" in config.lenses and config.judge.endpoints and profile.documents is not None:
+    if "judge" in config.lenses and not config.judge.endpoints:
+        told["judge"] = judge_stages.NO_JUDGE
+    elif "judge" in config.lenses and profile.documents is not None:
         judged, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from dftspark.spark.documents import Documents
 
+NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # what the manifest says then
 Announce = Callable[[list[Estimate]], None]
 
 

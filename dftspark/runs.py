@@ -112,7 +112,7 @@ def judge(
         found, told = judge_stages.judge(making, documents.kept, how)
         rows = compare_stages.judge_metrics(making, found)
     else:
-        told = {"asked": "no judge: judge.endpoints is empty"}
+        told = judge_stages.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
         rows = compare_stages.stand_in_metrics(
             making, judge_stages.stand_in(making, documents), sizes

@@ -12,13 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from dftspark.config import Judge
+from dftspark.judge.judgements import NOT_ASKED
 from dftspark.judge.plan import Estimate
+from dftspark.judge.verdicts import LOST
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import real
 from dftspark.store import Run
 
 Row = dict[str, Any]
 
+_MANY = 0.05
 _CONTROLS = {
     "human": "two human texts",
     "human_unprompted": "two human texts, other prompts",
@@ -55,7 +58,7 @@ def spoken(metric: str) -> str:
     return f"JMQ ({visible(kind.removeprefix('jmq_'))}, {visible(judge)})"
 
 
-def unfinished(run: Run) -> str:
+def unanswered(run: Run) -> str:
     """What is missing of a run's verdicts and why, or nothing."""
     told = run.manifest.get("judge", {})
     missing = int(told.get("unanswered", 0))
@@ -64,7 +67,7 @@ def unfinished(run: Run) -> str:
     why = "; ".join(told["stopped"]) or ", ".join(
         f"{error} {count:,}" for error, count in told["errors"].items()
     )
-    lost = int(told["errors"].get("lost", 0))
+    lost = int(told["errors"].get(LOST, 0))
     again = (
         f" {lost:,} were sent by a run that was killed, and may have been paid for; --again sends "
         f"them once more."
@@ -77,8 +80,18 @@ def unfinished(run: Run) -> str:
     )
 
 
+def unfinished(run: Run) -> str:
+    """The same where the run ended early or lacks many answers: it is finished in part."""
+    told = run.manifest.get("judge", {})
+    early = told.get("stopped") or told.get("errors", {}).get(NOT_ASKED)
+    many = told.get("unanswered", 0) > _MANY * told.get("requests", 0)
+    return unanswered(run) if early or many else ""
+
+
 def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console) -> None:
     """What will be asked and what it will cost, a line for each judge."""
+    if not estimates:
+        return _line(console, "No judge will be asked: there is no [[judge.endpoints]].")
     table = _table("judge", "requests", "stored", "to ask", "tokens in", "tokens out", "price",
                    "at most")  # fmt: skip
     for row in estimates:
@@ -126,7 +139,7 @@ def render(run: Run, console: Console) -> None:
         f"{told['tokens_in']:,} tokens read, {told['tokens_out']:,} written{price}.",
         "dim",
     )
-    if missing := unfinished(run):
+    if missing := unanswered(run):
         _line(console, f"! {visible(missing, 1_000)}", "red")
 
 

@@ -55,7 +55,7 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
         .withColumn("rank", F.row_number().over(Window.partitionBy("corpus").orderBy(*order)))
         .where(F.col("rank") <= max(settings.pairs, settings.control_pairs))
     )  # fmt: skip
-    controls = 2 * settings.control_pairs
+    controls = 4 * settings.control_pairs  # two texts a pair, and some that are copies
     wanted = [
         shared.select("key"),
         prompts.where("texts > 1").orderBy(*order).limit(controls).select("key"),

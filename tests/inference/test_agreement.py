@@ -47,7 +47,7 @@ def test_the_interval_covers() -> None:
     """Two judges who know the truth of three verdicts with chance .6 and else draw: alpha .36."""
     rng = np.random.default_rng(1)
     covered = []
-    for _ in range(400):
+    for _ in range(150):
         truth = rng.integers(0, 3, 300)
         codes = np.where(rng.random((2, 300)) < 0.6, truth, rng.integers(0, 3, (2, 300)))
         _, _, low, high = alpha_interval(codes, np.arange(300))

@@ -53,10 +53,10 @@ def test_a_judge_that_goes_by_length_alone_is_at_parity_at_equal_lengths() -> No
 
 def test_interval_covers_and_test_has_its_level() -> None:
     rng = np.random.default_rng(2)
-    found = [fitted(verdicts(rng, 400, THETA, 0.8, 1.0)) for _ in range(500)]
+    found = [fitted(verdicts(rng, 400, THETA, 0.8, 1.0)) for _ in range(300)]
     covered = np.mean([f.low <= 0.55 <= f.high for f in found])
     assert 0.93 <= covered <= 0.975
-    null = [fitted(verdicts(rng, 400, 0.0, 0.8, 1.0)).p_value < 0.05 for _ in range(500)]
+    null = [fitted(verdicts(rng, 400, 0.0, 0.8, 1.0)).p_value < 0.05 for _ in range(300)]
     assert 0.02 <= np.mean(null) <= 0.08
 
 

@@ -99,7 +99,7 @@ def test_odds_leave_an_additive_position_effect_out() -> None:
 def test_coverage_and_level_with_clusters_of_eight(rate: float) -> None:
     """Beta-distributed cluster rates, correlation .3; the plain interval would cover .8."""
     rng = np.random.default_rng(3)
-    runs, groups, size, rho = 2000, 50, 8, 0.3
+    runs, groups, size, rho = 1000, 50, 8, 0.3
     a = rate * (1 - rho) / rho
     p = rng.beta(a, a * (1 - rate) / rate, (runs, groups))
     wins = rng.random((runs, groups, size)) < p[:, :, None]
@@ -120,6 +120,6 @@ def test_power_at_the_smallest_detectable_rate() -> None:
     mde = win_rate(rng.integers(0, 2, 400).astype(float), clusters).mde
     found = [
         win_rate((rng.random(400) < 0.5 + mde).astype(float), clusters).p_value < 0.05
-        for _ in range(1500)
+        for _ in range(800)
     ]
     assert 0.76 <= np.mean(found) <= 0.85
