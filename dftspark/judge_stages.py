@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dftspark import profile_stages, schema
-from dftspark.config import Audit, Judge
+from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge import client
 from dftspark.judge.judgements import judgements
@@ -118,7 +118,10 @@ def judge(
         found = judged(table, config.inference)
         rates = [{**run, **row} for row in found.rates]
         making.writer.write("win_rates", pa.Table.from_pylist(rates, schema=schema.WIN_RATES))
-    return found.metrics, _manifest(config.judge, ready, table, found, parts)
+    stopped = {f"{part['judge']}: {part['stopped']}" for part in parts if part["stopped"]}
+    if how.ask and len(ready.plan.missing) > config.judge.max_requests:
+        stopped.add(f"judge.max_requests = {config.judge.max_requests:,} is reached")
+    return found.metrics, _manifest(ready, table, found, parts, sorted(stopped))
 
 
 def _ask(making: Making, store: VerdictStore, ready: Prepared) -> list[dict[str, Any]]:
@@ -136,7 +139,7 @@ def _ask(making: Making, store: VerdictStore, ready: Prepared) -> list[dict[str,
 
 
 def _manifest(
-    settings: Judge, ready: Prepared, table: pa.Table, found: Found, parts: list[dict[str, Any]]
+    ready: Prepared, table: pa.Table, found: Found, parts: list[dict[str, Any]], stopped: list[str]
 ) -> dict[str, Any]:
     errors = pc.value_counts(table["error"].drop_null()).to_pylist()
     counts = {str(row["values"]): int(row["counts"]) for row in errors}
@@ -156,7 +159,7 @@ def _manifest(
         **{name: pc.sum(table[name]).as_py() or 0 for name in ("tokens_in", "tokens_out", "cost")},
         "errors": counts,
         "unanswered": unanswered,
-        "stopped": sorted({f"{p['judge']}: {p['stopped']}" for p in parts if p["stopped"]}),
+        "stopped": stopped,
         "estimates": [asdict(estimate) for estimate in ready.plan.estimates],
         "kappas": found.kappas,
         "warnings": found.warnings,

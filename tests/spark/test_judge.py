@@ -158,7 +158,7 @@ def test_a_cap_ends_the_run_in_part_and_the_next_goes_on(
         assert len(server.requests) == 120
         assert server.repeated == 0
     told = capsys.readouterr()
-    assert "the run's limits are reached" in told.err
+    assert "70 of 120 requests have no answer: judge.max_requests = 50 is reached" in told.err
 
 
 def test_a_key_that_executors_lack_is_named(spark: SparkSession, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_without_a_judge_the_classifier_is_shown_under_its_own_name(
 def test_sides_without_a_shared_prompt_are_refused(spark: SparkSession, tmp_path: Path) -> None:
     corpora = write_corpora(tmp_path, models=1)
     path = Path(corpora["model0"]["path"])
-    path.write_text(path.read_text().replace('"p', '"other'))
+    path.write_text(path.read_text().replace('"prompt_id": "p', '"prompt_id": "q'))
     with serving() as server, pytest.raises(InputError, match="human 30, model0 30"):
         runs.judge(spark, audit(tmp_path, server.url, corpora, tasks=0))
     assert server.requests == []
