@@ -143,6 +143,8 @@ def _manifest(
 ) -> dict[str, Any]:
     errors = pc.value_counts(table["error"].drop_null()).to_pylist()
     counts = {str(row["values"]): int(row["counts"]) for row in errors}
+    asked = pa.array([request.key.hex() for request in ready.plan.missing], pa.string())
+    now = table.filter(pc.is_in(table["key"], asked))
     unanswered = int(pc.sum(pc.equal(table["at"], "")).as_py() or 0)
     kinds: dict[str, int] = {}
     for pair in ready.pairs:
@@ -157,6 +159,7 @@ def _manifest(
         "sent": sum(part["requests"] for part in parts),
         "answered": sum(part["answered"] for part in parts),
         **{name: pc.sum(table[name]).as_py() or 0 for name in ("tokens_in", "tokens_out", "cost")},
+        "cost_now": pc.sum(now["cost"]).as_py() or 0,
         "errors": counts,
         "unanswered": unanswered,
         "stopped": stopped,

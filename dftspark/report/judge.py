@@ -112,6 +112,14 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     )
 
 
+def _confidence(run: Run) -> float:
+    return float(run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95))
+
+
+def _ci(confidence: float) -> str:
+    return f"{confidence:.0%} CI"
+
+
 def _money(value: float) -> str:
     return f"{value:,.2f}" if value else "free"
 
@@ -128,14 +136,19 @@ def render(run: Run, console: Console) -> None:
         _stand_in(run, console)
         return
     rows = [row for row in run.table("win_rates").to_pylist() if not row["stratum"]]
-    _jmq(console, [row for row in rows if row["kind"] == "model"])
-    _controls(console, [row for row in rows if row["kind"] != "model"])
+    confidence = _confidence(run)
+    _jmq(console, [row for row in rows if row["kind"] == "model"], confidence)
+    _controls(console, [row for row in rows if row["kind"] != "model"], confidence)
     for warning in told["warnings"]:
         _line(console, f"! {visible(warning, 600)}", "yellow")
-    price = f", price {number(told['cost'])}" if told["cost"] else ""
+    price = (
+        f", price {number(told['cost'])}, of this run {number(told['cost_now'])}"
+        if told["cost"]
+        else ""
+    )
     _line(
         console,
-        f"{told['requests']:,} judgements, {told['sent']:,} requests sent now; "
+        f"{told['requests']:,} judgements, {told['sent']:,} requests sent by this run; "
         f"{told['tokens_in']:,} tokens read, {told['tokens_out']:,} written{price}.",
         "dim",
     )
@@ -143,7 +156,7 @@ def render(run: Run, console: Console) -> None:
         _line(console, f"! {visible(missing, 1_000)}", "red")
 
 
-def _jmq(console: Console, rows: list[Row]) -> None:
+def _jmq(console: Console, rows: list[Row], confidence: float) -> None:
     _line(
         console,
         "JMQ = 2 x how often the judge prefers the model's text to the human text; 1 is parity.",
@@ -151,7 +164,7 @@ def _jmq(console: Console, rows: list[Row]) -> None:
     )
     for model, judge in dict.fromkeys((row["model"], row["judge"]) for row in rows):
         table = _table(
-            f"{visible(model)}, by {visible(judge)}", "JMQ", "95% CI", "p", "equal length",
+            f"{visible(model)}, by {visible(judge)}", "JMQ", _ci(confidence), "p", "equal length",
             "first wins", "flips", "pairs",
         )  # fmt: skip
         for row in rows:
@@ -165,13 +178,11 @@ def _jmq(console: Console, rows: list[Row]) -> None:
         console.print(table)
 
 
-def _controls(console: Console, rows: list[Row]) -> None:
+def _controls(console: Console, rows: list[Row], confidence: float) -> None:
     if not rows:
         return
     console.print()
-    table = _table(
-        "control", "judge", "wins", "95% CI", "first wins", "flips", "pairs", "should be"
-    )
+    table = _table("control", "judge", "wins", _ci(confidence), "first wins", "flips", "should be")
     for row in rows:
         name = _CONTROLS[row["kind"]]
         if row["kind"] == "broken":
@@ -189,7 +200,8 @@ def _controls(console: Console, rows: list[Row]) -> None:
 
 def _stand_in(run: Run, console: Console) -> None:
     rows = [r for r in run.table("metrics").to_pylist() if r["metric"] == "c2st_auc"]
-    table = _table("model", "c2st_auc", "95% CI", "p")
+    confidence = _confidence(run)
+    table = _table("model", "c2st_auc", _ci(confidence), "p")
     for row in rows:
         table.add_row(
             Text(visible(row["model"])), _two(row["value"]),
@@ -225,7 +237,7 @@ def _p(value: float | None) -> str:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column(first, overflow="fold")
+    table.add_column(Text(first), overflow="fold")  # a name is no markup
     for name in others:
         left = name in ("judge", "should be")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
