@@ -1,0 +1,127 @@
+"""The stages that compare: one range of measures a lens, and the tables that show where from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dftspark import schema
+from dftspark.making import Making
+from dftspark.profile_stages import Clouds, Profile
+from dftspark.report.verdict import headline
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def compare(making: Making, profile: Profile) -> dict[str, Any]:
+    """Writes metrics and the tables of every lens; what the manifest says of it."""
+    from dftspark.spark import ngrams, tables
+    from dftspark.spark.compare import pairs
+
+    spark, config, run_id = making.spark, making.config, making.writer.id
+    shared = profile.shared_clusters
+    with making.stage("compare"):
+        totals = ngrams.totals_of(profile.stored)
+        path = making.staging("compared")
+        tables.write(pairs(profile.stored, totals, shared, config, profile.key_ranges), path)
+        compared = tables.read(spark, path, schema.COMPARED)
+        text = (profile.phrases, config.human, run_id, making.date)
+        making.write("ngrams", tables.ngrams(compared, *text))
+        making.write("document_ratios", tables.document_ratios(compared, *text))
+        rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
+    metrics = _ngram_metrics(making, rows)
+    if profile.structure is not None:
+        with making.stage("compare structure"):
+            metrics += _compare_structure(making, profile.structure, shared)
+    if profile.clouds:
+        metrics += _compare_clouds(making, profile.clouds, shared)
+    metrics.sort(key=lambda row: (row["model"], row["stratum"]))
+    table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
+    making.writer.write("metrics", table)
+    return {
+        "fingerprint": ngrams.fingerprint(config),
+        "seed": config.inference.seed,
+        "headline": headline(table),
+        "corpora": sorted({config.human, *(row["model"] for row in rows)}),
+    }
+
+
+def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> list[dict[str, Any]]:
+    """Rows of the metrics table; writes regions, witness and copies where there are documents."""
+    from dftspark.spark import cloud_lens, compare_clouds
+
+    config, of = making.config, clouds.statistic
+    with making.stage("compare embeddings"):
+        rows = compare_clouds.pairs(clouds.sums, of, shared, config).toArrow().to_pylist()
+        if clouds.documents is not None:
+            beside = cloud_lens.beside(
+                clouds.documents, clouds.sums, of, shared, config, making.writer.id, making.date
+            )
+            rows += beside.rows
+            clouds.manifest["regions"] = beside.regions
+            for name, table in beside.tables.items():
+                making.writer.write(name, table)
+    return [
+        _metric(making, row, metric, "embeddings", of.fingerprint)
+        for row in rows
+        for metric in row["metrics"]
+    ]
+
+
+def _ngram_metrics(making: Making, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    from dftspark.spark.ngrams import fingerprint
+
+    text = fingerprint(making.config)
+    order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
+    return [
+        _metric(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
+        for row in sorted(rows, key=lambda r: order[r["n"]])
+        for metric in row["metrics"]
+    ]
+
+
+def _compare_structure(
+    making: Making, structured: DataFrame, shared: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Writes the patterns table; returns the lens's rows of the metrics table."""
+    from dftspark.spark import structure, tables
+
+    path = making.staging("structure_compared")
+    tables.write(structure.compare(structured, shared, making.config), path)
+    compared = making.spark.read.parquet(path)
+    run = (making.config.human, making.writer.id, making.date)
+    making.write("patterns", structure.patterns_table(compared, *run))
+    made_by = structure.statistic(making.config).fingerprint
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    return [
+        _metric(making, row, metric, "structure", made_by)
+        for row in rows.to_pylist()
+        for metric in row["metrics"]
+    ]
+
+
+_BETTER = {"frontier": "higher", "frontier_at_equality": "higher"}  # of the others lower
+
+
+def _metric(
+    making: Making, row: dict[str, Any], metric: dict[str, Any], lens: str, fingerprint: str
+) -> dict[str, Any]:
+    """A row of the metrics table."""
+    floor = metric["floor"]
+    known = floor is not None and floor > 0
+    return {
+        **metric,
+        "run_id": making.writer.id,
+        "date": making.date,
+        "human": making.config.human,
+        "model": row["model"],
+        "stratum": row["stratum"],
+        "lens": lens,
+        "ratio_to_floor": metric["value"] / floor if known else float("nan"),
+        "n_human": row["n_human"],
+        "n_model": row["n_model"],
+        "better": _BETTER.get(metric["metric"], "lower"),
+        "fingerprint": fingerprint,
+    }

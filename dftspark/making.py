@@ -1,0 +1,131 @@
+"""A run in the making: its folder in the store, its stages and how long they took."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from dftspark import __version__
+from dftspark.config import Audit
+from dftspark.errors import EnvironmentProblem
+from dftspark.location import Location, writing
+from dftspark.report.progress import Progress, Silent
+from dftspark.store import Run, RunWriter
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.vectors import VectorStore
+
+_PACKAGES = (
+    "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
+    "transformers",
+)  # fmt: skip
+
+
+@dataclass
+class Making:
+    """A run in the making: where it goes and how long its stages took."""
+
+    spark: SparkSession
+    config: Audit
+    date: str
+    progress: Progress
+    writer: RunWriter
+    seconds: dict[str, float] = field(default_factory=dict)
+    staged: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(
+        cls, spark: SparkSession, config: Audit, date: str, progress: Progress | None
+    ) -> Making:
+        from dftspark.spark.session import relied_on
+
+        writer = RunWriter.create(config.out, config.name)
+        return cls(relied_on(spark), config, date, progress or Silent(), writer)
+
+    @contextmanager
+    def stage(self, name: str, store: VectorStore | None = None, texts: int = 0) -> Iterator[None]:
+        """Shows the tasks that end, or the `texts` that come into an embedding store."""
+        from dftspark.spark.failures import explained
+        from dftspark.spark.progress import watched
+
+        started = time.monotonic()
+        shown = (
+            self.progress.stage(name, unit="tasks")
+            if store is None
+            else self.progress.stage(name, texts, "texts")
+        )
+        try:
+            with (
+                shown as stage,
+                watched(self.spark, stage) if store is None else store.watched(stage),
+                explained(self.config, self.writer.path),
+            ):
+                yield
+        except BaseException:
+            with suppress(EnvironmentProblem):
+                self.writer.discard_if_empty()
+            raise
+        self.seconds[name] = round(time.monotonic() - started, 3)
+
+    def staging(self, name: str) -> str:
+        """Path of a table that later stages read and no one else."""
+        self.staged.append(name)
+        return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
+
+    def write(self, name: str, table: DataFrame, compression: str = "zstd") -> DataFrame:
+        from dftspark.spark import tables
+
+        tables.write(table, self.writer.table_path(name), compression)
+        return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
+
+    def reject(self, issues: DataFrame) -> None:
+        """More rows for the table of rejects, which is there already."""
+        from dftspark.spark import tables
+
+        more = tables.rejects(issues, self.writer.id, self.date)
+        more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
+
+    def drop(self, *names: str) -> None:
+        """Takes tables out of the run again."""
+        self._delete(*(f"{name}.parquet" for name in names))
+
+    def _delete(self, *folders: str) -> None:
+        for name in folders:
+            folder = Location.parse(self.writer.path) / name
+            with writing(folder):
+                if folder.kind.name == "Directory":
+                    folder.filesystem.delete_dir(folder.path)
+
+    def publish(self, status: str, **found: Any) -> Run:
+        self._delete(*(f"{name}.staging" for name in self.staged))
+        return self.writer.publish(
+            {
+                "kind": status,
+                "status": "complete",
+                "name": self.config.name,
+                "date": self.date,
+                "config": self.config.model_dump(mode="json"),
+                "config_sha256": self.config.sha256,
+                "code_version": __version__,
+                "versions": _versions(),
+                "seconds": self.seconds,
+                **found,
+            }
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,214 @@
+"""The stages that make a profile: read, count, measure, embed, sum features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dftspark import schema
+from dftspark.config import Audit
+from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.making import Making
+from dftspark.store import Run
+
+_NO_STATES = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.spark.documents import Documents
+    from dftspark.spark.embed import Plan
+    from dftspark.stats.feature_sums import FeatureSums
+
+
+@dataclass(frozen=True)
+class Clouds:
+    """Feature sums of all corpora; documents with their vectors where the run has read them."""
+
+    statistic: FeatureSums
+    sums: DataFrame
+    documents: DataFrame | None
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The states of all corpora, from which every comparison follows."""
+
+    stored: DataFrame
+    phrases: DataFrame
+    structure: DataFrame | None
+    clouds: Clouds | None
+    shared_clusters: dict[str, int]
+    key_ranges: int
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The run's tables of states."""
+        structure = ("structure",) if self.structure is not None else ()
+        clouds = ("feature_sums",) if self.clouds else ()
+        return ("profile", "phrases", *structure, *clouds)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "shared_clusters": self.shared_clusters,
+            "key_ranges": self.key_ranges,
+            **({"embedding": self.clouds.manifest} if self.clouds else {}),
+        }
+
+
+def check_embedder(spark: SparkSession, config: Audit) -> None:
+    """Raises before any work is done what would be raised after the n-grams are counted."""
+    if "embeddings" not in config.lenses:
+        return
+    from dftspark.features import models
+    from dftspark.spark import embed
+
+    try:
+        models.recipe(config.embedding, embed.device_for(spark, config.embedding))
+    except EnvironmentProblem as error:
+        rest = [lens for lens in config.lenses if lens != "embeddings"]
+        raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
+
+
+def read(making: Making) -> tuple[Documents, list[dict[str, Any]]]:
+    """The documents, and a row of counts for each corpus."""
+    from dftspark.spark import documents, tables
+
+    config = making.config
+    with making.stage("read"):
+        found = documents.read(making.spark, config, making.staging("documents"))
+        rejects = tables.rejects(found.issues, making.writer.id, making.date)
+        making.write("rejects", rejects)
+        counted = documents.counts(found, config)
+    documents.check(counted, config, making.writer.table_path("rejects"))
+    return found, counted
+
+
+def profile(making: Making) -> Profile:
+    """Reads all documents and folds them; writes corpora, rejects and the tables of states."""
+    from dftspark.spark import ngrams, structure
+    from dftspark.spark.compare import shared_clusters
+    from dftspark.spark.session import shuffle_partitions
+
+    spark, config = making.spark, making.config
+    documents, counted = read(making)
+    with making.stage("count n-grams"):
+        sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
+        layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)
+        # States are packed already.
+        stored = making.write("profile", ngrams.count(documents.kept, config, layout), "none")
+    with making.stage("read back phrases"):
+        found = ngrams.phrases(documents.kept, stored, config, layout)
+        known = making.write("phrases", found)
+        shared = shared_clusters(documents.kept, config.human)
+    structured = None
+    if "structure" in config.lenses:
+        with making.stage("measure structure"):
+            found = structure.profile(documents.kept, config)
+            structured = making.write("structure", found, "none")
+    _write_corpora(making, counted, ngrams.state_sizes(stored))
+    clouds = _clouds(making, documents) if "embeddings" in config.lenses else None
+    return Profile(stored, known, structured, clouds, shared, layout.ranges)
+
+
+def embed(making: Making) -> dict[str, Any]:
+    """Reads and embeds only; writes corpora and rejects. What the manifest says of it."""
+    documents, counted = read(making)
+    _, found = _embed(making, documents)
+    _write_corpora(making, counted, {})
+    return found
+
+
+def _write_corpora(
+    making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, int]]
+) -> None:
+    of_run = {"run_id": making.writer.id, "date": making.date}
+    rows = [{**of_run, **row, **states.get(row["corpus"], _NO_STATES)} for row in counted]
+    making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+
+
+def _clouds(making: Making, read: Documents) -> Clouds:
+    from dftspark.spark import clouds, embed, tables
+
+    config, spark = making.config, making.spark
+    plan, manifest = _embed(making, read)
+    with making.stage("random features"):
+        texts = read.kept.select("corpus", "doc_id", "text")
+        path = making.staging("vectors")
+        tables.write(embed.vectors(plan).join(texts, ["corpus", "doc_id"]), path)
+        documents = spark.read.parquet(path)
+        of = clouds.statistic(documents, config.mmd, manifest["fingerprint"])
+        layout = clouds.Layout.of(clouds.counts(documents))
+        sums = making.write("feature_sums", clouds.fold(documents, of, layout), "none")
+    manifest |= {"features": of.frequencies.manifest()}
+    return Clouds(of, sums, documents, manifest)
+
+
+def _embed(making: Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
+    """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
+    from dftspark.spark import embed
+
+    config = making.config
+    with making.stage("find new texts"):
+        plan = embed.plan(making.spark, read.kept, config, making.staging("embedded"))
+    with making.stage("embed", plan.store, plan.missing):
+        done = embed.fill(plan, read.kept)
+        without = embed.without_vector(plan)
+        if without:
+            making.reject(embed.problems(plan, read.kept))
+        embed.check(plan, without, config)
+    return plan, {
+        "fingerprint": plan.recipe.fingerprint,
+        "model": plan.recipe.model,
+        "revision": plan.recipe.revision,
+        "store": plan.store.folder.name,
+        "documents": plan.documents,
+        "texts": plan.texts,
+        "embedded": sum(row["texts"] for row in done),
+        "without_vector": sum(without.values()),
+        "devices": sorted({row["device"] for row in done}),
+        "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
+        "task_seconds": round(sum(row["seconds"] for row in done), 3),
+    }
+
+
+def stored_profile(spark: SparkSession, config: Audit, profiled: Run) -> Profile:
+    """The profile that a run keeps, without its documents.
+
+    Raises ConfigError where the run keeps none.
+    """
+    if "profile" not in profiled.tables:
+        raise ConfigError(
+            f"{profiled.path} keeps no profile; run `dftspark profile`, or an audit with "
+            f"keep_profile = true"
+        )
+    return Profile(
+        stored=spark.read.parquet(profiled.table_path("profile")),
+        phrases=spark.read.parquet(profiled.table_path("phrases")),
+        structure=_stored_structure(spark, config, profiled),
+        clouds=_stored_clouds(spark, config, profiled),
+        shared_clusters=profiled.manifest["shared_clusters"],
+        key_ranges=profiled.manifest["key_ranges"],
+    )
+
+
+def _stored_structure(spark: SparkSession, config: Audit, profiled: Run) -> DataFrame | None:
+    if "structure" not in profiled.tables or "structure" not in config.lenses:
+        return None
+    return spark.read.parquet(profiled.table_path("structure"))
+
+
+def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> Clouds | None:
+    from dftspark.features.fourier import Frequencies
+    from dftspark.stats.feature_sums import FeatureSums
+
+    if "feature_sums" not in profiled.tables or "embeddings" not in config.lenses:
+        return None
+    manifest = profiled.manifest["embedding"]
+    kept = {name: value for name, value in manifest["features"].items() if name != "count"}
+    of = FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
+    return Clouds(of, spark.read.parquet(profiled.table_path("feature_sums")), None, manifest)
