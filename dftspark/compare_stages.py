@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import schema
+from dftspark import schema, sweeps
 from dftspark.making import Making
 from dftspark.profile_stages import Clouds, Profile
 from dftspark.report.verdict import headline
@@ -38,8 +38,15 @@ def compare(making: Making, profile: Profile) -> dict[str, Any]:
     if profile.clouds:
         metrics += _compare_clouds(making, profile.clouds, shared)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
-    table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
+    table = pa.Table.from_pylist(
+        [row for row in metrics if not row["metric"].startswith(sweeps.RATE)],
+        schema=schema.METRICS,
+    )
     making.writer.write("metrics", table)
+    if config.sweep_splits:
+        with making.stage("compare settings"):
+            for name, found in sweeps.tables(metrics, config).items():
+                making.writer.write(name, found)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
@@ -94,11 +101,11 @@ def _compare_structure(
     run = (making.config.human, making.writer.id, making.date)
     making.write("patterns", structure.patterns_table(compared, *run))
     made_by = structure.statistic(making.config).fingerprint
-    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics", "rates")
     return [
         _metric(making, row, metric, "structure", made_by)
-        for row in rows.to_pylist()
-        for metric in row["metrics"]
+        for row in rows.toArrow().to_pylist()
+        for metric in row["metrics"] + row["rates"]
     ]
 
 

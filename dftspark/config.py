@@ -263,13 +263,18 @@ class Sweep(Frozen):
         "best settings of every sweep; it is no setting itself",
     )
     splits: Annotated[int, Field(ge=2, le=200)] = Field(
-        20, description="random halves of the prompts: a setting is chosen on one, reported on "
-        "the other"
+        20,
+        description="random halves of the prompts: a setting is chosen on one, reported on "
+        "the other",
     )
     measures: tuple[str, ...] = Field(
         (
-            "l2_squared_corrected_*gram", "js_1gram", "mmd_squared", "structure_outside",
-            "wasserstein_sentence_words", "rate_*",
+            "l2_squared_corrected_*gram",
+            "js_1gram",
+            "mmd_squared",
+            "structure_outside",
+            "wasserstein_sentence_words",
+            "rate_*",
         ),
         min_length=1,
         description="measures, with * for any part of a name, by which the challenger is judged "
@@ -277,9 +282,17 @@ class Sweep(Frozen):
     )
     rates: tuple[str, ...] = Field(
         (
-            "alike_sentences", "contraction", "contrast_not_but", "em_dash", "list_item",
-            "other_script", "participle_tail", "repeated_trigrams", "sentence_length",
-            "triad_words", "type_token_ratio",
+            "alike_sentences",
+            "contraction",
+            "contrast_not_but",
+            "em_dash",
+            "list_item",
+            "other_script",
+            "participle_tail",
+            "repeated_trigrams",
+            "sentence_length",
+            "triad_words",
+            "type_token_ratio",
         ),
         description="measures of the structure lens that are followed one by one, as rate_NAME",
     )

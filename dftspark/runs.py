@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dftspark import compare_stages, profile_stages
+from dftspark import compare_stages, profile_stages, sweeps
 from dftspark.config import Audit
 from dftspark.making import Making
 from dftspark.report.progress import Progress
@@ -25,6 +25,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
+    sweeps.check(config)
     profile_stages.check_embedder(spark, config)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
@@ -66,6 +67,7 @@ def compare(
 
     Raises ConfigError where `profiled` keeps no profile.
     """
+    sweeps.check(config)
     stored = profile_stages.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     compared = compare_stages.compare(making, stored)

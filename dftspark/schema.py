@@ -513,7 +513,7 @@ SUPER_BASELINE = _table(
     ("naive", pa.float64(), "its value, with the winner's curse"),
     ("naive_low", pa.float64(), "confidence interval of that setting, lower end"),
     ("naive_high", pa.float64(), "confidence interval of that setting, upper end"),
-    ("honest", pa.float64(), "chosen on half of the blocks, reported on the other; null: no halves"),
+    ("honest", pa.float64(), "chosen on half of the blocks, reported on the other, or null"),
     ("std_error", pa.float64(), "of honest"),
     ("ci_low", pa.float64(), "confidence interval of honest, lower end"),
     ("ci_high", pa.float64(), "confidence interval of honest, upper end"),
@@ -536,8 +536,7 @@ TRADEOFFS = _table(
     ("other", pa.string(), "another one; metric and other are empty in the row of all at once"),
     ("best", pa.string(), "the setting that is best by metric"),
     ("best_other", pa.string(), "the setting that is best by other"),
-    ("regret", pa.float64(), "what other's best costs in metric, in its unit, chosen and reported "
-     "on unlike halves"),
+    ("regret", pa.float64(), "what other's best costs in metric, in its unit; on unlike halves"),
     ("regret_low", pa.float64(), "confidence interval, lower end"),
     ("regret_high", pa.float64(), "confidence interval, upper end"),
     ("regret_other", pa.float64(), "what metric's best costs in other, in its unit"),
@@ -547,7 +546,7 @@ TRADEOFFS = _table(
     ("q_value", pa.float64(), "Benjamini-Hochberg over the pairs of the sweep"),
     ("differ", pa.bool_(), "no one setting can be the best by both"),
     ("front", pa.list_(pa.string()), "settings that no other beats by both, best by metric first"),
-)  # fmt: skip
+)
 
 REJECTS = pa.schema([pa.field(n, k, metadata={"doc": d}) for n, k, d in _RUN] + REJECT_FIELDS)
 

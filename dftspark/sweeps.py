@@ -10,6 +10,7 @@ Cost     a second for 20 settings, half a minute for 200
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from dftspark import schema
 from dftspark.config import Audit, Corpus
+from dftspark.errors import ConfigError
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.super_baseline import (
     Grid,
@@ -34,11 +36,15 @@ from dftspark.inference.super_baseline import (
     regret,
     super_baseline,
 )
+from dftspark.lenses.structure_measures import all_measures
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
+RATE = "rate_"  # what the names of measures begin with that are followed one by one
 ALL = ""  # `metric` and `other` in the row of all judged measures at once
+
+_OF_THE_ESTIMATE = {"mmd_squared_feature_error", "frontier_at_equality"}  # of no setting
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,18 @@ class Sweep:
     name: str
     settings: dict[str, dict[str, str]]
     challenger: str | None
+
+
+def check(config: Audit) -> None:
+    """Raises ConfigError for a measure under sweep.rates that the structure lens has not."""
+    known = [m.id for m in all_measures() if m.kind != "distribution"]
+    for name in config.sweep.rates:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(
+                f"sweep.rates: there is no measure {name!r}; {hint}known: {', '.join(known)}"
+            )
 
 
 def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
@@ -89,6 +107,8 @@ def tables(rows: list[Row], config: Audit) -> dict[str, pa.Table]:
     `halves` as in schema.COMPARED; rows of tables without one where there is no sweep."""
     of: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
+        if row["metric"] in _OF_THE_ESTIMATE:
+            continue
         of.setdefault((row["stratum"], row["metric"]), {})[row["model"]] = row
     models = sorted({row["model"] for row in rows})
     strata = sorted({stratum for stratum, _ in of})
@@ -172,7 +192,7 @@ def _measure(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) ->
 def _front(sweep: Sweep, measures: list[_Measure], config: Audit) -> set[str]:
     main = [
         m for m in measures
-        if judged(m.metric, config) and not m.metric.startswith("rate_")
+        if judged(m.metric, config) and not m.metric.startswith(RATE)
         and all(corpus in m.rows for corpus in sweep.settings)
     ]  # fmt: skip
     if not main:
@@ -188,9 +208,7 @@ def _signed(row: Row) -> float:
 def _ranks(measure: _Measure, sweep: Sweep) -> dict[str, int]:
     values = {c: _signed(measure.rows[c]) for c in sweep.settings if c in measure.rows}
     known = np.sort([v for v in values.values() if np.isfinite(v)])
-    return {
-        c: int(np.searchsorted(known, v)) + 1 for c, v in values.items() if np.isfinite(v)
-    }
+    return {c: int(np.searchsorted(known, v)) + 1 for c, v in values.items() if np.isfinite(v)}
 
 
 def _samplers(

@@ -180,9 +180,7 @@ def may_be_best(grid: Grid, *, seed: int = 0, draws: int = DRAWS) -> Floats:
     rng = np.random.default_rng(seed)
     errors = rng.standard_normal((draws, effects.shape[1])) @ effects.T
     uniform = rng.random(draws)
-    scale = {
-        int(b): np.sqrt((b - 1) / stats.chi2.ppf(uniform, b - 1)) for b in np.unique(blocks)
-    }
+    scale = {int(b): np.sqrt((b - 1) / stats.chi2.ppf(uniform, b - 1)) for b in np.unique(blocks)}
     for i, corpus in enumerate(own):
         spread = np.sqrt(((effects[i] - effects) ** 2).sum(axis=1))
         freedom = np.minimum(blocks, blocks[i])
@@ -219,12 +217,12 @@ def front(values: Floats) -> NDArray[np.bool_]:
 
     `values` `(M, K)`, smaller is better; False where one is nan.
     """
-    known = np.isfinite(values).all(axis=0)
-    out = known.copy()
-    for k in np.flatnonzero(known):
-        others = values[:, known]
-        no_worse = (others <= values[:, [k]]).all(axis=0)
-        out[k] = not (no_worse & (others < values[:, [k]]).any(axis=0)).any()
+    known = np.flatnonzero(np.isfinite(values).all(axis=0))
+    out = np.zeros(values.shape[1], np.bool_)
+    for k in known:
+        own, others = values[:, [k]], values[:, known]
+        beaten = (others <= own).all(axis=0) & (others < own).any(axis=0)
+        out[k] = not beaten.any()
     return out
 
 

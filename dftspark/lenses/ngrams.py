@@ -119,13 +119,11 @@ def _l2(
         corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
         sizes_of = [totals[sizes].astype(np.float64) for totals in (human, model)]
         products = squared.gram(*_coordinates(sums.products[which], BLOCKS), *sizes_of)
-        plain = halves.parts(
-            lambda *groups: np.sqrt(np.maximum(squared.plug_in(products, *groups), 0.0)), splits
-        )
+        plain = halves.parts(lambda *groups: _roots(squared.plug_in(products, *groups)), splits)
         square = halves.parts(
             partial_of(squared.between_blocks, products, paired=arguments["paired"]), splits
         )
-        root = square and Parts(*(np.sqrt(np.maximum(v, 0)) for v in (square.left_out, square.halves)))
+        root = square and Parts(_roots(square.left_out), _roots(square.halves))
     else:
         distance = corrected = no_inference(0)
     value = plug_in - noise
@@ -142,6 +140,10 @@ def _coordinates(products: Floats, count: int) -> tuple[Floats, Floats]:
     values, vectors = np.linalg.eigh(merged @ products @ merged.T)
     rows = vectors * np.sqrt(np.maximum(values, 0))
     return rows[:count], rows[count:]
+
+
+def _roots(squares: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def _root(square: float) -> float:

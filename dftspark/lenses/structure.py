@@ -119,9 +119,7 @@ def compared(
     )
 
 
-def _rate(
-    row: Row, on_parts: dict[str, Parts], count: int, settings: config.Inference
-) -> Metric:
+def _rate(row: Row, on_parts: dict[str, Parts], count: int, settings: config.Inference) -> Metric:
     found = no_inference(count)
     if count:
         reach = float(special.stdtrit(count - 1, (1 + settings.confidence) / 2)) * row.std_error

@@ -22,8 +22,8 @@ from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.features import document_vectors, measures, pattern_examples
 from dftspark.features.pattern_examples import Examples
-from dftspark.lenses import structure
 from dftspark.inference.halves import Splits
+from dftspark.lenses import structure
 from dftspark.spark import tables
 from dftspark.spark.compare import metric_row
 from dftspark.stats.structure import Structure, StructureSums
