@@ -1,6 +1,6 @@
 """Sampler sweeps over the reference corpora: samplers, super baseline and trade-offs of each.
 
-    python benchmarks/sweeps.py [SWEEP ...]     results/sweeps.txt and results/sweeps/*.csv
+    python benchmarks/sweeps.py [SWEEP ...]     results/sweeps/: NAME.txt, .svg, .csv
 
 Each sweep is profiled once and compared from the stored profile. Corpora without a human side are
 held against human stories of biscope, which answer other prompts: what all settings share by that
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from dftspark import runs
 from dftspark.config import Audit
+from dftspark.report.figures_sweep import sweep_curves, sweep_figure
 from dftspark.spark.session import session
 from dftspark.store import Run
 
@@ -158,6 +159,16 @@ def cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
+def draw(name: str, run: Run) -> None:
+    """The first sweep's curves of the judged measures."""
+    best = run.table("super_baseline").to_pylist()
+    judged = list(dict.fromkeys(row["metric"] for row in best if row["judged"]))
+    curves = sweep_curves(run.table("samplers"), judged)
+    first = [curve for curve in curves if curve.sweep == curves[0].sweep]
+    figure = sweep_figure(first)
+    figure.savefig(RESULTS / "sweeps" / f"{name}.svg", metadata={"Date": None})
+
+
 def told(name: str, run: Run, seconds: dict[str, float]) -> list[str]:
     best = run.table("super_baseline").to_pylist()
     pairs = run.table("tradeoffs").to_pylist()
@@ -166,16 +177,14 @@ def told(name: str, run: Run, seconds: dict[str, float]) -> list[str]:
     for sweep in dict.fromkeys(row["sweep"] for row in best):
         own = [row for row in best if row["sweep"] == sweep and row["judged"]]
         lines.append(f"-- {sweep}")
-        for row in own:
-            lines.append("   " + baseline(row, sweep))
+        lines += ["   " + baseline(row, sweep) for row in own]
         mine = [row for row in pairs if row["sweep"] == sweep]
         for row in mine:
             if not row["metric"]:
                 differ = sum(bool(r["differ"]) for r in mine if r["metric"])
                 lines.append(
                     f"   one setting best by all {len(own)} measures: p {row['p_value']:.2g}; "
-                    f"best settings differ beyond noise in {differ} of {len(mine) - 1} pairs; "
-                    f"on the front of all: {', '.join(short(c, sweep) for c in row['front'])}"
+                    f"best settings differ beyond noise in {differ} of {len(mine) - 1} pairs"
                 )
     return lines
 
@@ -186,7 +195,7 @@ def baseline(row: dict[str, Any], sweep: str) -> str:
         return f"{said}  too few prompts for halves"
     said += (
         f"  honest {row['honest']:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
-        f"  optimism {row['optimism']:.2g} (if all alike {row['optimism_if_alike']:.2g})"
+        f"  optimism {round(row['optimism'], 12):.2g} (if all alike {row['optimism_if_alike']:.2g})"
         f"  may be best: {', '.join(short(c, sweep) for c in row['may_be_best'])}"
     )
     if row["verdict"]:
@@ -214,6 +223,7 @@ def main() -> int:
             for table in ("samplers", "super_baseline", "tradeoffs"):
                 keep(name, run.table(table), table)
             lines = told(name, run, seconds)
+            draw(name, run)
         (target / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         print("\n".join(lines), flush=True)
     return 0

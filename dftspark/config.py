@@ -274,7 +274,10 @@ class Sweep(Frozen):
             "mmd_squared",
             "structure_outside",
             "wasserstein_sentence_words",
-            "rate_*",
+            "rate_alike_sentences",
+            "rate_em_dash",
+            "rate_other_script",
+            "rate_repeated_trigrams",
         ),
         min_length=1,
         description="measures, with * for any part of a name, by which the challenger is judged "
