@@ -190,6 +190,8 @@ def told(name: str, run: Run, seconds: dict[str, float]) -> list[str]:
 
 
 def baseline(row: dict[str, Any], sweep: str) -> str:
+    if row["best"] is None:
+        return f"{row['metric']:30} no value"
     said = f"{row['metric']:30} best {short(row['best'], sweep):24} naive {row['naive']:.4g}"
     if row["honest"] is None:
         return f"{said}  too few prompts for halves"

@@ -110,7 +110,7 @@ def test_structure() -> None:
 
 def test_structure_outside_counts_the_same_measures_as_the_value() -> None:
     everything = np.ones(DOCUMENTS, np.bool_)
-    sides = [state(side, everything) for side in SIDES]
+    sides = (state(SIDES[0], everything), state(SIDES[1], everything))
     found = structure.compared(*sides, paired=True, settings=SETTINGS.inference, splits=SPLITS)
     rates = structure_rates.rate_parts(
         [row.measure for row in found.rows if row.measure.kind != "distribution"], *sides, SPLITS
@@ -125,17 +125,20 @@ def test_structure_outside_counts_the_same_measures_as_the_value() -> None:
     assert (np.abs(outside.parts.left_out - share) <= spread / len(judged)).all()
 
 
+def half_of(whole: FeatureState, kept: NDArray[np.int64]) -> FeatureState:
+    return FeatureState(
+        whole.clusters, whole.documents * kept, whole.sums * kept[:, None, None]
+    )
+
+
 def test_embeddings() -> None:
     of = statistic(6, 12.0, 96)
     rng = np.random.default_rng(3)
-    sides = [cloud_state(of, normal(rng, DOCUMENTS, 6, shift)) for shift in (0.0, 0.6)]
+    sides = (cloud_state(of, normal(rng, DOCUMENTS, 6)), cloud_state(of, normal(rng, DOCUMENTS, 6, 0.6)))
     options: dict[str, Any] = {"paired": True, "settings": SETTINGS.inference}
     whole = embeddings.compared(*sides, of, splits=SPLITS, **options)
     weights = halves(SPLITS)[1, 0].astype(np.int64)
-    some = [
-        FeatureState(s.clusters, s.documents * weights, s.sums * weights[:, None, None])
-        for s in sides
-    ]
+    some = (half_of(sides[0], weights), half_of(sides[1], weights))
     alone = {m.name: m.value for m in embeddings.compared(*some, of, **options)}
     for metric in whole:
         if metric.name == "mmd_squared_feature_error":
