@@ -26,7 +26,7 @@ def audit(
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
     sweeps.check(config)
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
     compared = compare_stages.compare(making, profiled)
@@ -39,7 +39,7 @@ def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
     return making.publish("profile", **profile_stages.profile(making).manifest)
 

@@ -559,10 +559,15 @@ TABLES = {
     "witness": WITNESS,
     "copies": COPIES,
     "patterns": PATTERNS,
+    "variety": VARIETY,
     "samplers": SAMPLERS,
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
     "rejects": REJECTS,
 }
-CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+}
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by

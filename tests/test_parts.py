@@ -126,15 +126,16 @@ def test_structure_outside_counts_the_same_measures_as_the_value() -> None:
 
 
 def half_of(whole: FeatureState, kept: NDArray[np.int64]) -> FeatureState:
-    return FeatureState(
-        whole.clusters, whole.documents * kept, whole.sums * kept[:, None, None]
-    )
+    return FeatureState(whole.clusters, whole.documents * kept, whole.sums * kept[:, None, None])
 
 
 def test_embeddings() -> None:
     of = statistic(6, 12.0, 96)
     rng = np.random.default_rng(3)
-    sides = (cloud_state(of, normal(rng, DOCUMENTS, 6)), cloud_state(of, normal(rng, DOCUMENTS, 6, 0.6)))
+    sides = (
+        cloud_state(of, normal(rng, DOCUMENTS, 6)),
+        cloud_state(of, normal(rng, DOCUMENTS, 6, 0.6)),
+    )
     options: dict[str, Any] = {"paired": True, "settings": SETTINGS.inference}
     whole = embeddings.compared(*sides, of, splits=SPLITS, **options)
     weights = halves(SPLITS)[1, 0].astype(np.int64)

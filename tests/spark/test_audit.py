@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-OTHERS = {*schema.CLOUD_TABLES, *schema.SWEEP_TABLES}
+OTHERS = {
+    *schema.LENS_TABLES["embeddings"], *schema.LENS_TABLES["variety"], *schema.SWEEP_TABLES
+}  # fmt: skip
 TABLES = [name for name in schema.TABLES if name not in OTHERS]
 STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]
 
