@@ -21,7 +21,7 @@ from tests.normal_clouds import normal, statistic
 from tests.normal_clouds import state as cloud_state
 
 SPLITS = Splits(3, seed=0)
-DOCUMENTS = 400
+DOCUMENTS = 256
 WORDS = np.array([f"w{i}" for i in range(150)])
 SETTINGS = audits.settings(
     corpora={
@@ -75,8 +75,8 @@ def test_ngrams(n: int) -> None:
             found = on_half(whole[name], split, half)
             assert found == pytest.approx(alone[name].value, rel=rel), name
         for name in ("js", "tv"):
-            rel = 1e-9 if n == 1 else 0.05  # a sample of n-grams beyond the first order
-            assert on_half(whole[name], split, half) == pytest.approx(alone[name].value, rel=rel)
+            found = on_half(whole[name], split, half)  # from a sample of n-grams
+            assert found == pytest.approx(alone[name].value, rel=0.06), name
 
 
 def state(side: list[str], chosen: NDArray[np.bool_]) -> StructureSums:

@@ -84,7 +84,7 @@ def test_intervals_cover_what_was_chosen(spread: float, shared: float) -> None:
     covered = 0
     for _ in range(300):
         found = super_baseline(draw(rng, means, shared))
-        covered += found.honest.low <= found.chosen @ means <= found.honest.high
+        covered += bool(found.honest.low <= found.chosen @ means <= found.honest.high)
     assert covered / 300 >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / 300)
 
 
@@ -196,6 +196,6 @@ def test_coverage(count: int, spread: float, shared: float) -> None:
     covered = 0
     for _ in range(1_000):
         found = super_baseline(draw(rng, means, shared))
-        covered += found.honest.low <= found.chosen @ means <= found.honest.high
+        covered += bool(found.honest.low <= found.chosen @ means <= found.honest.high)
     print(f"{count} settings, spread {spread}, shared {shared}: {covered / 1_000:.3f}")
     assert covered / 1_000 >= 0.93
