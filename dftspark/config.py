@@ -353,17 +353,6 @@ class Audit(Frozen):
                 raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
         return corpora
 
-    @model_validator(mode="after")
-    def _challenger_is_a_model(self) -> Audit:
-        name = self.sweep.challenger
-        models = [n for n, corpus in self.corpora.items() if corpus.role == "model"]
-        if name is not None and name.split("/", 1)[0] not in models:
-            raise ValueError(
-                f"sweep.challenger is a model corpus or a part of one as corpus/value, got "
-                f"{name!r}; model corpora are {models}"
-            )
-        return self
-
     @property
     def sweep_splits(self) -> int:
         """Random halves on which every measure is taken too; 0 where there is no sweep."""

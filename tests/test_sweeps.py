@@ -197,4 +197,4 @@ def test_a_measure_that_is_not_there_is_told_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'em_dash'"):
         sweeps.check(audit(rates=["em_dahs"]))
     with pytest.raises(ConfigError, match=r"sweep\.challenger is a model corpus"):
-        audit(challenger="nobody")
+        sweeps.check(audit(challenger="nobody"))
