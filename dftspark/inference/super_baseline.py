@@ -159,7 +159,7 @@ def regret(grid: Grid, other: Grid, *, confidence: float = 0.95) -> Value:
     return _reported(grid, other.chosen(), grid.chosen(), confidence)
 
 
-def expected_optimism(effects: Floats, *, seed: int = 0, draws: int = 2_000) -> float:
+def expected_optimism(effects: Floats, *, seed: int = 0, draws: int = 1_000) -> float:
     """-E min of K normal errors with covariance `effects` `(K, S)` @ its transpose.
 
     K independent errors of one size: their standard deviation times the mean of the largest of K

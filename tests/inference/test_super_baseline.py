@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from dftspark.errors import ShapeError
-from dftspark.inference.halves import Splits, halves
+from dftspark.inference import squared
+from dftspark.inference.halves import Splits, halves, parts
 from dftspark.inference.super_baseline import (
     Grid,
     challenge,
@@ -22,6 +25,7 @@ from dftspark.inference.super_baseline import (
 
 Floats = NDArray[np.float64]
 BLOCKS = 64
+REPEATS = 120
 SPLITS = halves(Splits(20, seed=5))  # (20, 2, 64)
 
 
@@ -64,7 +68,7 @@ def test_with_no_difference_the_honest_value_is_unbiased_and_the_naive_one_as_op
     count: int, shared: float
 ) -> None:
     rng = np.random.default_rng(count)
-    found = [super_baseline(draw(rng, np.full(count, 3.0), shared)) for _ in range(300)]
+    found = [super_baseline(draw(rng, np.full(count, 3.0), shared)) for _ in range(REPEATS)]
     honest, error = mean_and_error([f.honest.value for f in found])
     assert abs(honest - 3.0) <= 4 * error
     naive, error = mean_and_error([f.naive for f in found])
@@ -82,10 +86,10 @@ def test_intervals_cover_what_was_chosen(spread: float, shared: float) -> None:
     rng = np.random.default_rng(7)
     means = np.linspace(0, spread, 5)
     covered = 0
-    for _ in range(300):
+    for _ in range(REPEATS):
         found = super_baseline(draw(rng, means, shared))
         covered += bool(found.honest.low <= found.chosen @ means <= found.honest.high)
-    assert covered / 300 >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / 300)
+    assert covered / REPEATS >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / REPEATS)
 
 
 @pytest.mark.parametrize("shared", [0.0, 3.0])
@@ -93,10 +97,10 @@ def test_a_challenger_like_the_settings_is_told_from_them_at_most_at_the_level(
     shared: float,
 ) -> None:
     rng = np.random.default_rng(3)
-    found = [challenge(draw(rng, np.zeros(9), shared, 1), 8) for _ in range(300)]
+    found = [challenge(draw(rng, np.zeros(9), shared, 1), 8) for _ in range(REPEATS)]
     mean, error = mean_and_error([f.value for f in found])
     assert abs(mean) <= 4 * error
-    assert np.mean([f.p_value <= 0.05 for f in found]) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 300)
+    assert np.mean([f.p_value <= 0.05 for f in found]) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / REPEATS)
 
 
 def test_a_better_and_a_worse_challenger_are_told() -> None:
@@ -129,11 +133,11 @@ def test_the_truly_best_is_kept_as_often_as_said_and_the_bad_are_not() -> None:
     rng = np.random.default_rng(1)
     means = np.r_[0.0, 0.0, 1.0, 30.0]
     kept = []
-    for _ in range(300):
+    for _ in range(REPEATS):
         p = may_be_best(draw(rng, means, 2.0), draws=499)
         kept.append(p > 0.05)
     shares = np.mean(kept, axis=0)
-    assert shares[:2].min() >= 0.95 - 4 * np.sqrt(0.05 * 0.95 / 300)
+    assert shares[:2].min() >= 0.95 - 4 * np.sqrt(0.05 * 0.95 / REPEATS)
     assert shares[3] == 0
 
 
@@ -146,9 +150,9 @@ def test_corpora_with_few_blocks_are_given_the_benefit_of_the_doubt() -> None:
 def test_no_common_best_holds_its_level_and_finds_a_trade_off() -> None:
     rng = np.random.default_rng(6)
     means = np.array([0.0, 2.0, 4.0])
-    pairs = [[draw(rng, m) for m in (means, means[[0, 2, 1]])] for _ in range(150)]
+    pairs = [[draw(rng, m) for m in (means, means[[0, 2, 1]])] for _ in range(REPEATS // 2)]
     alike = [no_common_best([may_be_best(grid, draws=499) for grid in pair]) for pair in pairs]
-    assert np.mean(np.array(alike) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 150)
+    assert np.mean(np.array(alike) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / (REPEATS // 2))
     means = np.array([0.0, 8.0, 16.0])
     apart = [may_be_best(draw(rng, m, 1.0)) for m in (means, means[::-1])]
     assert no_common_best(apart) < 0.001
@@ -184,6 +188,45 @@ def test_arrays_that_do_not_go_together_are_refused() -> None:
         Grid(own.values, own.left_out, own.halves[:2], own.blocks, own.candidates)
     with pytest.raises(ShapeError, match="no candidate"):
         challenge(own, 1)
+
+
+def squared_grid(rng: np.random.Generator, settings: int, shift: float) -> Grid:
+    """Squared distances of `settings` model corpora of one source from one human corpus."""
+    ones = np.ones(BLOCKS)
+    human = rng.standard_normal((BLOCKS, 12))
+    values, found = [], []
+    for _ in range(settings):
+        model = rng.standard_normal((BLOCKS, 12))
+        model[:, 0] += shift
+        values.append(squared.between_documents(human, model, ones, ones, paired=False))
+        products = squared.gram(human, model, ones, ones)
+        on_parts = parts(partial(squared.between_blocks, products, paired=False), Splits(20, 5))
+        assert on_parts is not None
+        found.append(on_parts)
+    return Grid(
+        values=np.array(values),
+        left_out=np.stack([p.left_out for p in found]),
+        halves=np.stack([p.halves for p in found]),
+        blocks=np.full(settings, BLOCKS),
+        candidates=np.ones(settings, np.bool_),
+    )
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+def test_squared_distances_of_one_source_are_honest_too(shift: float) -> None:
+    """Not means over blocks: at equality, where they are quadratic, and far from it."""
+    rng = np.random.default_rng(11)
+    found = [super_baseline(squared_grid(rng, 6, shift)) for _ in range(REPEATS // 3)]
+    honest, error = mean_and_error([f.honest.value for f in found])
+    assert abs(honest - shift**2) <= 4 * error
+    naive, error = mean_and_error([f.naive for f in found])
+    assert naive < shift**2 - 4 * error
+    covered = np.mean([f.honest.low <= shift**2 <= f.honest.high for f in found])
+    assert covered >= 0.95 - 4 * np.sqrt(0.95 * 0.05 * 3 / REPEATS)
+    if shift:
+        optimism, error = mean_and_error([f.optimism for f in found])
+        expected, other = mean_and_error([f.expected for f in found])
+        assert abs(optimism - expected) <= 4 * np.hypot(error, other)
 
 
 @pytest.mark.slow
