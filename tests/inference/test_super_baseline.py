@@ -25,7 +25,7 @@ from dftspark.inference.super_baseline import (
 
 Floats = NDArray[np.float64]
 BLOCKS = 64
-REPEATS = 120
+REPEATS = 240
 SPLITS = halves(Splits(20, seed=5))  # (20, 2, 64)
 
 
@@ -74,11 +74,11 @@ def test_with_no_difference_the_honest_value_is_unbiased_and_the_naive_one_as_op
     naive, error = mean_and_error([f.naive for f in found])
     predicted = mean_largest(count)  # what is shared moves all alike
     assert abs(3.0 - naive - predicted) <= 4 * error
-    assert naive < 3.0 - 0.4
     expected, error = mean_and_error([f.expected for f in found])
     assert abs(expected - predicted) <= 0.02 * predicted + 4 * error
     optimism, error = mean_and_error([f.optimism for f in found])
     assert abs(optimism - predicted) <= 4 * error
+    assert optimism > predicted / 2
 
 
 @pytest.mark.parametrize(("spread", "shared"), [(0.0, 0.0), (3.0, 1.0)])
