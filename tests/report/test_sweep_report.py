@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from dftspark import schema, sweeps
 from dftspark.report.figures_sweep import sweep_curves, sweep_figure
+from dftspark.report.table import json_lines, print_table
 from dftspark.store import Run, RunWriter
 from tests.report.test_terminal import metric, shown
 from tests.test_sweeps import audit, rows
@@ -42,6 +46,23 @@ def test_a_challenger_that_is_not_there_is_said(tmp_path: Path) -> None:
     run = run_of(tmp_path, None)
     run.manifest["config"]["sweep"]["challenger"] = "dft/9\x1b[31m"
     assert "The challenger dft/9\\x1b[31m is not among the corpora compared." in shown(run)
+
+
+@pytest.mark.parametrize("name", schema.SWEEP_TABLES)
+def test_tables_are_shown_and_told_as_json(tmp_path: Path, name: str) -> None:
+    found = run_of(tmp_path).table(name)
+    if name == "samplers":
+        row = found.to_pylist()[0] | {"first_half": [math.nan, 0.5]}
+        found = pa.Table.from_pylist([row, *found.to_pylist()], schema=found.schema)
+    lines = [json.loads(line) for line in json_lines(found)]
+    assert len(lines) == found.num_rows > 0
+    if name == "samplers":
+        assert lines[0]["first_half"] == [None, 0.5]
+    file = io.StringIO()
+    print_table(found, name, Console(file=file), 20)
+    assert file.getvalue().split()[:3] in (
+        ["model", "metric", "value"], ["sweep", "metric", "best"], ["sweep", "metric", "other"],
+    )  # fmt: skip
 
 
 def test_curves(tmp_path: Path) -> None:
