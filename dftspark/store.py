@@ -124,8 +124,11 @@ class Run:
         """Where Spark reads a table: a URI with its scheme."""
         return self._place(name).for_spark
 
-    def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        return self._dataset(name).to_table(columns=columns)
+    def table(
+        self, name: str, columns: list[str] | None = None, where: ds.Expression | None = None
+    ) -> pa.Table:
+        """The table, or those of its columns, and of its rows those that `where` holds for."""
+        return self._dataset(name).to_table(columns=columns, filter=where)
 
     def pandas(self, name: str) -> Any:
         _library("pandas")
