@@ -22,6 +22,7 @@ from dftspark.report import figures, figures_cloud, figures_lines
 from dftspark.report.excerpts import Examples, examples
 from dftspark.report.figure import Figure, asset, environment, times
 from dftspark.report.figures import Row, of_pair
+from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import evidence, finding, headline_of, interval, ranked, real, spoken
@@ -30,7 +31,10 @@ from dftspark.store import Run
 LARGEST = 2_000_000  # bytes
 MODELS = 6
 ROWS = 60
-_ORDERS = (1, 2, 3, 4, 5)
+_MAIN = [
+    "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
+    "ratio_to_floor", "blocks", "n_human", "n_model",
+]  # fmt: skip
 _SETTINGS = 20_000  # characters of the configuration
 
 
@@ -71,8 +75,9 @@ def page(
             f"run {run.id} compares nothing ({run.manifest.get('kind', 'a run')}), so it has no "
             f"page; an audit or `dftspark compare` makes one that has"
         )
-    mains = ranked(run.table("metrics").to_pylist())
+    mains = ranked(run.table("metrics", _MAIN).to_pylist())
     chosen = _in_full(mains, models)
+    run = loaded(run, [row["model"] for row in chosen])
     most = len(chosen)
     while True:
         html = _render(run, mains, chosen[:most], history, _swaps(run, copy_swap))
@@ -231,9 +236,9 @@ def _how(run: Run) -> dict[str, Any]:
     manifest = run.manifest
     corpora = run.table("corpora").to_pylist() if "corpora" in run.tables else []
     corpora.sort(key=lambda row: (row["role"] != "human", row["corpus"]))
-    names = dict.fromkeys(run.table("metrics", ["metric"])["metric"].to_pylist())
+    names = run.table("metrics", ["metric"])["metric"].unique().to_pylist()
     settings = json.dumps(manifest.get("config", {}), indent=1, ensure_ascii=True)
-    prints = dict.fromkeys(run.table("metrics", ["fingerprint"])["fingerprint"].to_pylist())
+    prints = run.table("metrics", ["fingerprint"])["fingerprint"].unique().to_pylist()
     return {
         "corpora": corpora[:ROWS],
         "more_corpora": len(corpora[ROWS:]),
@@ -247,7 +252,7 @@ def _how(run: Run) -> dict[str, Any]:
             "Seconds": ", ".join(f"{k} {v:.0f}" for k, v in manifest.get("seconds", {}).items()),
         },
         "fingerprints": [str(text) for text in prints][:ROWS],
-        "measures": [(name, measure(name)) for name in list(names)[: 2 * ROWS]],
+        "measures": [(name, measure(name)) for name in names[: 2 * ROWS]],
         "settings": settings[:_SETTINGS] + ("\n…" if len(settings) > _SETTINGS else ""),
     }
 
