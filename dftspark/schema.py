@@ -494,6 +494,11 @@ TABLES = {
     "copies": COPIES,
     "cloud_map": CLOUD_MAP,
     "patterns": PATTERNS,
+    "variety": VARIETY,
     "rejects": REJECTS,
 }
-CLOUD_TABLES = ("regions", "witness", "copies", "cloud_map")  # of the embedding lens alone
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies", "cloud_map"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+}
