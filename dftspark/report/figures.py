@@ -23,6 +23,7 @@ _LENSES = {
     "ngrams": "Words and phrases",
     "embeddings": "Content and style",
     "structure": "Structure",
+    "variety": "Variety",
     "judge": "Judge",
 }
 _LEVEL = 0.05

@@ -95,6 +95,16 @@ MEASURES = (
         "the same",
     ),
     Measure(
+        r"mmd_squared_(stratified|within)", "MMD², {n} by strata",
+        "Whether the clouds agree at one mix of strata, or within each stratum.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_(?:squared_)?(exact|on_exact)", "MMD on a sample of texts, {n}",
+        "The kernel itself over all pairs of a sample, and random features of the same texts.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
         r"energy_distance", "Embeddings, energy distance",
         "As MMD, with distances in place of a kernel.",
         "2 E|x − y| − E|x − x′| − E|y − y′|", "≥ 0", main=True,
@@ -165,9 +175,9 @@ MEASURES = (
         "∫ |F − G|", "≥ 0", _PLUG_IN,
     ),
     Measure(
-        r"jmq(?:_(\w+))?", "Judge, {n}",
+        r"jmq_(?:lc_|odds_)?([\w.:-]+)", "Judge, {n}",
         "Twice the share of pairs in which a judge prefers the model's text to the human one.",
-        "2 × wins / pairs", "0 to 2", "1", main=True,
+        "2 × wins / pairs", "0 to 2", "1",
     ),
 )  # fmt: skip
 

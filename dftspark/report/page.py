@@ -212,7 +212,7 @@ def _answers(run: Run, main: Row) -> dict[str, Any]:
     }
 
 
-_LEADS = {"mmd": "content and style", "structure_factor": "structure", "jmq": "judge"}
+_LEADS = {"mmd": "content and style", "structure_factor": "structure"}
 
 
 def _by_lens(run: Run, main: Row) -> list[Row]:
