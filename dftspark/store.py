@@ -84,9 +84,7 @@ class RunWriter:
             if not self._location.children():
                 self._location.filesystem.delete_dir(self._location.path)
 
-    def publish(
-        self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None
-    ) -> Run:
+    def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards.
 
         `page` is given the run as it will be, and its HTML becomes part of it. A problem with it

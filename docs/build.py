@@ -29,6 +29,11 @@ ORDER = (
     "sweeps", "nightly", "cluster", "limits", "configuration", "tables",
 )  # fmt: skip
 
+_ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
+It is checked whole before Spark starts: every mistake is listed at once, with its place and the
+nearest valid name."""
+_ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
+`human, model` in that order, and differences model minus human."""
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{{ policy }}">
@@ -36,8 +41,9 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark"><title>{{ title }} · dftspark</title>
 <style>{{ style|safe }}</style></head><body class="dftspark">
 <a class="skip" href="#main">To the text</a>
-<nav class="contents" aria-label="Pages"><ul>{% for name, label in pages %}
-<li><a href="{{ name }}.html"{% if name == here %} aria-current="page"{% endif %}>{{ label }}</a></li>
+<nav class="contents pages" aria-label="Pages"><ul>{% for name, label in pages %}
+<li><a href="{{ name }}.html"{% if name == here %} aria-current="page"{% endif %}>
+{{- label }}</a></li>
 {% endfor %}</ul></nav>
 <main id="main" class="text">{{ body }}</main>
 <footer><p>dftspark {{ version }}</p></footer></body></html>
@@ -89,7 +95,10 @@ def _html(text: str) -> str:
     html: str = parser.renderer.render(tokens, parser.options, {})
     html = html.replace("<pre>", '<pre tabindex="0">')
     return re.sub(
-        r"<table>.*?</table>", r'<div class="scroll" tabindex="0">\g<0></div>', html, flags=re.DOTALL
+        r"<table>.*?</table>",
+        r'<div class="scroll" tabindex="0">\g<0></div>',
+        html,
+        flags=re.DOTALL,
     )
 
 
@@ -105,9 +114,7 @@ def configuration() -> str:
     """Every setting with its default, what is allowed, and its meaning."""
     parts = [
         "# Configuration",
-        "One TOML file is one audit. `dftspark init` writes one with every setting in it. It is "
-        "checked whole before Spark starts: every mistake is listed at once, with its place and "
-        "the nearest valid name.",
+        _ON_SETTINGS,
         _settings("The audit", Audit, ""),
         _settings("A corpus", Corpus, "corpora.NAME."),
         _settings("Columns of a corpus", Columns, "corpora.NAME.columns."),
@@ -167,8 +174,7 @@ def tables() -> str:
     """Every result table with its columns, their types and units."""
     parts = [
         "# Tables",
-        "Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are "
-        "`human, model` in that order, and differences model minus human.",
+        _ON_TABLES,
     ]
     for name, table in schema.TABLES.items():
         rows = [f"| `{c.name}` | {c.type} | {_cell(c.metadata[b'doc'].decode())} |" for c in table]

@@ -12,6 +12,7 @@ import random
 import re
 import sys
 from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ TEMPERATURES = (0.5, 0.7, 0.9, 1.0, 1.2)
 _QUICK: dict[str, Any] = {"ngrams": {"orders": [1, 2]}, "lenses": ["ngrams", "structure"]}
 
 
-def main(out: str = "runs", embeddings: bool = True) -> None:
+def main(out: str = "runs") -> None:
     folder = Path(out) / "sample"
     human, model = ([json.loads(line) for line in file.read_text("utf-8").splitlines()]
                     for file in sample.write(folder))  # fmt: skip
     audits = [
-        _sample(folder, out, human, model, embeddings),
+        _sample(folder, out, human, model),
         _sweep(folder, out, human),
         *_nights(folder, out, human, model),
     ]
@@ -40,16 +41,13 @@ def main(out: str = "runs", embeddings: bool = True) -> None:
             print(runs.audit(spark, config, date, Lines()).path)
 
 
-def _sample(
-    folder: Path, out: str, human: list[Any], model: list[Any], embeddings: bool
-) -> tuple[Audit, str]:
+def _sample(folder: Path, out: str, human: list[Any], model: list[Any]) -> tuple[Audit, str]:
     for rows in (human, model):
         for row in rows:
             row["stratum"] = "types" if re.search(r"types|objects|[a-z]+s$", row["topic"]) else (
                 "statements and more"
             )  # fmt: skip
-    lenses = ["ngrams", "structure", *(["embeddings"] if embeddings else [])]
-    return _audit(folder, out, "sample", human, {"model": model}, lenses=lenses), ""
+    return _audit(folder, out, "sample", human, {"model": model}), ""
 
 
 def _nights(folder: Path, out: str, human: list[Any], model: list[Any]) -> list[tuple[Audit, str]]:
@@ -85,7 +83,7 @@ def _sampled(human: list[Any], temperature: float) -> list[str]:
     texts = [row["text"].split() for row in human]
     for words in texts:
         follow[""][words[0]] += 1
-        for first, second in zip(words, words[1:], strict=False):
+        for first, second in pairwise(words):
             follow[first][second] += 1
     weights = {
         word: (list(after), [count ** (1 / temperature) for count in after.values()])

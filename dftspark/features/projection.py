@@ -42,7 +42,9 @@ class Projection:
         A row's sums do not depend on its batch. Raises ShapeError for another width.
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.mean):
-            raise ShapeError(f"vectors have shape {vectors.shape}; the axes are of {self.mean.shape}")
+            raise ShapeError(
+                f"vectors have shape {vectors.shape}; the axes are of {self.mean.shape}"
+            )
         found = np.empty((len(vectors), 2), np.int64)
         for start in range(0, len(vectors), _CHUNK):
             rows = slice(start, start + _CHUNK)

@@ -1,4 +1,4 @@
-"""Which documents a page shows, as short excerpts with their side and the reason they stand there."""
+"""Which documents a page shows: short excerpts with their side and why they stand there."""
 
 from __future__ import annotations
 

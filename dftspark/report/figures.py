@@ -182,7 +182,7 @@ def _lens_order(row: Row) -> int:
 
 
 def _titles(rows: list[Row]) -> dict[str, str]:
-    return {row["lens"]: _LENSES.get(row["lens"], row["lens"]) for row in rows}
+    return {row["lens"]: _LENSES.get(row["lens"], str(row["lens"])) for row in rows}
 
 
 def _notes(rows: list[Row]) -> list[str]:
@@ -220,5 +220,3 @@ def _band(row: Row) -> tuple[float, float]:
     if row["kind"] == "distribution" or not human > 0 or math.isnan(band):
         return 1.0, 1.0
     return max((human - band) / human, 0.001), (human + band) / human
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _levels(density: Floats) -> list[float]:
     falling = np.sort(density, axis=None)[::-1]
     held = np.cumsum(falling)
     last = len(falling) - 1
-    return [float(falling[min(np.searchsorted(held, share), last)]) for share in _HELD]
+    return [float(falling[min(int(np.searchsorted(held, share)), last)]) for share in _HELD]
 
 
 def _contours(density: Floats) -> Any:
@@ -144,7 +145,7 @@ def _filled(density: Floats, low: float, high: float) -> str:
     return "".join(
         _path(polygon[start:end], len(density))
         for polygon, ends in zip(points, offsets, strict=True)
-        for start, end in zip(ends[:-1], ends[1:], strict=True)
+        for start, end in pairwise(ends)
     )
 
 

@@ -118,7 +118,9 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
     baselines = _baselines(run)
     figures = []
     for sweep in dict.fromkeys(row["sweep"] for row in rows):
-        judged = [b["metric"] for (name, _), b in baselines.items() if name == sweep and b["judged"]]
+        judged = [
+            b["metric"] for (name, _), b in baselines.items() if name == sweep and b["judged"]
+        ]
         own = [row for row in rows if row["sweep"] == sweep]
         known = {row["metric"] for row in own}
         chosen = [name for name in metrics or judged or _SHOWN if name in known][:_PANELS]

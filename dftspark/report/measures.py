@@ -135,7 +135,8 @@ MEASURES = (
     ),
     Measure(
         r"frontier", "Regions, frontier area",
-        "MAUVE-type area over regions of the cloud; blind where both sides answer the same prompts.",
+        "MAUVE-type area over regions of the cloud; blind where both sides answer the same "
+        "prompts.",
         "area under the divergence frontier", "0 to 1", "frontier_at_equality",
     ),
     Measure(

@@ -151,7 +151,9 @@ def _in_full(mains: list[Row], models: Sequence[str]) -> list[Row]:
 
 def _part(run: Run, main: Row, key: str) -> Part:
     model, stratum = main["model"], main["stratum"]
-    orders = sorted({row["n"] for row in of_pair(run, "ngrams", model, stratum, ["model", "stratum", "n"])})
+    orders = sorted(
+        {row["n"] for row in of_pair(run, "ngrams", model, stratum, ["model", "stratum", "n"])}
+    )
     has_patterns = "patterns" in run.tables
     return Part(
         key=key,
@@ -199,7 +201,7 @@ def _answers(run: Run, main: Row) -> dict[str, Any]:
         "beyond": known and beside > 1,
         "measure": spoken(main["metric"]),
         "lenses": _by_lens(run, main),
-        "interval": f"{times(real(main['ci_low']) / floor)} – {times(real(main['ci_high']) / floor)}"
+        "interval": " – ".join(times(real(main[end]) / floor) for end in ("ci_low", "ci_high"))
         if known and interval(main) != MISSING
         else "",
         "over": [row["token"] for row in words[:6]],
@@ -218,9 +220,7 @@ _LEADS = {"mmd": "content and style", "structure_factor": "structure"}
 def _by_lens(run: Run, main: Row) -> list[Row]:
     """One measure of each other lens, beside the one that the verdict rests on."""
     rows = {row["metric"]: row for row in of_pair(run, "metrics", main["model"], main["stratum"])}
-    return [
-        {**rows[name], "lens": title} for name, title in _LEADS.items() if name in rows
-    ]
+    return [{**rows[name], "lens": title} for name, title in _LEADS.items() if name in rows]
 
 
 def _strata(run: Run, mains: list[Row]) -> list[tuple[str, Figure]]:

@@ -51,8 +51,8 @@ _PAIRS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows of schema.COMPARED_CLOUDS, the tables of schema.LENS_TABLES["embeddings"] by name, and what the
-    manifest says of regions (their fingerprint) and of the axes of the map."""
+    """Rows of schema.COMPARED_CLOUDS, the lens's tables of schema.LENS_TABLES by name, and what
+    the manifest says of regions (their fingerprint) and of the axes of the map."""
 
     rows: list[dict[str, Any]]
     tables: dict[str, pa.Table]
@@ -164,9 +164,7 @@ def _regions(
     return fit_regions(human, others, count=count, seed=config.mmd.seed, text=of.vectors)
 
 
-def _sides(
-    pilot: clouds.Pilot, human: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _sides(pilot: clouds.Pilot, human: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     own = pilot.corpora == human
     return pilot.vectors[own], pilot.vectors[~own]
 

@@ -86,5 +86,3 @@ def axe() -> str:
     source = file.read_bytes()
     assert hashlib.sha256(source).hexdigest() == AXE_SHA256, f"axe-core is not {AXE} as pinned"
     return source.decode()
-
-

@@ -80,8 +80,8 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
     """All tables of these models, with `texts` wherever text of a document or a name stands."""
     some = list(itertools.islice(itertools.cycle(texts), 12))
     rng = np.random.default_rng(0)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in (
-        "metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map")}  # fmt: skip
+    names = ["metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map"]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     corpora = [("web", "human"), *((model, "model") for model in models)]
     for number, (corpus, role) in enumerate(corpora):
         for region, x, y in rng.normal([0, 24, 24], [2, 6, 6], (300, 3)).astype(int):
@@ -125,7 +125,10 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
 
 
 def publish(
-    out: Path, found: dict[str, list[dict[str, Any]] | pa.Table], name: str = "made", **manifest: Any
+    out: Path,
+    found: dict[str, list[dict[str, Any]] | pa.Table],
+    name: str = "made",
+    **manifest: Any,
 ) -> Run:
     writer = RunWriter.create(str(out), name)
     for table, rows in found.items():

@@ -92,11 +92,14 @@ def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[s
     """Runs every cell in a fresh kernel; the HTML that its outputs show."""
     nbclient = pytest.importorskip("nbclient", reason="NOTEBOOKS NOT TESTED: no nbclient")
     nbformat = pytest.importorskip("nbformat", reason="NOTEBOOKS NOT TESTED: no nbformat")
+    from traitlets.config import Config
+
     pytest.importorskip("ipykernel", reason="NOTEBOOKS NOT TESTED: no ipykernel")
     monkeypatch.setenv("DFTSPARK_NOTEBOOK_RUNS", str(store))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     read = nbformat.read(book, as_version=4)
-    nbclient.NotebookClient(read, timeout=120, kernel_name="python3").execute()
+    local = Config({"KernelManager": {"transport": "ipc"}})
+    nbclient.NotebookClient(read, timeout=120, kernel_name="python3", config=local).execute()
     outputs = [output for cell in read.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"], outputs
     return [str(o.data["text/html"]) for o in outputs if "data" in o and "text/html" in o.data]

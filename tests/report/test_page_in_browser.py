@@ -14,7 +14,7 @@ from dftspark.report.overview import overview
 from dftspark.report.page import page
 from dftspark.store import runs
 from tests.report.browser import axe, chromium, look, requests
-from tests.report.page_runs import SCRIPT, made, metrics, publish, row
+from tests.report.page_runs import SCRIPT, made, metrics, publish
 
 WORDS = "Plain words of a text that a model wrote, enough of them to be swapped for fruits " * 2
 
@@ -80,9 +80,7 @@ def test_charts_are_there_and_have_a_size(browser: Any, pages: dict[str, Path]) 
     assert all(marks)
 
 
-def test_text_in_charts_and_excerpts_can_be_selected(
-    browser: Any, pages: dict[str, Path]
-) -> None:
+def test_text_in_charts_and_excerpts_can_be_selected(browser: Any, pages: dict[str, Path]) -> None:
     look(browser, pages["plain"])
     for place in ("blockquote", "svg text", "td.n"):
         selected = browser.execute_script(
@@ -115,7 +113,9 @@ def test_copying_an_excerpt_swaps_a_few_words(browser: Any, pages: dict[str, Pat
     text, taken = copied(browser, ".excerpt blockquote")
     before, after = text.split(), taken.split()
     assert taken != text
-    strange = set(re.findall(r'"([a-z ]+)"', browser.page_source.split("strange = [")[1].split("]")[0]))
+    strange = set(
+        re.findall(r'"([a-z ]+)"', browser.page_source.split("strange = [")[1].split("]")[0])
+    )
     assert any(fruit in taken for fruit in strange)
     kept = sum(word in before for word in after)
     assert kept >= 0.7 * len(before), "a few words, not most"
@@ -172,9 +172,18 @@ def test_the_keyboard_reaches_all_links(browser: Any, pages: dict[str, Path]) ->
     reached = set()
     for _ in range(40):
         browser.switch_to.active_element.send_keys(Keys.TAB)
-        reached.add(browser.execute_script(
-            "var e = document.activeElement; return e.getAttribute('href') || e.tagName"))  # fmt: skip
-    wanted = {"#main", "#measures", "#words", "#clouds", "#structure", "#examples", "#how", "SUMMARY"}
+        focus = "var e = document.activeElement; return e.getAttribute('href') || e.tagName"
+        reached.add(browser.execute_script(focus))
+    wanted = {
+        "#main",
+        "#measures",
+        "#words",
+        "#clouds",
+        "#structure",
+        "#examples",
+        "#how",
+        "SUMMARY",
+    }
     assert wanted <= reached
 
 
