@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from dftspark.report.figure import EXCERPT
+from dftspark.report.figure import EXCERPT, times
 from dftspark.report.figures import Row, farthest, of_pair
-from dftspark.report.text import ratio
 from dftspark.report.verdict import real
 from dftspark.store import Run
 
@@ -27,6 +26,7 @@ class Excerpt:
 class Examples:
     title: str
     excerpts: list[Excerpt]
+    about: str = ""
 
 
 _ENDS = {
@@ -72,7 +72,7 @@ def _constructions(run: Run, model: str, most: int) -> list[Examples]:
         ]
         name = row["pattern"].replace("_", " ")
         found.append(
-            Examples(f"{name}, {ratio(row['ratio'])} the human rate: {row['definition']}", own)
+            Examples(f"{name}, {times(row['ratio'])} the human rate", own, row["definition"])
         )
     return found
 
