@@ -246,13 +246,16 @@ def series(root: str, name: str, most: int) -> list[Run]:
         return []
     loaded: list[Run] = []
     for run_id in _run_ids(place):
-        own = run_id.split("-", 1)[1].rsplit("-", 1)[0]
-        if len(loaded) < most and (own == name or own.startswith(f"{name}-")):
+        second, own = run_id.split("-", 1)[0], run_id.split("-", 1)[1].rsplit("-", 1)[0]
+        if len(loaded) >= most and not loaded[-1].id.startswith(second):
+            break  # ids of one second sort by name, not by time
+        if own == name or own.startswith(f"{name}-"):
             with suppress(InputError):
                 run = _load(place / run_id)
                 if run.manifest.get("name") == name and "metrics" in run.tables:
                     loaded.append(run)
-    return loaded[::-1]
+    loaded.sort(key=lambda run: str(run.manifest["created_at"]))
+    return loaded[-most:]
 
 
 def runs(root: str) -> list[RunInfo]:

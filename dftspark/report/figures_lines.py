@@ -22,6 +22,7 @@ from dftspark.store import Run
 _LINES = 8  # of one figure
 _PANELS = 6
 NIGHTS = 400
+_TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
 _SHOWN = ("l2_1gram", "mmd", "structure_factor", "jmq_overall")
 _COLUMNS = [
@@ -154,7 +155,7 @@ def _sweep(sweep: str, rows: list[Row], baseline: Row | None) -> Figure:
         label = own.get(axis, "") if axis else visible(row["model"], 40)
         lines[", ".join(others)].points.append((at, *placed, label, bool(row["super_baseline"])))
     for name, line in lines.items():
-        line.name = visible(name, 60)
+        line.name = visible(name or sweep, 60)
     metric = rows[0]["metric"]
     return _curves(
         title=f"{measure(metric).title} of {visible(sweep, 60)}",
@@ -207,9 +208,13 @@ def _curves(
     return draw(
         "curves",
         title=title,
-        lines=[_drawn(line, x_axis, y_axis) for line in lines],
+        lines=[_drawn(line, x_axis, y_axis, number) for number, line in enumerate(lines)],
         x_ticks=_x_ticks(points, x_axis),
-        y_ticks=[(f"{100 - y_axis.place(v):.2f}%", t.label) for v, t in _y_values(y_axis)],
+        y_ticks=[
+            (f"{100 - y_axis.place(value):.2f}%", tick.label)
+            for value, tick in _y_values(y_axis)
+            if y_axis.place(value) < _TOP
+        ],
         parity=f"{100 - y_axis.place(1.0):.2f}%" if band else "",
         below=f"{y_axis.place(1.0):.2f}%",
         x_name=x_name,
@@ -218,7 +223,7 @@ def _curves(
     )
 
 
-def _drawn(line: Line, x_axis: Scale, y_axis: Scale) -> dict[str, Any]:
+def _drawn(line: Line, x_axis: Scale, y_axis: Scale, number: int) -> dict[str, Any]:
     level = all(math.isnan(x) for x, *_ in line.points)
     places = [
         {
@@ -234,7 +239,7 @@ def _drawn(line: Line, x_axis: Scale, y_axis: Scale) -> dict[str, Any]:
         }
         for x, y, low, high, label, marked in sorted(line.points, key=lambda p: (p[0], p[4]))
     ]
-    return {"name": line.name, "points": places, "level": level}
+    return {"name": line.name, "points": places, "level": level, "style": f"s{number % _LINES}"}
 
 
 def _x_ticks(

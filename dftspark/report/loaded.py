@@ -18,7 +18,7 @@ _DRAWN = (
     "metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map",
     "win_rates",
 )  # fmt: skip
-_OF_ALL = ("metrics", "cloud_map")
+_OF_ALL = ("metrics", "cloud_map", "win_rates")  # the last for its controls
 _UNUSED = ("run_id", "date", "human", "tokens", "exemplars_human", "exemplars_model",
            "exemplars_human_id", "exemplars_model_id", "example_human", "example_model",
            "example_human_id", "example_model_id")  # fmt: skip
@@ -41,7 +41,7 @@ class Loaded(Run):
 
 
 def loaded(run: Run, models: Sequence[str]) -> Loaded:
-    """What figures of these models draw, with the rows of other models only in `metrics`."""
+    """What figures of these models draw, with the rows of other models in _OF_ALL alone."""
     held = {}
     for name in _DRAWN:
         if name not in run.tables:

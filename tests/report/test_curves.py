@@ -81,6 +81,7 @@ def test_a_challenger_is_a_level(tmp_path: Path) -> None:
     tokens, *_ = samplers(sweep(tmp_path, samplers=[*rows, other]))
     assert str(tokens).count('class="level"') == 1
     assert ["dft", "dft", "3.0×", "2.7× – 3.3×"] in rows_of(tokens)
+    assert re.findall(r'<i class="(s\d)"></i>(\w+)', str(tokens)) == [("s0", "toy"), ("s1", "dft")]
 
 
 @needs["samplers"]
@@ -109,7 +110,7 @@ def test_the_judge_has_its_dimensions_and_controls(tmp_path: Path) -> None:
     assert names == ["overall", "clarity", "depth", "human"]
     assert "0.620" in drawn
     assert 'href="#judge"' in page(run)
-    assert "What a judge prefers" in page(run)
+    assert "of human text against human text half should win" in page(run)
 
 
 def test_without_their_tables_there_is_no_figure(tmp_path: Path) -> None:
