@@ -36,6 +36,9 @@ def verdict(main: Row, confidence: float = 0.95) -> str:
 def finding(main: Row) -> str:
     """The verdict without its numbers and its full stop."""
     name, times = visible(main["model"]), real(main["ratio_to_floor"])
+    if main["metric"].startswith("jmq_"):
+        won = real(main["value"]) / 2
+        return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
     if math.isnan(times):
         return f"{name} has no human-human floor to stand beside"
     if times > 1:
@@ -49,6 +52,12 @@ def finding(main: Row) -> str:
 def headline_of(models: list[Row]) -> str:
     """One sentence on several models, as `ranked` gives them."""
     near, far = models[0], models[-1]
+    if near["metric"].startswith("jmq_"):
+        return (
+            f"A judge prefers the model to the human text in {real(near['value']) / 2:.0%} "
+            f"({visible(near['model'])}) to {real(far['value']) / 2:.0%} ({visible(far['model'])}) "
+            f"of the pairs; half is parity"
+        )
     times = real(far["ratio_to_floor"])
     if math.isnan(times) or math.isnan(real(near["ratio_to_floor"])):
         return f"{visible(near['model'])} is nearest to human, {visible(far['model'])} farthest"
