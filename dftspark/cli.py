@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -315,6 +314,35 @@ def show(
 
 
 @app.command()
+def report(
+    run: Store = "runs",
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="File to write; else beside the run, or index.html in a store."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="In full; once per model. Else the first.")
+    ] = None,
+    swap: Annotated[
+        bool | None,
+        typer.Option("--copy-swap/--no-copy-swap", help="Swap words where excerpts are copied."),
+    ] = None,
+) -> None:
+    """Writes one static page: of a run, or over all runs of a store, and prints where it is.
+
+    An audit leaves report.html in its run, which never changes; this makes one anew, from the
+    run's tables, with the history as it is now.
+
+    Example: `dftspark report runs/20261122T010000Z-nightly-1a2b3c --out report.html`
+
+    Example: `dftspark report runs`
+    """
+    from dftspark.report import written
+
+    print(written.report(run, out, tuple(model or ()), swap))
+
+
+@app.command()
 def export(
     run: Store = "runs",
     model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
@@ -402,10 +430,10 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
 
 
 def _open(text: str) -> Run:
-    from dftspark.store import open_run
+    from dftspark.store import is_run_id, open_run
 
     store, _, last = text.rstrip("/").rpartition("/")
-    if re.match(r"\d{8}T", last):  # an id, or the beginning of one
+    if is_run_id(last):
         return open_run(store or ".", last)
     return open_run(text)
 

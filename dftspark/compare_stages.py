@@ -87,7 +87,7 @@ def judge_metrics(making: Making, found: Iterable[OfModel]) -> list[dict[str, An
 
 
 def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> list[dict[str, Any]]:
-    """Rows of the metrics table; writes regions, witness and copies where there are documents."""
+    """Rows of the metrics table; writes the tables of the lens where there are documents."""
     from dftspark.spark import cloud_lens, compare_clouds
 
     config, of = making.config, clouds.statistic
@@ -98,7 +98,7 @@ def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> l
                 clouds.documents, clouds.sums, of, shared, config, making.writer.id, making.date
             )
             rows += beside.rows
-            clouds.manifest["regions"] = beside.regions
+            clouds.manifest.update(beside.manifest)
             for name, table in beside.tables.items():
                 making.writer.write(name, table)
     return [

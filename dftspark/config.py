@@ -258,6 +258,20 @@ class Mmd(Frozen):
     )
 
 
+class Report(Frozen):
+    """The page that every audit leaves in its run, as report.html."""
+
+    page: bool = Field(True, description="write it; it needs the extra `report`")
+    copy_swap: bool = Field(
+        True,
+        description="copying an excerpt from the page swaps a few words for fruits and animals, so "
+        "that no text of a model is pasted unread",
+    )
+    history: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        90, description="earlier runs of the same name in the store that its curves show"
+    )
+
+
 class Endpoint(Frozen):
     """A judge: one model behind one address that speaks the chat-completions protocol."""
 
@@ -477,6 +491,7 @@ class Audit(Frozen):
     embedding: Embedding = Embedding()
     mmd: Mmd = Mmd()
     inference: Inference = Inference()
+    report: Report = Report()
     judge: Judge = Judge()
     sweep: Sweep = Sweep()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")

@@ -15,7 +15,7 @@ from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
-from dftspark.store import Run, RunWriter
+from dftspark.store import Run, RunWriter, series
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -131,8 +131,14 @@ class Making:
                 "versions": _versions(),
                 "seconds": self.seconds,
                 **found,
-            }
+            },
+            page=self._page if self.config.report.page and "headline" in found else None,
         )
+
+    def _page(self, run: Run) -> str:
+        from dftspark.report.page import page
+
+        return page(run, series(self.config.out, self.config.name, self.config.report.history))
 
 
 def _versions() -> dict[str, str]:

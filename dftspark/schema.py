@@ -105,6 +105,17 @@ REGION_PASS = pa.schema(
     ]
 )
 
+# Documents of a task in the cells of the cloud's map.
+PLACED = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("region", pa.int32()),
+        ("x", pa.int32()),
+        ("y", pa.int32()),
+        ("documents", pa.int64()),
+    ]
+)
+
 # The nearest human document of every document; text where the two nearly repeat each other.
 NEIGHBORS = pa.schema(
     [
@@ -457,6 +468,16 @@ COPIES = _table(
     ("neighbor_excerpt", pa.string(), "the neighbor's beginning, up to 240 characters"),
 )
 
+CLOUD_MAP = _table(
+    *_RUN,
+    ("corpus", pa.string(), "corpus; all strata together"),
+    ("role", pa.string(), "human or model"),
+    ("region", pa.int32(), "region, as in regions"),
+    ("x", pa.int32(), "cell along the first principal component of the pilot, from 0 to 47"),
+    ("y", pa.int32(), "cell along the second; what lies beyond an edge is in its cell"),
+    ("documents", pa.int64(), "documents of the corpus and the region in the cell"),
+)
+
 PATTERNS = _table(
     *_PAIR,
     ("pattern", pa.string(), "the construction or measure"),
@@ -694,6 +715,7 @@ TABLES = {
     "regions": REGIONS,
     "witness": WITNESS,
     "copies": COPIES,
+    "cloud_map": CLOUD_MAP,
     "patterns": PATTERNS,
     "judgements": JUDGEMENTS,
     "win_rates": WIN_RATES,
@@ -704,7 +726,7 @@ TABLES = {
     "rejects": REJECTS,
 }
 LENS_TABLES = {  # of one lens alone
-    "embeddings": ("regions", "witness", "copies"),
+    "embeddings": ("regions", "witness", "copies", "cloud_map"),
     "structure": ("patterns",),
     "variety": ("variety",),
     "judge": ("judgements", "win_rates"),

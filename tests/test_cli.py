@@ -27,8 +27,8 @@ from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "export", "doctor",
-    "init",
+    "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "report", "export",
+    "doctor", "init",
 ]  # fmt: skip
 
 

@@ -126,6 +126,12 @@ def _next_steps(console: Console, run: Run, compared: bool) -> None:
     _line(console, f"Run: {path}", "bold")
     for step in steps:
         _line(console, f"  dftspark {step}")
+    made = run.manifest.get("page", {})
+    if "problem" in made:
+        _line(console, f"No page was made: {visible(made['problem'])}", "yellow")
+        _line(console, f"  dftspark report {path}")
+    elif run.page:
+        _line(console, f"Page: {visible(run.page)}", "bold")
 
 
 def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
