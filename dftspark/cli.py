@@ -186,6 +186,44 @@ def compare(
     _compute("compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet)
 
 
+@app.command()
+def nightly(
+    conf: Annotated[Path, typer.Argument(help="The TOML file of the nightly audit.")],
+    date: Annotated[str, typer.Option("--date", help="YYYY-MM-DD, or yesterday.")],
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Read no document: merge the stored profiles.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take the date's documents out of all later merges.")
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Then redo the nights that had the date before.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Profile the human side again.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="With --remove: why.")] = "",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the checks as JUnit XML here too.")
+    ] = None,
+    log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
+    out: Out = None,
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Profiles one date, merges the window that ends with it, compares, checks and publishes.
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-22`
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-20 --remove --refresh`
+    """
+    from dftspark import night_shift, request
+
+    config, date = request.night(conf, out, date)
+    order = night_shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    night_shift.work(config, order, night_shift.logging(log, quiet), master)
+
+
 @app.command("runs")
 def list_runs(
     store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import textwrap
 from pathlib import Path
@@ -26,8 +27,13 @@ def template() -> str:
     """TOML that `Audit.load` reads; every setting is in it, with its meaning and its default."""
     fields = {name: field for name, field in Audit.model_fields.items() if name != "corpora"}
     groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
-    single = [_setting(name, field) for name, field in fields.items() if name not in groups]
-    return "\n".join([_TOP, *single, *_corpora(), *(_group(*group) for group in groups.items())])
+    lists = {name: model for name, field in fields.items() if (model := _listed(field))}
+    single = [
+        _setting(name, field) for name, field in fields.items() if name not in {*groups, *lists}
+    ]
+    parts = [_group(*group) for group in groups.items()]
+    parts += [_list(*item) for item in lists.items()]
+    return "\n".join([_TOP, *single, *_corpora(), *parts])
 
 
 def write(path: Path) -> None:
@@ -62,9 +68,21 @@ def _group(name: str, model: Any) -> str:
     return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings])
 
 
+def _list(name: str, model: Any) -> str:
+    """A table that may come several times; there is none by default, so all of it is prose."""
+    settings = [_setting(key, field) for key, field in model.model_fields.items()]
+    lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
+    shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]
+    return "\n".join([_comment(model.__doc__), *shown]) + "\n"
+
+
 def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
-    value = field.get_default(call_default_factory=True, validated_data={})
+    value = (
+        field.get_default(call_default_factory=True, validated_data={})
+        if not field.is_required()
+        else (field.examples or [None])[0]
+    )
     if value is None:
         said, value = f"{said}; not set", name
     return (f"{_comment(said)}\n" if said else "") + f"#{name} = {_toml(value)}\n"
@@ -83,6 +101,8 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -92,6 +112,13 @@ def _toml(value: Any) -> str:
 
 def _comment(text: str | None) -> str:
     return textwrap.fill(text or "", _WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def _listed(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of which the field has any number."""
+    kinds = get_args(field.annotation) if get_origin(field.annotation) is tuple else ()
+    model = kinds[0] if kinds else None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _is_model(field: FieldInfo) -> bool:

@@ -23,6 +23,7 @@ from dftspark.config import Audit, Embedding
 from dftspark.errors import CheckFailed, ConfigError, InputError
 from dftspark.report.progress import Bars, Lines, Silent, progress
 from dftspark.store import Run, RunWriter, open_run, runs
+from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -318,7 +319,10 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     human = config.corpora["human"]
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)
-    assert set(document) == set(Audit.model_fields)
+    assert set(document) == set(Audit.model_fields) - {"checks", "acknowledged"}
+    for name, model in (("checks", Check), ("acknowledged", Acknowledged)):
+        part = template().split(f"#     [[{name}]]\n")[1].split("\n\n")[0]
+        assert set(re.findall(r"(?m)^#     (\w+) = ", part)) == set(model.model_fields)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -127,7 +127,7 @@ def fold(vectors: DataFrame, of: FeatureSums, layout: Layout) -> DataFrame:
     placed = _placed(vectors, layout)
     partial = placed.mapInArrow(_folding(of), from_arrow_schema(schema.PARTIAL_SUMS))
     grouped = partial.groupBy("corpus", "stratum")
-    return grouped.applyInArrow(_merging(of), from_arrow_schema(schema.FEATURE_SUMS))
+    return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
 
 
 def states(stored: DataFrame, of: FeatureSums) -> Iterator[tuple[Group, FeatureState]]:
@@ -220,7 +220,7 @@ class _Held:
         return batch
 
 
-def _merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
+def merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         state = of.empty()
         for encoded in partials["state"]:
