@@ -245,6 +245,67 @@ def list_runs(
 
 
 @app.command()
+def history(
+    metric: Annotated[str, typer.Argument(help="Name in the table metrics, such as l2_2gram.")],
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of several audits, which.")] = None,
+    since: Annotated[str, typer.Option("--since", help="First date, YYYY-MM-DD.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prints a metric of every night, by date.
+
+    Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
+    """
+    from dftspark import nights
+    from dftspark.report import table as tables
+
+    columns = ["date", "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor",
+               "ratio_to_floor", "n_model", "run_id"]  # fmt: skip
+    found = nights.history(store, metric, model=model, name=name, since=since, columns=columns)
+    if not found.num_rows:
+        raise ConfigError(
+            f"no night in {store} has {metric!r}" + (f" of {model!r}" if model else "")
+        )
+    if not as_json:
+        return tables.print_table(found, metric, _console(), found.num_rows)
+    for line in tables.json_lines(found):
+        print(line)
+
+
+@app.command()
+def prune(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")],
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", min=1, help="Profiles of how many dates stay.")
+    ] = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Older versions go.")] = False,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Killed runs go.")] = False,
+    hours: Annotated[float, typer.Option("--hours", min=0, help="Only runs older than.")] = 24.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without, only say what would.")
+    ] = False,
+) -> None:
+    """Says which runs of nightly audits need not be kept, and with --yes deletes them.
+
+    Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
+    """
+    from dftspark import retention
+
+    if keep_days is None and not (superseded or unfinished):
+        raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished")
+    going = retention.doomed(
+        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, hours=hours
+    )
+    for run in going:
+        print(f"{run.id}  {run.why}, {run.bytes / 2**20:,.1f} MiB")
+    if yes:
+        retention.prune(store, going)
+    total = sum(run.bytes for run in going) / 2**20
+    print(f"{len(going)} runs, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")
+
+
+@app.command()
 def show(
     run: Store = "runs",
     table: Annotated[str | None, typer.Argument(help="A table; without, the verdict.")] = None,

@@ -43,6 +43,21 @@ def reference_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
+class Dated:
+    """What the name of a run says: its audit, its date, and whether it is a profile."""
+
+    audit: str
+    date: str
+    profile: bool
+
+
+def dated(name: str) -> Dated | None:
+    """None for a name that is not one of a date."""
+    match = _DATED.fullmatch(name)
+    return Dated(match["name"], match["date"], bool(match["profile"])) if match else None
+
+
+@dataclass(frozen=True)
 class Nights:
     """The runs of the nightly audit `name` below `root`, as they were when this was made."""
 
@@ -96,10 +111,10 @@ class Nights:
         return self._dates(profile=True)
 
     def _dates(self, profile: bool) -> list[str]:
-        matches = [_DATED.fullmatch(name) for name in self.ids]
+        found = [dated(name) for name in self.ids]
         return sorted(
-            m["date"] for m in matches
-            if m and m["name"] == self.name and bool(m["profile"]) == profile
+            name.date for name in found
+            if name and name.audit == self.name and name.profile == profile
         )  # fmt: skip
 
     def stale(self, date: str, window: int) -> list[str]:
@@ -219,8 +234,8 @@ def history(
 def _only_name(root: str) -> str:
     place = Location.parse(root)
     runs = named_runs(place) if place.kind == FileType.Directory else []
-    matches = [_DATED.fullmatch(name) for _, name in runs]
-    names = sorted({m["name"] for m in matches if m and not m["profile"]})
+    found = [dated(name) for _, name in runs]
+    names = sorted({name.audit for name in found if name and not name.profile})
     if not names:
         raise InputError(f"{place}: no night is there; `dftspark nightly` makes one")
     if len(names) > 1:

@@ -33,6 +33,8 @@ _COLUMNS = {
                "excerpt", "neighbor_excerpt"),
     "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
                  "q_value", "outside", "precision"),
+    "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
+               "detail"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2
