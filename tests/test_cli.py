@@ -21,9 +21,9 @@ import pytest
 from dftspark import cli, request, schema
 from dftspark.config import Audit, Embedding
 from dftspark.errors import CheckFailed, ConfigError, InputError
+from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.report.progress import Bars, Lines, Silent, progress
 from dftspark.store import Run, RunWriter, open_run, runs
-from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
