@@ -78,10 +78,11 @@ class Killed(BaseException):
 
 
 class KilledAt:
-    """Progress that ends the work at the n-th border of a stage, its beginning or its end."""
+    """Progress that ends the work at the n-th border of a stage, or at the first of a name such
+    as "before read"."""
 
-    def __init__(self, border: int) -> None:
-        self.left, self.names = border, [""]
+    def __init__(self, border: int | str) -> None:
+        self.border, self.names = border, [""]
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
@@ -91,8 +92,7 @@ class KilledAt:
 
     def _pass(self, where: str) -> None:
         self.names.append(where)
-        self.left -= 1
-        if self.left == 0:
+        if self.border in (where, len(self.names) - 1):
             self.end()
 
     def end(self) -> None:
