@@ -2,6 +2,7 @@
 # install into .venv, with a Java where the machine has none that Spark can use.
 #   make test PYTHON=python3.12      another interpreter
 #   make test ARGS="-k ngrams -x"    arguments for pytest
+#   make test JOBS=0                 one test after another, in one process
 SHELL := /bin/sh
 # Old pips build pyspark the old way, with a warning, unless told to build it as new ones do.
 export PIP_USE_PEP517 := 1
@@ -10,6 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTHON ?= python3
 EXTRAS ?= spark,embed,judge,report,variety,dev
 OLDEST ?= 4.1.0
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-with-$(notdir $(PYTHON))
@@ -24,12 +26,12 @@ help: ## this list
 demo: $(STAMP) ## audit the bundled sample on this machine
 	@$(BIN)/dftspark demo
 
-test: lint ## lint, types and the whole default test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: lint ## lint, types and the whole default test suite, JOBS files at once
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-fast: $(STAMP) ## the tests that need no Spark, no reference corpora and no simulation of text
+test-fast: $(STAMP) ## the tests that need no Spark, embedder, reference corpora or simulation of text
 	$(BIN)/python -m pytest --ignore=tests/spark \
-		-m "not (slow or spark or cluster or data or simulation)" $(ARGS)
+		-m "not (slow or spark or cluster or data or simulation or embedder)" $(ARGS)
 
 test-slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

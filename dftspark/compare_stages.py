@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def compare(making: Making, profile: Profile) -> dict[str, Any]:
     """Writes metrics and the tables of every lens; what the manifest says of it."""
-    from dftspark.spark import ngrams, tables
+    from dftspark.spark import ngrams, tables, variety
     from dftspark.spark.compare import pairs
 
     spark, config, run_id = making.spark, making.config, making.writer.id
@@ -37,6 +37,10 @@ def compare(making: Making, profile: Profile) -> dict[str, Any]:
             metrics += _compare_structure(making, profile.structure, shared)
     if profile.clouds:
         metrics += _compare_clouds(making, profile.clouds, shared)
+    if "variety" in config.lenses and profile.documents is not None:
+        with making.stage("measure variety"):
+            found = variety.measure(profile.documents, config, run_id, making.date)
+            making.write("variety", found)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
     table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
     making.writer.write("metrics", table)

@@ -243,6 +243,11 @@ class Mmd(Frozen):
         1_000, description="documents of each corpus behind the median distance"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of frequencies and pilot")
+    exact: Annotated[int, Field(ge=0, le=20_000)] = Field(
+        0,
+        description="documents of each side whose MMD is also taken by the kernel itself, as a "
+        "check on the features; quadratic in their number, so 2000 is plenty; 0: none",
+    )
     weights: Literal["human", "uniform"] = Field(
         "human", description="what a stratum weighs where strata are compared one by one"
     )
@@ -255,9 +260,11 @@ class Audit(Frozen):
         "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
     )
     out: str = Field("runs", description="folder or URI of the run store")
-    lenses: tuple[Literal["ngrams", "embeddings", "structure"], ...] = Field(
+    lenses: tuple[Literal["ngrams", "embeddings", "structure", "variety"], ...] = Field(
         ("ngrams", "embeddings", "structure"),
-        description="what is measured; embeddings need the extra `embed` and take longer",
+        description="what is measured; embeddings need the extra `embed` and take longer; variety, "
+        "which needs the extra `variety`, is likeness to the human answer (chrF, BLEU) and "
+        "variety within and across prompts",
     )
     corpora: dict[str, Corpus]
     cleaning: Cleaning = Cleaning()

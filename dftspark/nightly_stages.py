@@ -59,6 +59,10 @@ def check_config(config: Audit) -> None:
         for name, corpus in config.corpora.items()
         if corpus.role == "model" and not _by_path(corpus) and corpus.columns.date is None
     ]
+    if "variety" in config.lenses:
+        mistakes.append(
+            "lenses: variety compares documents, and a night merges states; leave it out"
+        )
     if config.nightly.key_ranges > config.ngrams.sketch_width:
         mistakes.append("nightly.key_ranges: at most ngrams.sketch_width")
     if mistakes:

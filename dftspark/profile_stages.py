@@ -55,6 +55,7 @@ class Profile:
     clouds: Clouds | None
     shared_clusters: dict[str, int]
     key_ranges: int
+    documents: DataFrame | None = None  # where the run has read them
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -72,18 +73,29 @@ class Profile:
         }
 
 
-def check_embedder(spark: SparkSession, config: Audit) -> None:
+def check_extras(spark: SparkSession, config: Audit) -> None:
     """Raises before any work is done what would be raised after the n-grams are counted."""
-    if "embeddings" not in config.lenses:
-        return
+    for lens, checked in (("embeddings", _check_embedder), ("variety", _check_variety)):
+        if lens not in config.lenses:
+            continue
+        try:
+            checked(spark, config)
+        except EnvironmentProblem as error:
+            rest = [name for name in config.lenses if name != lens]
+            raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
+
+
+def _check_embedder(spark: SparkSession, config: Audit) -> None:
     from dftspark.features import models
     from dftspark.spark import embed
 
-    try:
-        models.recipe(config.embedding, embed.device_for(spark, config.embedding))
-    except EnvironmentProblem as error:
-        rest = [lens for lens in config.lenses if lens != "embeddings"]
-        raise EnvironmentProblem(f"{error}; or do without: lenses = {rest}") from error
+    models.recipe(config.embedding, embed.device_for(spark, config.embedding))
+
+
+def _check_variety(spark: SparkSession, config: Audit) -> None:
+    from dftspark.lenses.variety import needs_sacrebleu
+
+    needs_sacrebleu()
 
 
 def read(making: Making, allow_empty: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
@@ -137,7 +149,7 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
     _write_corpora(making, counted, ngrams.state_sizes(stored))
     frozen = fixed.features if fixed else None
     clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
-    return Profile(stored, known, structured, clouds, shared, layout.ranges)
+    return Profile(stored, known, structured, clouds, shared, layout.ranges, documents.kept)
 
 
 def embed(making: Making) -> dict[str, Any]:

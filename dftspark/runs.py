@@ -26,7 +26,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
     compared = compare_stages.compare(making, profiled)
@@ -40,7 +40,7 @@ def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
     return making.publish("profile", **profile_stages.profile(making).manifest)
 
@@ -93,7 +93,7 @@ def nightly(
     one that is damaged, or where the window has none.
     """
     nightly_stages.check_config(config)
-    profile_stages.check_embedder(spark, config)
+    profile_stages.check_extras(spark, config)
     nights = Nights.of(config.out, config.name)
     if read:
         nightly_stages.check_window(spark, config, date, nights)

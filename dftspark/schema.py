@@ -506,10 +506,15 @@ TABLES = {
     "witness": WITNESS,
     "copies": COPIES,
     "patterns": PATTERNS,
+    "variety": VARIETY,
     "checks": CHECKS,
     "rejects": REJECTS,
 }
-CLOUD_TABLES = ("regions", "witness", "copies")  # of the embedding lens alone
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+}
 
 # Tables of states that a run may keep, and that later runs read.
 STATES = {

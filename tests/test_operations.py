@@ -201,9 +201,10 @@ def assert_job_takes(job: Path, arguments: list[str]) -> None:
         parsed.append(real(parser, given))
         raise Stop
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "parse_args", parse)
-        module.main(arguments)
+        with pytest.raises(Stop):
+            module.main(arguments)
     assert vars(parsed[0])["date"] == "yesterday"
 
 

@@ -150,6 +150,7 @@ def test_human_against_human_flags_no_more_than_it_says(runs: int, sizes: tuple[
     assert significant <= 0.07 + error
 
 
+@pytest.mark.simulation
 def test_intervals_of_ratios_cover() -> None:
     source = Source(
         seed=9, vocabulary=3_000, topics=20, mean_tokens=120,

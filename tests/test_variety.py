@@ -43,6 +43,7 @@ def test_the_same_answers_have_the_best_scores() -> None:
         assert found[name].model.value == pytest.approx(found[name].human.value)
 
 
+@pytest.mark.simulation
 def test_likeness_falls_with_the_share_of_other_words() -> None:
     human, rng = answers(1, 25), np.random.default_rng(5)
     scores = []
@@ -67,6 +68,7 @@ def test_several_human_answers_give_the_human_value() -> None:
     assert gap < 6  # both are unrelated texts of one vocabulary; two references against three
 
 
+@pytest.mark.simulation
 def test_a_small_vocabulary_is_less_varied() -> None:
     found = measured(answers(1, 60), answers(2, 60, vocabulary=12))
     assert found["self_bleu"].model.ci_low > found["self_bleu"].human.ci_high
@@ -94,6 +96,7 @@ def test_kinds_of_answers(texts: list[str], kinds: int) -> None:
     assert variety._kinds([Document(str(i), "p", t) for i, t in enumerate(texts)]) == kinds
 
 
+@pytest.mark.simulation
 def test_collapsed_answers_are_seen_within_prompts() -> None:
     model = answers(2, 20, samples=4)
     same = [Document(d.doc_id, d.cluster, model[4 * (i // 4)].text) for i, d in enumerate(model)]
@@ -121,6 +124,7 @@ def test_nothing_in_common_is_nan() -> None:
         assert found[name].model.n == 0
 
 
+@pytest.mark.simulation
 def test_intervals_over_groups_cover() -> None:
     """Groups share no document, so a t interval over them covers as it says."""
     found = [distinct(seed) for seed in range(60)]

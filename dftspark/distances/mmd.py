@@ -87,6 +87,24 @@ def exact_squared_mmd(
     return total - 2 * cross / (len(x) * len(y))
 
 
+def kernel_sums(
+    vectors: NDArray[np.floating[Any]], groups: NDArray[np.int64], count: int, of: Kernel
+) -> Floats:
+    """Sums `(count, count)` of the kernel over all pairs of vectors `(n, d)` of two groups `(n,)`.
+
+    Cost n^2 d; memory 32 MB.
+    """
+    wide = vectors.astype(np.float64)
+    order = np.argsort(groups, kind="stable")
+    wide, own = wide[order], groups[order]
+    filled, starts = np.unique(own, return_index=True)
+    sums = np.zeros((count, count))
+    for rows, values in _kernels(wide, wide, of):
+        by_group = np.add.reduceat(values, starts, axis=1)
+        np.add.at(sums, (own[rows][:, None], filled), by_group)
+    return sums
+
+
 def squared_distances(x: Floats, y: Floats) -> Floats:
     """|x - y|^2 of all pairs, `(n, m)`, at least 0."""
     products = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T

@@ -17,7 +17,7 @@ BLOCK_BITS = np.uint64(6)  # the low bits of an n-gram key carry its block
 BLOCKS = 1 << int(BLOCK_BITS)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def mix64(h: Any) -> Any:
     """A uint64 in, a uint64 out; every input bit flips each output bit half of the time."""
     h = np.uint64(h)

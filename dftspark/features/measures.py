@@ -94,7 +94,7 @@ def measured(
     return found
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _script(point: Any) -> Any:
     if point < 0x250 or 0x1E00 <= point < 0x1F00:
         return 0
@@ -115,7 +115,7 @@ def _script(point: Any) -> Any:
     return 7
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _syllables(data: Any, start: Any, end: Any) -> Any:
     runs, inside = 0, False
     for i in range(start, end):
@@ -132,7 +132,7 @@ def _syllables(data: Any, start: Any, end: Any) -> Any:
     return max(runs, 1)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _is_emoji(point: Any) -> Any:
     return (
         0x1F300 <= point < 0x1FB00 or 0x2600 <= point < 0x27C0 or 0x1F1E6 <= point < 0x1F200
@@ -140,7 +140,7 @@ def _is_emoji(point: Any) -> Any:
     )  # fmt: skip
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _seen(keys: Any, stamps: Any, values: Any, key: Any, stamp: Any, value: Any) -> Any:
     """The value last put under `key` since `stamp` began, or -1; puts `value`."""
     mask = np.uint64(len(keys) - 1)
@@ -155,7 +155,7 @@ def _seen(keys: Any, stamps: Any, values: Any, key: Any, stamp: Any, value: Any)
     return -1
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _variation(n: Any, total: Any, squares: Any) -> Any:
     """Coefficient of variation, standard deviation over mean."""
     return np.sqrt(max(0.0, (n * squares - total * total) / (n * (n - 1.0)))) / (total / n)

@@ -122,7 +122,7 @@ def _insert(keys: Any, values: Any, new: Any, ids: Any) -> None:
         values[at] = ids[k]
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _lookup(keys: Any, values: Any, key: Any) -> Any:
     mask = np.uint64(len(keys) - 1)
     at = key & mask
@@ -133,7 +133,7 @@ def _lookup(keys: Any, values: Any, key: Any) -> Any:
     return np.int16(0)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _ending(data: Any, start: Any, end: Any) -> Any:
     """Ending of an ASCII word of at least four letters; capitals do not count."""
     size = end - start
@@ -184,7 +184,7 @@ def _ending(data: Any, start: Any, end: Any) -> Any:
     return PLAIN
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
     point, size = _decode(data, start)
     kind = classes[point]

@@ -133,7 +133,7 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     return raw[texts.offset : texts.offset + len(texts) + 1], np.frombuffer(data_buffer, np.uint8)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _decode(data: Any, i: int) -> Any:
     """(code point, bytes) of the UTF-8 sequence at i; Arrow strings are valid UTF-8."""
     b = data[i]

@@ -189,6 +189,18 @@ def gram(human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats)
     return stratified_gram([(human, model, human_sizes, model_sizes)], [1.0])
 
 
+def gram_of_products(products: Floats, sizes: Floats) -> Gram:
+    """`gram` where only products `(2S, 2S)` of block sums are known, as those of a kernel: sums of
+    its values over all pairs of documents of two blocks. Sizes `(2S,)`, human blocks first."""
+    count = len(sizes) // 2
+    totals = np.repeat([sizes[:count].sum(), sizes[count:].sum()], count)
+    totals[totals == 0] = np.nan
+    shares = sizes / totals
+    centering = np.eye(2 * count) - shares[:, None] / 2
+    scaled = products / np.outer(totals, totals)
+    return Gram(centering @ scaled @ centering.T, shares, _ROUNDING * float(np.trace(scaled)))
+
+
 def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
     """Of the `weights` mean of strata: |sum of w (p - q)|^2 whatever the sides' own mix.
 

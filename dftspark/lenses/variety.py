@@ -129,7 +129,8 @@ def _mean(values: Sequence[float], confidence: float, most: float = math.inf) ->
 Pairs = list[tuple[list[Document], list[Document]]]  # hypotheses and references of a prompt
 
 
-def _sacrebleu() -> Any:
+def needs_sacrebleu() -> Any:
+    """sacrebleu's measures. Raises EnvironmentProblem where it is not installed."""
     try:
         from sacrebleu import metrics
     except ImportError as error:
@@ -141,7 +142,7 @@ def _sacrebleu() -> Any:
 
 def _chrf(pairs: Pairs, confidence: float) -> Estimate:
     """Mean over prompts of the mean over their documents."""
-    metric = _sacrebleu().CHRF()
+    metric = needs_sacrebleu().CHRF()
     return _mean(
         [
             float(np.mean([metric.sentence_score(h.text, [r.text for r in refs]).score
@@ -154,7 +155,7 @@ def _chrf(pairs: Pairs, confidence: float) -> Estimate:
 
 def _bleu(pairs: Pairs, confidence: float) -> Estimate:
     """Of all documents together, with the jackknife over blocks of prompts."""
-    metric = _sacrebleu().BLEU(effective_order=True)
+    metric = needs_sacrebleu().BLEU(effective_order=True)
     blocks = min(_BLOCKS, len(pairs))
     if not blocks:
         return _mean([], confidence)
@@ -173,7 +174,7 @@ def _bleu(pairs: Pairs, confidence: float) -> Estimate:
 def _bleu_of(sums: Any) -> float:
     if not sums[4]:
         return 0.0
-    found = _sacrebleu().BLEU.compute_bleu(
+    found = needs_sacrebleu().BLEU.compute_bleu(
         correct=sums[:4].tolist(), total=sums[4:8].tolist(), sys_len=int(sums[8]),
         ref_len=int(sums[9]), smooth_method="exp",
     )  # fmt: skip
@@ -202,7 +203,7 @@ def _groups(side: dict[str, list[Document]]) -> list[list[list[str]]]:
 
 def _self_bleu(group: list[list[str]]) -> float:
     """Mean BLEU of each document against the others of its group."""
-    metric = _sacrebleu().BLEU(tokenize="none", effective_order=True)
+    metric = needs_sacrebleu().BLEU(tokenize="none", effective_order=True)
     texts = [" ".join(words) for words in group]
     scores = [
         metric.sentence_score(text, texts[:i] + texts[i + 1 :]).score

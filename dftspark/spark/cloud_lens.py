@@ -4,7 +4,8 @@ Regions, witnesses, copies, the Frechet distance and the classifier are of all s
 together. Pairs are taken some at a time, since a witness travels with every task.
 
 Cost     a second pass over the vectors for every eight models; of each side at most
-         `CLASSIFIED` documents come to one task, for the classifier and the Frechet distance
+         `CLASSIFIED` documents come to one task, for the classifier and the Frechet distance;
+         and `mmd.exact` to another, where that is asked for
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, GroupedData, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -31,6 +32,7 @@ from dftspark.features.regions import Regions, fit_regions, region_count
 from dftspark.inference.blocks import adapt
 from dftspark.inference.intervals import Inference
 from dftspark.lenses.copies import copy_metrics
+from dftspark.lenses.exact_mmd import exact_metrics
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.moments import frechet_metrics, human_floors
 from dftspark.lenses.regions import region_metrics
@@ -92,8 +94,13 @@ def beside(
                 paired=paired[model], settings=config.inference,
             )  # fmt: skip
     found_copies, copied = _copies(documents, config, run_id, date)
-    apart = {row["model"]: row["metrics"] for row in
-             _apart(documents, config).toArrow().to_pylist()}  # fmt: skip
+    more = [_apart(documents, config)]
+    if config.mmd.exact:
+        more.append(_exact(documents, of, shared, config))
+    apart: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
+    for table in more:
+        for row in table.toArrow().to_pylist():
+            apart[row["model"]] += row["metrics"]
     rows = [
         {
             "model": model, "stratum": "", "n_human": counts[config.human],
@@ -166,39 +173,84 @@ def _copies(
 
 def _apart(documents: DataFrame, config: Audit) -> DataFrame:
     """(model, metrics): what needs the vectors of both sides at once."""
+    return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
+        _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
+    )
+
+
+def _both_sides(documents: DataFrame, human: str, most: int) -> GroupedData:
+    """By `model`: up to `most` vectors of a corpus, by the hash of their cluster, of both sides."""
     order = Window.partitionBy("corpus").orderBy(F.xxhash64("cluster"), "cluster", "doc_id")
     some = (
         documents.select("corpus", "cluster", "doc_id", "vector")
         .withColumn("place", F.row_number().over(order))
-        .where(F.col("place") <= CLASSIFIED)
+        .where(F.col("place") <= most)
         .select("corpus", "cluster", "doc_id", "vector")
     )
-    models = some.where(F.col("corpus") != config.human).withColumn("model", F.col("corpus"))
+    models = some.where(F.col("corpus") != human).withColumn("model", F.col("corpus"))
     names = models.select("model").distinct()
-    humans = some.where(F.col("corpus") == config.human).crossJoin(names)
+    humans = some.where(F.col("corpus") == human).crossJoin(names)
     columns = ["model", "corpus", "cluster", "doc_id", "vector"]
-    both = models.select(columns).unionByName(humans.select(columns))
-    return both.groupBy("model").applyInArrow(
-        _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
-    )
+    return models.select(columns).unionByName(humans.select(columns)).groupBy("model")
+
+
+@dataclass(frozen=True, eq=False)
+class _Together:
+    """Both sides in one task, in the order of doc_id: which rows are the model's, and blocks."""
+
+    vectors: NDArray[np.float32]
+    model: NDArray[np.bool_]
+    blocks: NDArray[np.int64]
+    clusters: NDArray[Any]
+
+    @classmethod
+    def of(cls, both: pa.Table, human: str) -> _Together:
+        ordered = both.sort_by([("corpus", "ascending"), ("doc_id", "ascending")])
+        clusters = np.array(ordered["cluster"].to_pylist())
+        return cls(
+            clouds.matrix(ordered["vector"].combine_chunks()),
+            np.array(ordered["corpus"].to_pylist()) != human,
+            block_of(clusters.tolist()).astype(np.int64),
+            clusters,
+        )
+
+    @property
+    def fewest_clusters(self) -> int:
+        return min(len(np.unique(self.clusters[own])) for own in (~self.model, self.model))
+
+
+def _exact(
+    documents: DataFrame, of: FeatureSums, shared: dict[str, int], config: Audit
+) -> DataFrame:
+    """(model, metrics): MMD by the kernel itself, of at most `mmd.exact` documents of a side."""
+
+    def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
+        model, found = key[0].as_py(), _Together.of(both, config.human)
+        metrics = exact_metrics(
+            found.vectors, found.model, found.blocks, found.fewest_clusters, of.frequencies,
+            paired=shared.get(model, 0) > 0, settings=config.inference,
+        )  # fmt: skip
+        row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}
+        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+
+    grouped = _both_sides(documents, config.human, config.mmd.exact)
+    return grouped.applyInArrow(run, from_arrow_schema(schema.TOLD_APART))
 
 
 def _telling_apart(config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
     settings = config.inference
 
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
-        ordered = both.sort_by([("corpus", "ascending"), ("doc_id", "ascending")])
-        vectors = clouds.matrix(ordered["vector"].combine_chunks())
-        model = np.array(ordered["corpus"].to_pylist()) != config.human
-        clusters = np.array(ordered["cluster"].to_pylist())
-        blocks = block_of(clusters.tolist()).astype(np.int64)
+        found = _Together.of(both, config.human)
+        vectors, model, blocks = found.vectors, found.model, found.blocks
         metrics = [*_classified(vectors, model, blocks, settings.confidence)]
         human, other = (moment_sums(vectors[own], blocks[own]) for own in (~model, model))
-        fewest = min(len(np.unique(clusters[own])) for own in (~model, model))
-        floors = human_floors(human, len(np.unique(clusters[~model])), seed=settings.seed)
+        human_clusters = len(np.unique(found.clusters[~model]))
+        floors = human_floors(human, human_clusters, seed=settings.seed)
         metrics += frechet_metrics(
-            human, other, fewest, floors, confidence=settings.confidence, seed=settings.seed
-        )
+            human, other, found.fewest_clusters, floors,
+            confidence=settings.confidence, seed=settings.seed,
+        )  # fmt: skip
         row = {"model": key[0].as_py(), "metrics": [metric_row(metric) for metric in metrics]}
         return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
 

@@ -19,6 +19,8 @@ from tests import models as small
 
 torch = pytest.importorskip("torch", reason="the extra `embed` is not installed")
 
+pytestmark = pytest.mark.embedder
+
 TEXTS = ["a" * n + "b" * (n % 7) + "c" for n in range(1, 60)]
 OUT_OF_MEMORY = [
     (torch.cuda.OutOfMemoryError, "CUDA out of memory. Tried to allocate 2.00 GiB"),

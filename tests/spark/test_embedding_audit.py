@@ -21,7 +21,9 @@ pytestmark = pytest.mark.spark
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Audit:
-    return sample.audit(str(tmp_path_factory.mktemp("both")))
+    found = sample.audit(str(tmp_path_factory.mktemp("both")))
+    more = {"mmd": found.mmd.model_copy(update={"exact": 100})}
+    return found.model_copy(update={**more, "lenses": (*found.lenses, "variety")})
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,17 @@ def test_the_metrics(audited: Run) -> None:
     assert (squared["n_human"], squared["n_model"]) == (79, 79)
 
 
+def test_the_exact_check_is_of_the_same_documents(audited: Run) -> None:
+    """100 of each side are asked for and there are 79, so its features are the audit's own."""
+    found = metrics(audited)
+    exact, features, main = (found[f"mmd_squared{name}"] for name in ("_exact", "_on_exact", ""))
+    for part in ("value", "ci_low", "ci_high", "floor"):
+        assert features[part] == pytest.approx(main[part], abs=1e-9)
+    error = found["mmd_squared_feature_error"]["value"]
+    assert exact["value"] == pytest.approx(main["value"], abs=4 * error)
+    assert exact["value"] != main["value"]
+
+
 def test_regions_sum_to_mmd_squared_and_shares_to_one(audited: Run) -> None:
     rows = audited.table("regions").to_pylist()
     total = sum(row["mass"] + row["within"] for row in rows)
@@ -78,6 +91,15 @@ def test_witness_scores_average_to_mmd_squared(audited: Run) -> None:
     assert {len(own) for own in scores.values()} == {79}
     difference = means["model"] - means["human"]
     assert difference == pytest.approx(metrics(audited)["mmd_squared"]["value"], abs=1e-9)
+
+
+def test_variety_has_both_sides(audited: Run) -> None:
+    found = {row["metric"]: row for row in audited.table("variety").to_pylist()}
+    assert {"chrf", "bleu", "self_bleu", "distinct_1", "prompt_variety"} <= found.keys()
+    # One human answer to a topic: nothing human to compare with it, but a corpus of them.
+    assert np.isnan(found["chrf"]["human_value"])
+    assert 0 < found["chrf"]["ci_low"] < found["chrf"]["value"] < 100
+    assert found["distinct_1"]["human_value"] > 0
 
 
 def test_comparing_again_gives_the_same_and_embeds_nothing(
