@@ -59,6 +59,7 @@ def date_of(night: int) -> str:
 
 
 def write_texts(folder: Path, nights: list[int], documents: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     SOURCE.write(folder / "human.parquet", 2 * documents, role="human")
     for night in nights:
         for i, model in enumerate(MODELS):

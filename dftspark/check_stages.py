@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -10,11 +11,14 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.checks import Outcome, Reading, evaluate, worst
+from dftspark.config import Audit
+from dftspark.errors import CheckFailed, ConfigError
 from dftspark.making import Making
-from dftspark.nightly_settings import Check
+from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.nights import Nights, window_of
 from dftspark.profile_stages import Profile
 from dftspark.report.junit import junit
+from dftspark.store import Run
 
 JUNIT = "checks.junit.xml"
 _HALF = 0.5  # an occurrence that a ratio adds to each count
@@ -37,7 +41,7 @@ def check(
         source = _Source(making, profile, window, nights)
         outcomes = evaluate(
             config.checks,
-            config.acknowledged,
+            _in_force(config, making.date),
             {rule.name: source.readings(rule) for rule in config.checks},
             date=making.date,
             window=window,
@@ -50,6 +54,35 @@ def check(
         if outcomes:
             making.writer.write_file(JUNIT, junit(outcomes, config.name, making.date))
     return {"checks": _summary(outcomes)}
+
+
+def check_rules(config: Audit) -> None:
+    """Raises ConfigError for a phrase of so many tokens that no n-gram counts it."""
+    if not any(rule.phrase for rule in config.checks):
+        return
+    from dftspark.spark.nights import gram_of
+
+    for rule in config.checks:
+        n = gram_of(rule.phrase, config)[0] if rule.phrase else None
+        if n is not None and n not in config.ngrams.orders:
+            raise ConfigError(
+                f"checks: {rule.name!r} watches {rule.phrase!r}, which has {n} tokens; "
+                f"ngrams.orders = {list(config.ngrams.orders)} does not count such"
+            )
+
+
+def demand(made: list[Run]) -> None:
+    """Raises CheckFailed where a check of one of these published runs failed."""
+    failed = [run for run in made if run.manifest.get("checks", {}).get("outcome") == "fail"]
+    if failed:
+        said = "\n  ".join(line for run in failed for line in run.manifest["checks"]["said"])
+        raise CheckFailed(f"checks failed; {failed[0].path} is complete\n  {said}")
+
+
+def _in_force(config: Audit, date: str) -> list[Acknowledged]:
+    """An audit without a date is of today."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return [silence for silence in config.acknowledged if date or silence.until >= today]
 
 
 def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
@@ -124,16 +157,10 @@ class _Source:
         ]  # fmt: skip
 
     def _phrase_tonight(self, rule: Check) -> list[Reading]:
-        from dftspark.errors import ConfigError
         from dftspark.spark import ngrams, nights
 
         config = self.making.config
         gram = nights.gram_of(str(rule.phrase), config)
-        if gram[0] not in config.ngrams.orders:
-            raise ConfigError(
-                f"checks: {rule.name!r} watches {rule.phrase!r}, which has {gram[0]} tokens; "
-                f"ngrams.orders = {list(config.ngrams.orders)} does not count such"
-            )
         counts = nights.gram_counts(self.profile.stored, [gram], self.profile.key_ranges)
         totals = ngrams.totals_of(self.profile.stored)
         sides: dict[str, tuple[int, int, int]] = {}  # occurrences, tokens, documents

@@ -211,7 +211,9 @@ def trailing_range(
 
 
 def _backwards(date: str, days: int) -> list[str]:
-    """The date and those before it, newest first."""
+    """The date and those before it, newest first; an audit without a date has no others."""
+    if not date:
+        return [date]
     last = datetime.date.fromisoformat(date)
     return [(last - datetime.timedelta(days=i)).isoformat() for i in range(days)]
 

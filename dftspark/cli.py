@@ -410,6 +410,7 @@ def init(
 def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     from rich.console import Console
 
+    from dftspark.check_stages import demand
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
     from dftspark.spark.session import session
@@ -421,6 +422,7 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
         print(run.path)
     else:
         render(run, _console())
+    demand([run])
 
 
 def _open(text: str) -> Run:

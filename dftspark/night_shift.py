@@ -12,9 +12,9 @@ from typing import Any
 
 from dftspark import nights, runs
 from dftspark.alerts import tell
-from dftspark.check_stages import JUNIT
+from dftspark.check_stages import JUNIT, demand
 from dftspark.config import Audit
-from dftspark.errors import CheckFailed, ConfigError, EnvironmentProblem
+from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.report.progress import JsonLines, Lines, Progress, Silent, progress
 from dftspark.store import Run
 
@@ -67,10 +67,7 @@ def work(config: Audit, order: Order, shown: Progress, master: str | None = None
             made += [_one(spark, config, order, date, False, shown) for date in stale]
     if not order.refresh:
         _say_stale(config, order, shown)
-    failed = [run for run in made if run.manifest.get("checks", {}).get("outcome") == "fail"]
-    if failed:
-        said = "\n  ".join(line for run in failed for line in run.manifest["checks"]["said"])
-        raise CheckFailed(f"checks failed; {failed[0].path} is complete\n  {said}")
+    demand(made)
     return made
 
 

@@ -27,6 +27,7 @@ def audit(
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
     profile_stages.check_extras(spark, config)
+    check_stages.check_rules(config)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
     compared = compare_stages.compare(making, profiled)
@@ -94,6 +95,7 @@ def nightly(
     """
     nightly_stages.check_config(config)
     profile_stages.check_extras(spark, config)
+    check_stages.check_rules(config)
     nights = Nights.of(config.out, config.name)
     if read:
         nightly_stages.check_window(spark, config, date, nights)
