@@ -514,3 +514,32 @@ def test_a_webhook_that_does_not_answer(
     monkeypatch.delenv("HOOK")
     assert alerts.tell(failing, "HOOK") == ""
     assert len(hook.got) == 1  # type: ignore[attr-defined]
+
+
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_nights_share_the_random_features_of_the_reference(
+    spark: SparkSession, folder: Path, tmp_path: Path
+) -> None:
+    """And a new reference keeps them, so that the days before it still merge."""
+    pytest.importorskip("sentence_transformers")
+    settings: dict[str, Any] = {
+        "lenses": ["ngrams", "embeddings"], "embedding": {"embedder": "static"},
+        "mmd": {"features": 64, "pilot": 20},
+    }  # fmt: skip
+    config = audit(folder, tmp_path / "out", **settings)
+    first = runs.nightly(spark, config, DATES[0])
+    both = runs.nightly(spark, config, DATES[1])
+    found = {row["metric"]: row for row in both.table("metrics").to_pylist()
+             if row["model"] == "gpt"}  # fmt: skip
+    assert found["mmd_squared"]["n_model"] == 80
+    frozen = first.manifest["embedding"]["features"]
+    assert both.manifest["embedding"]["features"] == frozen
+    again = runs.nightly(spark, config, DATES[1], read=False, reference=True)
+    assert again.manifest["reference"] != both.manifest["reference"]
+    assert said(again)["metrics"] == said(both)["metrics"]
+    other = audit(folder, tmp_path / "out", **{**settings, "mmd": {"features": 128, "pilot": 20}})
+    with pytest.raises(UnlikeProfiles, match="differ in features"):
+        runs.nightly(spark, other, DATES[1], read=False)
