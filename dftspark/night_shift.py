@@ -14,7 +14,8 @@ from dftspark import nights, runs
 from dftspark.alerts import tell
 from dftspark.check_stages import JUNIT, demand
 from dftspark.config import Audit
-from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.location import redact
 from dftspark.report.progress import JsonLines, Lines, Progress, Silent, progress
 from dftspark.store import Run
 
@@ -50,6 +51,16 @@ def work(config: Audit, order: Order, shown: Progress, master: str | None = None
 
     Raises CheckFailed, after all is published, where a check of any of these nights failed.
     """
+    try:
+        return _work(config, order, shown, master)
+    except DftsparkError as error:
+        if isinstance(shown, JsonLines):
+            said = {"kind": type(error).__name__, "exit_code": error.exit_code}
+            shown.say("error", **said, message=redact(str(error)))
+        raise
+
+
+def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> list[Run]:
     from dftspark.spark.session import session
 
     made: list[Run] = []

@@ -191,7 +191,6 @@ def _publish(
         version=version,
         fingerprints=prints,
         settings_sha256=settings,
-        config_sha256=making.config.sha256,
         **found.manifest,
     )
 

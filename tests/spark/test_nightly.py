@@ -472,7 +472,9 @@ def test_the_command_with_rules(
     head, _, error = told.err.rpartition("error: ")
     assert f"checks failed; {run.path} is complete" in error
     events = [json.loads(line) for line in head.splitlines() if line.startswith("{")]
-    assert [e["event"] for e in events if not e["event"].startswith("stage")] == ["published"]
+    others = [e for e in events if not e["event"].startswith("stage")]
+    assert [e["event"] for e in others] == ["published", "error"]
+    assert (others[1]["kind"], others[1]["exit_code"]) == ("CheckFailed", 3)
     assert {"merge days", "compare", "check"} <= {e.get("stage") for e in events}
     # The table, and what it says.
     rows = {(row["rule"], row["model"]): row for row in run.table("checks").to_pylist()}
