@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import history, schema
+from dftspark import cli, history, schema
 from dftspark.errors import ConfigError, InputError
 from dftspark.nightly_settings import Nightly
 from dftspark.nights import Nights, days_after, night_name, profile_name, remove, window_of
+from dftspark.report.progress import JsonLines
 from dftspark.retention import doomed, prune
 from dftspark.store import Run, RunWriter, load, named_runs, runs
 
@@ -279,3 +281,66 @@ def test_half_a_deletion_leaves_nothing_that_looks_whole(
     assert {info.id: info.state for info in runs(str(year))}[going[0].id] == "unfinished"
     prune(str(year), going)
     assert not (year / going[0].id).exists()
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_commands_that_need_no_spark(year: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(year)
+    assert cli.main(["history", "l2_1gram", out, "--model", "gpt", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["date"] for row in rows] == DATES[:10]
+    assert cli.main(["history", "l2_9gram", out]) == 2
+    assert "no night" in capsys.readouterr().err
+    assert cli.main(["runs", out]) == 0
+    told = capsys.readouterr().out
+    assert told.count("superseded, version 1") == 2
+    assert "current, version 2" in told
+    assert cli.main(["prune", out]) == 2
+    assert "say what may go" in capsys.readouterr().err
+    before = sorted(path.name for path in year.iterdir())
+    assert cli.main(["prune", out, "--superseded", "--hours", "0"]) == 0
+    assert "2 runs, 0.0 MiB would go; --yes deletes" in capsys.readouterr().out
+    assert sorted(path.name for path in year.iterdir()) == before
+    assert cli.main(["prune", out, "--superseded", "--hours", "0", "--yes"]) == 0
+    assert len(list(year.iterdir())) == len(before) - 2
+
+
+def test_taking_out_by_command(year: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No Spark is started for it; the nights that had the date are named."""
+    conf = year / "night.toml"
+    conf.write_text(
+        f'name = "night"\nout = "{year}"\n[nightly]\nwindow = 3\n'
+        '[corpora.human]\nrole = "human"\npath = "h"\n'
+        '[corpora.gpt]\nrole = "model"\npath = "{date}"\n'
+    )
+    command = ["nightly", str(conf), "--date", DATES[4], "--remove", "--log", "json"]
+    assert cli.main(command) == 0
+    told = capsys.readouterr()
+    assert Path(told.out.strip()).parent == year
+    (event,) = (json.loads(line) for line in told.err.splitlines())
+    assert (event["event"], event["nights"]) == ("stale", DATES[4:7])
+    assert cli.main(command) == 4
+    told = capsys.readouterr()
+    event = json.loads(told.err.splitlines()[0])
+    assert (event["event"], event["kind"], event["exit_code"]) == ("error", "InputError", 4)
+    assert "error: " in told.err
+    assert cli.main(["nightly", str(conf), "--date", "soon", "--remove"]) == 2
+    assert "a day as YYYY-MM-DD, got 'soon'" in capsys.readouterr().err
+
+
+def test_json_lines() -> None:
+    stream = io.StringIO()
+    shown = JsonLines(stream)
+    with shown.stage("read", 10, "texts") as stage:
+        stage.advance(4)
+    with pytest.raises(InputError), shown.stage("compare"):
+        raise InputError("no")
+    shown.say("published", run="x\n")
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == [
+        "stage_started", "stage_done", "stage_started", "stage_failed", "published",
+    ]  # fmt: skip
+    assert (events[1]["stage"], events[1]["done"], events[1]["total"]) == ("read", 4, 10)
+    assert datetime.fromisoformat(events[0]["time"]).tzinfo == UTC
