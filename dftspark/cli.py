@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from dftspark import __version__
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, FinishedInPart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -161,6 +161,80 @@ def embed(
 
     config = request.audit(conf, human or [], model or [], out, date)
     _compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def judge(
+    conf: Annotated[Path, typer.Argument(help="The TOML file; its [judge] names the judges.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
+    ] = False,
+    export_batch: Annotated[
+        Path | None,
+        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+    ] = None,
+    ingest_batch: Annotated[
+        list[Path] | None,
+        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send what a killed run sent and did not hear of.")
+    ] = False,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Shows judges model text and human text on the same prompts and counts what they prefer.
+
+    It costs what the judges charge, never more than the caps of [judge]. Verdicts are kept: a
+    killed run goes on where it stopped, and the same question is never paid for twice.
+
+    Example: `dftspark judge nightly.toml --dry-run`
+
+    Example: `dftspark judge nightly.toml`
+
+    Example: `dftspark judge nightly.toml --export-batch batch/`
+    """
+    from dftspark import request, runs
+    from dftspark.judge_stages import Asking
+    from dftspark.report import judge as pages
+
+    if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
+        raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
+    config = request.audit(conf, [], [], out, date)
+    if dry_run or export_batch:
+        from rich.console import Console
+
+        from dftspark.report.progress import progress
+        from dftspark.spark.session import session
+
+        with session("judge", master) as spark:
+            shown = progress(Console(stderr=True), quiet)
+            ready = runs.judge_plan(spark, config, date, shown, again)
+        pages.print_plan(ready.plan.estimates, config.judge, _console())
+        if export_batch:
+            from dftspark.judge import batch
+
+            for path, count in batch.export(
+                ready.plan, ready.pairs, ready.prompts, config.judge, export_batch
+            ):
+                print(f"{path}: {count:,} requests")
+        return
+    if ingest_batch:
+        from dftspark.judge import batch
+
+        taken = batch.ingest(ingest_batch, config)
+        print(taken, file=sys.stderr)
+    asking = Asking(
+        ask=not ingest_batch, again=again,
+        announce=None if quiet else lambda found: pages.print_plan(
+            found, config.judge, _console(stderr=True)
+        ),
+    )  # fmt: skip
+    _compute(
+        "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
+    )
 
 
 @app.command()
@@ -311,6 +385,7 @@ def init(
 def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     from rich.console import Console
 
+    from dftspark.report.judge import unfinished
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
     from dftspark.spark.session import session
@@ -322,6 +397,8 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
         print(run.path)
     else:
         render(run, _console())
+    if missing := unfinished(run):
+        raise FinishedInPart(f"{run.path}: {missing}")
 
 
 def _open(text: str) -> Run:
@@ -333,10 +410,10 @@ def _open(text: str) -> Run:
     return open_run(text)
 
 
-def _console() -> Console:
+def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 def _say_error(error: DftsparkError) -> None:

@@ -154,6 +154,67 @@ EMBEDDED = pa.schema(
 )
 
 
+# The verdict store: what an endpoint answered to the request of that key, or why no verdict is in
+# it. `answer` is A, B or tie as the texts were shown; `odds` is log P(A) / P(B).
+VERDICTS = pa.schema(
+    [
+        ("key", pa.binary()),
+        ("answer", pa.string()),
+        ("problem", pa.string()),
+        ("odds", pa.float64()),
+        ("raw", pa.string()),
+        ("served", pa.string()),
+        ("tokens_in", pa.int64()),
+        ("tokens_out", pa.int64()),
+        ("seconds", pa.float64()),
+        ("attempts", pa.int32()),
+        ("at", pa.string()),
+    ]
+)
+
+# A pair of texts and what is to be asked about it in one task, on the way there.
+JUDGE_WORK = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("turn", pa.int32()),
+        ("kind", pa.string()),
+        ("pair_id", pa.string()),
+        ("model", pa.string()),
+        ("against", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("prompt", pa.string()),
+        ("model_id", pa.string()),
+        ("model_text", pa.string()),
+        ("against_id", pa.string()),
+        ("against_text", pa.string()),
+        ("rank", pa.float64()),
+        (
+            "requests",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", pa.binary()),
+                        ("dimension", pa.string()),
+                        ("model_first", pa.bool_()),
+                        ("tokens_in", pa.int64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+JUDGE_PARTS = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("judge", pa.string()),
+        ("requests", pa.int64()),
+        ("answered", pa.int64()),
+        ("stopped", pa.string()),
+    ]
+)
+
+
 PARTIAL_PAIRS = pa.schema(
     [
         ("model", pa.string()),
@@ -298,7 +359,7 @@ CORPORA = _table(
 
 METRICS = _table(
     *_PAIR,
-    ("lens", pa.string(), "ngrams, embeddings or structure"),
+    ("lens", pa.string(), "ngrams, embeddings, structure or judge"),
     ("metric", pa.string(), "name with its order, such as l2_1gram"),
     ("value", pa.float64(), "the estimate, in unit"),
     ("std_error", pa.float64(), "delete-one-block jackknife; nan where blocks are too few"),
@@ -447,6 +508,81 @@ VARIETY = _table(
     ("n_model", pa.int64(), "prompts or groups of documents behind value"),
 )
 
+JUDGEMENTS = _table(
+    *_PAIR,
+    (
+        "kind",
+        pa.string(),
+        "model, or a control: human, human_unprompted, broken (the words shuffled), models",
+    ),
+    ("against", pa.string(), "corpus of the other text: human, or of kind models another model"),
+    ("pair_id", pa.string(), "the two texts; has a row for each order, dimension and judge"),
+    ("cluster", pa.string(), "cluster of the other text, what intervals resample"),
+    ("model_id", pa.string(), "doc_id of the model's text"),
+    ("against_id", pa.string(), "doc_id of the other text"),
+    ("model_characters", pa.int64(), "length of the model's text as it was shown"),
+    ("against_characters", pa.int64(), "length of the other text as it was shown"),
+    ("judge", pa.string(), "name of the endpoint"),
+    ("served", pa.string(), "model that the endpoint says has answered"),
+    ("dimension", pa.string(), "what was asked: overall, clarity ..."),
+    ("order", pa.string(), "model_first or model_second"),
+    ("verdict", pa.string(), "model, against or tie; null where there is none, see error"),
+    ("odds", pa.float64(), "log odds that the model's text is named, from log-probabilities"),
+    (
+        "error",
+        pa.string(),
+        "why there is no verdict: refused, cut, unparsable, lost, status 500 ...",
+    ),
+    ("answer", pa.string(), "beginning of an answer that is no verdict"),
+    ("tokens_in", pa.int64(), "tokens read, as the endpoint counted them"),
+    ("tokens_out", pa.int64(), "tokens written, as the endpoint counted them"),
+    ("cost", pa.float64(), "of them at the configured prices, whenever it was paid"),
+    ("seconds", pa.float64(), "from the first attempt to the answer"),
+    ("attempts", pa.int32(), "requests it took"),
+    ("at", pa.string(), "when the answer came, UTC; empty where there is none"),
+    ("key", pa.string(), "of the request in the verdict store, hexadecimal"),
+)
+
+WIN_RATES = _table(
+    *_PAIR,
+    ("kind", pa.string(), "as in judgements"),
+    ("against", pa.string(), "corpus of the other text"),
+    ("dimension", pa.string(), "what was asked"),
+    ("judge", pa.string(), "name of the endpoint"),
+    ("pairs", pa.int64(), "pairs with a verdict in both orders, behind win_rate"),
+    ("clusters", pa.int64(), "clusters of these"),
+    ("verdicts", pa.int64(), "single verdicts"),
+    ("wins", pa.int64(), "verdicts for the model's text"),
+    ("ties", pa.int64(), "verdicts that neither is better"),
+    ("losses", pa.int64(), "verdicts for the other text"),
+    ("errors", pa.int64(), "requests without a verdict"),
+    (
+        "win_rate",
+        pa.float64(),
+        "of the model's text, both orders averaged, ties half; .5 is parity",
+    ),
+    ("std_error", pa.float64(), "of win_rate, by cluster"),
+    ("ci_low", pa.float64(), "Wilson interval of win_rate by cluster, lower end"),
+    ("ci_high", pa.float64(), "Wilson interval of win_rate by cluster, upper end"),
+    ("p_value", pa.float64(), "of parity, two-sided"),
+    ("mde", pa.float64(), "smallest distance of win_rate from .5 found with 80% power"),
+    ("jmq", pa.float64(), "2 win_rate, from 0 to 2; null for controls"),
+    ("jmq_low", pa.float64(), "interval of jmq, lower end"),
+    ("jmq_high", pa.float64(), "interval of jmq, upper end"),
+    ("first_rate", pa.float64(), "how often the text that stood first won, ties half"),
+    ("flip_rate", pa.float64(), "share of pairs whose winner changed with the order"),
+    ("longer_rate", pa.float64(), "how often the longer text won, ties half"),
+    ("lc_win_rate", pa.float64(), "win_rate at equal lengths and without a position effect"),
+    ("lc_low", pa.float64(), "interval of lc_win_rate, lower end"),
+    ("lc_high", pa.float64(), "interval of lc_win_rate, upper end"),
+    ("position_effect", pa.float64(), "log odds that standing first adds"),
+    ("length_effect", pa.float64(), "log odds that being much longer adds"),
+    ("odds_pairs", pa.int64(), "pairs with log-probabilities in both orders"),
+    ("odds_win_rate", pa.float64(), "win_rate from log-probabilities, without a position effect"),
+    ("odds_low", pa.float64(), "interval of odds_win_rate, lower end"),
+    ("odds_high", pa.float64(), "interval of odds_win_rate, upper end"),
+)
+
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
 STRUCTURE_COMPARED = pa.schema(
     [
@@ -559,6 +695,8 @@ TABLES = {
     "witness": WITNESS,
     "copies": COPIES,
     "patterns": PATTERNS,
+    "judgements": JUDGEMENTS,
+    "win_rates": WIN_RATES,
     "variety": VARIETY,
     "samplers": SAMPLERS,
     "super_baseline": SUPER_BASELINE,
@@ -569,5 +707,6 @@ LENS_TABLES = {  # of one lens alone
     "embeddings": ("regions", "witness", "copies"),
     "structure": ("patterns",),
     "variety": ("variety",),
+    "judge": ("judgements", "win_rates"),
 }
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by

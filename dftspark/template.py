@@ -58,12 +58,25 @@ def _corpus(role: str) -> str:
 
 
 def _group(name: str, model: Any) -> str:
+    fields = dict(model.model_fields)
+    parts = {key: of for key, field in fields.items() if (of := _parts_of(field)) is not None}
+    settings = [_setting(key, field) for key, field in fields.items() if key not in parts]
+    lists = [_list(f"{name}.{key}", of) for key, of in parts.items()]
+    return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings, *lists])
+
+
+def _list(name: str, model: type[BaseModel]) -> str:
+    """A part that may come many times, or never, which is why its head is a comment too."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
-    return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings])
+    return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
 
 
 def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
+    if field.is_required():
+        return (
+            f"{_comment(f'{said}; required')}\n#{name} = {_toml((field.examples or [name])[0])}\n"
+        )
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
         said, value = f"{said}; not set", name
@@ -94,5 +107,15 @@ def _comment(text: str | None) -> str:
     return textwrap.fill(text or "", _WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
+def _parts_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a list of them."""
+    inner = get_args(field.annotation)[:1] if get_origin(field.annotation) is tuple else ()
+    return inner[0] if inner and isinstance(inner[0], type) and _is_base(inner[0]) else None
+
+
+def _is_base(found: type) -> bool:
+    return issubclass(found, BaseModel)
+
+
 def _is_model(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return isinstance(field.annotation, type) and _is_base(field.annotation)

@@ -5,7 +5,7 @@
 
 Reads   corpora.<name>.path of the configuration
 Writes  <out>/<run_id>, made visible in one step; its path is the last line printed
-Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
+Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try again
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from dftspark import request, runs
 from dftspark.config import Audit
-from dftspark.errors import DftsparkError
+from dftspark.errors import DftsparkError, FinishedInPart
 from dftspark.location import redact
+from dftspark.report.judge import unfinished
 from dftspark.report.progress import Lines
 from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
@@ -38,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
     print(run.path)
+    if missing := unfinished(run):
+        print(f"error: {visible_lines(missing)}", file=sys.stderr)
+        return FinishedInPart.exit_code
     return 0
 
 

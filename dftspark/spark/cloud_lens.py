@@ -94,7 +94,7 @@ def beside(
                 paired=paired[model], settings=config.inference,
             )  # fmt: skip
     found_copies, copied = _copies(documents, config, run_id, date)
-    more = [_apart(documents, config)]
+    more = [told_apart(documents, config)]
     if config.mmd.exact:
         more.append(_exact(documents, of, shared, config))
     apart: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
@@ -171,7 +171,7 @@ def _copies(
 # --- the classifier and the Frechet distance, a task for each model -------------------------------
 
 
-def _apart(documents: DataFrame, config: Audit) -> DataFrame:
+def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
     """(model, metrics): what needs the vectors of both sides at once."""
     return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
         _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
