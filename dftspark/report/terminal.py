@@ -113,7 +113,7 @@ def _next_steps(console: Console, run: Run, compared: bool) -> None:
             "witness",
             "win_rates",
             "judgements",
-        )  # fmt: skip
+        )
         if name in run.tables
     ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
