@@ -15,9 +15,9 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-with-$(notdir $(PYTHON))
-SOURCES = $(foreach d,dftspark jobs benchmarks tests,$(if $(wildcard $d/*.py $d/*/*.py),$d))
+SOURCES = $(foreach d,dftspark jobs benchmarks docs notebooks tests,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
-.PHONY: help demo test test-fast test-slow test-oldest lint format bench dist minimal constraints clean python-ok
+.PHONY: help demo test test-fast test-slow test-oldest lint format bench docs dist minimal constraints clean python-ok
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -52,6 +52,9 @@ format: $(STAMP) ## let ruff repair what it can
 bench: $(STAMP) ## every benchmark: ours and the peers' on the same input
 	@set -e; for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file"; done
+
+docs: $(STAMP) ## the documentation as HTML in build/site
+	@$(BIN)/python docs/build.py
 
 dist: $(STAMP) ## wheel and source distribution in dist/
 	$(BIN)/python -m hatchling build -d dist

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from dftspark import __version__
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, FinishedInPart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -161,6 +160,80 @@ def embed(
 
     config = request.audit(conf, human or [], model or [], out, date)
     _compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def judge(
+    conf: Annotated[Path, typer.Argument(help="The TOML file; its [judge] names the judges.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
+    ] = False,
+    export_batch: Annotated[
+        Path | None,
+        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+    ] = None,
+    ingest_batch: Annotated[
+        list[Path] | None,
+        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send what a killed run sent and did not hear of.")
+    ] = False,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Shows judges model text and human text on the same prompts and counts what they prefer.
+
+    It costs what the judges charge, never more than the caps of [judge]. Verdicts are kept: a
+    killed run goes on where it stopped, and the same question is never paid for twice.
+
+    Example: `dftspark judge nightly.toml --dry-run`
+
+    Example: `dftspark judge nightly.toml`
+
+    Example: `dftspark judge nightly.toml --export-batch batch/`
+    """
+    from dftspark import request, runs
+    from dftspark.judge_stages import Asking
+    from dftspark.report import judge as pages
+
+    if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
+        raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
+    config = request.audit(conf, [], [], out, date)
+    if dry_run or export_batch:
+        from rich.console import Console
+
+        from dftspark.report.progress import progress
+        from dftspark.spark.session import session
+
+        with session("judge", master) as spark:
+            shown = progress(Console(stderr=True), quiet)
+            ready = runs.judge_plan(spark, config, date, shown, again)
+        pages.print_plan(ready.plan.estimates, config.judge, _console())
+        if export_batch:
+            from dftspark.judge import batch
+
+            for path, count in batch.export(
+                ready.plan, ready.pairs, ready.prompts, config.judge, export_batch
+            ):
+                print(f"{path}: {count:,} requests")
+        return
+    if ingest_batch:
+        from dftspark.judge import batch
+
+        taken = batch.ingest(ingest_batch, config)
+        print(taken, file=sys.stderr)
+    asking = Asking(
+        ask=not ingest_batch, again=again,
+        announce=None if quiet else lambda found: pages.print_plan(
+            found, config.judge, _console(stderr=True)
+        ),
+    )  # fmt: skip
+    _compute(
+        "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
+    )
 
 
 @app.command()
@@ -340,6 +413,35 @@ def show(
 
 
 @app.command()
+def report(
+    run: Store = "runs",
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="File to write; else beside the run, or index.html in a store."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="In full; once per model. Else the first.")
+    ] = None,
+    swap: Annotated[
+        bool | None,
+        typer.Option("--copy-swap/--no-copy-swap", help="Swap words where excerpts are copied."),
+    ] = None,
+) -> None:
+    """Writes one static page: of a run, or over all runs of a store, and prints where it is.
+
+    An audit leaves report.html in its run, which never changes; this makes one anew, from the
+    run's tables, with the history as it is now.
+
+    Example: `dftspark report runs/20261122T010000Z-nightly-1a2b3c --out report.html`
+
+    Example: `dftspark report runs`
+    """
+    from dftspark.report import written
+
+    print(written.report(run, out, tuple(model or ()), swap))
+
+
+@app.command()
 def export(
     run: Store = "runs",
     model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
@@ -411,6 +513,7 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     from rich.console import Console
 
     from dftspark.check_stages import demand
+    from dftspark.report.judge import unfinished
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
     from dftspark.spark.session import session
@@ -423,21 +526,23 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     else:
         render(run, _console())
     demand([run])
+    if missing := unfinished(run):
+        raise FinishedInPart(f"{run.path}: {missing}")
 
 
 def _open(text: str) -> Run:
-    from dftspark.store import open_run
+    from dftspark.store import is_run_id, open_run
 
     store, _, last = text.rstrip("/").rpartition("/")
-    if re.match(r"\d{8}T", last):  # an id, or the beginning of one
+    if is_run_id(last):
         return open_run(store or ".", last)
     return open_run(text)
 
 
-def _console() -> Console:
+def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 def _say_error(error: DftsparkError) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import schema
+from dftspark import judge_stages, schema, sweeps
+from dftspark.judge_stages import Asking
+from dftspark.lenses.judge import VERSION, OfModel
 from dftspark.making import Making
 from dftspark.profile_stages import Clouds, Profile
 from dftspark.report.verdict import headline
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def compare(making: Making, profile: Profile) -> dict[str, Any]:
-    """Writes metrics and the tables of every lens; what the manifest says of it."""
+def compare(making: Making, profile: Profile, asking: Asking | None = None) -> dict[str, Any]:
+    """Writes metrics and the tables of every lens; what the manifest says of it.
+
+    Judges are asked where the profile has its documents.
+    """
     from dftspark.spark import ngrams, tables, variety
     from dftspark.spark.compare import pairs
 
@@ -41,19 +47,47 @@ def compare(making: Making, profile: Profile) -> dict[str, Any]:
         with making.stage("measure variety"):
             found = variety.measure(profile.documents, config, run_id, making.date)
             making.write("variety", found)
+    told: dict[str, Any] = {}
+    if "judge" in config.lenses and not config.judge.endpoints:
+        told["judge"] = judge_stages.NO_JUDGE
+    elif "judge" in config.lenses and profile.documents is not None:
+        judged, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
+        metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
-    table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
+    table = pa.Table.from_pylist(
+        [row for row in metrics if not row["metric"].startswith(sweeps.RATE)],
+        schema=schema.METRICS,
+    )
     making.writer.write("metrics", table)
+    if config.sweep_splits:
+        with making.stage("compare settings"):
+            for name, found in sweeps.tables(metrics, config).items():
+                making.writer.write(name, found)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
         "headline": headline(table),
         "corpora": sorted({config.human, *(row["model"] for row in rows)}),
+        **told,
     }
 
 
+def judge_metrics(making: Making, found: Iterable[OfModel]) -> list[dict[str, Any]]:
+    """Rows of the metrics table."""
+    from dftspark.spark.compare import metric_row as as_row
+
+    return [
+        metric_row(
+            making, {"model": of.model, "stratum": of.stratum, "n_human": of.pairs,
+                     "n_model": of.pairs}, as_row(metric), "judge", VERSION,
+        )
+        for of in found
+        for metric in of.metrics
+    ]  # fmt: skip
+
+
 def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> list[dict[str, Any]]:
-    """Rows of the metrics table; writes regions, witness and copies where there are documents."""
+    """Rows of the metrics table; writes the tables of the lens where there are documents."""
     from dftspark.spark import cloud_lens, compare_clouds
 
     config, of = making.config, clouds.statistic
@@ -64,11 +98,11 @@ def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> l
                 clouds.documents, clouds.sums, of, shared, config, making.writer.id, making.date
             )
             rows += beside.rows
-            clouds.manifest["regions"] = beside.regions
+            clouds.manifest.update(beside.manifest)
             for name, table in beside.tables.items():
                 making.writer.write(name, table)
     return [
-        _metric(making, row, metric, "embeddings", of.fingerprint)
+        metric_row(making, row, metric, "embeddings", of.fingerprint)
         for row in rows
         for metric in row["metrics"]
     ]
@@ -80,7 +114,7 @@ def _ngram_metrics(making: Making, rows: list[dict[str, Any]]) -> list[dict[str,
     text = fingerprint(making.config)
     order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
     return [
-        _metric(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
+        metric_row(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
         for row in sorted(rows, key=lambda r: order[r["n"]])
         for metric in row["metrics"]
     ]
@@ -98,18 +132,35 @@ def _compare_structure(
     run = (making.config.human, making.writer.id, making.date)
     making.write("patterns", structure.patterns_table(compared, *run))
     made_by = structure.statistic(making.config).fingerprint
-    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics", "rates")
     return [
-        _metric(making, row, metric, "structure", made_by)
-        for row in rows.to_pylist()
-        for metric in row["metrics"]
+        metric_row(making, row, metric, "structure", made_by)
+        for row in rows.toArrow().to_pylist()
+        for metric in row["metrics"] + row["rates"]
     ]
 
 
-_BETTER = {"frontier": "higher", "frontier_at_equality": "higher"}  # of the others lower
+def stand_in_metrics(
+    making: Making, rows: list[dict[str, Any]], sizes: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Rows of the metrics table, for a run that has no judge."""
+    human = sizes[making.config.human]
+    return [
+        metric_row(
+            making, {"model": row["model"], "stratum": "", "n_human": human,
+                     "n_model": sizes[row["model"]]}, metric, "embeddings", "c2st-v1",
+        )
+        for row in rows
+        for metric in row["metrics"]
+    ]  # fmt: skip
 
 
-def _metric(
+# Of the others lower.
+_BETTER = {"frontier": "higher", "frontier_at_equality": "higher"}
+_JUDGED = {"jmq": "parity", "bradley": "parity", "judge": "higher"}
+
+
+def metric_row(
     making: Making, row: dict[str, Any], metric: dict[str, Any], lens: str, fingerprint: str
 ) -> dict[str, Any]:
     """A row of the metrics table."""
@@ -126,6 +177,12 @@ def _metric(
         "ratio_to_floor": metric["value"] / floor if known else float("nan"),
         "n_human": row["n_human"],
         "n_model": row["n_model"],
-        "better": _BETTER.get(metric["metric"], "lower"),
+        "better": _better(metric["metric"], lens),
         "fingerprint": fingerprint,
     }
+
+
+def _better(metric: str, lens: str) -> str:
+    if lens == "judge":
+        return _JUDGED[metric.split("_")[0]]
+    return _BETTER.get(metric, "lower")

@@ -29,6 +29,12 @@ class InputError(DftsparkError):
     exit_code = 4
 
 
+class FinishedInPart(DftsparkError):
+    """The run is published with what it has; a cap, a judge or storage ended it early."""
+
+    exit_code = 5
+
+
 class EnvironmentProblem(DftsparkError):
     """Java, Spark, storage or a package is missing or unfit; `dftspark doctor` explains."""
 

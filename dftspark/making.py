@@ -5,22 +5,28 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dftspark import __version__
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
-from dftspark.store import Run, RunWriter
+from dftspark.store import Run, RunWriter, series
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from dftspark.vectors import VectorStore
+    from dftspark.report.progress import Stage
+
+    class Watched(Protocol):
+        """Something that tells a stage of what comes in, whoever brings it."""
+
+        def watched(self, stage: Stage) -> AbstractContextManager[None]: ...
+
 
 _PACKAGES = (
     "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
@@ -57,8 +63,10 @@ class Making:
         return cls(relied_on(spark), config, date, progress or Silent(), writer)
 
     @contextmanager
-    def stage(self, name: str, store: VectorStore | None = None, texts: int = 0) -> Iterator[None]:
-        """Shows the tasks that end, or the `texts` that come into an embedding store."""
+    def stage(
+        self, name: str, store: Watched | None = None, total: int = 0, unit: str = "texts"
+    ) -> Iterator[None]:
+        """Shows the tasks that end, or what of `total` comes into a store."""
         from dftspark.spark.failures import explained
         from dftspark.spark.progress import watched
 
@@ -67,7 +75,7 @@ class Making:
         shown = (
             self.progress.stage(name, unit="tasks")
             if store is None
-            else self.progress.stage(name, texts, "texts")
+            else self.progress.stage(name, total, unit)
         )
         try:
             with (
@@ -107,6 +115,12 @@ class Making:
         """Takes tables out of the run again."""
         self._delete(*(f"{name}.parquet" for name in names))
 
+    def abandon(self) -> None:
+        """Takes the run's folder away; nothing is published."""
+        folder = Location.parse(self.writer.path)
+        with writing(folder):
+            folder.filesystem.delete_dir(folder.path)
+
     def _delete(self, *folders: str) -> None:
         for name in folders:
             folder = Location.parse(self.writer.path) / name
@@ -129,8 +143,14 @@ class Making:
                 "seconds": self.seconds,
                 "stages": self.stages,
                 **found,
-            }
+            },
+            page=self._page if self.config.report.page and "headline" in found else None,
         )
+
+    def _page(self, run: Run) -> str:
+        from dftspark.report.page import page
+
+        return page(run, series(self.config.out, self.config.name, self.config.report.history))
 
 
 def _versions() -> dict[str, str]:

@@ -146,7 +146,7 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
         with making.stage("measure structure"):
             found = structure.profile(documents.kept, config)
             structured = making.write("structure", found, "none")
-    _write_corpora(making, counted, ngrams.state_sizes(stored))
+    write_corpora(making, counted, ngrams.state_sizes(stored))
     frozen = fixed.features if fixed else None
     clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
     return Profile(stored, known, structured, clouds, shared, layout.ranges, documents.kept)
@@ -155,12 +155,12 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
 def embed(making: Making) -> dict[str, Any]:
     """Reads and embeds only; writes corpora and rejects. What the manifest says of it."""
     documents, counted = read(making)
-    _, found = _embed(making, documents)
-    _write_corpora(making, counted, {})
+    _, found = embedded(making, documents)
+    write_corpora(making, counted, {})
     return found
 
 
-def _write_corpora(
+def write_corpora(
     making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, int]]
 ) -> None:
     of_run = {"run_id": making.writer.id, "date": making.date}
@@ -172,7 +172,7 @@ def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clou
     from dftspark.spark import clouds, embed, tables
 
     config, spark = making.config, making.spark
-    plan, manifest = _embed(making, read)
+    plan, manifest = embedded(making, read)
     with making.stage("random features"):
         texts = read.kept.select("corpus", "doc_id", "text")
         path = making.staging("vectors")
@@ -185,7 +185,7 @@ def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clou
     return Clouds(of, sums, documents, manifest)
 
 
-def _embed(making: Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
+def embedded(making: Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
     """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
     from dftspark.spark import embed
 

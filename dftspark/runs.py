@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dftspark import check_stages, compare_stages, nightly_stages, profile_stages
+import pyarrow as pa
+
+from dftspark import (
+    check_stages,
+    compare_stages,
+    judge_stages,
+    nightly_stages,
+    profile_stages,
+    schema,
+    sweeps,
+)
 from dftspark.config import Audit
+from dftspark.judge_stages import Asking, Prepared
 from dftspark.making import Making
 from dftspark.nights import NIGHT, Nights, night_name
+from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
 from dftspark.store import Run
 
@@ -19,18 +31,27 @@ if TYPE_CHECKING:
 
 
 def audit(
-    spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
+    spark: SparkSession,
+    config: Audit,
+    date: str = "",
+    progress: Progress | None = None,
+    asking: Asking | None = None,
 ) -> Run:
-    """Reads, profiles, compares and publishes; the run has every table of schema.TABLES.
+    """Reads, profiles, compares and publishes; the run has every table of its lenses.
+
+    `asking` says how judges are asked, where the lens 'judge' is on.
 
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
+    sweeps.check(config)
     profile_stages.check_extras(spark, config)
     check_stages.check_rules(config)
+    if "judge" in config.lenses:
+        judge_stages.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
-    compared = compare_stages.compare(making, profiled)
+    compared = compare_stages.compare(making, profiled, asking)
     compared |= check_stages.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
@@ -69,6 +90,7 @@ def compare(
 
     Raises ConfigError where `profiled` keeps no profile.
     """
+    sweeps.check(config)
     stored = profile_stages.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     compared = compare_stages.compare(making, stored)
@@ -112,6 +134,64 @@ def nightly(
     return making.publish(
         NIGHT, version=nights.next_version(name), **window.manifest, **profile.manifest, **compared
     )
+
+
+def judge(
+    spark: SparkSession,
+    config: Audit,
+    date: str = "",
+    progress: Progress | None = None,
+    asking: Asking | None = None,
+) -> Run:
+    """Asks the judges of `config` and nothing else: a run with corpora, rejects, judgements,
+    win_rates and the judge's metrics. Verdicts that were ever heard come from the verdict store.
+
+    Without judges the run has the classifier two-sample test of the embeddings, under its own name.
+    A run whose caps or judges end it early is published with what it has, and `unfinished` says of
+    it what is missing.
+
+    Raises what `audit` raises; InputError where the sides share no prompt, ConfigError for prompts
+    that cannot be used, EnvironmentProblem for a key that is not in the environment and where
+    another run asks for the same store.
+    """
+    how = asking or Asking()
+    judge_stages.check(config, how.ask)
+    making = Making.begin(spark, config, date, progress)
+    documents, counted = profile_stages.read(making)
+    profile_stages.write_corpora(making, counted, {})
+    models = sorted(row["corpus"] for row in counted if row["corpus"] != config.human)
+    if config.judge.endpoints:
+        found, told = judge_stages.judge(making, documents.kept, how)
+        rows = compare_stages.judge_metrics(making, found)
+    else:
+        told = judge_stages.NO_JUDGE
+        sizes = {row["corpus"]: row["documents"] for row in counted}
+        rows = compare_stages.stand_in_metrics(
+            making, judge_stages.stand_in(making, documents), sizes
+        )
+    table = pa.Table.from_pylist(rows, schema=schema.METRICS)
+    making.writer.write("metrics", table)
+    return making.publish(
+        "judge", judge=told, headline=judge_headline(table), corpora=[config.human, *models]
+    )
+
+
+def judge_plan(
+    spark: SparkSession,
+    config: Audit,
+    date: str = "",
+    progress: Progress | None = None,
+    again: bool = False,
+) -> Prepared:
+    """Pairs and requests of `judge`, what the store has of them, and an estimate. Sends nothing and
+    publishes nothing."""
+    judge_stages.check(config, asking=False)
+    making = Making.begin(spark, config, date, progress)
+    try:
+        documents, _ = profile_stages.read(making)
+        return judge_stages.prepare(making, documents.kept, again)
+    finally:
+        making.abandon()
 
 
 def demo_config(out: str) -> Audit:

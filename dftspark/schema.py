@@ -105,6 +105,17 @@ REGION_PASS = pa.schema(
     ]
 )
 
+# Documents of a task in the cells of the cloud's map.
+PLACED = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("region", pa.int32()),
+        ("x", pa.int32()),
+        ("y", pa.int32()),
+        ("documents", pa.int64()),
+    ]
+)
+
 # The nearest human document of every document; text where the two nearly repeat each other.
 NEIGHBORS = pa.schema(
     [
@@ -168,6 +179,67 @@ EMBEDDED = pa.schema(
 )
 
 
+# The verdict store: what an endpoint answered to the request of that key, or why no verdict is in
+# it. `answer` is A, B or tie as the texts were shown; `odds` is log P(A) / P(B).
+VERDICTS = pa.schema(
+    [
+        ("key", pa.binary()),
+        ("answer", pa.string()),
+        ("problem", pa.string()),
+        ("odds", pa.float64()),
+        ("raw", pa.string()),
+        ("served", pa.string()),
+        ("tokens_in", pa.int64()),
+        ("tokens_out", pa.int64()),
+        ("seconds", pa.float64()),
+        ("attempts", pa.int32()),
+        ("at", pa.string()),
+    ]
+)
+
+# A pair of texts and what is to be asked about it in one task, on the way there.
+JUDGE_WORK = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("turn", pa.int32()),
+        ("kind", pa.string()),
+        ("pair_id", pa.string()),
+        ("model", pa.string()),
+        ("against", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("prompt", pa.string()),
+        ("model_id", pa.string()),
+        ("model_text", pa.string()),
+        ("against_id", pa.string()),
+        ("against_text", pa.string()),
+        ("rank", pa.float64()),
+        (
+            "requests",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", pa.binary()),
+                        ("dimension", pa.string()),
+                        ("model_first", pa.bool_()),
+                        ("tokens_in", pa.int64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+JUDGE_PARTS = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("judge", pa.string()),
+        ("requests", pa.int64()),
+        ("answered", pa.int64()),
+        ("stopped", pa.string()),
+    ]
+)
+
+
 PARTIAL_PAIRS = pa.schema(
     [
         ("model", pa.string()),
@@ -192,6 +264,9 @@ _METRICS = pa.list_(
             ("floor", _F8),
             ("mde", _F8),
             ("blocks", pa.int32()),
+            # Of a sweep: without each block, and on the halves of each split, first and second.
+            ("left_out", pa.list_(_F8)),
+            ("halves", pa.list_(_F8)),
         ]
     )
 )
@@ -309,7 +384,7 @@ CORPORA = _table(
 
 METRICS = _table(
     *_PAIR,
-    ("lens", pa.string(), "ngrams, embeddings or structure"),
+    ("lens", pa.string(), "ngrams, embeddings, structure or judge"),
     ("metric", pa.string(), "name with its order, such as l2_1gram"),
     ("value", pa.float64(), "the estimate, in unit"),
     ("std_error", pa.float64(), "delete-one-block jackknife; nan where blocks are too few"),
@@ -407,6 +482,16 @@ COPIES = _table(
     ("neighbor_excerpt", pa.string(), "the neighbor's beginning, up to 240 characters"),
 )
 
+CLOUD_MAP = _table(
+    *_RUN,
+    ("corpus", pa.string(), "corpus; all strata together"),
+    ("role", pa.string(), "human or model"),
+    ("region", pa.int32(), "region, as in regions"),
+    ("x", pa.int32(), "cell along the first principal component of the pilot, from 0 to 47"),
+    ("y", pa.int32(), "cell along the second; what lies beyond an edge is in its cell"),
+    ("documents", pa.int64(), "documents of the corpus and the region in the cell"),
+)
+
 PATTERNS = _table(
     *_PAIR,
     ("pattern", pa.string(), "the construction or measure"),
@@ -478,6 +563,81 @@ CHECKS = _table(
     ("detail", pa.string(), "the outcome in words"),
 )
 
+JUDGEMENTS = _table(
+    *_PAIR,
+    (
+        "kind",
+        pa.string(),
+        "model, or a control: human, human_unprompted, broken (the words shuffled), models",
+    ),
+    ("against", pa.string(), "corpus of the other text: human, or of kind models another model"),
+    ("pair_id", pa.string(), "the two texts; has a row for each order, dimension and judge"),
+    ("cluster", pa.string(), "cluster of the other text, what intervals resample"),
+    ("model_id", pa.string(), "doc_id of the model's text"),
+    ("against_id", pa.string(), "doc_id of the other text"),
+    ("model_characters", pa.int64(), "length of the model's text as it was shown"),
+    ("against_characters", pa.int64(), "length of the other text as it was shown"),
+    ("judge", pa.string(), "name of the endpoint"),
+    ("served", pa.string(), "model that the endpoint says has answered"),
+    ("dimension", pa.string(), "what was asked: overall, clarity ..."),
+    ("order", pa.string(), "model_first or model_second"),
+    ("verdict", pa.string(), "model, against or tie; null where there is none, see error"),
+    ("odds", pa.float64(), "log odds that the model's text is named, from log-probabilities"),
+    (
+        "error",
+        pa.string(),
+        "why there is no verdict: refused, cut, unparsable, lost, status 500 ...",
+    ),
+    ("answer", pa.string(), "beginning of an answer that is no verdict"),
+    ("tokens_in", pa.int64(), "tokens read, as the endpoint counted them"),
+    ("tokens_out", pa.int64(), "tokens written, as the endpoint counted them"),
+    ("cost", pa.float64(), "of them at the configured prices, whenever it was paid"),
+    ("seconds", pa.float64(), "from the first attempt to the answer"),
+    ("attempts", pa.int32(), "requests it took"),
+    ("at", pa.string(), "when the answer came, UTC; empty where there is none"),
+    ("key", pa.string(), "of the request in the verdict store, hexadecimal"),
+)
+
+WIN_RATES = _table(
+    *_PAIR,
+    ("kind", pa.string(), "as in judgements"),
+    ("against", pa.string(), "corpus of the other text"),
+    ("dimension", pa.string(), "what was asked"),
+    ("judge", pa.string(), "name of the endpoint"),
+    ("pairs", pa.int64(), "pairs with a verdict in both orders, behind win_rate"),
+    ("clusters", pa.int64(), "clusters of these"),
+    ("verdicts", pa.int64(), "single verdicts"),
+    ("wins", pa.int64(), "verdicts for the model's text"),
+    ("ties", pa.int64(), "verdicts that neither is better"),
+    ("losses", pa.int64(), "verdicts for the other text"),
+    ("errors", pa.int64(), "requests without a verdict"),
+    (
+        "win_rate",
+        pa.float64(),
+        "of the model's text, both orders averaged, ties half; .5 is parity",
+    ),
+    ("std_error", pa.float64(), "of win_rate, by cluster"),
+    ("ci_low", pa.float64(), "Wilson interval of win_rate by cluster, lower end"),
+    ("ci_high", pa.float64(), "Wilson interval of win_rate by cluster, upper end"),
+    ("p_value", pa.float64(), "of parity, two-sided"),
+    ("mde", pa.float64(), "smallest distance of win_rate from .5 found with 80% power"),
+    ("jmq", pa.float64(), "2 win_rate, from 0 to 2; null for controls"),
+    ("jmq_low", pa.float64(), "interval of jmq, lower end"),
+    ("jmq_high", pa.float64(), "interval of jmq, upper end"),
+    ("first_rate", pa.float64(), "how often the text that stood first won, ties half"),
+    ("flip_rate", pa.float64(), "share of pairs whose winner changed with the order"),
+    ("longer_rate", pa.float64(), "how often the longer text won, ties half"),
+    ("lc_win_rate", pa.float64(), "win_rate at equal lengths and without a position effect"),
+    ("lc_low", pa.float64(), "interval of lc_win_rate, lower end"),
+    ("lc_high", pa.float64(), "interval of lc_win_rate, upper end"),
+    ("position_effect", pa.float64(), "log odds that standing first adds"),
+    ("length_effect", pa.float64(), "log odds that being much longer adds"),
+    ("odds_pairs", pa.int64(), "pairs with log-probabilities in both orders"),
+    ("odds_win_rate", pa.float64(), "win_rate from log-probabilities, without a position effect"),
+    ("odds_low", pa.float64(), "interval of odds_win_rate, lower end"),
+    ("odds_high", pa.float64(), "interval of odds_win_rate, upper end"),
+)
+
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
 STRUCTURE_COMPARED = pa.schema(
     [
@@ -486,6 +646,7 @@ STRUCTURE_COMPARED = pa.schema(
         ("n_human", _I8),
         ("n_model", _I8),
         ("metrics", pa.list_(_METRIC_FIELDS)),
+        ("rates", pa.list_(_METRIC_FIELDS)),
         (
             "patterns",
             pa.list_(
@@ -493,6 +654,89 @@ STRUCTURE_COMPARED = pa.schema(
             ),
         ),
     ]
+)
+
+_SWEEP = (
+    *_RUN,
+    ("human", pa.string(), "human corpus"),
+    ("sweep", pa.string(), "the corpus that split_by cuts into settings"),
+    ("stratum", pa.string(), "stratum compared within, or empty for all documents"),
+)
+
+SAMPLERS = _table(
+    *_SWEEP,
+    ("model", pa.string(), "corpus of one setting, or the challenger"),
+    ("settings", pa.map_(pa.string(), pa.string()), "sampler setting to value; of split_by"),
+    ("challenger", pa.bool_(), "whether it is held against the settings rather than one of them"),
+    ("lens", pa.string(), "ngrams, embeddings or structure"),
+    ("metric", pa.string(), "as in metrics, and rate_NAME: |model - human| of a measure"),
+    ("value", pa.float64(), "the estimate, in unit"),
+    ("std_error", pa.float64(), "delete-one-block jackknife"),
+    ("ci_low", pa.float64(), "confidence interval, lower end"),
+    ("ci_high", pa.float64(), "confidence interval, upper end"),
+    ("p_value", pa.float64(), "block permutation, both corpora from one distribution"),
+    ("floor", pa.float64(), "95% quantile of the metric between random halves of the human side"),
+    ("ratio_to_floor", pa.float64(), "value / floor"),
+    ("blocks", pa.int32(), "blocks per side behind the interval"),
+    ("n_human", pa.int64(), "human documents"),
+    ("n_model", pa.int64(), "model documents"),
+    ("unit", pa.string(), "unit of value"),
+    ("better", pa.string(), "lower, higher or parity"),
+    ("rank", pa.int32(), "place among the settings, from 1, the nearest to human; ties share one"),
+    ("super_baseline", pa.bool_(), "the first of rank 1: what a report takes as the best"),
+    ("chosen", pa.float64(), "share of the halves of the blocks on which it was the best"),
+    ("p_best", pa.float64(), "p that no setting is truly better; above 0.05 it may be the best"),
+    ("front", pa.bool_(), "no setting is at least as good by all of sweep.measures, rate_ apart"),
+    ("first_half", pa.list_(pa.float64()), "the value on the first half of each split"),
+    ("second_half", pa.list_(pa.float64()), "the value on the other half of each split"),
+    ("left_out", pa.list_(pa.float64()), "the value without block j of both sides"),
+)
+
+SUPER_BASELINE = _table(
+    *_SWEEP,
+    ("lens", pa.string(), "ngrams, embeddings or structure"),
+    ("metric", pa.string(), "as in samplers"),
+    ("unit", pa.string(), "unit of the values"),
+    ("better", pa.string(), "lower, higher or parity"),
+    ("judged", pa.bool_(), "one of sweep.measures"),
+    ("settings", pa.int32(), "how many settings the best is of"),
+    ("best", pa.string(), "the setting with the best value"),
+    ("naive", pa.float64(), "its value, with the winner's curse"),
+    ("naive_low", pa.float64(), "confidence interval of that setting, lower end"),
+    ("naive_high", pa.float64(), "confidence interval of that setting, upper end"),
+    ("honest", pa.float64(), "chosen on half of the blocks, reported on the other, or null"),
+    ("std_error", pa.float64(), "of honest"),
+    ("ci_low", pa.float64(), "confidence interval of honest, lower end"),
+    ("ci_high", pa.float64(), "confidence interval of honest, upper end"),
+    ("optimism", pa.float64(), "by how much naive is better than honest"),
+    ("optimism_if_alike", pa.float64(), "its mean if no setting truly differed from another"),
+    ("may_be_best", pa.list_(pa.string()), "settings that hold the truly best with confidence"),
+    ("challenger", pa.string(), "corpus held against the best, or null"),
+    ("challenger_value", pa.float64(), "its value"),
+    ("difference", pa.float64(), "challenger less honest"),
+    ("difference_low", pa.float64(), "confidence interval of difference, lower end"),
+    ("difference_high", pa.float64(), "confidence interval of difference, upper end"),
+    ("p_value", pa.float64(), "two-sided, that challenger and honest best are alike"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over the judged measures of the sweep"),
+    ("verdict", pa.string(), "better, worse or not distinguishable; null: not judged"),
+)
+
+TRADEOFFS = _table(
+    *_SWEEP,
+    ("metric", pa.string(), "a judged measure"),
+    ("other", pa.string(), "another one; metric and other are empty in the row of all at once"),
+    ("best", pa.string(), "the setting that is best by metric"),
+    ("best_other", pa.string(), "the setting that is best by other"),
+    ("regret", pa.float64(), "what other's best costs in metric, in its unit; on unlike halves"),
+    ("regret_low", pa.float64(), "confidence interval, lower end"),
+    ("regret_high", pa.float64(), "confidence interval, upper end"),
+    ("regret_other", pa.float64(), "what metric's best costs in other, in its unit"),
+    ("regret_other_low", pa.float64(), "confidence interval, lower end"),
+    ("regret_other_high", pa.float64(), "confidence interval, upper end"),
+    ("p_value", pa.float64(), "that one setting is the best by both; in the row of all, by all"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over the pairs of the sweep"),
+    ("differ", pa.bool_(), "no one setting can be the best by both"),
+    ("front", pa.list_(pa.string()), "settings that no other beats by both, best by metric first"),
 )
 
 REJECTS = pa.schema([pa.field(n, k, metadata={"doc": d}) for n, k, d in _RUN] + REJECT_FIELDS)
@@ -505,16 +749,24 @@ TABLES = {
     "regions": REGIONS,
     "witness": WITNESS,
     "copies": COPIES,
+    "cloud_map": CLOUD_MAP,
     "patterns": PATTERNS,
+    "judgements": JUDGEMENTS,
+    "win_rates": WIN_RATES,
     "variety": VARIETY,
     "checks": CHECKS,
+    "samplers": SAMPLERS,
+    "super_baseline": SUPER_BASELINE,
+    "tradeoffs": TRADEOFFS,
     "rejects": REJECTS,
 }
 LENS_TABLES = {  # of one lens alone
-    "embeddings": ("regions", "witness", "copies"),
+    "embeddings": ("regions", "witness", "copies", "cloud_map"),
     "structure": ("patterns",),
     "variety": ("variety",),
+    "judge": ("judgements", "win_rates"),
 }
+SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 # Tables of states that a run may keep, and that later runs read.
 STATES = {

@@ -11,8 +11,9 @@ import importlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,13 +26,14 @@ from pyarrow.fs import FileType
 
 from dftspark import publish, schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
-from dftspark.location import Location, writing
+from dftspark.location import Location, redact, writing
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+PAGE = "report.html"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-([A-Za-z0-9][A-Za-z0-9._-]{0,127})-[0-9a-f]{6}")
@@ -96,8 +98,12 @@ class RunWriter:
             if not self._location.children():
                 self._location.filesystem.delete_dir(self._location.path)
 
-    def publish(self, manifest: Mapping[str, Any]) -> Run:
-        """Reads every table back, then makes the run visible. It never changes afterwards."""
+    def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
+        """Reads every table back, then makes the run visible. It never changes afterwards.
+
+        `page` is given the run as it will be, and its HTML becomes part of it. A problem with it
+        is noted in the manifest; it does not cost the run.
+        """
         self._refuse_if_published()
         document = {
             **publish.plain(manifest, "manifest"),
@@ -109,10 +115,21 @@ class RunWriter:
         for stage in document.get("stages", {}).values():
             written = [document["tables"].get(name, {}) for name in stage["tables"]]
             stage |= {key: sum(table.get(key, 0) for table in written) for key in ("rows", "bytes")}
+        if page is not None:
+            document["page"] = self._put_page(page, Run(self.id, document, self._location))
         text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
         with writing(self._location / MANIFEST):
             publish.put(self._location, MANIFEST, text.encode())
         return Run(self.id, document, self._location)
+
+    def _put_page(self, page: Callable[[Run], str], run: Run) -> dict[str, str]:
+        try:
+            html = page(run).encode("utf-8", "backslashreplace")
+        except Exception as error:  # hours of work are not lost for a picture of them
+            return {"problem": redact(f"{type(error).__name__}: {error}")}
+        with writing(self._location / PAGE):
+            publish.put(self._location, PAGE, html)
+        return {"file": PAGE}
 
     def _refuse_if_published(self) -> None:
         if (self._location / MANIFEST).kind != FileType.NotFound:
@@ -137,12 +154,24 @@ class Run:
     def tables(self) -> list[str]:
         return sorted(self.manifest["tables"])
 
+    @property
+    def page(self) -> str:
+        """Path of the page that is part of the run, or empty."""
+        file = self.manifest.get("page", {}).get("file", "")
+        return (self._location / file).name if file else ""
+
     def table_path(self, name: str) -> str:
         """Where Spark reads a table: a URI with its scheme."""
         return self._place(name).for_spark
 
-    def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        return self._dataset(name).to_table(columns=columns)
+    def table(
+        self, name: str, columns: list[str] | None = None, where: ds.Expression | None = None
+    ) -> pa.Table:
+        """The table, or those of its columns, and of its rows those that `where` holds for."""
+        return self._dataset(name).to_table(columns=columns, filter=where)
+
+    def columns(self, name: str) -> list[str]:
+        return list(self._dataset(name).schema.names)
 
     def file(self, name: str) -> bytes:
         """A file beside the tables. OSError where there is none."""
@@ -194,6 +223,8 @@ class RunInfo:
     kind: str = ""
     version: int | None = None
     standing: Literal["current", "superseded", ""] = ""
+    audit: str = ""  # its name in the configuration, which may go on with a date in `name`
+    page: str = ""  # file in the run's folder
 
 
 def open_run(root: str, run: str = "latest") -> Run:
@@ -224,6 +255,33 @@ def open_run(root: str, run: str = "latest") -> Run:
     if matches[0] not in published:
         raise InputError(f"{place / matches[0]} has no {MANIFEST}: that run did not finish")
     return load(place / matches[0])
+
+
+def is_run_id(text: str) -> bool:
+    """Whether it is a run's id, or the beginning of one."""
+    return re.match(r"\d{8}T", text) is not None
+
+
+def series(root: str, name: str, most: int) -> list[Run]:
+    """The last `most` published runs with comparisons of the audit `name`, oldest first.
+
+    Damaged ones are left out. The names in ids may go on with a date.
+    """
+    place = Location.parse(root)
+    if most < 1 or place.kind != FileType.Directory:
+        return []
+    loaded: list[Run] = []
+    for run_id in _run_ids(place):
+        second, own = run_id.split("-", 1)[0], run_id.split("-", 1)[1].rsplit("-", 1)[0]
+        if len(loaded) >= most and not loaded[-1].id.startswith(second):
+            break  # ids of one second sort by name, not by time
+        if own == name or own.startswith((f"{name}-", f"{name}.")):
+            with suppress(InputError):
+                run = load(place / run_id)
+                if run.manifest.get("name") == name and "metrics" in run.tables:
+                    loaded.append(run)
+    loaded.sort(key=lambda run: str(run.manifest["created_at"]))
+    return loaded[-most:]
 
 
 def runs(root: str) -> list[RunInfo]:
@@ -270,6 +328,8 @@ def _describe(root: Location, run_id: str) -> RunInfo:
         str(manifest.get("headline", "")),
         str(manifest.get("kind", "")),
         manifest.get("version"),
+        audit=str(manifest.get("name", "")),
+        page=str(manifest.get("page", {}).get("file", "")),
     )
 
 

@@ -27,12 +27,12 @@ def template() -> str:
     """TOML that `Audit.load` reads; every setting is in it, with its meaning and its default."""
     fields = {name: field for name, field in Audit.model_fields.items() if name != "corpora"}
     groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
-    lists = {name: model for name, field in fields.items() if (model := _listed(field))}
+    lists = {name: model for name, field in fields.items() if (model := _parts_of(field))}
     single = [
         _setting(name, field) for name, field in fields.items() if name not in {*groups, *lists}
     ]
     parts = [_group(*group) for group in groups.items()]
-    parts += [_list(*item) for item in lists.items()]
+    parts += [_shown(*item) for item in lists.items()]
     return "\n".join([_TOP, *single, *_corpora(), *parts])
 
 
@@ -64,12 +64,22 @@ def _corpus(role: str) -> str:
 
 
 def _group(name: str, model: Any) -> str:
+    fields = dict(model.model_fields)
+    parts = {key: of for key, field in fields.items() if (of := _parts_of(field)) is not None}
+    settings = [_setting(key, field) for key, field in fields.items() if key not in parts]
+    lists = [_list(f"{name}.{key}", of) for key, of in parts.items()]
+    return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings, *lists])
+
+
+def _list(name: str, model: type[BaseModel]) -> str:
+    """A part that may come many times, or never, which is why its head is a comment too."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
-    return "\n".join([f"{_comment(model.__doc__)}\n[{name}]\n", *settings])
+    return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
 
 
-def _list(name: str, model: Any) -> str:
-    """A table that may come several times; there is none by default, so all of it is prose."""
+def _shown(name: str, model: Any) -> str:
+    """A table that may come several times; all of it is prose, since some of
+    its settings exclude each other."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
     lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
     shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]
@@ -78,11 +88,11 @@ def _list(name: str, model: Any) -> str:
 
 def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
-    value = (
-        field.get_default(call_default_factory=True, validated_data={})
-        if not field.is_required()
-        else (field.examples or [None])[0]
-    )
+    if field.is_required():
+        return (
+            f"{_comment(f'{said}; required')}\n#{name} = {_toml((field.examples or [name])[0])}\n"
+        )
+    value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
         said, value = f"{said}; not set", name
     return (f"{_comment(said)}\n" if said else "") + f"#{name} = {_toml(value)}\n"
@@ -114,12 +124,15 @@ def _comment(text: str | None) -> str:
     return textwrap.fill(text or "", _WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
-def _listed(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of which the field has any number."""
-    kinds = get_args(field.annotation) if get_origin(field.annotation) is tuple else ()
-    model = kinds[0] if kinds else None
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+def _parts_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a list of them."""
+    inner = get_args(field.annotation)[:1] if get_origin(field.annotation) is tuple else ()
+    return inner[0] if inner and isinstance(inner[0], type) and _is_base(inner[0]) else None
+
+
+def _is_base(found: type) -> bool:
+    return issubclass(found, BaseModel)
 
 
 def _is_model(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return isinstance(field.annotation, type) and _is_base(field.annotation)

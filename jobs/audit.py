@@ -5,7 +5,8 @@
 
 Reads   corpora.<name>.path of the configuration
 Writes  <out>/<run_id>, made visible in one step; its path is the last line printed
-Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 75 try again
+Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 5 finished in part,
+        75 try again
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 from dftspark import request, runs
 from dftspark.check_stages import demand
 from dftspark.config import Audit
-from dftspark.errors import DftsparkError
+from dftspark.errors import DftsparkError, FinishedInPart
 from dftspark.location import redact
+from dftspark.report.judge import unfinished
 from dftspark.report.progress import Lines
 from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
@@ -40,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     except DftsparkError as error:
         print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
+    if missing := unfinished(run):
+        print(f"error: {visible_lines(missing)}", file=sys.stderr)
+        return FinishedInPart.exit_code
     return 0
 
 

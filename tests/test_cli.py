@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from dftspark import cli, request, schema
-from dftspark.config import Audit, Embedding
+from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep
 from dftspark.errors import CheckFailed, ConfigError, InputError
 from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.report.progress import Bars, Lines, Silent, progress
@@ -28,7 +28,8 @@ from dftspark.template import template
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    "demo", "audit", "profile", "embed", "compare", "runs", "show", "export", "doctor", "init",
+    "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "report", "export",
+    "doctor", "init",
 ]  # fmt: skip
 
 
@@ -314,8 +315,15 @@ def test_the_template_has_every_setting_at_its_default() -> None:
                          ("inference", config.inference)):  # fmt: skip
         assert model == type(model)()
         assert set(document[group]) == set(type(model).model_fields)
+    assert set(document["judge"]) == set(type(config.judge).model_fields)
+    plain = config.judge.model_copy(update={"store": None, "prompts": None, "endpoints": ()})
+    assert plain == Judge()
+    (endpoint,) = document["judge"]["endpoints"]
+    assert set(endpoint) == set(Endpoint.model_fields)
     assert set(document["embedding"]) == set(type(config.embedding).model_fields)
     assert config.embedding.model_copy(update={"store": None}) == Embedding()
+    assert set(document["sweep"]) == set(type(config.sweep).model_fields)
+    assert config.sweep.model_copy(update={"challenger": None}) == Sweep()
     human = config.corpora["human"]
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)

@@ -35,6 +35,12 @@ _COLUMNS = {
                  "q_value", "outside", "precision"),
     "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
                "detail"),
+    "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
+                 "chosen", "p_best", "front"),
+    "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",
+                       "optimism", "challenger_value", "verdict", "q_value", "difference"),
+    "tradeoffs": ("sweep", "stratum", "metric", "other", "best", "best_other", "differ", "q_value",
+                  "regret", "regret_other", "front"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2
@@ -110,6 +116,8 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     return value
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, patterns, words
+from dftspark.report import clouds, counts, judge, patterns, sweeps, words
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
 from dftspark.store import Run
@@ -25,15 +25,20 @@ def render(run: Run, console: Console, rows: int = 12) -> None:
     _line(console, visible(title or run.id), "bold")
     _checks(run, console)
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
+    judged = run.manifest.get("kind") == "judge"
+    metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]
     models = ranked(metrics)
     if len(models) > 1:
         _ranking(console, models)
+    if "super_baseline" in run.tables:
+        sweeps.render(run, console)
     if len(models) <= _IN_FULL:
         for main in models:
             _model(console, run, metrics, main, rows)
         _strata(console, metrics, models)
+    judge.render(run, console)
     counts.render(run, console)
-    _next_steps(console, run, models)
+    _next_steps(console, run, bool(models) or judged)
 
 
 def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int) -> None:
@@ -108,11 +113,19 @@ def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
     _notes(console, inside)
 
 
-def _next_steps(console: Console, run: Run, models: list[Row]) -> None:
+def _next_steps(console: Console, run: Run, compared: bool) -> None:
     path = visible(run.path)
     steps = [
         f"show {path} {name}"
-        for name in ("metrics", "ngrams", "patterns", "witness")
+        for name in (
+            "metrics",
+            "samplers",
+            "ngrams",
+            "patterns",
+            "witness",
+            "win_rates",
+            "judgements",
+        )
         if name in run.tables
     ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
@@ -120,11 +133,17 @@ def _next_steps(console: Console, run: Run, models: list[Row]) -> None:
     if "profile" in run.tables:
         steps.append(f"compare CONF --profile {path}")
     console.print()
-    if not models:
+    if not compared:
         _line(console, "Nothing is compared yet.")
     _line(console, f"Run: {path}", "bold")
     for step in steps:
         _line(console, f"  dftspark {step}")
+    made = run.manifest.get("page", {})
+    if "problem" in made:
+        _line(console, f"No page was made: {visible(made['problem'])}", "yellow")
+        _line(console, f"  dftspark report {path}")
+    elif run.page:
+        _line(console, f"Page: {visible(run.page)}", "bold")
 
 
 def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:

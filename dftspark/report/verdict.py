@@ -30,19 +30,45 @@ def headline(metrics: pa.Table) -> str:
 
 def verdict(main: Row, confidence: float = 0.95) -> str:
     """One sentence on a model, from the row that `ranked` gives for it."""
+    return f"{finding(main)} ({evidence(main, confidence)})."
+
+
+def finding(main: Row) -> str:
+    """The verdict without its numbers and its full stop."""
     name, times = visible(main["model"]), real(main["ratio_to_floor"])
+    if main["metric"].startswith("jmq_"):
+        won = real(main["value"]) / 2
+        return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
     if math.isnan(times):
-        said = f"{name} has no human-human floor to stand beside"
-    elif times > 1:
-        said = (
+        return f"{name} has no human-human floor to stand beside"
+    if times > 1:
+        return (
             f"{name} is {number(times, 2)} times as far from human as two halves of the human "
             f"text are from each other"
         )
-    else:
-        said = (
-            f"{name} is no farther from human than two halves of the human text are from each other"
+    return f"{name} is no farther from human than two halves of the human text are from each other"
+
+
+def headline_of(models: list[Row]) -> str:
+    """One sentence on several models, as `ranked` gives them."""
+    near, far = models[0], models[-1]
+    if near["metric"].startswith("jmq_"):
+        return (
+            f"A judge prefers the model to the human text in {real(near['value']) / 2:.0%} "
+            f"({visible(near['model'])}) to {real(far['value']) / 2:.0%} ({visible(far['model'])}) "
+            f"of the pairs; half is parity"
         )
-    return f"{said} ({_evidence(main, confidence)})."
+    times = real(far["ratio_to_floor"])
+    if math.isnan(times) or math.isnan(real(near["ratio_to_floor"])):
+        return f"{visible(near['model'])} is nearest to human, {visible(far['model'])} farthest"
+    if times <= 1:
+        return "No model is farther from human than two halves of the human text from each other"
+    beside = real(near["ratio_to_floor"])
+    return (
+        f"{visible(near['model'])} is nearest to human, at {number(beside, 2)} times the distance "
+        f"of two halves of the human text; {visible(far['model'])} is farthest, at "
+        f"{number(times, 2)}"
+    )
 
 
 def ranked(metrics: Iterable[Row]) -> list[Row]:
@@ -89,7 +115,8 @@ def real(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _evidence(main: Row, confidence: float) -> str:
+def evidence(main: Row, confidence: float) -> str:
+    """The numbers behind the finding: estimate, interval, floor, p-value and what is missing."""
     estimate = f"{spoken(main['metric'])} {number(real(main['value']))}"
     shown, p = interval(main), real(main["p_value"])
     parts = [f"{estimate}, {confidence:.0%} CI {shown}" if shown != MISSING else estimate]

@@ -28,6 +28,7 @@ from dftspark.corpus.blocks import block_of
 from dftspark.distances.c2st import classify
 from dftspark.distances.witness import Witness, without_block, without_block_difference
 from dftspark.features.fourier import DEFAULT, ONE, Frequencies, features
+from dftspark.features.projection import fit_projection
 from dftspark.features.regions import Regions, fit_regions, region_count
 from dftspark.inference.blocks import adapt
 from dftspark.inference.intervals import Inference
@@ -37,6 +38,7 @@ from dftspark.lenses.metric import Metric
 from dftspark.lenses.moments import frechet_metrics, human_floors
 from dftspark.lenses.regions import region_metrics
 from dftspark.spark import clouds, copies, regions
+from dftspark.spark.cloud_map import cloud_map
 from dftspark.spark.compare import metric_row
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.moments import moment_sums
@@ -49,11 +51,12 @@ _PAIRS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows of schema.COMPARED_CLOUDS, and the tables regions, witness and copies by name."""
+    """Rows of schema.COMPARED_CLOUDS, the lens's tables of schema.LENS_TABLES by name, and what
+    the manifest says of regions (their fingerprint) and of the axes of the map."""
 
     rows: list[dict[str, Any]]
     tables: dict[str, pa.Table]
-    regions: str  # fingerprint
+    manifest: dict[str, Any]
 
 
 def beside(
@@ -70,7 +73,9 @@ def beside(
     counts = {row["corpus"]: row["count"]
               for row in documents.groupBy("corpus").count().toArrow().to_pylist()}  # fmt: skip
     models = sorted(counts.keys() - {config.human})
-    frozen = _regions(documents, counts, of, config)
+    pilot = clouds.pilot(documents, config.mmd)
+    frozen = _regions(pilot, counts, of, config)
+    axes = fit_projection(*_sides(pilot, config.human))
     metrics: dict[str, list[Metric]] = {}
     tables: dict[str, list[pa.Table]] = {"regions": [], "witness": []}
     for first in range(0, len(models), _PAIRS_AT_ONCE):
@@ -94,7 +99,7 @@ def beside(
                 paired=paired[model], settings=config.inference,
             )  # fmt: skip
     found_copies, copied = _copies(documents, config, run_id, date)
-    more = [_apart(documents, config)]
+    more = [told_apart(documents, config)]
     if config.mmd.exact:
         more.append(_exact(documents, of, shared, config))
     apart: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
@@ -110,7 +115,16 @@ def beside(
         for model in models
     ]  # fmt: skip
     joined = {name: pa.concat_tables(parts) for name, parts in tables.items()}
-    return Beside(rows, {**joined, "copies": found_copies}, frozen.fingerprint)
+    drawn = cloud_map(documents, axes, frozen, config.human, run_id, date)
+    return Beside(
+        rows,
+        {**joined, "copies": found_copies, "cloud_map": drawn},
+        {
+            "regions": frozen.fingerprint,
+            "map": {"axes": "principal components of the pilot", "cells": axes.cells,
+                    "explained": axes.explained.tolist()},
+        },
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,16 +154,19 @@ def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: 
 
 
 def _regions(
-    documents: DataFrame, counts: dict[str, int], of: FeatureSums, config: Audit
+    pilot: clouds.Pilot, counts: dict[str, int], of: FeatureSums, config: Audit
 ) -> Regions:
     """Fitted on the pilot: as many human vectors as of all models together."""
-    pilot = clouds.pilot(documents, config.mmd)
-    human = pilot.vectors[pilot.corpora == config.human]
-    others = pilot.vectors[pilot.corpora != config.human]
+    human, others = _sides(pilot, config.human)
     each = min(len(human), len(others))
     fewest = min(count for corpus, count in counts.items() if corpus != config.human)
     count = min(region_count(counts[config.human], fewest, 2 * each), 2 * each)
     return fit_regions(human, others, count=count, seed=config.mmd.seed, text=of.vectors)
+
+
+def _sides(pilot: clouds.Pilot, human: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    own = pilot.corpora == human
+    return pilot.vectors[own], pilot.vectors[~own]
 
 
 def _copies(
@@ -171,7 +188,7 @@ def _copies(
 # --- the classifier and the Frechet distance, a task for each model -------------------------------
 
 
-def _apart(documents: DataFrame, config: Audit) -> DataFrame:
+def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
     """(model, metrics): what needs the vectors of both sides at once."""
     return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
         _telling_apart(config), from_arrow_schema(schema.TOLD_APART)

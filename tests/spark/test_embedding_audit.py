@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,8 @@ def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
     audited: Run, config: Audit
 ) -> None:
     stored = ["profile", "phrases", "feature_sums", "structure"]
-    assert audited.tables == sorted([*schema.TABLES, *stored])
+    others = {*schema.LENS_TABLES["judge"], *schema.SWEEP_TABLES}
+    assert audited.tables == sorted({*schema.TABLES, *stored} - others)
     found = audited.manifest["embedding"]
     assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
     assert found["embedded"] == found["texts"] > 150
@@ -118,3 +120,27 @@ def test_embedding_again_finds_every_text(spark: SparkSession, config: Audit, au
     again = runs.embed(spark, config, "2026-01-31")
     assert again.manifest["embedding"]["embedded"] == 0
     assert again.manifest["embedding"]["texts"] == audited.manifest["embedding"]["texts"]
+
+
+def test_the_map_has_every_document_in_its_region(audited: Run) -> None:
+    rows = audited.table("cloud_map").to_pylist()
+    regions = {row["region"]: row for row in audited.table("regions").to_pylist()}
+    for side in ("human", "model"):
+        own = [row for row in rows if row["role"] == side]
+        assert {row["corpus"] for row in own} == {side}
+        assert sum(row["documents"] for row in own) == 79
+        for region, found in regions.items():
+            counted = sum(row["documents"] for row in own if row["region"] == region)
+            assert counted == found[f"documents_{side}"]
+    about = audited.manifest["embedding"]["map"]
+    assert all(0 <= row[axis] < about["cells"] for row in rows for axis in ("x", "y"))
+    assert 0 < about["explained"][1] <= about["explained"][0] < 1
+
+
+def test_the_page_is_in_the_run_with_all_its_parts(audited: Run) -> None:
+    text = Path(audited.page).read_text(encoding="utf-8")
+    assert audited.manifest["page"] == {"file": "report.html"}
+    for section in ("measures", "words", "clouds", "structure", "examples", "how"):
+        assert f'<section id="{section}">' in text
+    assert "Both clouds." in text
+    assert len(text.encode()) < 2_000_000

@@ -1,0 +1,1 @@
+"""Which of two texts does a judge prefer? Prompts, pairs, requests, the client, verdicts."""

@@ -1,0 +1,140 @@
+"""One task's requests: sent by a few threads, within its budget, written down as they happen."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dftspark.config import Endpoint
+from dftspark.judge import journal, verdicts
+from dftspark.judge.budget import Budget, Limits
+from dftspark.judge.client import Client
+from dftspark.judge.journal import Heard, Journal
+
+
+@dataclass(frozen=True)
+class Item:
+    """A request that is to be sent: its key, its body, and about how many tokens it has."""
+
+    key: bytes
+    body: bytes
+    tokens_in: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a task did: requests sent, answers heard, and why it stopped early, if it did."""
+
+    requests: int
+    answered: int
+    stopped: str
+
+
+SPENT = "the run's limits are reached"
+
+
+def ask(
+    path: Path, items: Iterable[Item], endpoint: Endpoint, limits: Limits,
+    *, threads: int, retries: int, ties: bool,
+) -> Asked:  # fmt: skip
+    """Asks what the journal at `path` has not sent already.
+
+    Ends early, and says why, where the budget is spent, where the endpoint refuses everybody (a
+    wrong key, no money), or where it has failed many times in a row.
+    """
+    with journal.opened(path) as (own, heard):
+        work = _Work(own, heard, endpoint, limits, threads, retries, ties)
+        return work.run(items)
+
+
+class _Work:
+    def __init__(
+        self, own: Journal, heard: Heard, endpoint: Endpoint, limits: Limits, threads: int,
+        retries: int, ties: bool,
+    ) -> None:  # fmt: skip
+        self._journal, self._heard, self._ties = own, heard, ties
+        self._client = Client(endpoint, threads, retries)
+        self._budget = Budget(limits, endpoint, heard)
+        self._queue: queue.Queue[Item | None] = queue.Queue(2 * threads)
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(threads)]
+        self._most_failures = max(10, 2 * threads)
+        self._failures = 0  # in a row
+        self._answered = 0
+        self._stopped = ""
+        self._crashed: BaseException | None = None
+
+    def run(self, items: Iterable[Item]) -> Asked:
+        for thread in self._threads:
+            thread.start()
+        known = self._heard.answered.keys() | self._heard.lost
+        try:
+            for item in items:
+                if item.key not in known and not self._stopped:
+                    self._put(item)
+        except BaseException:
+            self._stop("the task was ended")
+            raise
+        finally:
+            for _ in self._threads:
+                self._put(None)
+            for thread in self._threads:
+                thread.join()
+            self._client.close()
+        if self._crashed is not None:
+            raise self._crashed
+        return Asked(self._budget.requests, self._answered, self._stopped)
+
+    def _put(self, item: Item | None) -> None:
+        while True:
+            try:
+                return self._queue.put(item, timeout=1.0)
+            except queue.Full:
+                if not any(thread.is_alive() for thread in self._threads):
+                    return
+
+    def _serve(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._stopped:
+                continue
+            try:
+                self._one(item)
+            except BaseException as error:  # storage that is full, above all
+                self._crashed = error
+                self._stop(f"{type(error).__name__} in a task")
+
+    def _one(self, item: Item) -> None:
+        def may_send() -> bool:
+            if self._stopped or not self._budget.take(item.tokens_in):
+                return False
+            self._journal.sent(item.key)
+            return True
+
+        def failed(error: str) -> None:
+            self._journal.failed(item.key, error)
+
+        reply = self._client.ask(item.body, may_send, failed)
+        if reply.body is not None:
+            verdict = verdicts.parse(reply.body, self._ties)
+            self._journal.answered(item.key, verdict, reply)
+            self._budget.settle(
+                item.tokens_in, verdict.tokens_in or item.tokens_in, verdict.tokens_out,
+                reply.attempts,
+            )  # fmt: skip
+            self._answered += 1
+            self._failures = 0
+            return
+        self._budget.settle(item.tokens_in, 0, 0, reply.attempts)
+        self._failures += reply.attempts > 0
+        if reply.final:
+            self._stop(reply.error)
+        elif self._budget.spent:
+            self._stop(SPENT)
+        elif self._failures >= self._most_failures:
+            self._stop(f"{self._failures} failures in a row, the last: {reply.error}")
+
+    def _stop(self, why: str) -> None:
+        self._stopped = self._stopped or why
+        self._client.stop()

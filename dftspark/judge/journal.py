@@ -1,0 +1,197 @@
+"""What one task has sent and heard, written down as it happens, so that nothing is asked twice.
+
+State   a file of JSON lines: before a request is sent, its key; when its answer is there, the
+        verdict. Who asks holds the lock of the file, which the system takes back when the process
+        ends, however it ends. So of two tasks with the same work (Spark's speculation, or a retry
+        while the first still runs) one asks and the other waits; a task that starts again goes on
+        where the dead one stopped; and what was sent without being heard is known, and not sent
+        again unless somebody says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from dftspark.errors import EnvironmentProblem
+from dftspark.judge.client import Reply
+from dftspark.judge.verdicts import LOST, Verdict
+
+_WAIT = 0.5  # seconds between two looks at a lock that another process holds
+_BUSY = frozenset({errno.EACCES, errno.EAGAIN})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verdict with what it took: seconds, requests sent, and when it came (UTC)."""
+
+    verdict: Verdict
+    seconds: float = 0.0
+    attempts: int = 0
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a journal holds. `failed` says why; `lost` was sent and never heard of."""
+
+    answered: dict[bytes, Entry]
+    failed: dict[bytes, str]
+    lost: set[bytes]
+    requests: int
+
+
+class Journal:
+    """Open for writing, its lock held. Safe to use from many threads."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._lock = file, threading.Lock()
+
+    def sent(self, key: bytes) -> None:
+        self._write({"sent": key.hex()})
+
+    def answered(self, key: bytes, verdict: Verdict, reply: Reply) -> None:
+        odds = None if math.isnan(verdict.odds) else verdict.odds
+        self._write({
+            "key": key.hex(), **verdict.__dict__, "odds": odds, "attempts": reply.attempts,
+            "seconds": round(reply.seconds, 3),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        })  # fmt: skip
+
+    def failed(self, key: bytes, error: str) -> None:
+        self._write({"failed": key.hex(), "error": error})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        # One system call a line: the kernel has it when this returns, whatever becomes of us.
+        data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
+        with self._lock:
+            self._file.write(data)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
+    """The file open for appending, and nobody else's until the block ends.
+
+    Waits for another holder, or raises EnvironmentProblem with `busy`.
+    """
+    try:
+        file = path.open("ab", buffering=0)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot write {path}: {error.strerror}. judge.store must be a folder that the driver "
+            f"and every executor can write"
+        ) from error
+    with file:
+        while not _try_lock(file, path):
+            if not wait:
+                raise EnvironmentProblem(busy)
+            time.sleep(_WAIT)
+        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+            raise EnvironmentProblem(f"{path} was taken in by a later run, which goes on with it")
+        yield file
+
+
+def _try_lock(file: IO[bytes], path: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        raise EnvironmentProblem(
+            f"{path}: this file system has no locks ({os.strerror(error.errno or 0)}), without "
+            f"which two runs could ask, and pay, twice. Set judge.store to a local or shared disk"
+        ) from error
+    return True
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Journal, Heard]]:
+    """The journal, when no other process holds it, and what it has so far."""
+    with locked(path, wait=True) as file:
+        heard = read(path)
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            file.write(b"\n")  # a line that the kill of its writer cut
+        yield Journal(file), heard
+
+
+@contextmanager
+def taken(path: Path, deadline: float) -> Iterator[Heard]:
+    """What an ended task's journal holds; the file is gone after the block.
+
+    EnvironmentProblem where its task has not ended by `deadline` (time.monotonic).
+    """
+    with path.open("ab") as file:
+        while not _try_lock(file, path):
+            if time.monotonic() > deadline:
+                raise EnvironmentProblem(
+                    f"a task of an earlier run still asks: {path} is locked. Try again when it has "
+                    f"ended"
+                )
+            time.sleep(_WAIT)
+        yield read(path)
+        path.unlink()
+
+
+def read(path: Path) -> Heard:
+    answered: dict[bytes, Entry] = {}
+    failed: dict[bytes, str] = {}
+    open_: dict[bytes, None] = {}
+    requests = 0
+    for line in lines(path):
+        if "sent" in line:
+            requests += 1
+            open_[bytes.fromhex(line["sent"])] = None
+        elif "failed" in line:
+            key = bytes.fromhex(line["failed"])
+            failed[key] = line["error"]
+            open_.pop(key, None)
+        else:
+            key = bytes.fromhex(line.pop("key"))
+            took = {name: line.pop(name) for name in ("seconds", "attempts", "at")}
+            odds = math.nan if line["odds"] is None else line["odds"]
+            answered[key] = Entry(Verdict(**{**line, "odds": odds}), **took)
+            open_.pop(key, None)
+    return Heard(answered, failed, set(open_) - answered.keys(), requests)
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole lines only: the last may be one that its writer did not live to finish."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                yield found
+
+
+def lost() -> Entry:
+    return Entry(Verdict(None, LOST), attempts=1)
+
+
+def counting(path: Path) -> Callable[[], int]:
+    """A function that tells how many verdicts came since it was called last."""
+    position = 0
+
+    def more() -> int:
+        nonlocal position
+        with path.open("rb") as file:
+            file.seek(position)
+            new = file.read()
+        new = new[: new.rfind(b"\n") + 1]
+        position += len(new)
+        return new.count(b'{"key": ')
+
+    return more

@@ -1,0 +1,163 @@
+"""The verdict store: what every judge ever answered, by the key of the request.
+
+State   <store>/*.parquet of schema.VERDICTS, each whole or not there at all and never changed;
+        <store>/asking/, the journals of tasks that ask right now, or of a run that was killed.
+        A run holds the lock of the store while it asks; it begins by taking in what a killed one
+        left, and ends by turning its own journals into one Parquet file.
+Cost    some 200 bytes a verdict; a run reads the keys of all files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dftspark import publish, schema
+from dftspark.errors import ConfigError
+from dftspark.judge import journal
+from dftspark.judge.journal import Entry
+from dftspark.judge.verdicts import LOST, Verdict
+from dftspark.location import Location, writing
+
+if TYPE_CHECKING:
+    from dftspark.report.progress import Stage
+
+_SECONDS = 1.0  # between two looks at what was answered
+_PATIENCE = 20.0  # seconds that tasks of a killed run are given to end
+
+
+@dataclass(frozen=True)
+class VerdictStore:
+    folder: Path
+
+    @classmethod
+    def of(cls, root: str) -> VerdictStore:
+        """ConfigError for an object store, which has neither locks nor appending."""
+        place = Location.parse(root)
+        if not place.local:
+            raise ConfigError(
+                f"judge.store: {place} is no file system with locks, without which two tasks could "
+                f"pay for one verdict; set judge.store to a folder on a disk that the driver and "
+                f"the executors share, or to the driver's own disk with judge.tasks = 0"
+            )
+        return cls(Path(place.path))
+
+    def journal(self, job: str, part: int) -> Path:
+        return self.folder / "asking" / f"{job}-{part:04d}.jsonl"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """This run's alone while the block runs; first takes in what a killed run has left."""
+        with writing(Location.parse(str(self.folder))):
+            (self.folder / "asking").mkdir(parents=True, exist_ok=True)
+        busy = (
+            f"another run asks judges for the store {self.folder} right now; what it hears is not "
+            f"asked again: start this one when that has ended, or give it another judge.store"
+        )
+        with journal.locked(self.folder / "asking" / "lock", wait=False, busy=busy):
+            self.take_in()
+            yield
+
+    def take_in(self) -> dict[bytes, str]:
+        """Journals become verdicts; returns what failed, and why.
+
+        EnvironmentProblem where tasks of a killed run do not end.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        failed: dict[bytes, str] = {}
+        found: dict[bytes, Entry] = {}
+        with ExitStack() as journals:
+            for path in sorted((self.folder / "asking").glob("*.jsonl")):
+                heard = journals.enter_context(journal.taken(path, deadline))
+                found |= {key: journal.lost() for key in heard.lost - found.keys()}
+                found |= heard.answered
+                failed |= heard.failed
+            self.add(found)
+        return {key: why for key, why in failed.items() if key not in found}
+
+    def add(self, entries: Mapping[bytes, Entry]) -> None:
+        """One new file."""
+        if not entries:
+            return
+        keys = sorted(entries)
+        rows = [_row(key, entries[key]) for key in keys]
+        table = pa.Table.from_pylist(rows, schema=schema.VERDICTS)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        name = f"{hashlib.sha256(data).hexdigest()[:32]}-{len(keys)}.parquet"
+        place = Location.parse(str(self.folder))
+        with writing(place / name), suppress(FileExistsError):
+            place.filesystem.create_dir(place.path, recursive=True)
+            publish.put(place, name, data)
+
+    def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
+        """What is known of `keys`. A verdict wins over `lost`, and the older one over others."""
+        wanted = pa.array(sorted(keys), pa.binary())
+        found: dict[bytes, Entry] = {}
+        for path in sorted(self.folder.glob("*.parquet")):
+            table = pq.read_table(path)
+            for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
+                entry = _entry(row)
+                known = found.get(row["key"])
+                if known is None or (_lost(known), known.at) > (_lost(entry), entry.at):
+                    found[row["key"]] = entry
+        return found
+
+    @contextmanager
+    def watched(self, stage: Stage) -> Iterator[None]:
+        """Tells `stage` of the verdicts that come in while the block runs, whoever asks."""
+        over = threading.Event()
+        counts: dict[Path, Callable[[], int]] = {}
+
+        def look() -> None:
+            going = True
+            while going:
+                going = not over.wait(_SECONDS)
+                for path in (self.folder / "asking").glob("*.jsonl"):
+                    with suppress(OSError):
+                        stage.advance(counts.setdefault(path, journal.counting(path))())
+
+        watcher = threading.Thread(target=look, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+def job() -> str:
+    """A name for the journals of one run."""
+    return secrets.token_hex(6)
+
+
+def _lost(entry: Entry) -> bool:
+    return entry.verdict.problem == LOST
+
+
+def _row(key: bytes, entry: Entry) -> dict[str, object]:
+    return {
+        "key": key, **entry.verdict.__dict__, "seconds": entry.seconds,
+        "attempts": entry.attempts, "at": entry.at,
+    }  # fmt: skip
+
+
+def _entry(row: dict[str, object]) -> Entry:
+    values = {name: value for name, value in row.items() if name != "key"}
+    took = {name: values.pop(name) for name in ("seconds", "attempts", "at")}
+    odds = values["odds"]
+    values["odds"] = math.nan if odds is None else odds
+    return Entry(Verdict(**values), **took)  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""An endpoint's answer, read strictly: a verdict that is there to the letter, or why there is none.
+
+Nothing is repaired and nothing is guessed: an answer that is not the one JSON object that was asked
+for is kept as it came, beside the reason, and counts for neither text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Answer = Literal["A", "B", "tie"]
+
+KEPT = 400  # characters of an answer that has no verdict
+
+REFUSED, CUT, UNPARSABLE, MALFORMED = "refused", "cut", "unparsable", "malformed"
+LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`answer` is the text that is better as it was shown, or None, and then `problem` says why:
+
+    refused     the judge would not answer
+    cut         the answer ended at the limit of tokens before it was a verdict
+    unparsable  the answer is not the object that was asked for
+    malformed   the reply is not one of the protocol
+    lost        sent by a run that was killed before it heard the answer
+
+    odds        log of P(A) / P(B) of the answer's token, nan without log-probabilities
+    raw         beginning of an answer that is no verdict
+    """
+
+    answer: Answer | None
+    problem: str | None = None
+    odds: float = math.nan
+    raw: str = ""
+    served: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def parse(reply: bytes, ties: bool) -> Verdict:
+    """From the body of a reply with status 200."""
+    try:
+        document = json.loads(reply)
+        choice = document["choices"][0]
+        message = choice["message"]
+        content, refusal = message.get("content"), message.get("refusal")
+        if not isinstance(content, str | None):
+            raise TypeError("content is no text")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return Verdict(None, MALFORMED, raw=reply[:KEPT].decode("utf-8", "replace"))
+    usage = document.get("usage")
+    told: dict[str, Any] = {
+        "served": str(document.get("model") or "")[:200],
+        "tokens_in": _count(usage, "prompt_tokens"),
+        "tokens_out": _count(usage, "completion_tokens"),
+    }
+    finish = choice.get("finish_reason")
+    if refusal or finish == "content_filter":
+        return Verdict(None, REFUSED, raw=str(refusal or content or "")[:KEPT], **told)
+    answer = _answer(content or "", ties)
+    if answer is None:
+        problem = CUT if finish == "length" else UNPARSABLE
+        return Verdict(None, problem, raw=(content or "")[:KEPT], **told)
+    return Verdict(answer, odds=_odds(choice.get("logprobs"), answer), **told)
+
+
+def _count(usage: Any, name: str) -> int:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _answer(content: str, ties: bool) -> Answer | None:
+    """Of {"verdict": "A"}, with that one key, once."""
+    try:
+        found = json.loads(content, object_pairs_hook=lambda pairs: pairs)
+    except (ValueError, RecursionError):
+        return None
+    for answer in ("A", "B", "tie") if ties else ("A", "B"):
+        if found == [("verdict", answer)]:
+            return answer
+    return None
+
+
+def _odds(logprobs: Any, answer: Answer) -> float:
+    """log P(A) - log P(B) at the token where the verdict's letter stands.
+
+    A letter that is not among the tokens told has at most the probability of the least of them,
+    and is given that. nan for a tie and where the letter's token cannot be told.
+    """
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if answer == "tie" or not isinstance(tokens, list):
+        return math.nan
+    letters = [t for t in tokens if isinstance(t, dict) and _letter(t) == answer]
+    if not letters:
+        return math.nan
+    told = letters[-1].get("top_logprobs")
+    mass: dict[str, float] = {}
+    least = 0.0
+    for token in told if isinstance(told, list) else []:
+        value = token.get("logprob") if isinstance(token, dict) else None
+        if not isinstance(value, int | float) or not value <= 0:
+            continue
+        least = min(least, float(value))
+        if (letter := _letter(token)) is not None:
+            mass[letter] = mass.get(letter, 0.0) + math.exp(value)
+    if not least < 0 or not mass.keys() & {"A", "B"}:
+        return math.nan
+    logs = [math.log(mass[x]) if mass.get(x, 0.0) > 0 else least for x in ("A", "B")]
+    return logs[0] - logs[1]
+
+
+def _letter(token: dict[str, Any]) -> str | None:
+    """A or B, where that is all the token says beside quotes and blanks."""
+    text = token.get("token")
+    bare = text.strip(' "\n\t:{}') if isinstance(text, str) else ""
+    return bare if bare in ("A", "B") else None

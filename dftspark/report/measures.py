@@ -1,0 +1,201 @@
+"""What each measure is, in words: its title, its meaning, its formula. Pages and docs say the same.
+
+Source  the docstrings of `dftspark/distances` and `dftspark/lenses`, which have the details
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Measure:
+    """pattern  of names in the table metrics; `{n}` in the title is what its group holds
+    main      in the first figure of a page, rather than among all measures
+    equality  what equal corpora give
+    """
+
+    pattern: str
+    title: str
+    says: str
+    formula: str
+    span: str
+    equality: str = "0 on average"
+    main: bool = False
+
+
+_PLUG_IN = "above 0, less with more text"
+
+MEASURES = (
+    Measure(
+        r"l2_(\d)gram", "{n} frequencies, L2",
+        "Distance of the frequencies of all n-grams, pooled over the text; a few frequent ones "
+        "carry it.",
+        "√ Σ (p − q)²", "0 to √2", _PLUG_IN, main=True,
+    ),
+    Measure(
+        r"l2_corrected_(\d)gram", "{n} frequencies, L2 without noise",
+        "The same less what sampling noise adds; a root with its square's sign.",
+        "± √ |Σ (p − q)² − bias|", "−√2 to √2",
+    ),
+    Measure(
+        r"l2_squared_corrected_(\d)gram", "{n} frequencies, L2² without noise",
+        "The square, unbiased; it may be a little below 0.", "Σ (p − q)² − bias", "−2 to 2",
+    ),
+    Measure(
+        r"l2_docs_(\d)gram", "{n} frequencies per document, L2",
+        "L2 of the mean over documents: long texts weigh no more.", "√ Σ (mean p − mean q)²",
+        "0 to √2", _PLUG_IN,
+    ),
+    Measure(
+        r"l2_docs_corrected_(\d)gram", "{n} frequencies per document, L2 without noise",
+        "The same less what sampling noise adds.", "± √ |Σ (mean p − mean q)² − bias|",
+        "−√2 to √2",
+    ),
+    Measure(
+        r"l2_docs_squared_corrected_(\d)gram", "{n} frequencies per document, L2² without noise",
+        "The square, unbiased.", "Σ (mean p − mean q)² − bias", "−2 to 2",
+    ),
+    Measure(
+        r"js_(\d)gram", "{n} Jensen–Shannon divergence",
+        "Information, in bits, that one n-gram gives on which side it is from; rare ones count.",
+        "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", _PLUG_IN,
+    ),
+    Measure(
+        r"tv_(\d)gram", "{n} total variation",
+        "Share of all n-grams that would have to change.", "½ Σ |p − q|", "0 to 1", _PLUG_IN,
+    ),
+    Measure(
+        r"mmd", "Embeddings, MMD",
+        "How far the clouds of embeddings are apart, by a Gaussian kernel at the median distance; "
+        "a root with its square's sign.",
+        "± √ |MMD²|", "−1 to √2", main=True,
+    ),
+    Measure(
+        r"mmd_squared", "Embeddings, MMD²", "The square, unbiased; it may be a little below 0.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_squared_gaussian_([\d.]+)", "MMD², Gaussian kernel of {n} × the median distance",
+        "Wide kernels see where the clouds lie, narrow ones their texture.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_squared_laplace", "MMD², Laplace kernel", "The same with another kernel.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_squared_imq", "MMD², inverse multiquadric kernel",
+        "The same with a kernel of long reach.", "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_squared_feature_error", "MMD², error of the random features",
+        "Standard error that the random features add to MMD².", "see docs/embeddings.md", "≥ 0",
+        "the same",
+    ),
+    Measure(
+        r"mmd_squared_(stratified|within)", "MMD², {n} by strata",
+        "Whether the clouds agree at one mix of strata, or within each stratum.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"mmd_(?:squared_)?(exact|on_exact)", "MMD on a sample of texts, {n}",
+        "The kernel itself over all pairs of a sample, and random features of the same texts.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+    ),
+    Measure(
+        r"energy_distance", "Embeddings, energy distance",
+        "As MMD, with distances in place of a kernel.",
+        "2 E|x − y| − E|x − x′| − E|y − y′|", "≥ 0", main=True,
+    ),
+    Measure(
+        r"frechet", "Embeddings, Fréchet distance",
+        "Distance of two normal clouds with these means and covariances; large for few texts.",
+        "|μ − ν|² + tr(A + B − 2 √(AB))", "≥ 0", "well above 0 for few texts",
+    ),
+    Measure(
+        r"frechet_corrected", "Embeddings, Fréchet without noise",
+        "The same less what finite corpora add.",
+        "|μ − ν|² + tr(A + B − 2 √(AB)) − bias", "about ≥ 0", main=True,
+    ),
+    Measure(
+        r"c2st_auc", "Classifier, area",
+        "Chance that a classifier takes the model's text for the model's, on prompts it has not "
+        "seen.",
+        "P(score of model text > score of human text)", "½ to 1", "½", main=True,
+    ),
+    Measure(
+        r"c2st_accuracy", "Classifier, accuracy", "Share of unseen texts that it gets right.",
+        "right / all", "½ to 1", "½",
+    ),
+    Measure(
+        r"c2st_tv_bound", "Classifier, bound on total variation",
+        "The clouds differ by at least this share.", "2 × accuracy − 1", "0 to 1",
+    ),
+    Measure(
+        r"frontier", "Regions, frontier area",
+        "MAUVE-type area over regions of the cloud; blind where both sides answer the same "
+        "prompts.",
+        "area under the divergence frontier", "0 to 1", "frontier_at_equality",
+    ),
+    Measure(
+        r"frontier_at_equality", "Regions, frontier area at equality",
+        "What one source would give at these sizes.", "mean over mixed groups", "0 to 1",
+        "itself",
+    ),
+    Measure(
+        r"region_l2_squared", "Regions, squared L2 of shares",
+        "Whether the model writes about other things; unbiased.", "Σ (share − share)² − bias",
+        "−2 to 2",
+    ),
+    Measure(
+        r"near_duplicates", "Near copies of human texts",
+        "Share of model texts that nearly repeat a human one: matching by copying is no success.",
+        "texts with cosine ≥ 0.95 and shared phrases / all", "0 to 1", "that among humans",
+        main=True,
+    ),
+    Measure(
+        r"near_duplicates_human", "Near copies among human texts",
+        "The same among human texts of unlike prompts.", "as near_duplicates", "0 to 1", "itself",
+    ),
+    Measure(
+        r"structure_outside", "Structure outside the human band",
+        "Share of constructions and rhythms whose rate differs more than between human halves.",
+        "measures outside / measures with enough cases", "0 to 1", "about 0.05", main=True,
+    ),
+    Measure(
+        r"structure_factor", "Structure, typical factor",
+        "By what factor rates differ, taken over the measures.", "exp(mean |log ratio|)", "≥ 1",
+        "a little above 1", main=True,
+    ),
+    Measure(
+        r"wasserstein_(\w+)", "Distribution of {n}",
+        "By how much the model's values would have to move, on average, to be distributed as the "
+        "human ones.",
+        "∫ |F − G|", "≥ 0", _PLUG_IN,
+    ),
+    Measure(
+        r"jmq_(?:lc_|odds_)?([\w.:-]+)", "Judge, {n}",
+        "Twice the share of pairs in which a judge prefers the model's text to the human one.",
+        "2 × wins / pairs", "0 to 2", "1",
+    ),
+)  # fmt: skip
+
+_WORDS = {"1": "Token", "": "overall"}
+
+
+def measure(name: str) -> Measure:
+    """What the table calls `name`; a name that is not known explains itself with nothing."""
+    for known in MEASURES:
+        found = re.fullmatch(known.pattern, name)
+        if found:
+            group = (found[1] or "") if found.groups() else ""
+            return replace(known, title=known.title.replace("{n}", _spoken(known, group)))
+    return Measure(re.escape(name), name, "", "", "")
+
+
+def _spoken(known: Measure, group: str) -> str:
+    if r"(\d)gram" in known.pattern:
+        return _WORDS.get(group, f"{group}-gram")
+    return _WORDS.get(group, group.replace("_", " ").strip())

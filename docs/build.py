@@ -1,0 +1,191 @@
+"""Builds the site: Markdown of this folder, and pages made from the code, as plain HTML.
+
+    python docs/build.py [FOLDER]     into build/site unless told otherwise
+
+The pages have no script and load nothing. Settings and tables are described where they are defined;
+here they become pages.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+from pydantic import BaseModel
+
+from dftspark import __version__, schema
+from dftspark.config import Audit, Columns, Corpus
+from dftspark.report.figure import asset, environment
+from dftspark.report.page import policy
+
+HERE = Path(__file__).resolve().parent
+# In reading order; a page that is not there yet is left out, one that is not named comes last.
+ORDER = (
+    "index", "concepts", "page", "measures", "embeddings", "embedders", "structure", "judge",
+    "sweeps", "nightly", "cluster", "limits", "configuration", "tables",
+)  # fmt: skip
+
+_ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
+It is checked whole before Spark starts: every mistake is listed at once, with its place and the
+nearest valid name."""
+_ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
+`human, model` in that order, and differences model minus human."""
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{{ title }} · dftspark</title>
+<style>{{ style|safe }}</style></head><body class="dftspark">
+<a class="skip" href="#main">To the text</a>
+<nav class="contents pages" aria-label="Pages"><ul>{% for name, label in pages %}
+<li><a href="{{ name }}.html"{% if name == here %} aria-current="page"{% endif %}>
+{{- label }}</a></li>
+{% endfor %}</ul></nav>
+<main id="main" class="text">{{ body }}</main>
+<footer><p>dftspark {{ version }}</p></footer></body></html>
+"""
+
+
+def main(out: str = "build/site") -> None:
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, html in site().items():
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+    print(folder / "index.html")
+
+
+def site() -> dict[str, str]:
+    """HTML of every page by its name."""
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in HERE.glob("*.md")}
+    texts |= {"configuration": configuration(), "tables": tables()}
+    names = [name for name in ORDER if name in texts]
+    names += sorted(texts.keys() - set(names))
+    pages = [(name, _label(texts[name])) for name in names]
+    template = environment().from_string(_PAGE)
+    style = asset("style.css")
+    return {
+        name: template.render(
+            title=label, pages=pages, here=name, body=Markup(_html(texts[name])), style=style,
+            policy=policy(style, ""), version=__version__,
+        )
+        for name, label in pages
+    }  # fmt: skip
+
+
+def _label(text: str) -> str:
+    heading = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
+    return heading[1].strip() if heading else "?"
+
+
+def _html(text: str) -> str:
+    """Headings get anchors, links to .md go to .html, wide blocks can be scrolled by keyboard."""
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = parser.parse(text)
+    for place, token in enumerate(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", anchor(tokens[place + 1].content))
+        for child in token.children or []:
+            href = child.attrGet("href")
+            if child.type == "link_open" and isinstance(href, str):
+                child.attrSet("href", re.sub(r"^([\w-]+)\.md", r"\1.html", href))
+    html: str = parser.renderer.render(tokens, parser.options, {})
+    html = html.replace("<pre>", '<pre tabindex="0">')
+    return re.sub(
+        r"<table>.*?</table>",
+        r'<div class="scroll" tabindex="0">\g<0></div>',
+        html,
+        flags=re.DOTALL,
+    )
+
+
+def anchor(heading: str) -> str:
+    """As forges make them: small letters, dashes for blanks, other signs left out."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+# --- pages made from the code ---------------------------------------------------------------------
+
+
+def configuration() -> str:
+    """Every setting with its default, what is allowed, and its meaning."""
+    parts = [
+        "# Configuration",
+        _ON_SETTINGS,
+        _settings("The audit", Audit, ""),
+        _settings("A corpus", Corpus, "corpora.NAME."),
+        _settings("Columns of a corpus", Columns, "corpora.NAME.columns."),
+    ]
+    for name, field in Audit.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            parts.append(_settings(f"[{name}]", field.annotation, f"{name}."))
+            parts += [
+                _settings(f"[[{name}.{inner}]]", model, f"{name}.{inner}.")
+                for inner, of in field.annotation.model_fields.items()
+                for model in get_args(of.annotation)
+                if isinstance(model, type) and issubclass(model, BaseModel)
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings(title: str, model: type[BaseModel], prefix: str) -> str:
+    rows = [
+        f"| `{prefix}{name}` | {_default(field)} | {_kind(field.annotation)} | "
+        f"{_cell(field.description or '')} |"
+        for name, field in model.model_fields.items()
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
+        and name != "corpora"
+    ]
+    about = " ".join((model.__doc__ or "").split())
+    table = "\n".join(["| setting | default | kind | meaning |", "|---|---|---|---|", *rows])
+    return f"## {title}\n\n{_cell(about)}\n\n{table}"
+
+
+def _default(field: Any) -> str:
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if field.is_required():
+        return "required"
+    return "not set" if value is None else f"`{_cell(str(value))}`"
+
+
+def _kind(annotation: Any) -> str:
+    if annotation is type(None):
+        return "not set"
+    name = getattr(get_origin(annotation), "__name__", "")
+    if name == "Literal":
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if name in ("UnionType", "Union"):
+        return " or ".join(_kind(part) for part in get_args(annotation))
+    if name == "Annotated":
+        return _kind(get_args(annotation)[0])
+    inner = [_kind(part) for part in get_args(annotation) if part is not Ellipsis]
+    if name in ("tuple", "list"):
+        return f"list of {inner[0]}" if inner else "list"
+    if name == "dict":
+        return f"table of {inner[-1]}"
+    spoken = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    return spoken.get(getattr(annotation, "__name__", ""), "table")
+
+
+def tables() -> str:
+    """Every result table with its columns, their types and units."""
+    parts = [
+        "# Tables",
+        _ON_TABLES,
+    ]
+    for name, table in schema.TABLES.items():
+        rows = [f"| `{c.name}` | {c.type} | {_cell(c.metadata[b'doc'].decode())} |" for c in table]
+        head = ["| column | type | meaning |", "|---|---|---|"]
+        parts.append("\n".join([f"## {name}", "", *head, *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    return str(escape(text)).replace("|", "\\|").replace("&#39;", "'").replace("&#34;", '"')
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

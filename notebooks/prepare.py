@@ -1,0 +1,123 @@
+"""Makes the runs that the notebooks read, from the bundled sample: `python notebooks/prepare.py`.
+
+sample  the sample with strata
+nights  six dates with some of the model's texts each; from the fifth on a habit is planted
+sweep   a toy: a bigram model of the human text, sampled at five temperatures
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dftspark import runs, sample
+from dftspark.config import Audit
+from dftspark.report.progress import Lines
+from dftspark.spark.session import session
+
+NIGHTS = [f"2026-11-{day:02d}" for day in range(1, 7)]
+PLANTED = 4  # nights before the habit
+TEMPERATURES = (0.5, 0.7, 0.9, 1.0, 1.2)
+_QUICK: dict[str, Any] = {"ngrams": {"orders": [1, 2]}, "lenses": ["ngrams", "structure"]}
+
+
+def main(out: str = "runs") -> None:
+    folder = Path(out) / "sample"
+    human, model = ([json.loads(line) for line in file.read_text("utf-8").splitlines()]
+                    for file in sample.write(folder))  # fmt: skip
+    audits = [
+        _sample(folder, out, human, model),
+        _sweep(folder, out, human),
+        *_nights(folder, out, human, model),
+    ]
+    with session("notebooks") as spark:
+        for config, date in audits:
+            print(runs.audit(spark, config, date, Lines()).path)
+
+
+def _sample(folder: Path, out: str, human: list[Any], model: list[Any]) -> tuple[Audit, str]:
+    for rows in (human, model):
+        for row in rows:
+            row["stratum"] = "types" if re.search(r"types|objects|[a-z]+s$", row["topic"]) else (
+                "statements and more"
+            )  # fmt: skip
+    return _audit(folder, out, "sample", human, {"model": model}), ""
+
+
+def _nights(folder: Path, out: str, human: list[Any], model: list[Any]) -> list[tuple[Audit, str]]:
+    chance = random.Random(0)
+    found = []
+    for number, night in enumerate(NIGHTS):
+        texts = [dict(row) for row in chance.sample(model, 50)]
+        if number >= PLANTED:
+            for row in texts:
+                row["text"] = re.sub(r"(?<=[.!?] )(?=[A-Z])", "Crucially, ", row["text"])
+        own = folder / night
+        own.mkdir(exist_ok=True)
+        found.append((_audit(own, out, "nights", human, {"model": texts}, **_QUICK), night))
+    return found
+
+
+def _sweep(folder: Path, out: str, human: list[Any]) -> tuple[Audit, str]:
+    rows = [
+        {"topic": row["topic"], "temperature": str(temperature), "text": text}
+        for temperature in TEMPERATURES
+        for row, text in zip(human, _sampled(human, temperature), strict=True)
+    ]
+    return _audit(
+        folder, out, "sweep", human, {"toy": rows}, split_by=["temperature"],
+        sampler={"temperature": "temperature"}, **_QUICK,
+    ), ""  # fmt: skip
+
+
+def _sampled(human: list[Any], temperature: float) -> list[str]:
+    """A text for each human one, by a bigram model of all of them."""
+    chance = random.Random(str(temperature))
+    follow: dict[str, Counter[str]] = defaultdict(Counter)
+    texts = [row["text"].split() for row in human]
+    for words in texts:
+        follow[""][words[0]] += 1
+        for first, second in pairwise(words):
+            follow[first][second] += 1
+    weights = {
+        word: (list(after), [count ** (1 / temperature) for count in after.values()])
+        for word, after in follow.items()
+    }
+    made = []
+    for words in texts:
+        text, word = [], ""
+        for _ in range(min(len(words), 300)):
+            word = chance.choices(*weights.get(word, weights[""]))[0]
+            text.append(word)
+        made.append(" ".join(text))
+    return made
+
+
+def _audit(
+    folder: Path, out: str, name: str, human: list[Any], models: dict[str, list[Any]],
+    split_by: list[str] | None = None, sampler: dict[str, str] | None = None, **settings: Any,
+) -> Audit:  # fmt: skip
+    columns: dict[str, Any] = {"doc_id": "topic", "prompt_id": "topic"}
+    if "stratum" in human[0]:
+        columns["stratum"] = "stratum"
+    corpora: dict[str, Any] = {}
+    for corpus, rows in {"human": human, **models}.items():
+        file = folder / f"{name}-{corpus}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        role = "human" if corpus == "human" else "model"
+        corpora[corpus] = {"role": role, "path": str(file), "columns": dict(columns)}
+        if role == "model" and split_by:
+            corpora[corpus] |= {"split_by": split_by}
+            corpora[corpus]["columns"] |= {"sampler": sampler, "doc_id": None}
+    document = {"name": name, "out": out, "corpora": corpora, "keep_profile": False, **settings}
+    return Audit.parse(document, "notebooks/prepare.py")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,210 @@
+"""The client against a server that behaves in every way a server does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+
+import pytest
+
+from dftspark.config import Endpoint
+from dftspark.errors import EnvironmentProblem
+from dftspark.judge import client
+from dftspark.judge.client import Client, Reply
+from tests.judging import Answer, Asked, Behavior, Server, failure, serving, verdict
+
+
+@contextmanager
+def asking(
+    behave: Behavior, retries: int = 3, monkeypatch: pytest.MonkeyPatch | None = None,
+    **settings: object,
+) -> Iterator[tuple[Client, Server]]:  # fmt: skip
+    with serving(behave) as server:
+        endpoint = Endpoint.model_validate(
+            {"name": "j", "url": server.url, "model": "m", "timeout": 5.0, **settings}
+        )
+        yield Client(endpoint, 4, retries), server
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_FIRST_WAIT", 0.01)
+
+
+def ask(of: Client, body: bytes = b"{}") -> tuple[Reply, list[str]]:
+    failures: list[str] = []
+    return of.ask(body, lambda: True, failures.append), failures
+
+
+def after(count: int, first: Answer) -> Behavior:
+    """`first` for so many requests, then a verdict."""
+    return lambda asked: first if asked.number < count else verdict("B")
+
+
+def test_a_normal_answer() -> None:
+    with asking(after(0, failure(500))) as (own, server):
+        reply, _ = ask(own, b'{"model":"m"}')
+    assert reply.body is not None
+    assert b"verdict" in reply.body
+    assert (reply.attempts, reply.error) == (1, "")
+    assert server.requests[0].raw == b'{"model":"m"}'
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (failure(500, "oops"), "status 500: oops"),
+        (failure(502), "status 502"),
+        (failure(503), "status 503"),
+        (failure(408), "status 408"),
+        (failure(429, "slow down", "rate_limit_exceeded"), "status 429: slow down"),
+        (Answer(b"", 0), "the connection was lost"),
+        (Answer(b"<html>", 504), "status 504: <html>"),
+    ],
+)
+def test_what_may_pass_is_tried_again(first: Answer, said: str) -> None:
+    with asking(after(2, first)) as (own, server):
+        reply, failures = ask(own)
+    assert reply.body is not None
+    assert reply.attempts == len(server.requests) == 3
+    assert failures == [said, said]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_will_not_pass_is_not(status: int) -> None:
+    with asking(lambda asked: failure(status, "too long")) as (own, server):
+        reply, _ = ask(own)
+    assert reply.error == f"status {status}: too long"
+    assert (reply.body, reply.final, len(server.requests)) == (None, False, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [failure(401, "bad key"), failure(403), failure(404), failure(402),
+     failure(429, "no money", "insufficient_quota"), failure(429, Retry_After="9000")],
+)  # fmt: skip
+def test_what_will_never_pass_is_final(answer: Answer) -> None:
+    with asking(lambda asked: answer) as (own, server):
+        reply, _ = ask(own)
+    assert reply.final
+    assert len(server.requests) == 1
+
+
+def test_tries_end() -> None:
+    with asking(lambda asked: failure(500), retries=2) as (own, server):
+        reply, failures = ask(own)
+    assert (reply.body, reply.attempts, len(server.requests), len(failures)) == (None, 3, 3, 3)
+
+
+def test_a_slow_server_is_a_time_out() -> None:
+    slow = Answer(verdict("A").body, delay=1.0)
+    with asking(after(1, slow), timeout=0.2) as (own, _):
+        started = time.monotonic()
+        reply, failures = ask(own)
+    assert failures == ["no answer in time"]
+    assert reply.body is not None
+    assert time.monotonic() - started < 0.9
+
+
+def test_nobody_there_is_said() -> None:
+    endpoint = Endpoint(name="j", url="http://127.0.0.1:9/v1", model="m")
+    reply, _ = ask(Client(endpoint, 1, 1))
+    assert (reply.error, reply.attempts) == ("no connection", 2)
+
+
+def test_retry_after_holds_back_every_thread() -> None:
+    first = failure(429, Retry_After="0.6")
+    with asking(after(1, first)) as (own, server):
+        arrived: list[float] = []
+
+        def behave(asked: Asked) -> Answer:
+            arrived.append(time.monotonic())
+            return first if asked.number == 0 else verdict("A")
+
+        server.behave = behave
+        threads = [threading.Thread(target=ask, args=(own,)) for _ in range(3)]
+        threads[0].start()
+        time.sleep(0.2)
+        for thread in threads[1:]:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(arrived) == 4
+    assert min(arrived[1:]) - arrived[0] >= 0.59
+
+
+def test_retry_after_in_all_its_forms() -> None:
+    assert client.retry_after({}) is None
+    assert client.retry_after({"Retry-After": "7"}) == 7
+    assert client.retry_after({"retry-after-ms": "250", "Retry-After": "7"}) == 0.25
+    in_ten = formatdate(time.time() + 10, usegmt=True)
+    assert client.retry_after({"Retry-After": in_ten}) == pytest.approx(10, abs=1.5)
+    assert client.retry_after({"Retry-After": "soon"}) is None
+    assert client.retry_after({"Retry-After": "-3"}) == 0
+    assert client.retry_after({"Retry-After": "nan"}) is None
+
+
+def test_waits_grow_and_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_FIRST_WAIT", 0.5)
+    own = Client(Endpoint(name="j", url="http://127.0.0.1:9/v1", model="m"), 1, 1)
+    for attempt, most in ((0, 0.5), (3, 4.0), (9, 30.0)):
+        waits = [own._pause(attempt, None) for _ in range(300)]
+        assert 0.8 * most < max(waits) <= most
+        assert min(waits) < 0.2 * most
+
+
+def test_nothing_is_sent_where_it_may_not_be() -> None:
+    with asking(after(0, failure(500))) as (own, server):
+        reply = own.ask(b"{}", lambda: False, lambda error: None)
+    assert (reply.body, reply.attempts, server.requests) == (None, 0, [])
+
+
+def test_stopping_wakes_those_that_wait() -> None:
+    with asking(lambda asked: failure(429, Retry_After="200")) as (own, _):
+        threading.Timer(0.2, own.stop).start()
+        started = time.monotonic()
+        reply, _ = ask(own)
+    assert reply.body is None
+    assert time.monotonic() - started < 2
+
+
+def test_an_endless_reply_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LARGEST", 1000)
+    with asking(lambda asked: Answer(b"x" * 5000)) as (own, _):
+        reply, _ = ask(own)
+    assert reply.body is None
+    assert "longer than" in reply.error
+
+
+def test_the_key_is_sent_and_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "sk-secret-1")
+    echo = failure(400, "Incorrect API key: sk-secret-1")
+    with asking(after(1, echo), key_env="A_KEY") as (own, server):
+        reply, _ = ask(own)
+        assert server.requests[0].headers["authorization"] == "Bearer sk-secret-1"
+        assert "sk-secret" not in reply.error
+        assert "***" in reply.error
+        server.behave = lambda asked: Answer(b'{"x": "sk-secret-1"}')
+        assert b"sk-secret" not in (ask(own)[0].body or b"")
+
+
+def test_an_absent_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_KEY", raising=False)
+    endpoint = Endpoint(name="j", url="http://127.0.0.1:9/v1", model="m", key_env="NO_KEY")
+    with pytest.raises(EnvironmentProblem, match="NO_KEY is not set"):
+        Client(endpoint, 1, 1)
+    monkeypatch.setenv("NO_KEY", "a\nb")
+    with pytest.raises(EnvironmentProblem) as caught:
+        Client(endpoint, 1, 1)
+    assert "a\nb" not in str(caught.value)
+
+
+def test_a_connection_is_used_again() -> None:
+    with asking(after(0, failure(500))) as (own, _):
+        for _ in range(5):
+            assert ask(own)[0].body is not None
+        assert own._pool.num_connections == 1

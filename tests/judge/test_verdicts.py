@@ -1,0 +1,100 @@
+"""Answers are read to the letter: what is not a verdict is kept with its reason, never guessed."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from dftspark.judge.verdicts import KEPT, parse
+
+
+def reply(content: Any, **more: Any) -> bytes:
+    message = {"content": content, **more.pop("message", {})}
+    document = {
+        "model": "m", "choices": [{"message": message, **more}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 2},
+    }  # fmt: skip
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("answer", ["A", "B", "tie"])
+def test_a_verdict(answer: str) -> None:
+    found = parse(reply(f' {{"verdict": "{answer}"}}\n'), ties=True)
+    assert (found.answer, found.problem, found.raw) == (answer, None, "")
+    assert (found.served, found.tokens_in, found.tokens_out) == ("m", 9, 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "A", "", "null", '"A"', '{"verdict": "a"}', '{"verdict": "C"}', '{"verdict": ["A"]}',
+        '{"verdict": "A", "why": "x"}', '{"verdict": "A", "verdict": "B"}', '[["verdict", "A"]]',
+        '```json\n{"verdict": "A"}\n```', 'I choose {"verdict": "A"}', '{"verdict": "A"',
+        "[" * 9999,
+        '{"Verdict": "A"}',
+    ],
+)  # fmt: skip
+def test_anything_else_is_unparsable(content: str) -> None:
+    found = parse(reply(content), ties=True)
+    assert (found.answer, found.problem) == (None, "unparsable")
+    assert found.raw == content[:KEPT]
+    assert found.tokens_in == 9, "it was paid for"
+
+
+def test_a_tie_that_is_not_allowed_is_no_verdict() -> None:
+    assert parse(reply('{"verdict": "tie"}'), ties=False).problem == "unparsable"
+
+
+def test_refusals_and_answers_that_are_cut() -> None:
+    refused = parse(reply(None, message={"refusal": "I cannot."}), ties=True)
+    assert (refused.problem, refused.raw) == ("refused", "I cannot.")
+    assert parse(reply("", finish_reason="content_filter"), ties=True).problem == "refused"
+    assert parse(reply('{"verd', finish_reason="length"), ties=True).problem == "cut"
+    assert parse(reply('{"verdict": "B"}', finish_reason="length"), ties=True).answer == "B"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff\xfe", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{"message": null}]}',
+     b'{"choices": [{"message": {"content": 3}}]}', b"<html>", b"[" * 100_000, b"3"],
+)  # fmt: skip
+def test_what_is_not_the_protocol_is_malformed(body: bytes) -> None:
+    found = parse(body, ties=True)
+    assert (found.answer, found.problem) == (None, "malformed")
+
+
+def logprobs(*top: tuple[str, float], token: str = "A") -> dict[str, Any]:
+    frame = [{"token": '{"verdict":"', "logprob": 0.0, "top_logprobs": []}]
+    letter = {
+        "token": token, "logprob": -0.1,
+        "top_logprobs": [{"token": t, "logprob": value} for t, value in top],
+    }  # fmt: skip
+    return {"content": [*frame, letter, {"token": '"}', "logprob": 0.0, "top_logprobs": []}]}
+
+
+def odds(told: Any, answer: str = "A") -> float:
+    return parse(reply(f'{{"verdict":"{answer}"}}', logprobs=told), ties=True).odds
+
+
+def test_odds_are_those_of_the_letters_token() -> None:
+    told = logprobs(("A", math.log(0.6)), ("B", math.log(0.2)), (' "A', math.log(0.1)))
+    assert odds(told) == pytest.approx(math.log(0.7 / 0.2))
+
+
+def test_a_letter_that_is_not_told_has_the_least_probability_told() -> None:
+    assert odds(logprobs(("A", -0.001), ("x", -9.0))) == pytest.approx(-0.001 + 9.0)
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, {"content": None}, {"content": [3]}, logprobs(token="x"), logprobs(),
+             logprobs(("A", math.nan)), logprobs(("A", "x"))],  # type: ignore[arg-type]
+)  # fmt: skip
+def test_without_them_there_are_no_odds(told: Any) -> None:
+    assert math.isnan(odds(told))
+
+
+def test_a_tie_has_no_odds() -> None:
+    assert math.isnan(odds(logprobs(("A", -1.0), ("B", -2.0), token="tie"), "tie"))

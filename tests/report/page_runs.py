@@ -1,0 +1,149 @@
+"""Runs with every table that a page draws, written without Spark."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dftspark import schema
+from dftspark.store import Run, RunWriter
+
+SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+BIDI = "abc \u202e txet neddih \u2066 \u0627\u0644\u0639\u0631\u0628\u064a\u0629 \x1b[31m \u200b"
+HUGE = "W" * 5_000
+ZALGO = "z" + "\u0351\u0334" * 400
+HOSTILE = (SCRIPT, BIDI, HUGE, ZALGO, "'\"><svg/onload=alert(1)>", "{{ 7 * 7 }}", "]]>--><b>bold")
+_MAP = {"cells": 48, "explained": [0.12, 0.07], "axes": "principal components of the pilot"}
+
+
+def row(table: str, **values: Any) -> dict[str, Any]:
+    """A row of the table with something in each column that is not given."""
+    found: dict[str, Any] = {}
+    for column in schema.TABLES[table]:
+        kind = column.type
+        found[column.name] = (
+            "" if pa.types.is_string(kind)
+            else 0.5 if pa.types.is_floating(kind)
+            else 7 if pa.types.is_integer(kind)
+            else True if pa.types.is_boolean(kind)
+            else []
+        )  # fmt: skip
+    return {**found, "human": "web", "stratum": "", **values} if "human" in found else {
+        **found, **values
+    }  # fmt: skip
+
+
+METRICS = {
+    "ngrams": ("l2_1gram", "l2_2gram", "js_1gram", "tv_1gram"),
+    "embeddings": ("mmd", "energy_distance", "frechet_corrected", "c2st_auc"),
+    "structure": ("structure_outside", "structure_factor"),
+}
+
+
+def metrics(model: str, times: float = 3.1, stratum: str = "") -> list[dict[str, Any]]:
+    return [
+        row(
+            "metrics", model=model, stratum=stratum, lens=lens, metric=name, value=0.007 * times,
+            ci_low=0.0065 * times, ci_high=0.0075 * times, p_value=0.001,
+            floor=float("nan") if name == "c2st_auc" else 0.007,
+            ratio_to_floor=float("nan") if name == "c2st_auc" else times, blocks=64, n_human=4_000,
+            n_model=3_000, unit="rate", better="lower", fingerprint="f",
+        )
+        for lens, names in METRICS.items()
+        for name in names
+    ]  # fmt: skip
+
+
+def ngrams(model: str, texts: Sequence[str], n: int = 1, stratum: str = "") -> list[dict[str, Any]]:
+    """Shares fall by halves and sum to 1 with that of the remainder."""
+    share = [0.5 ** (i + 1) for i in range(len(texts))]
+    listed = [
+        row(
+            "ngrams", model=model, stratum=stratum, n=n, text=text, tokens=text.split()[:5],
+            per_million_human=120.0, per_million_model=480.0 if i % 2 else 10.0,
+            log_odds=1.4 if i % 2 else -2.0, q_value=0.001,
+            contribution=share[i] * (1 if i % 2 else -1), share=share[i],
+        )
+        for i, text in enumerate(texts)
+    ]  # fmt: skip
+    rest = row("ngrams", model=model, stratum=stratum, n=n, text=None, share=1 - sum(share),
+               contribution=1 - sum(share))  # fmt: skip
+    return [*listed, rest]
+
+
+def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """All tables of these models, with `texts` wherever text of a document or a name stands."""
+    some = list(itertools.islice(itertools.cycle(texts), 12))
+    rng = np.random.default_rng(0)
+    names = ["metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map"]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    corpora = [("web", "human"), *((model, "model") for model in models)]
+    for number, (corpus, role) in enumerate(corpora):
+        for region, x, y in rng.normal([0, 24, 24], [2, 6, 6], (300, 3)).astype(int):
+            found["cloud_map"].append(
+                row("cloud_map", corpus=corpus, role=role, region=abs(int(region)) % 3,
+                    x=min(max(int(x) + number, 0), 47), y=min(max(int(y), 0), 47), documents=3)
+            )  # fmt: skip
+    for number, model in enumerate(models):
+        found["metrics"] += metrics(model, 2.0 + number)
+        found["ngrams"] += ngrams(model, some) + ngrams(model, [f"{t} x" for t in some], 2)
+        found["document_ratios"] += [
+            row("document_ratios", model=model, token=f"a{text}", share_human=0.01,
+                share_model=0.3, ratio=30.0 - i, ratio_floor=1.5)
+            for i, text in enumerate(some)
+        ]  # fmt: skip
+        found["regions"] += [
+            row("regions", model=model, region=r, share_human=0.3, share_model=0.36, mass=0.01,
+                within=0.02, q_value=0.001, label=some[:4])
+            for r in range(3)
+        ]  # fmt: skip
+        found["witness"] += [
+            row("witness", model=model, side=side, end=end, rank=rank, doc_id=some[rank],
+                excerpt=some[rank])
+            for side, end in itertools.product(("human", "model"), ("model_like", "human_like"))
+            for rank in range(1, 6)
+        ]  # fmt: skip
+        found["patterns"] += [
+            row("patterns", model=model, pattern=f"construction_{i}", group="contrast",
+                kind="pattern", definition="a correction: not X but Y", unit="per 1,000 words",
+                rate_human=1.0, rate_model=1.0 * ratio, ratio=ratio, ci_low=0.8 * ratio,
+                ci_high=1.25 * ratio, band=0.2, outside=not 0.8 < ratio < 1.2, precision=0.9,
+                example_human=some[i % 12], example_model=some[(i + 1) % 12],
+                example_human_id="h", example_model_id="m")
+            for i, ratio in enumerate(np.geomspace(0.1, 10, 30).tolist())
+        ]  # fmt: skip
+    found["corpora"] = [
+        row("corpora", corpus=corpus, role=role, documents=4_000, clusters=900, tokens=3_100_000)
+        for corpus, role in corpora
+    ]
+    return found
+
+
+def publish(
+    out: Path,
+    found: dict[str, list[dict[str, Any]] | pa.Table],
+    name: str = "made",
+    **manifest: Any,
+) -> Run:
+    writer = RunWriter.create(str(out), name)
+    for table, rows in found.items():
+        whole = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(
+            rows, schema=schema.TABLES[table]
+        )  # fmt: skip
+        writer.write(table, whole)
+    config = {"inference": {"confidence": 0.95, "seed": 0}}
+    return writer.publish(
+        {"name": name, "date": "2026-11-22", "kind": "audit", "config": config,
+         "embedding": {"map": _MAP}, "versions": {"python": "3.11"}, "seconds": {"read": 1.0},
+         **manifest}
+    )  # fmt: skip
+
+
+def made(out: Path, models: Sequence[str] = ("gpt",), texts: Sequence[str] = HOSTILE,
+         **manifest: Any) -> Run:  # fmt: skip
+    return publish(out, tables(models, texts), **manifest)

@@ -1,0 +1,119 @@
+"""Nights, sampler settings and the judge, as figures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dftspark import schema
+from dftspark.report.figures_lines import history, judge, samplers
+from dftspark.report.page import page
+from dftspark.store import Run
+from tests.report.page_runs import metrics, publish, row
+from tests.report.test_notebooks import sweep_tables
+
+NAMES = ["toy/0.7", "toy/0.9", "toy/1.0"]
+needs = {
+    table: pytest.mark.skipif(table not in schema.TABLES, reason=f"there is no table {table} yet")
+    for table in ("samplers", "win_rates")
+}
+
+
+def rows_of(html: object) -> list[list[str]]:
+    """Cells of the table behind a figure."""
+    body = str(html).split("<details>")[1]
+    found = re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in found]
+    return [[cell.strip() for cell in row] for row in cells if row][1:]
+
+
+def night(out: Path, day: int, times: float) -> Run:
+    return publish(out, {"metrics": metrics("gpt", times)}, date=f"2026-11-{day:02d}")
+
+
+def test_nights_are_in_order_with_their_ratio_and_interval(tmp_path: Path) -> None:
+    runs = [night(tmp_path, day, times) for day, times in ((3, 4.0), (1, 2.0), (2, 3.0))]
+    tokens, *others = history(runs)
+    assert rows_of(tokens) == [
+        ["gpt", "2026-11-01", "2.0×", "1.9× – 2.1×"],
+        ["gpt", "2026-11-02", "3.0×", "2.8× – 3.2×"],
+        ["gpt", "2026-11-03", "4.0×", "3.7× – 4.3×"],
+    ]
+    assert len(others) == 2, "embeddings and structure"
+
+
+def test_one_night_is_no_history(tmp_path: Path) -> None:
+    assert history([night(tmp_path, 1, 2.0)]) == []
+
+
+def test_a_higher_value_stands_higher(tmp_path: Path) -> None:
+    tokens, *_ = history([night(tmp_path, 1, 2.0), night(tmp_path, 2, 8.0)])
+    low, high = (
+        float(y) for y in re.findall(r'class="knot" cx="[\d.]+%" cy="([\d.]+)%"', str(tokens))
+    )
+    assert high < low, "y of SVG points down"
+
+
+def sweep(out: Path, **more: Any) -> Run:
+    found: dict[str, Any] = {"metrics": [m for i, n in enumerate(NAMES) for m in metrics(n, 2 + i)]}
+    return publish(out, {**found, **sweep_tables(NAMES), **more})
+
+
+@needs["samplers"]
+def test_settings_with_numbers_are_an_axis_and_the_best_is_marked(tmp_path: Path) -> None:
+    tokens, factor = samplers(sweep(tmp_path))
+    assert [row[1:3] for row in rows_of(tokens)] == [
+        ["0.7", "3.0×"],
+        ["0.9 (best)", "2.0×"],
+        ["1.0", "2.5×"],
+    ]
+    assert "temperature →" in str(tokens)
+    assert "chosen on half of the prompts" in str(factor)
+
+
+@needs["samplers"]
+def test_a_challenger_is_a_level(tmp_path: Path) -> None:
+    rows = sweep_tables(NAMES)["samplers"]
+    other = {**rows[0], "model": "dft", "settings": [], "challenger": True, "super_baseline": False}
+    tokens, *_ = samplers(sweep(tmp_path, samplers=[*rows, other]))
+    assert str(tokens).count('class="level"') == 1
+    assert ["dft", "dft", "3.0×", "2.7× – 3.3×"] in rows_of(tokens)
+    assert re.findall(r'<i class="(s\d)"></i>(\w+)', str(tokens)) == [("s0", "toy"), ("s1", "dft")]
+
+
+@needs["samplers"]
+def test_the_page_has_the_sweep(tmp_path: Path) -> None:
+    text = page(sweep(tmp_path))
+    assert text.count('<figure class="lines">') == 2
+    assert 'href="#samplers"' in text
+
+
+def verdicts(**values: Any) -> dict[str, Any]:
+    own = {"model": "gpt", "kind": "model", "against": "web", "judge": "mini", "pairs": 400,
+           "wins": 120, "ties": 10, "losses": 270, "win_rate": 0.31, "jmq": 0.62, "jmq_low": 0.53,
+           "jmq_high": 0.71, "lc_win_rate": 0.29, "flip_rate": 0.1}  # fmt: skip
+    return row("win_rates", **{**own, **values})
+
+
+@needs["win_rates"]
+def test_the_judge_has_its_dimensions_and_controls(tmp_path: Path) -> None:
+    nan = float("nan")
+    rows = [verdicts(dimension=name) for name in ("depth", "overall", "clarity")]
+    rows += [verdicts(kind="human", model="web", dimension="overall", jmq=nan, jmq_low=nan,
+                      jmq_high=nan, win_rate=0.5)]  # fmt: skip
+    run = publish(tmp_path, {"metrics": metrics("gpt"), "win_rates": rows})
+    drawn = str(judge(run, "gpt"))
+    names = re.findall(r'scope="row">(\w+)', drawn)
+    assert names == ["overall", "clarity", "depth", "human"]
+    assert "0.620" in drawn
+    assert 'href="#judge"' in page(run)
+    assert "of human text against human text half should win" in page(run)
+
+
+def test_without_their_tables_there_is_no_figure(tmp_path: Path) -> None:
+    run = publish(tmp_path, {"metrics": metrics("gpt")})
+    assert judge(run, "gpt") is None
+    assert samplers(run) == []

@@ -1,0 +1,114 @@
+"""The notebooks: kept without outputs, drawing with the package, and every cell runs."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from dftspark import schema
+from tests.report.page_runs import metrics, publish, row, tables
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TEXTS = ("a testament to", "tapestry", "delve", "kind of", "and so on", "such as")
+
+
+def codes(book: Path) -> list[str]:
+    nbformat = pytest.importorskip("nbformat", reason="NOTEBOOKS NOT TESTED: no nbformat")
+    return [c.source for c in nbformat.read(book, as_version=4).cells if c.cell_type == "code"]
+
+
+def test_there_are_six() -> None:
+    assert [book.name[0] for book in BOOKS] == list("123456")
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_outputs_are_not_kept(book: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="NOTEBOOKS NOT TESTED: no nbformat")
+    cells = [c for c in nbformat.read(book, as_version=4).cells if c.cell_type == "code"]
+    assert not [c for c in cells if c.outputs or c.execution_count]
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_drawing_is_the_packages(book: Path) -> None:
+    libraries = {"matplotlib", "seaborn", "plotly", "altair", "bokeh"}
+    for source in codes(book):
+        for node in ast.walk(ast.parse(source)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            )  # fmt: skip
+            assert not {name.split(".")[0] for name in names} & libraries
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of the names that prepare.py makes, with made-up rows."""
+    out = tmp_path_factory.mktemp("store")
+    whole = tables(["gpt"], TEXTS)
+    for stratum in ("types", "statements"):
+        whole["metrics"] += metrics("gpt", 2.5, stratum)
+    for number, length in enumerate(("document_words", "sentence_words")):
+        whole["patterns"].append(
+            row("patterns", model="gpt", pattern=length, group="length", kind="distribution",
+                ratio=1.0 + number)
+        )  # fmt: skip
+    publish(out, whole, "sample", shared_clusters={"gpt": 900})
+    for number in range(4):
+        words = [*TEXTS[:2], "Crucially"] if number > 2 else TEXTS[:2]
+        night = tables(["gpt"], words)
+        publish(out, {"metrics": metrics("gpt", 2.0 + number), "ngrams": night["ngrams"]},
+                "nights", date=f"2026-11-0{number + 1}")  # fmt: skip
+    names = [f"toy/{temperature}" for temperature in ("0.7", "0.9", "1.0")]
+    sweep = {"metrics": [m for i, name in enumerate(names) for m in metrics(name, 2.0 + i)]}
+    if "samplers" in schema.TABLES:
+        sweep |= sweep_tables(names)
+    publish(out, sweep, "sweep")
+    return out
+
+
+def sweep_tables(names: list[str]) -> dict[str, list[dict[str, object]]]:
+    values = {"l2_1gram": (3.0, 2.0, 2.5), "structure_factor": (1.5, 2.0, 4.0)}
+    return {
+        "samplers": [
+            row("samplers", sweep="toy", model=name, settings=[("temperature", name[4:])],
+                challenger=False, metric=metric, value=0.01 * value, ci_low=0.009 * value,
+                ci_high=0.011 * value, floor=0.01, ratio_to_floor=value, better="lower",
+                rank=1 + sorted(own).index(value), super_baseline=value == min(own))
+            for metric, own in values.items()
+            for name, value in zip(names, own, strict=True)
+        ],
+        "super_baseline": [
+            row("super_baseline", sweep="toy", metric=metric, judged=True, settings=3,
+                best=names[own.index(min(own))], naive=0.02, honest=0.021, better="lower")
+            for metric, own in values.items()
+        ],
+        "tradeoffs": [row("tradeoffs", sweep="toy", metric="l2_1gram", other="structure_factor")],
+    }  # fmt: skip
+
+
+def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs every cell in a fresh kernel; the HTML that its outputs show."""
+    nbclient = pytest.importorskip("nbclient", reason="NOTEBOOKS NOT TESTED: no nbclient")
+    nbformat = pytest.importorskip("nbformat", reason="NOTEBOOKS NOT TESTED: no nbformat")
+    from traitlets.config import Config
+
+    pytest.importorskip("ipykernel", reason="NOTEBOOKS NOT TESTED: no ipykernel")
+    monkeypatch.setenv("DFTSPARK_NOTEBOOK_RUNS", str(store))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    read = nbformat.read(book, as_version=4)
+    local = Config({"KernelManager": {"transport": "ipc"}})
+    nbclient.NotebookClient(read, timeout=120, kernel_name="python3", config=local).execute()
+    outputs = [output for cell in read.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"], outputs
+    return [str(o.data["text/html"]) for o in outputs if "data" in o and "text/html" in o.data]
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_every_cell_runs(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "sweep" in book.stem and "samplers" not in schema.TABLES:
+        pytest.skip("NOTEBOOK NOT TESTED: there are no sweeps yet")
+    shown = executed(book, store, monkeypatch)
+    drawn = [html for html in shown if 'class="dftspark"' in html]
+    assert len(drawn) >= (0 if book.stem.startswith("6") else 1)

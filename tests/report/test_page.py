@@ -1,0 +1,247 @@
+"""The page as text: what it says, in which order, what it escapes and how large it may be."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dftspark import schema
+from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.report import figure
+from dftspark.report.page import LARGEST, MODELS, page
+from dftspark.store import RunWriter, open_run
+from tests.report.page_runs import HOSTILE, SCRIPT, made, metrics, ngrams, publish, row, tables
+
+PLAIN = ("a testament to", "tapestry", "delve", "and so on")
+
+
+class Reader(HTMLParser):
+    """Elements, attributes and visible text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(text: str) -> Reader:
+    return Reader(text)
+
+
+def said(text: str) -> str:
+    return " ".join(" ".join(read(text).text).split())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page(made(tmp_path_factory.mktemp("runs"), models=[SCRIPT]))
+
+
+def test_the_first_words_are_the_verdict(tmp_path: Path) -> None:
+    text = page(made(tmp_path, texts=PLAIN))
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)
+    assert heading is not None
+    assert html.unescape(heading[1]) == (
+        "gpt is 2.0 times as far from human as two halves of the human text are from each other."
+    )
+    top = said(text[: text.index('id="measures"')])
+    for answer in ("How far 2.0×", "Where It gives itself away by", "How sure 1.9× – 2.1×"):
+        assert answer in top
+    assert "4,000 human and 3,000 model documents" in top
+
+
+def test_the_order_is_the_readers(tmp_path: Path) -> None:
+    text = page(made(tmp_path, texts=PLAIN))
+    sections = re.findall(r'<section id="([a-z]+)"', text)
+    assert sections == ["measures", "words", "clouds", "structure", "examples", "how"]
+
+
+def test_every_section_can_be_reached(tmp_path: Path) -> None:
+    found = read(page(made(tmp_path, models=["a", "b"], texts=PLAIN)))
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = [attrs["href"] for tag, attrs in found.tags if tag == "a"]
+    assert links
+    assert {str(link).removeprefix("#") for link in links} <= set(ids)
+
+
+def test_parts_of_a_shift_chart_sum_to_the_distance(tmp_path: Path) -> None:
+    text = said(page(made(tmp_path, texts=PLAIN)))
+    parts = re.findall(r"Parts: (\S+) in these rows.*?together (\S+) of L2²", text)
+    assert [whole for _, whole in parts] == ["100%", "100%"]
+
+
+def test_text_of_documents_and_names_is_only_text(hostile: str) -> None:
+    found = read(hostile)
+    assert {tag for tag, _ in found.tags} & {"script", "img", "b"} == {"script", "b"}
+    assert [tag for tag, _ in found.tags].count("script") == 1, "the page's own"
+    handlers = [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
+    assert not handlers
+    assert not [attrs for _, attrs in found.tags if "style" in attrs], "the policy forbids them"
+    assert "{{ 7 * 7 }}" in hostile, "what a document says is not a template"
+    assert "alert(1)" in said(hostile)
+
+
+def test_nothing_hides_and_nothing_is_long(hostile: str) -> None:
+    shown = html.unescape(hostile)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x00-\x08\x1b]", shown)
+    assert "\\u202e" in shown
+    assert "W" * 241 not in shown
+    assert "\u0351\u0334" * 121 not in shown
+
+
+def test_the_policy_allows_its_own_style_and_script_alone(hostile: str) -> None:
+    found = re.search(r'Content-Security-Policy" content="([^"]*)"', hostile)
+    assert found is not None
+    rules = html.unescape(found[1]).split("; ")
+    inline = dict(re.findall(r"<(style|script)>(.*?)</\1>", hostile, re.DOTALL))
+    digests = {
+        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for kind, text in inline.items()
+    }
+    assert rules == [
+        "default-src 'none'",
+        f"style-src 'sha256-{digests['style']}'",
+        f"script-src 'sha256-{digests['script']}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+
+
+def test_no_address_is_in_the_page(hostile: str) -> None:
+    assert not re.search(r"https?://|url\(|@import|srcset|\bsrc=\"(?!#)", hostile.replace(
+        html.escape(SCRIPT), ""))  # fmt: skip
+
+
+def test_without_the_swap_there_is_no_script(tmp_path: Path) -> None:
+    run = made(tmp_path, texts=PLAIN)
+    assert "Copying from an excerpt swaps" in said(page(run))
+    without = page(run, copy_swap=False)
+    assert "<script" not in without
+    assert "script-src" not in without
+    assert "swaps a few words" not in said(without)
+
+
+def test_the_setting_of_the_run_turns_the_swap_off(tmp_path: Path) -> None:
+    run = made(tmp_path, texts=PLAIN, config={"report": {"copy_swap": False}})
+    assert "<script" not in page(run)
+    assert "<script" in page(run, copy_swap=True)
+
+
+def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
+    text = said(page(made(tmp_path, models=["near", "mid", "far"], texts=PLAIN)))
+    assert text.index("near is nearest to human, at 2.0 times") < text.index("Models by how far")
+    assert "far is farthest, at 4.0" in text
+
+
+def test_models_are_chosen_by_name(tmp_path: Path) -> None:
+    run = made(tmp_path, models=["a", "b", "c"], texts=PLAIN)
+    text = page(run, models=["b"])
+    assert text.count('class="model"') >= 1
+    assert re.findall(r'<article class="model" id="(m\d)', text) == ["m0"]
+    with pytest.raises(ConfigError, match="'nobody'"):
+        page(run, models=["nobody"])
+
+
+def test_a_run_without_comparisons_has_no_page(tmp_path: Path) -> None:
+    run = publish(tmp_path, {"corpora": [row("corpora", corpus="web", role="human")]})
+    with pytest.raises(ConfigError, match="compares nothing"):
+        page(run)
+
+
+def test_metrics_alone_are_enough(tmp_path: Path) -> None:
+    text = page(publish(tmp_path, {"metrics": metrics("gpt")[:1]}))
+    assert "gpt is 3.1 times" in said(text)
+
+
+def test_missing_numbers_are_said(tmp_path: Path) -> None:
+    nan = float("nan")
+    none = dict.fromkeys(
+        ("std_error", "ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde"), nan
+    )
+    bare = {**metrics("gpt")[0], **none, "blocks": 1}
+    text = said(page(publish(tmp_path, {"metrics": [bare]})))
+    assert "has no human-human floor" in text
+    assert "too few clusters" in text
+    assert not re.search(r"\bnan\b", text.lower())
+
+
+@pytest.mark.parametrize("models", [1, 200])
+def test_the_size_is_bounded_and_the_time_is_short(tmp_path: Path, models: int) -> None:
+    names = [f"model-{i:03d}" for i in range(models)]
+    own = tables(["model-000"], HOSTILE)
+    words = [f"{HOSTILE[i % len(HOSTILE)] if i < 40 else 'word'}{i}" for i in range(1_000)]
+    own["ngrams"] = [r for n in (1, 2, 3, 4) for r in ngrams("model-000", words, n)]
+    own["metrics"] = [
+        r for s in ("", *(f"stratum {i}" for i in range(20))) for r in metrics("model-000", 3.0, s)
+    ]
+    large = {}
+    for name, rows in own.items():
+        table = pa.Table.from_pylist(rows, schema=schema.TABLES[name])
+        place = table.column_names.index("model") if "model" in table.column_names else -1
+        large[name] = table if place < 0 else pa.concat_tables(
+            table.set_column(place, table.schema.field(place), pa.array([model] * len(table)))
+            for model in names
+        )  # fmt: skip
+    run = publish(tmp_path, large)
+    started = time.monotonic()
+    text = page(run)
+    assert len(text.encode()) < LARGEST
+    assert time.monotonic() - started < 15
+    in_full = len(re.findall(r"<article", text)) or 1
+    assert in_full <= min(models, MODELS)
+
+
+def test_pages_need_jinja2_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+    from typing import Any
+
+    plain = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "jinja2":
+            raise ImportError(name)
+        return plain(name, *args, **kwargs)
+
+    figure.environment.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(EnvironmentProblem, match=r"dftspark\[report\]"):
+        figure.environment()
+
+
+def test_the_page_is_part_of_the_run(tmp_path: Path) -> None:
+    writer = RunWriter.create(str(tmp_path), "audit")
+    seen = []
+
+    def drawn(run: object) -> str:
+        seen.append(run)
+        return "<p>page</p>"
+
+    run = writer.publish({"name": "audit"}, page=drawn)
+    assert Path(run.page).read_text() == "<p>page</p>"
+    assert open_run(str(tmp_path)).page == run.page
+    assert len(seen) == 1
+
+
+def test_a_page_that_fails_does_not_cost_the_run(tmp_path: Path) -> None:
+    def fails(_: object) -> str:
+        raise ZeroDivisionError("by zero")
+
+    run = RunWriter.create(str(tmp_path), "audit").publish({"name": "audit"}, page=fails)
+    assert run.page == ""
+    assert open_run(str(tmp_path)).manifest["page"] == {"problem": "ZeroDivisionError: by zero"}

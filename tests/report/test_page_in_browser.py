@@ -1,0 +1,198 @@
+"""The page as people see it: in headless Chromium, in both color schemes and on a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dftspark.report.overview import overview
+from dftspark.report.page import page
+from dftspark.store import runs
+from tests.report.browser import ROOT, axe, chromium, look, requests
+from tests.report.page_runs import SCRIPT, made, metrics, publish
+
+WORDS = "Plain words of a text that a model wrote, enough of them to be swapped for fruits " * 2
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One model; hostile ones with nights; without the swap; over a store; documentation."""
+    folder = tmp_path_factory.mktemp("pages")
+    plain = made(folder / "plain", texts=["tapestry", WORDS, "delve", "a testament to"])
+    names = [SCRIPT, "second"]
+    nights = [
+        publish(folder / "nights", {"metrics": [m for n in names for m in metrics(n, 2 + i)]},
+                name="nightly", date=f"2026-11-{i + 1:02d}")
+        for i in range(4)
+    ]  # fmt: skip
+    found = {
+        "plain": page(plain),
+        "hostile": page(made(folder / "hostile", models=names), nights),
+        "unswapped": page(plain, copy_swap=False),
+        "store": overview(str(folder / "nights"), runs(str(folder / "nights")), {}),
+    }
+    site = runpy.run_path(str(ROOT / "docs" / "build.py"))["site"]()
+    found |= {"measures": site["measures"], "configuration": site["configuration"]}
+    for name, text in found.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8", errors="backslashreplace")
+    return {name: folder / f"{name}.html" for name in found}
+
+
+KINDS = ("plain", "hostile", "store", "measures", "configuration")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_loads_in_silence_and_alone(browser: Any, pages: dict[str, Path], kind: str) -> None:
+    look(browser, pages[kind])
+    assert browser.get_log("browser") == []
+    assert requests(browser) == [pages[kind].as_uri()]
+
+
+def test_no_script_of_a_document_runs(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["hostile"])
+    assert "owned" not in browser.title.split("·")[1]
+    assert browser.execute_script("return document.images.length") == 0
+    assert "onerror" in browser.find_element("css selector", "h1").text, "it is shown as text"
+
+
+def test_charts_are_there_and_have_a_size(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["hostile"])
+    boxes = browser.execute_script(
+        "return Array.from(document.querySelectorAll('figure svg[role=img], td svg'))"
+        ".filter(e => !e.closest('details')).map(e => e.getBoundingClientRect())"
+        ".map(b => [b.width, b.height])"
+    )
+    assert len(boxes) > 60
+    assert min(min(box) for box in boxes) >= 18
+    marks = browser.execute_script(
+        "return ['circle.dot', 'rect.over', 'rect.under', 'path.model', 'line.step']"
+        ".map(s => document.querySelectorAll(s).length)"
+    )
+    assert all(marks)
+
+
+def test_text_in_charts_and_excerpts_can_be_selected(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["plain"])
+    for place in ("blockquote", "svg text", "td.n"):
+        selected = browser.execute_script(
+            "var s = getSelection(), e = document.querySelector(arguments[0]);"
+            "s.selectAllChildren(e); return [s.toString(), e.textContent]",
+            place,
+        )
+        assert selected[0].strip()
+        assert selected[0].split() == selected[1].split()
+
+
+def copied(browser: Any, selector: str) -> tuple[str, str]:
+    """What stands there, and what Ctrl+C puts on the clipboard."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    text = browser.execute_script(
+        "var e = document.querySelector(arguments[0]); window.copied = null;"
+        "addEventListener('copy', function (event) { window.copied = event.defaultPrevented ?"
+        " event.clipboardData.getData('text/plain') : getSelection().toString(); }, {once: true});"
+        "e.scrollIntoView(); getSelection().selectAllChildren(e); return e.textContent",
+        selector,
+    )
+    ActionChains(browser).key_down(Keys.CONTROL).send_keys("c").key_up(Keys.CONTROL).perform()
+    return text, browser.execute_script("return window.copied")
+
+
+def test_copying_an_excerpt_swaps_a_few_words(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["plain"])
+    text, taken = copied(browser, ".excerpt blockquote")
+    before, after = text.split(), taken.split()
+    assert taken != text
+    strange = set(
+        re.findall(r'"([a-z ]+)"', browser.page_source.split("strange = [")[1].split("]")[0])
+    )
+    assert any(fruit in taken for fruit in strange)
+    kept = sum(word in before for word in after)
+    assert kept >= 0.7 * len(before), "a few words, not most"
+
+
+def test_copying_numbers_copies_numbers(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["plain"])
+    text, taken = copied(browser, "td.n")
+    assert taken.strip() == text.strip()
+
+
+def test_the_swap_can_be_off(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["unswapped"])
+    text, taken = copied(browser, ".excerpt blockquote")
+    assert taken.split() == text.split()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_scrolls_down_only(browser: Any, pages: dict[str, Path], kind: str) -> None:
+    look(browser, pages[kind], width=360)
+    wide = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert wide[0] <= wide[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
+def test_axe_finds_nothing(
+    browser: Any, pages: dict[str, Path], kind: str, scheme: str, width: int
+) -> None:
+    source = axe()
+    look(browser, pages[kind], scheme, width)
+    browser.set_script_timeout(90)
+    browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    browser.execute_script(source)
+    found = browser.execute_async_script(
+        "var done = arguments[0]; axe.run(document, {resultTypes: ['violations']})"
+        ".then(r => done(r), e => done({error: String(e)}))"
+    )
+    assert "error" not in found, found
+    bad = [
+        {"rule": v["id"], "count": len(v["nodes"]), "first": v["nodes"][0]["html"][:200],
+         "why": v["nodes"][0]["failureSummary"][:300]}
+        for v in found["violations"]
+    ]  # fmt: skip
+    assert not bad, json.dumps(bad, indent=1)
+
+
+def test_the_keyboard_reaches_all_links(browser: Any, pages: dict[str, Path]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    look(browser, pages["plain"])
+    reached = set()
+    for _ in range(40):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        focus = "var e = document.activeElement; return e.getAttribute('href') || e.tagName"
+        reached.add(browser.execute_script(focus))
+    wanted = {
+        "#main",
+        "#measures",
+        "#words",
+        "#clouds",
+        "#structure",
+        "#examples",
+        "#how",
+        "SUMMARY",
+    }
+    assert wanted <= reached
+
+
+def test_it_prints(browser: Any, pages: dict[str, Path]) -> None:
+    import base64
+
+    look(browser, pages["plain"])
+    paper = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})
+    assert base64.b64decode(paper["data"]).startswith(b"%PDF")

@@ -1,0 +1,160 @@
+"""Where pages go, and the page over a store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dftspark import cli
+from dftspark.errors import ConfigError, InputError
+from dftspark.report.overview import overview
+from dftspark.report.written import report
+from dftspark.store import Run, RunWriter, runs, series
+from tests.report.page_runs import made, metrics, publish
+
+TEXTS = ("tapestry", "delve")
+
+
+def night(store: Path, day: int, times: float = 3.0, models: tuple[str, ...] = ("gpt",)) -> Run:
+    rows = [row for i, model in enumerate(models) for row in metrics(model, times + i)]
+    return publish(store, {"metrics": rows}, "nightly", date=f"2026-11-{day:02d}")
+
+
+def test_a_page_stands_beside_its_run_which_does_not_change(tmp_path: Path) -> None:
+    run = made(tmp_path, texts=TEXTS)
+    before = sorted(Path(run.path).iterdir())
+    path = report(run.path)
+    assert path == f"{run.path}.html"
+    assert "gpt is 2.0 times" in Path(path).read_text()
+    assert sorted(Path(run.path).iterdir()) == before
+    assert report(f"{tmp_path}/{run.id[:16]}") == path
+
+
+def test_it_goes_where_it_is_sent(tmp_path: Path) -> None:
+    run = made(tmp_path / "runs", models=["a", "b"], texts=TEXTS)
+    target = tmp_path / "own.html"
+    assert report(run.path, str(target), ["b"], False) == str(target)
+    text = target.read_text()
+    assert "<script" not in text
+    assert text.count("<article") == 1
+
+
+def test_history_is_of_the_nights_before(tmp_path: Path) -> None:
+    nights = [night(tmp_path, day, 2.0 + day) for day in (1, 2, 3)]
+    publish(tmp_path, {"metrics": metrics("gpt")}, "other", date="2026-11-02")
+    assert 'id="history"' not in Path(report(nights[0].path)).read_text()
+    text = Path(report(nights[2].path)).read_text()
+    section = text.split('id="history"')[1].split("</section>")[0]
+    assert set(re.findall(r"2026-11-\d\d", section)) == {f"2026-11-0{day}" for day in (1, 2, 3)}
+    assert "5.0×" in section
+
+
+def test_a_date_that_was_done_again_counts_once(tmp_path: Path) -> None:
+    night(tmp_path, 1, 9.0)
+    night(tmp_path, 1, 4.0)
+    last = night(tmp_path, 2, 5.0)
+    section = Path(report(last.path)).read_text().split('id="history"')[1]
+    assert "4.0×" in section
+    assert "9.0×" not in section
+
+
+def test_the_store_has_models_by_measures_and_links(tmp_path: Path) -> None:
+    night(tmp_path, 1)
+    last = night(tmp_path, 2, 4.0, ("gpt", "claude"))
+    made(tmp_path, texts=TEXTS)
+    RunWriter.create(str(tmp_path), "stopped")
+    text = Path(report(str(tmp_path))).read_text()
+    assert "<h1>4 runs of 2 audits</h1>" in text
+    rows = re.findall(r"<tr><th scope=\"row\">(gpt|claude)</th>(.*?)</tr>", text)
+    assert ["4.0×" in cells for name, cells in rows if name == "gpt"].count(True) >= 1
+    assert "unfinished" in text
+    assert last.id in text
+
+
+def test_links_lead_to_the_pages_of_the_runs(tmp_path: Path) -> None:
+    from dftspark.report.page import page
+
+    writer = RunWriter.create(str(tmp_path), "audit")
+    import pyarrow as pa
+
+    from dftspark import schema
+
+    writer.write("metrics", pa.Table.from_pylist(metrics("gpt"), schema=schema.METRICS))
+    run = writer.publish({"name": "audit", "headline": "gpt"}, page=page)
+    links = re.findall(r'href="([^"#]+)"', Path(report(str(tmp_path))).read_text())
+    assert links == [f"{run.id}/report.html"]
+    assert (tmp_path / links[0]).is_file()
+
+
+def test_a_store_of_many_runs_stays_small(tmp_path: Path) -> None:
+    nights = [night(tmp_path, 1 + i % 28) for i in range(6)]
+    infos = runs(str(tmp_path)) * 200
+    text = overview(str(tmp_path), infos, {})
+    assert len(text.encode()) < 2_000_000
+    assert nights[0].id in text
+
+
+def test_models_are_for_runs(tmp_path: Path) -> None:
+    made(tmp_path, texts=TEXTS)
+    with pytest.raises(ConfigError, match="goes with a run"):
+        report(str(tmp_path), models=["gpt"])
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        report(str(tmp_path / "nothing"))
+
+
+def test_series_are_of_one_name_and_have_comparisons(tmp_path: Path) -> None:
+    night(tmp_path, 1)
+    publish(tmp_path, {"metrics": metrics("gpt")}, "nightly-2")
+    publish(tmp_path, {}, "nightly")
+    second = night(tmp_path, 2)
+    found = series(str(tmp_path), "nightly", 5)
+    assert [run.manifest["date"] for run in found] == ["2026-11-01", "2026-11-02"]
+    assert [run.id for run in series(str(tmp_path), "nightly", 1)] == [second.id]
+    assert series(str(tmp_path / "nothing"), "nightly", 5) == []
+
+
+def test_the_command_prints_the_path_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path, texts=TEXTS)
+    assert cli.main(["report", run.path, "--no-copy-swap"]) == 0
+    path = Path(capsys.readouterr().out.strip().splitlines()[-1])
+    assert path.is_file()
+    assert "<script" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--model", "nobody"], 2), (["--out", "/nowhere/at/all.html"], 75)],
+    ids=["model", "out"],
+)
+def test_mistakes_have_their_exit_code(
+    tmp_path: Path, words: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path, texts=TEXTS)
+    assert cli.main(["report", run.path, *words]) == code
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_terminal_names_the_page_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunWriter.create(str(tmp_path), "audit").publish({"name": "a"}, page=lambda _: "<p>")
+    assert cli.main(["show", run.path]) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == f"Page: {run.page}"
+
+
+def test_the_terminal_says_why_there_is_no_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: Run) -> str:
+        raise RuntimeError("no ink")
+
+    run = RunWriter.create(str(tmp_path), "audit").publish({"name": "a"}, page=fails)
+    assert cli.main(["show", run.path]) == 0
+    assert "No page was made: RuntimeError: no ink" in capsys.readouterr().out

@@ -1,0 +1,165 @@
+"""The documentation: links lead somewhere, code blocks run, generated pages are whole."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from dftspark import schema
+from dftspark.cli import app
+from dftspark.config import Audit
+from tests.report.page_runs import made
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+TEXTS = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def builder() -> Any:
+    return runpy.run_path(str(ROOT / "docs" / "build.py"))
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, str]:
+    pytest.importorskip("jinja2", reason="DOCUMENTATION NOT TESTED: no jinja2")
+    pages: dict[str, str] = builder()["site"]()
+    return pages
+
+
+class Links(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.hrefs: list[str] = []
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids |= {str(found["id"])} if "id" in found else set()
+        self.hrefs += [str(found["href"])] if "href" in found else []
+        self.sources += [str(found["src"])] if "src" in found else []
+
+
+def blocks(kind: str) -> list[Any]:
+    return [
+        pytest.param(text, id=f"{file.stem}-{number}")
+        for file in TEXTS
+        for number, (found, text) in enumerate(_BLOCK.findall(file.read_text(encoding="utf-8")))
+        if found == kind
+    ]
+
+
+def test_every_link_of_the_site_leads_to_a_place(site: dict[str, str]) -> None:
+    read = {name: Links(text) for name, text in site.items()}
+    for name, page in read.items():
+        assert not page.sources, f"{name} loads {page.sources}"
+        for href in page.hrefs:
+            if re.match(r"https?://", href):
+                continue
+            file, _, place = href.partition("#")
+            target = file.removesuffix(".html") or name
+            assert target in read, f"{name} links to {href}"
+            assert not place or place in read[target].ids, f"{name} links to {href}"
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_every_relative_link_of_the_sources_exists(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"https?://|#", target):
+            continue
+        path = target.partition("#")[0]
+        generated = file.parent.name == "docs" and path in ("configuration.md", "tables.md")
+        assert generated or (file.parent / path).exists(), f"{file.name} links to {target}"
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path / "runs", texts=["tapestry", "delve"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["block"])
+    (tmp_path / "block.py").write_text(block)
+    runpy.run_path(str(tmp_path / "block.py"))
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_toml_blocks_are_settings(block: str) -> None:
+    sides = {side: {"role": side, "path": side} for side in ("human", "model")}
+    document = tomllib.loads(block)
+    corpora = document.pop("corpora", {})
+    for name, settings in corpora.items():
+        sides[name] = {"role": "model", "path": name, **sides.get(name, {}), **settings}
+    Audit.parse({"corpora": sides, **document}, "block")
+
+
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_commands_of_shell_blocks_can_be_parsed(block: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    joined = re.sub(r"\\\n\s*", " ", block)
+    for line in filter(None, (line.split("  #")[0].strip() for line in joined.splitlines())):
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        program = words[0].removeprefix(".venv/bin/")
+        if program == "dftspark":
+            parse(words[1:])
+        elif program == "make":
+            assert words[1] in targets, line
+        elif program == "spark-submit":
+            for word in words[1:]:
+                if word.endswith((".py", ".conf")):
+                    assert (ROOT / word).is_file(), line
+        elif program == "python":
+            assert (ROOT / words[1]).is_file(), line
+
+
+def parse(words: list[str]) -> None:
+    """As the command line would, without doing it."""
+    group: Any = typer.main.get_command(app)
+    if "--help" not in words:
+        group.commands[words[0]].make_context(words[0], list(words[1:]))
+
+
+def test_configuration_has_every_setting(site: dict[str, str]) -> None:
+    text = site["configuration"]
+
+    def check(model: Any, prefix: str) -> None:
+        for name, field in model.model_fields.items():
+            inner = field.annotation
+            if name == "corpora":
+                continue
+            if hasattr(inner, "model_fields"):
+                check(inner, f"{name}." if not prefix else f"{prefix}{name}.")
+            else:
+                assert f"<code>{prefix}{name}</code>" in text, f"{prefix}{name}"
+
+    check(Audit, "")
+
+
+def test_tables_have_every_column(site: dict[str, str]) -> None:
+    for name, table in schema.TABLES.items():
+        assert f'<h2 id="{name}">' in site["tables"]
+        section = site["tables"].split(f'<h2 id="{name}">')[1].split("<h2")[0]
+        for column in table:
+            assert f"<code>{column.name}</code>" in section, f"{name}.{column.name}"
+
+
+def test_every_measure_that_a_page_explains_is_in_the_documentation() -> None:
+    from dftspark.report.measures import MEASURES
+
+    text = "".join(file.read_text(encoding="utf-8") for file in DOCS)
+    stems = {m.pattern.partition("(")[0].rstrip("_") for m in MEASURES} - {"jmq"}  # judge.md
+    unexplained = {stem for stem in stems if stem not in text}
+    assert not unexplained
