@@ -543,26 +543,6 @@ VARIETY = _table(
     ("n_model", pa.int64(), "prompts or groups of documents behind value"),
 )
 
-CHECKS = _table(
-    *_PAIR,
-    ("rule", pa.string(), "name of the check"),
-    ("subject", pa.string(), "what it watches: metric, phrase or pattern, and which"),
-    ("against", pa.string(), "value, floor or trailing"),
-    ("value", pa.float64(), "what was found, in unit"),
-    ("threshold", pa.float64(), "the end of the allowed range that is crossed or nearest"),
-    ("outcome", pa.string(), "pass, warn, fail, acknowledged or unknown"),
-    ("low", pa.float64(), "lower end of the allowed range; nan where there is none"),
-    ("high", pa.float64(), "upper end of the allowed range; nan where there is none"),
-    ("unit", pa.string(), "unit of value, threshold, low and high"),
-    ("severity", pa.string(), "warn or fail: the outcome of a breach"),
-    ("breached", pa.bool_(), "value is outside the range, whatever the outcome"),
-    ("nights", pa.int32(), "nights in a row with a breach, this one among them"),
-    ("nights_needed", pa.int32(), "so many make the outcome warn or fail"),
-    ("n_model", pa.int64(), "model documents behind value"),
-    ("acknowledged_until", pa.string(), "last silent date, or empty"),
-    ("detail", pa.string(), "the outcome in words"),
-)
-
 JUDGEMENTS = _table(
     *_PAIR,
     (
@@ -636,6 +616,26 @@ WIN_RATES = _table(
     ("odds_win_rate", pa.float64(), "win_rate from log-probabilities, without a position effect"),
     ("odds_low", pa.float64(), "interval of odds_win_rate, lower end"),
     ("odds_high", pa.float64(), "interval of odds_win_rate, upper end"),
+)
+
+CHECKS = _table(
+    *_PAIR,
+    ("rule", pa.string(), "name of the check"),
+    ("subject", pa.string(), "what it watches: metric, phrase or pattern, and which"),
+    ("against", pa.string(), "value, floor or trailing"),
+    ("value", pa.float64(), "what was found, in unit"),
+    ("threshold", pa.float64(), "the end of the allowed range that is crossed or nearest"),
+    ("outcome", pa.string(), "pass, warn, fail, acknowledged or unknown"),
+    ("low", pa.float64(), "lower end of the allowed range; nan where there is none"),
+    ("high", pa.float64(), "upper end of the allowed range; nan where there is none"),
+    ("unit", pa.string(), "unit of value, threshold, low and high"),
+    ("severity", pa.string(), "warn or fail: the outcome of a breach"),
+    ("breached", pa.bool_(), "value is outside the range, whatever the outcome"),
+    ("nights", pa.int32(), "nights in a row with a breach, this one among them"),
+    ("nights_needed", pa.int32(), "so many make the outcome warn or fail"),
+    ("n_model", pa.int64(), "model documents behind value"),
+    ("acknowledged_until", pa.string(), "last silent date, or empty"),
+    ("detail", pa.string(), "the outcome in words"),
 )
 
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
@@ -754,10 +754,10 @@ TABLES = {
     "judgements": JUDGEMENTS,
     "win_rates": WIN_RATES,
     "variety": VARIETY,
-    "checks": CHECKS,
     "samplers": SAMPLERS,
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
+    "checks": CHECKS,
     "rejects": REJECTS,
 }
 LENS_TABLES = {  # of one lens alone

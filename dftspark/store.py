@@ -112,11 +112,11 @@ class RunWriter:
             "format_version": FORMAT_VERSION,
             "tables": publish.tables(self._location),
         }
+        if page is not None:
+            document["page"] = self._put_page(page, Run(self.id, document, self._location))
         for stage in document.get("stages", {}).values():
             written = [document["tables"].get(name, {}) for name in stage["tables"]]
             stage |= {key: sum(table.get(key, 0) for table in written) for key in ("rows", "bytes")}
-        if page is not None:
-            document["page"] = self._put_page(page, Run(self.id, document, self._location))
         text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
         with writing(self._location / MANIFEST):
             publish.put(self._location, MANIFEST, text.encode())
@@ -220,11 +220,11 @@ class RunInfo:
     name: str = ""
     corpora: tuple[str, ...] = ()
     headline: str = ""
+    audit: str = ""  # its name in the configuration, which may go on with a date in `name`
+    page: str = ""  # file in the run's folder
     kind: str = ""
     version: int | None = None
     standing: Literal["current", "superseded", ""] = ""
-    audit: str = ""  # its name in the configuration, which may go on with a date in `name`
-    page: str = ""  # file in the run's folder
 
 
 def open_run(root: str, run: str = "latest") -> Run:
@@ -275,7 +275,7 @@ def series(root: str, name: str, most: int) -> list[Run]:
         second, own = run_id.split("-", 1)[0], run_id.split("-", 1)[1].rsplit("-", 1)[0]
         if len(loaded) >= most and not loaded[-1].id.startswith(second):
             break  # ids of one second sort by name, not by time
-        if own == name or own.startswith((f"{name}-", f"{name}.")):
+        if own == name or own.startswith(f"{name}-"):
             with suppress(InputError):
                 run = load(place / run_id)
                 if run.manifest.get("name") == name and "metrics" in run.tables:
@@ -326,10 +326,10 @@ def _describe(root: Location, run_id: str) -> RunInfo:
         name,
         tuple(sorted(map(str, manifest.get("corpora") or _configured(manifest)))),
         str(manifest.get("headline", "")),
+        str(manifest.get("name", "")),
+        str(manifest.get("page", {}).get("file", "")),
         str(manifest.get("kind", "")),
         manifest.get("version"),
-        audit=str(manifest.get("name", "")),
-        page=str(manifest.get("page", {}).get("file", "")),
     )
 
 

@@ -32,7 +32,7 @@ def template() -> str:
         _setting(name, field) for name, field in fields.items() if name not in {*groups, *lists}
     ]
     parts = [_group(*group) for group in groups.items()]
-    parts += [_shown(*item) for item in lists.items()]
+    parts += [_prose(*item) for item in lists.items()]
     return "\n".join([_TOP, *single, *_corpora(), *parts])
 
 
@@ -77,9 +77,8 @@ def _list(name: str, model: type[BaseModel]) -> str:
     return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
 
 
-def _shown(name: str, model: Any) -> str:
-    """A table that may come several times; all of it is prose, since some of
-    its settings exclude each other."""
+def _prose(name: str, model: type[BaseModel]) -> str:
+    """The same where not all settings go together, so that no one removes every #."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
     lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
     shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]

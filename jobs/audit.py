@@ -39,12 +39,11 @@ def main(argv: list[str] | None = None) -> int:
             run = work(spark, config, args.date, Lines())
         print(run.path)
         demand([run])
+        if missing := unfinished(run):
+            raise FinishedInPart(missing)
     except DftsparkError as error:
         print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
-    if missing := unfinished(run):
-        print(f"error: {visible_lines(missing)}", file=sys.stderr)
-        return FinishedInPart.exit_code
     return 0
 
 

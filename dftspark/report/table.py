@@ -33,14 +33,14 @@ _COLUMNS = {
                "excerpt", "neighbor_excerpt"),
     "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
                  "q_value", "outside", "precision"),
-    "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
-               "detail"),
     "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
                  "chosen", "p_best", "front"),
     "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",
                        "optimism", "challenger_value", "verdict", "q_value", "difference"),
     "tradeoffs": ("sweep", "stratum", "metric", "other", "best", "best_other", "differ", "q_value",
                   "regret", "regret_other", "front"),
+    "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
+               "detail"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2
