@@ -129,9 +129,11 @@ class Nights:
 
     def files(self, table: str, dates: list[str]) -> list[str]:
         """Paths of the table's files, of the current nights of these dates, in their order."""
+        candidates = [self.ids[night_name(self.name, date)] for date in dates]
+        published = {*self._published(tuple(i for ids in candidates for i in ids))}
         ids: list[str] = []
-        for date in dates:
-            found = self._published(self.ids[night_name(self.name, date)])
+        for of_date in candidates:
+            found = [i for i in of_date if i in published]
             if len(found) > 1:
                 found = [max((load(self.root / i) for i in found), key=_standing).id]
             ids += found
