@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import judge_stages, schema
+from dftspark import judge_stages, schema, sweeps
 from dftspark.judge_stages import Asking
 from dftspark.lenses.judge import VERSION, OfModel
 from dftspark.making import Making
@@ -54,8 +54,15 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         judged, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
-    table = pa.Table.from_pylist(metrics, schema=schema.METRICS)
+    table = pa.Table.from_pylist(
+        [row for row in metrics if not row["metric"].startswith(sweeps.RATE)],
+        schema=schema.METRICS,
+    )
     making.writer.write("metrics", table)
+    if config.sweep_splits:
+        with making.stage("compare settings"):
+            for name, found in sweeps.tables(metrics, config).items():
+                making.writer.write(name, found)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
@@ -125,11 +132,11 @@ def _compare_structure(
     run = (making.config.human, making.writer.id, making.date)
     making.write("patterns", structure.patterns_table(compared, *run))
     made_by = structure.statistic(making.config).fingerprint
-    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics").toArrow()
+    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics", "rates")
     return [
         metric_row(making, row, metric, "structure", made_by)
-        for row in rows.to_pylist()
-        for metric in row["metrics"]
+        for row in rows.toArrow().to_pylist()
+        for metric in row["metrics"] + row["rates"]
     ]
 
 

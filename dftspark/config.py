@@ -420,6 +420,56 @@ class Judge(Frozen):
         return value
 
 
+class Sweep(Frozen):
+    """Corpora of one model under many settings, side by side: their best by each measure.
+
+    Every corpus with `split_by` is a sweep of its parts.
+    """
+
+    challenger: str | None = Field(
+        None,
+        description="a model corpus, or a part of one as corpus/value, that is held against the "
+        "best settings of every sweep; it is no setting itself",
+    )
+    splits: Annotated[int, Field(ge=2, le=200)] = Field(
+        20,
+        description="random halves of the prompts: a setting is chosen on one, reported on "
+        "the other",
+    )
+    measures: tuple[str, ...] = Field(
+        (
+            "l2_squared_corrected_*gram",
+            "js_1gram",
+            "mmd_squared",
+            "structure_outside",
+            "wasserstein_sentence_words",
+            "rate_alike_sentences",
+            "rate_em_dash",
+            "rate_other_script",
+            "rate_repeated_trigrams",
+        ),
+        min_length=1,
+        description="measures, with * for any part of a name, by which the challenger is judged "
+        "and whose best settings are held against each other",
+    )
+    rates: tuple[str, ...] = Field(
+        (
+            "alike_sentences",
+            "contraction",
+            "contrast_not_but",
+            "em_dash",
+            "list_item",
+            "other_script",
+            "participle_tail",
+            "repeated_trigrams",
+            "sentence_length",
+            "triad_words",
+            "type_token_ratio",
+        ),
+        description="measures of the structure lens that are followed one by one, as rate_NAME",
+    )
+
+
 class Audit(Frozen):
     """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
 
@@ -443,6 +493,7 @@ class Audit(Frozen):
     inference: Inference = Inference()
     report: Report = Report()
     judge: Judge = Judge()
+    sweep: Sweep = Sweep()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     _undated: str | None = None
 
@@ -477,6 +528,11 @@ class Audit(Frozen):
             if not name or "/" in name or name != name.strip():
                 raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
         return corpora
+
+    @property
+    def sweep_splits(self) -> int:
+        """Random halves on which every measure is taken too; 0 where there is no sweep."""
+        return self.sweep.splits if any(c.split_by for c in self.corpora.values()) else 0
 
     @property
     def human(self) -> str:

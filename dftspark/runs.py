@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dftspark import compare_stages, judge_stages, profile_stages, schema
+from dftspark import compare_stages, judge_stages, profile_stages, schema, sweeps
 from dftspark.config import Audit
 from dftspark.judge_stages import Asking, Prepared
 from dftspark.making import Making
@@ -35,6 +35,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
+    sweeps.check(config)
     profile_stages.check_extras(spark, config)
     if "judge" in config.lenses:
         judge_stages.check(config, asking is None or asking.ask)
@@ -78,6 +79,7 @@ def compare(
 
     Raises ConfigError where `profiled` keeps no profile.
     """
+    sweeps.check(config)
     stored = profile_stages.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     compared = compare_stages.compare(making, stored)

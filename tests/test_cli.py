@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from dftspark import cli, request, schema
-from dftspark.config import Audit, Embedding, Endpoint, Judge
+from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep
 from dftspark.errors import CheckFailed, ConfigError, InputError
 from dftspark.report.progress import Bars, Lines, Silent, progress
 from dftspark.store import Run, RunWriter, open_run, runs
@@ -321,6 +321,8 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     assert set(endpoint) == set(Endpoint.model_fields)
     assert set(document["embedding"]) == set(type(config.embedding).model_fields)
     assert config.embedding.model_copy(update={"store": None}) == Embedding()
+    assert set(document["sweep"]) == set(type(config.sweep).model_fields)
+    assert config.sweep.model_copy(update={"challenger": None}) == Sweep()
     human = config.corpora["human"]
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)

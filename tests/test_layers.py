@@ -31,6 +31,7 @@ LAYERS = (
     "distances",
     "inference",
     "lenses",
+    "sweeps",
     "java",
     "publish",
     "judge",

@@ -102,6 +102,13 @@ def replicates(
     return _distances(distance, sums, sizes, *blocks.all_but_one(len(human)))
 
 
+def on_groups(
+    distance: Distance, human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats
+) -> Distance:
+    """The distance of two groups of blocks, `(R, 2S)` weights each, as `(R,)`; nan without size."""
+    return partial(_distances, distance, *stacked(human, model, human_sizes, model_sizes))
+
+
 def _distances(
     distance: Distance, sums: Floats, sizes: Floats, first: Floats, second: Floats
 ) -> Floats:

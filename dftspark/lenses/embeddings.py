@@ -20,14 +20,16 @@ from scipy import special
 
 from dftspark import config
 from dftspark.features.fourier import DEFAULT
-from dftspark.inference import blocks, squared
+from dftspark.inference import blocks, halves, squared
 from dftspark.inference.feature_error import by_group, feature_error
+from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.lenses.metric import Metric
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 
 Floats = NDArray[np.float64]
 UNIT, ROOT_UNIT = "kernel", "sqrt kernel"
+_NONE = Splits()
 
 
 def compared(
@@ -37,6 +39,7 @@ def compared(
     *,
     paired: bool,
     settings: config.Inference,
+    splits: Splits = _NONE,
 ) -> list[Metric]:
     """Every measure of a pair whose states `statistic` made.
 
@@ -46,7 +49,7 @@ def compared(
     mmd_squared_feature_error standard error that another seed of the features would show
 
     `paired` says that the sides share prompts. Values are nan where a side has not two blocks,
-    all else where it has not sixteen clusters.
+    all else where it has not sixteen clusters. `splits` asks for each on parts of the blocks too.
     """
     frequencies = statistic.frequencies
     count = _blocks([human], [model])
@@ -58,7 +61,8 @@ def compared(
         value = squared.between_documents(*sides, paired=paired)
         grams[name] = squared.gram(*_coarse(sides, count))
         found = _inferred([grams[name]], value, arguments)
-        metrics[name] = Metric(f"mmd_squared_{name}", value, UNIT, found)
+        on_parts = _on_parts(sides, splits, paired=paired) if count else None
+        metrics[name] = Metric(f"mmd_squared_{name}", value, UNIT, found, on_parts)
     metrics["energy"] = replace(metrics["energy"], name="energy_distance", unit="length")
     main = metrics[DEFAULT]
     fused = _fused([g for name, g in grams.items() if name.startswith("gaussian")], arguments)
@@ -158,11 +162,25 @@ def rooted(of: Metric, name: str) -> Metric:
         float(error), signed_root(found.ci_low), signed_root(found.ci_high), found.p_value,
         signed_root(found.floor), signed_root(found.mde), found.blocks,
     )  # fmt: skip
-    return Metric(name, signed_root(of.value), ROOT_UNIT, found)
+    parts = of.parts and Parts(_signed_roots(of.parts.left_out), _signed_roots(of.parts.halves))
+    return Metric(name, signed_root(of.value), ROOT_UNIT, found, parts)
 
 
 def signed_root(square: float) -> float:
     return float(np.sign(square) * np.sqrt(abs(square)))
+
+
+def _signed_roots(squares: Floats) -> Floats:
+    return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)))
+
+
+def _on_parts(sides: squared.Sides, splits: Splits, *, paired: bool) -> Parts | None:
+    if not splits.count:
+        return None
+    products = squared.gram(*sides)
+    return halves.parts(
+        lambda *groups: squared.between_blocks(products, *groups, paired=paired), splits
+    )
 
 
 def _blocks(*sides: list[FeatureState]) -> int:

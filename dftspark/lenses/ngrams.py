@@ -16,9 +16,10 @@ from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.ngrams import RATE_ONE
-from dftspark.inference import blocks, squared
-from dftspark.inference.estimate import infer
+from dftspark.inference import blocks, halves, squared
+from dftspark.inference.estimate import infer, on_groups
 from dftspark.inference.floor import document_ratio_floor
+from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import rate_scale, sample_weights
@@ -61,11 +62,13 @@ def finished(
         "confidence": settings.inference.confidence,
         "seed": settings.inference.seed,
     }
+    splits = Splits(settings.sweep_splits, settings.inference.seed)
     metrics = [
-        *_l2(sums, 0, "tokens", human, model, count, arguments, _token_noise(sums, human, model)),
-        *_l2(sums, 1, "documents", human, model, count, arguments,
+        *_l2(sums, 0, "tokens", human, model, count, arguments, splits,
+             _token_noise(sums, human, model)),
+        *_l2(sums, 1, "documents", human, model, count, arguments, splits,
              _document_noise(sums, human, model)),
-        *_divergences(sums, parts, human, model, count, arguments, settings),
+        *_divergences(sums, parts, human, model, count, arguments, splits, settings),
     ]  # fmt: skip
     metrics = [replace(m, name=f"{m.name}_{n}gram") for m in metrics]
     listed, remainder = _table(parts, float(sums.plug_in[0]), settings.ngrams.table_rows)
@@ -101,11 +104,12 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
 
 def _l2(
     sums: Sums, which: int, sizes: str, human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], noise: float,
+    arguments: dict[str, Any], splits: Splits, noise: float,
 ) -> list[Metric]:  # fmt: skip
     """Plug-in, corrected square and its root; which: 0 token-weighted, 1 document-weighted."""
     plug_in = float(sums.plug_in[which])
     name = ("l2", "l2_docs")[which]
+    plain = square = root = None
     if count:
         data = [*_coordinates(sums.products[which], count),
                 *(blocks.coarsen(totals[sizes], count) for totals in (human, model))]  # fmt: skip
@@ -113,13 +117,20 @@ def _l2(
             noise = squared.sampling_noise(squared.gram(*data), paired=True)
         distance = infer(ngram_l2.l2, *data, value=float(np.sqrt(plug_in)), **arguments)
         corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
+        sizes_of = [totals[sizes].astype(np.float64) for totals in (human, model)]
+        products = squared.gram(*_coordinates(sums.products[which], BLOCKS), *sizes_of)
+        plain = halves.parts(lambda *groups: _roots(squared.plug_in(products, *groups)), splits)
+        square = halves.parts(
+            partial_of(squared.between_blocks, products, paired=arguments["paired"]), splits
+        )
+        root = square and Parts(_roots(square.left_out), _roots(square.halves))
     else:
         distance = corrected = no_inference(0)
     value = plug_in - noise
     return [
-        Metric(name, float(np.sqrt(plug_in)), "rate", distance),
-        Metric(f"{name}_squared_corrected", value, "rate^2", corrected),
-        Metric(f"{name}_corrected", _root(value), "rate", _rooted(value, corrected)),
+        Metric(name, float(np.sqrt(plug_in)), "rate", distance, plain),
+        Metric(f"{name}_squared_corrected", value, "rate^2", corrected, square),
+        Metric(f"{name}_corrected", _root(value), "rate", _rooted(value, corrected), root),
     ]
 
 
@@ -129,6 +140,10 @@ def _coordinates(products: Floats, count: int) -> tuple[Floats, Floats]:
     values, vectors = np.linalg.eigh(merged @ products @ merged.T)
     rows = vectors * np.sqrt(np.maximum(values, 0))
     return rows[:count], rows[count:]
+
+
+def _roots(squares: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
 def _root(square: float) -> float:
@@ -146,7 +161,7 @@ def _rooted(value: float, of: Inference) -> Inference:
 
 def _divergences(
     sums: Sums, parts: list[Partial], human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], settings: config.Audit,
+    arguments: dict[str, Any], splits: Splits, settings: config.Audit,
 ) -> list[Metric]:  # fmt: skip
     rates, h, m = (
         np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True)
@@ -157,15 +172,16 @@ def _divergences(
         ("js", "bit", sums.divergence[0], sums.left_out[0], jensen_shannon.jensen_shannon),
         ("tv", "share", sums.divergence[1], sums.left_out[1], total_variation.total_variation),
     ):
-        found = no_inference(0)
+        found, on_parts = no_inference(0), None
         if count:
             data = [blocks.coarsen(side.T, count) for side in (h, m)]
             # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and
             # which n-grams a block has in the sample does not pass for a change of its rates.
             data += [side @ weights for side in data]
             scale = rate_scale(data[0], data[1], data[2], data[3], weights)
+            weighted = partial_of(distance, weights=weights)
             found = infer(
-                partial_of(distance, weights=weights),
+                weighted,
                 *data,
                 scale=scale,
                 value=float(value),
@@ -176,7 +192,13 @@ def _divergences(
             effects = blocks.coarsen(left_out - value, count)
             error, low, high = jackknife(value + effects, float(value), arguments["confidence"])
             found = replace(found, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0))
-        metrics.append(Metric(name, float(value), unit, found))
+            raw = [side.T.astype(np.float64) for side in (h, m)]
+            on_parts = halves.parts(
+                on_groups(weighted, *raw, *(side @ weights for side in raw)),
+                splits,
+                left_out,
+            )
+        metrics.append(Metric(name, float(value), unit, found, on_parts))
     return metrics
 
 

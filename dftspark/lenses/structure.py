@@ -6,25 +6,36 @@ Source   statistics.md 3 and 5.4: block jackknife, and variances under equality 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from dftspark import config
 from dftspark.distances.wasserstein import steps, wasserstein
 from dftspark.features import measures
-from dftspark.inference import blocks
-from dftspark.inference.estimate import infer
+from dftspark.inference import blocks, halves
+from dftspark.inference.estimate import infer, on_groups
+from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.permutation import upper
 from dftspark.inference.proportion import wilson
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure_measures import Measure, all_measures, labeled
-from dftspark.lenses.structure_rates import Floats, band_factor, between_halves, compared_rates
+from dftspark.lenses.structure_rates import (
+    Floats,
+    band_factor,
+    between_halves,
+    compared_rates,
+    rate_parts,
+)
 from dftspark.stats.structure import StructureSums
+
+_NONE = Splits()
 
 
 @dataclass(frozen=True)
@@ -62,21 +73,31 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
+    """rows in the order of `all_measures`; metrics are the distributions' distances and the
+    summary: the share of measures outside the human band, and by which factor on average; rates
+    are |model - human| of the measures that a sweep follows, `rate_MEASURE`."""
+
     rows: list[Row]
     metrics: list[Metric]
+    rates: list[Metric]
 
 
 def compared(
-    human: StructureSums, model: StructureSums, *, paired: bool, settings: config.Inference
+    human: StructureSums,
+    model: StructureSums,
+    *,
+    paired: bool,
+    settings: config.Inference,
+    splits: Splits = _NONE,
+    followed: Sequence[str] = (),
 ) -> Compared:
-    """Rows in the order of `all_measures`; metrics are the distributions' distances and the
-    summary: the share of measures outside the human band, and by which factor on average."""
+    """With `splits`, metrics and the rates `followed` are taken on parts of the blocks too."""
     count = blocks.adapt(min(len(human.clusters), len(model.clusters)))
     factor = band_factor(human, model)
     rates = [m for m in all_measures() if m.kind != "distribution"]
     found = compared_rates(rates, human, model, count, factor, settings)
     distances = [
-        _distribution(i, human, model, count, paired, settings)
+        _distribution(i, human, model, count, paired, settings, splits)
         for i in range(len(measures.HISTOGRAMS))
     ]
     p_values = np.r_[found["p_value"], [metric.inference.p_value for metric in distances]]
@@ -89,7 +110,44 @@ def compared(
     for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
         values = _spread(i, metric, human, model, factor * _distribution_band(i, human, settings))
         rows.append(_row(m, values, q_values[len(rates) + i]))
-    return Compared(rows, [*distances, *_summary(rows, found, count, settings)])
+    on_parts = rate_parts(rates, human, model, splits) if count else {}
+    summary = _summary(rows, found, count, settings)
+    summary[0] = replace(summary[0], parts=_outside_parts(rows, on_parts, distances))
+    chosen = [row for row in rows if row.measure.id in followed]
+    return Compared(
+        rows, [*distances, *summary], [_rate(row, on_parts, count, settings) for row in chosen]
+    )
+
+
+def _rate(row: Row, on_parts: dict[str, Parts], count: int, settings: config.Inference) -> Metric:
+    found = no_inference(count)
+    if count:
+        reach = float(special.stdtrit(count - 1, (1 + settings.confidence) / 2)) * row.std_error
+        low, high = max(row.distance - reach, 0.0), row.distance + reach
+        found = Inference(
+            row.std_error, low, high, row.p_value, row.band, float("nan"), count
+        )  # fmt: skip
+    name = f"rate_{row.measure.id}"
+    return Metric(name, row.distance, row.measure.unit, found, on_parts.get(row.measure.id))
+
+
+def _outside_parts(
+    rows: list[Row], rates: dict[str, Parts], distances: list[Metric]
+) -> Parts | None:
+    """The share of measures outside on parts of the blocks, among those judged on all of them and
+    against the same bands; half as many documents leave more outside."""
+    of = rates | {
+        metric.name.removeprefix("wasserstein_"): metric.parts for metric in distances
+        if metric.parts is not None
+    }  # fmt: skip
+    judged = [row for row in rows if np.isfinite(row.band) and np.isfinite(row.p_value)]
+    if not of or not judged:
+        return None
+    known = [(of[row.measure.id], row.band) for row in judged if row.measure.id in of]
+    return Parts(
+        np.mean([parts.left_out > band for parts, band in known], axis=0),
+        np.mean([parts.halves > band for parts, band in known], axis=0),
+    )
 
 
 def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
@@ -128,6 +186,7 @@ def _distribution(
     count: int,
     paired: bool,
     settings: config.Inference,
+    splits: Splits,
 ) -> Metric:
     h = measures.HISTOGRAMS[i]
     sides = [_bins(side, i) for side in (human, model)]
@@ -138,14 +197,16 @@ def _distribution(
                           for side, n in zip(sides, sizes, strict=True)))
         )  # fmt: skip
     found: Inference = no_inference(count)
+    on_parts = None
     if count and np.isfinite(value):
-        data = [blocks.coarsen(steps(side, h.width), count) for side in sides]
-        data += [blocks.coarsen(side.sum(axis=1), count) for side in sides]
+        raw = [*(steps(side, h.width) for side in sides), *(side.sum(axis=1) for side in sides)]
+        on_parts = halves.parts(on_groups(wasserstein, *raw), splits)
+        data = [blocks.coarsen(each, count) for each in raw]
         found = infer(
             wasserstein, *data, value=value, paired=paired, permutations=settings.permutations,
             splits=settings.splits, confidence=settings.confidence, seed=settings.seed,
         )  # fmt: skip
-    return Metric(f"wasserstein_{h.id}", value, h.unit, found)
+    return Metric(f"wasserstein_{h.id}", value, h.unit, found, on_parts)
 
 
 def _distribution_band(i: int, human: StructureSums, settings: config.Inference) -> float:

@@ -14,7 +14,8 @@ from scipy import stats
 from dftspark import config
 from dftspark.features import measures
 from dftspark.features.document_vectors import columns
-from dftspark.inference import blocks
+from dftspark.inference import blocks, halves
+from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.permutation import upper
 from dftspark.lenses.structure_measures import OTHER_SCRIPT, Measure
 from dftspark.stats.structure import CLUSTERS, StructureSums
@@ -78,9 +79,7 @@ def compared_rates(
     factor: float,
     settings: config.Inference,
 ) -> dict[str, NDArray[Any]]:
-    index = {name: i for i, name in enumerate(columns())}
-    scripts = [int(human.counts[:, index[f"words_{name}"]].sum()) for name in measures.SCRIPTS]
-    script = int(np.argmax(scripts))
+    script = _script(human)
     sides = [_sides(chosen, side, script) for side in (human, model)]
     is_mean = np.array([m.kind == "mean" for m in chosen])
     scale = np.array([m.scale for m in chosen])
@@ -115,6 +114,37 @@ def compared_rates(
             out["band"] = factor * np.array([upper(distance) for distance in out["halves"]])
             out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
     return out
+
+
+def rate_parts(
+    chosen: list[Measure], human: StructureSums, model: StructureSums, splits: Splits
+) -> dict[str, Parts]:
+    """|model - human| of each measure on parts of the blocks; nothing without splits."""
+    script = _script(human)
+    (h_top, h_bottom, _), (m_top, m_bottom, _) = (
+        _sides(chosen, side, script) for side in (human, model)
+    )
+
+    def distances(first: Floats, second: Floats) -> Floats:
+        own, other = first[:, : blocks.MOST], second[:, blocks.MOST :]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.abs(other @ m_top / (other @ m_bottom) - own @ h_top / (own @ h_bottom))
+
+    if not splits.count:
+        return {}
+    left_out = distances(*halves.both_sides(1 - np.eye(blocks.MOST)))
+    found = distances(*halves.both_sides(halves.halves(splits).reshape(-1, blocks.MOST)))
+    return {
+        m.id: Parts(left_out[:, i], found[:, i].reshape(splits.count, 2))
+        for i, m in enumerate(chosen)
+    }
+
+
+def _script(human: StructureSums) -> int:
+    """The script of most words of the human side."""
+    index = {name: i for i, name in enumerate(columns())}
+    scripts = [int(human.counts[:, index[f"words_{name}"]].sum()) for name in measures.SCRIPTS]
+    return int(np.argmax(scripts))
 
 
 def between_halves(

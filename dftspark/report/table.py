@@ -33,6 +33,12 @@ _COLUMNS = {
                "excerpt", "neighbor_excerpt"),
     "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
                  "q_value", "outside", "precision"),
+    "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
+                 "chosen", "p_best", "front"),
+    "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",
+                       "optimism", "challenger_value", "verdict", "q_value", "difference"),
+    "tradeoffs": ("sweep", "stratum", "metric", "other", "best", "best_other", "differ", "q_value",
+                  "regret", "regret_other", "front"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2
@@ -108,6 +114,8 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     return value
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, judge, patterns, words
+from dftspark.report import clouds, counts, judge, patterns, sweeps, words
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
 from dftspark.store import Run
@@ -29,6 +29,8 @@ def render(run: Run, console: Console, rows: int = 12) -> None:
     models = ranked(metrics)
     if len(models) > 1:
         _ranking(console, models)
+    if "super_baseline" in run.tables:
+        sweeps.render(run, console)
     if len(models) <= _IN_FULL:
         for main in models:
             _model(console, run, metrics, main, rows)
@@ -103,7 +105,15 @@ def _next_steps(console: Console, run: Run, compared: bool) -> None:
     path = visible(run.path)
     steps = [
         f"show {path} {name}"
-        for name in ("metrics", "ngrams", "patterns", "witness", "win_rates", "judgements")
+        for name in (
+            "metrics",
+            "samplers",
+            "ngrams",
+            "patterns",
+            "witness",
+            "win_rates",
+            "judgements",
+        )
         if name in run.tables
     ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):

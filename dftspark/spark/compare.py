@@ -171,6 +171,8 @@ def metric_row(metric: Metric) -> dict[str, Any]:
         "metric": metric.name, "value": metric.value, "unit": metric.unit,
         "std_error": found.std_error, "ci_low": found.ci_low, "ci_high": found.ci_high,
         "p_value": found.p_value, "floor": found.floor, "mde": found.mde, "blocks": found.blocks,
+        "left_out": metric.parts and metric.parts.left_out.tolist(),
+        "halves": metric.parts and metric.parts.halves.ravel().tolist(),
     }  # fmt: skip
 
 

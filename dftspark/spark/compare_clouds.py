@@ -14,6 +14,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
+from dftspark.inference.halves import Splits
 from dftspark.lenses import embeddings
 from dftspark.lenses.metric import Metric
 from dftspark.spark.compare import metric_row
@@ -61,7 +62,8 @@ def _comparing(
             sides |= {name: (human[name], own[name]) for name in human if name and name in own}
         rows = []
         for stratum, pair in sides.items():
-            metrics = embeddings.compared(*pair, of, **options)
+            splits = Splits(config.sweep_splits, config.inference.seed)
+            metrics = embeddings.compared(*pair, of, splits=splits, **options)
             if stratum == "" and several:
                 weights = config.mmd.weights
                 metrics += embeddings.stratified(human, own, of, weights=weights, **options)

@@ -22,9 +22,10 @@ from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.features import document_vectors, measures, pattern_examples
 from dftspark.features.pattern_examples import Examples
+from dftspark.inference.halves import Splits
 from dftspark.lenses import structure
-from dftspark.lenses.metric import Metric
 from dftspark.spark import tables
+from dftspark.spark.compare import metric_row
 from dftspark.stats.structure import Structure, StructureSums
 
 Group = tuple[str, str]  # corpus, stratum
@@ -173,23 +174,18 @@ def _compared(
     paired: bool,
     config: Audit,
 ) -> dict[str, Any]:
-    found = structure.compared(human[0], model[0], paired=paired, settings=config.inference)
+    found = structure.compared(
+        human[0], model[0], paired=paired, settings=config.inference,
+        splits=Splits(config.sweep_splits, config.inference.seed), followed=config.sweep.rates,
+    )  # fmt: skip
     documents = [int(side.counts[:, 0].sum()) for side in (human[0], model[0])]
     return {
         "n_human": documents[0],
         "n_model": documents[1],
-        "metrics": [_metric(metric) for metric in found.metrics],
+        "metrics": [metric_row(metric) for metric in found.metrics],
+        "rates": [metric_row(metric) for metric in found.rates] if config.sweep_splits else [],
         "patterns": [_row(row, human[1], model[1]) for row in found.rows],
     }
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    i = metric.inference
-    return {
-        "metric": metric.name, "value": metric.value, "unit": metric.unit,
-        "std_error": i.std_error, "ci_low": i.ci_low, "ci_high": i.ci_high,
-        "p_value": i.p_value, "floor": i.floor, "mde": i.mde, "blocks": i.blocks,
-    }  # fmt: skip
 
 
 def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]:

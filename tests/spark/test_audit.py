@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.spark
 
 OTHERS = {
-    table for lens in ("embeddings", "variety", "judge") for table in schema.LENS_TABLES[lens]
+    *schema.SWEEP_TABLES,
+    *(table for lens in ("embeddings", "variety", "judge") for table in schema.LENS_TABLES[lens]),
 }
 TABLES = [name for name in schema.TABLES if name not in OTHERS]
 STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]

@@ -41,8 +41,8 @@ def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
     audited: Run, config: Audit
 ) -> None:
     stored = ["profile", "phrases", "feature_sums", "structure"]
-    judged = schema.LENS_TABLES["judge"]
-    assert audited.tables == sorted({*schema.TABLES, *stored} - {*judged})
+    others = {*schema.LENS_TABLES["judge"], *schema.SWEEP_TABLES}
+    assert audited.tables == sorted({*schema.TABLES, *stored} - others)
     found = audited.manifest["embedding"]
     assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
     assert found["embedded"] == found["texts"] > 150

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,12 +67,9 @@ def write(folder: Path, corpora: int) -> None:
     pq.write_table(table.take(pa.array(order)), folder / "sweep.parquet")
 
 
-def swept(spark: SparkSession, folder: Path, corpora: int) -> Swept:
-    from dftspark import runs
-
-    write(folder, corpora)
+def audit(folder: Path, **settings: Any) -> config.Audit:
     sweep = {"path": str(folder / "sweep.parquet"), "split_by": ["temperature"]}
-    settings = config.Audit.parse(
+    return config.Audit.parse(
         {
             "out": str(folder / "runs"),
             "lenses": ["ngrams"],
@@ -81,13 +79,23 @@ def swept(spark: SparkSession, folder: Path, corpora: int) -> Swept:
             },
             "ngrams": {"orders": ORDERS, "sketch_width": WIDTH, "phrases": 200, "table_rows": 50},
             "inference": {"permutations": 99, "splits": 20},
+            **settings,
         },
         "the test",
     )
-    group = f"sweep of {corpora}"
+
+
+def swept(spark: SparkSession, folder: Path, corpora: int) -> Swept:
+    from dftspark import runs
+
+    write(folder, corpora)
+    return counted(spark, lambda: runs.audit(spark, audit(folder)), f"sweep of {corpora}")
+
+
+def counted(spark: SparkSession, made: Callable[[], Run], group: str) -> Swept:
     spark.sparkContext.setJobGroup(group, group)
     try:
-        run = runs.audit(spark, settings)
+        run = made()
     finally:
         spark.sparkContext.setJobGroup("", "")
     tracker = spark.sparkContext.statusTracker()
@@ -153,6 +161,63 @@ def test_the_company_of_a_corpus_does_not_matter(few: Swept, many: Swept) -> Non
         for column in ("value", "ci_low", "ci_high", "p_value", "floor", "mde"):
             expected = pytest.approx(row[column], rel=1e-9, abs=1e-15, nan_ok=True)
             assert among[key][column] == expected, (key, column)
+
+
+def test_every_setting_has_a_rank_by_every_metric(many: Swept) -> None:
+    rows = many.run.table("samplers").to_pylist()
+    of = metrics(many)
+    assert len(rows) == len(of)
+    for row in rows:
+        assert row["sweep"] == "sweep"
+        assert row["settings"] == [("temperature", row["model"].removeprefix("sweep/"))]
+        assert row["value"] == of[row["model"], row["metric"]]["value"]
+        assert len(row["first_half"]) == len(row["second_half"]) == 20
+    for metric in {row["metric"] for row in rows}:
+        own = [row for row in rows if row["metric"] == metric]
+        values, ranks = ([row[key] for row in own] for key in ("value", "rank"))
+        assert ranks == [1 + sum(other < value for other in values) for value in values]
+        assert sum(row["chosen"] for row in own) == pytest.approx(1)
+        (best,) = (row for row in own if row["super_baseline"])
+        assert best["rank"] == 1
+
+
+def test_the_best_setting_is_near_the_human_rate_and_luck_is_told(many: Swept) -> None:
+    rows = {r["metric"]: r for r in many.run.table("super_baseline").to_pylist()}
+    for metric in ("l2_squared_corrected_1gram", "l2_squared_corrected_2gram"):
+        row = rows[metric]
+        values = {m: r["value"] for (m, own), r in metrics(many).items() if own == metric}
+        assert (row["settings"], row["naive"]) == (MANY, min(values.values()))
+        assert row["best"] == min(values, key=lambda m: values[m])
+        assert row["naive"] + row["optimism"] == pytest.approx(row["honest"])
+        assert row["ci_low"] < row["honest"] < row["ci_high"]
+        # Of many settings with nearly the human rate one is lucky; eight times the rate is not it.
+        assert row["optimism"] > 0
+        assert row["optimism_if_alike"] > 0
+        assert row["best"] in row["may_be_best"]
+        assert name(MANY - 1) not in row["may_be_best"]
+
+
+def test_more_splits_are_no_more_jobs_and_change_no_metric(
+    spark: SparkSession, few: Swept, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from dftspark import runs
+
+    folder = tmp_path_factory.mktemp("splits")
+    found = []
+    for splits in (2, 80):
+        settings = audit(folder, sweep={"splits": splits, "challenger": name(0)})
+        made = lambda settings=settings: runs.compare(spark, settings, few.run)  # noqa: E731
+        found.append(counted(spark, made, f"{splits} splits"))
+    assert found[0].jobs == found[1].jobs < few.jobs
+    values = [{k: r["value"] for k, r in metrics(swept).items()} for swept in (few, *found)]
+    assert values[0] == values[1] == values[2]
+    rows = found[1].run.table("samplers").to_pylist()
+    assert all(len(row["first_half"]) == 80 for row in rows)
+    verdicts = [
+        row["verdict"] for row in found[1].run.table("super_baseline").to_pylist() if row["judged"]
+    ]
+    assert set(verdicts) <= {"better", "worse", "not distinguishable"}
+    assert len(verdicts) == 3  # of sweep.measures: two corrected L2 and Jensen-Shannon
 
 
 def test_the_planted_rate_is_followed_along_the_sweep(many: Swept) -> None:
