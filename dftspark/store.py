@@ -249,7 +249,7 @@ def series(root: str, name: str, most: int) -> list[Run]:
         second, own = run_id.split("-", 1)[0], run_id.split("-", 1)[1].rsplit("-", 1)[0]
         if len(loaded) >= most and not loaded[-1].id.startswith(second):
             break  # ids of one second sort by name, not by time
-        if own == name or own.startswith(f"{name}-"):
+        if own == name or own.startswith((f"{name}.", f"{name}-")):
             with suppress(InputError):
                 run = _load(place / run_id)
                 if run.manifest.get("name") == name and "metrics" in run.tables:
