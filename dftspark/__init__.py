@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "embed", "open_run", "profile"]
+__all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "profile"]
 
 if TYPE_CHECKING:
-    from dftspark.runs import audit, embed, profile
+    from dftspark.nights import history
+    from dftspark.runs import audit, embed, nightly, profile
     from dftspark.store import open_run
 
-_HOMES = {"audit": "runs", "embed": "runs", "profile": "runs", "open_run": "store"}
+_HOMES = {
+    "audit": "runs",
+    "embed": "runs",
+    "history": "nights",
+    "nightly": "runs",
+    "profile": "runs",
+    "open_run": "store",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -259,6 +259,44 @@ def compare(
     _compute("compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet)
 
 
+@app.command()
+def nightly(
+    conf: Annotated[Path, typer.Argument(help="The TOML file of the nightly audit.")],
+    date: Annotated[str, typer.Option("--date", help="YYYY-MM-DD, or yesterday.")],
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Read no document: merge the stored profiles.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take the date's documents out of all later merges.")
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Then redo the nights that had the date before.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Profile the human side again.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="With --remove: why.")] = "",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the checks as JUnit XML here too.")
+    ] = None,
+    log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
+    out: Out = None,
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Profiles one date, merges the window that ends with it, compares, checks and publishes.
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-22`
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-20 --remove --refresh`
+    """
+    from dftspark import night_shift, request
+
+    config, date = request.night(conf, out, date)
+    order = night_shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    night_shift.work(config, order, night_shift.logging(log, quiet), master)
+
+
 @app.command("runs")
 def list_runs(
     store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
@@ -277,6 +315,67 @@ def list_runs(
             print(json.dumps(asdict(info)))
     else:
         print_runs(found, store, _console())
+
+
+@app.command()
+def history(
+    metric: Annotated[str, typer.Argument(help="Name in the table metrics, such as l2_2gram.")],
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of several audits, which.")] = None,
+    since: Annotated[str, typer.Option("--since", help="First date, YYYY-MM-DD.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prints a metric of every night, by date.
+
+    Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
+    """
+    from dftspark import nights
+    from dftspark.report import table as tables
+
+    columns = ["date", "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor",
+               "ratio_to_floor", "n_model", "run_id"]  # fmt: skip
+    found = nights.history(store, metric, model=model, name=name, since=since, columns=columns)
+    if not found.num_rows:
+        raise ConfigError(
+            f"no night in {store} has {metric!r}" + (f" of {model!r}" if model else "")
+        )
+    if not as_json:
+        return tables.print_table(found, metric, _console(), found.num_rows)
+    for line in tables.json_lines(found):
+        print(line)
+
+
+@app.command()
+def prune(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")],
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", min=1, help="Profiles of how many dates stay.")
+    ] = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Older versions go.")] = False,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Killed runs go.")] = False,
+    hours: Annotated[float, typer.Option("--hours", min=0, help="Only runs older than.")] = 24.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without, only say what would.")
+    ] = False,
+) -> None:
+    """Says which runs of nightly audits need not be kept, and with --yes deletes them.
+
+    Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
+    """
+    from dftspark import retention
+
+    if keep_days is None and not (superseded or unfinished):
+        raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished")
+    going = retention.doomed(
+        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, hours=hours
+    )
+    for run in going:
+        print(f"{run.id}  {run.why}, {run.bytes / 2**20:,.1f} MiB")
+    if yes:
+        retention.prune(store, going)
+    total = sum(run.bytes for run in going) / 2**20
+    print(f"{len(going)} runs, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")
 
 
 @app.command()
@@ -413,6 +512,7 @@ def init(
 def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     from rich.console import Console
 
+    from dftspark.check_stages import demand
     from dftspark.report.judge import unfinished
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
@@ -425,6 +525,7 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
         print(run.path)
     else:
         render(run, _console())
+    demand([run])
     if missing := unfinished(run):
         raise FinishedInPart(f"{run.path}: {missing}")
 

@@ -7,12 +7,11 @@ import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -21,10 +20,8 @@ from pydantic import (
 )
 
 from dftspark.errors import ConfigError
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from dftspark.frozen import Frozen
+from dftspark.nightly_settings import Acknowledged, Check, Nightly
 
 
 class Columns(Frozen):
@@ -495,6 +492,9 @@ class Audit(Frozen):
     judge: Judge = Judge()
     sweep: Sweep = Sweep()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
+    nightly: Nightly = Nightly()
+    checks: tuple[Check, ...] = ()
+    acknowledged: tuple[Acknowledged, ...] = ()
     _undated: str | None = None
 
     @field_validator("lenses")
@@ -528,6 +528,21 @@ class Audit(Frozen):
             if not name or "/" in name or name != name.strip():
                 raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
         return corpora
+
+    @model_validator(mode="after")
+    def _checks_have_names(self) -> Audit:
+        names = [check.name for check in self.checks]
+        again = sorted({name for name in names if names.count(name) > 1})
+        if again:
+            raise ValueError(f"checks have a name of their own each; more than one: {again}")
+        for silence in self.acknowledged:
+            if silence.check not in names:
+                near = difflib.get_close_matches(silence.check, names, n=1)
+                raise ValueError(
+                    f"acknowledged: there is no check {silence.check!r}"
+                    + (f"; did you mean {near[0]!r}?" if near else f"; there are {names}")
+                )
+        return self
 
     @property
     def sweep_splits(self) -> int:
@@ -613,4 +628,6 @@ def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
                 current = {"*": Endpoint}
         elif isinstance(current, dict):
             current = current["*"]
+        elif get_origin(current) is tuple:  # a list of tables, and `part` a place in it
+            current = get_args(current)[0]
     return set(getattr(current, "model_fields", {}))

@@ -63,3 +63,25 @@ class IncomparableProfiles(DftsparkError, ValueError):
             f"States of unlike parameters neither merge nor compare. Profile the older corpus "
             f"again under the configuration of the newer one."
         )
+
+
+class UnlikeProfiles(DftsparkError, ValueError):
+    """Two profiles that are to be merged were made in different ways."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, wanted: tuple[str, str], found: tuple[str, str | None]) -> None:
+        self.what, self.wanted, self.found = what, wanted, found
+        sides = [(whose, "nothing of that kind" if text is None else text)
+                 for whose, text in (wanted, found)]  # fmt: skip
+        words = [set(text.split()) for _, text in sides]
+        apart = [" ".join(w for w in text.split() if w not in words[1 - i]) or "(nothing more)"
+                 for i, (_, text) in enumerate(sides)]  # fmt: skip
+        super().__init__(
+            f"profiles that differ in {what} do not merge\n"
+            f"  {sides[0][0]}: {sides[0][1]}\n"
+            f"  {sides[1][0]}: {sides[1][1]}\n"
+            f"  the difference: {apart[0]} | {apart[1]}\n"
+            f"Restore the setting; or profile the older dates again with the new one, or begin "
+            f"anew under another `name`."
+        )

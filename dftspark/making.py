@@ -45,14 +45,21 @@ class Making:
     writer: RunWriter
     seconds: dict[str, float] = field(default_factory=dict)
     staged: list[str] = field(default_factory=list)
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def begin(
-        cls, spark: SparkSession, config: Audit, date: str, progress: Progress | None
+        cls,
+        spark: SparkSession,
+        config: Audit,
+        date: str,
+        progress: Progress | None,
+        name: str | None = None,
     ) -> Making:
+        """A new run; `name` is what its id says, the audit's name unless given."""
         from dftspark.spark.session import relied_on
 
-        writer = RunWriter.create(config.out, config.name)
+        writer = RunWriter.create(config.out, name or config.name)
         return cls(relied_on(spark), config, date, progress or Silent(), writer)
 
     @contextmanager
@@ -64,6 +71,7 @@ class Making:
         from dftspark.spark.progress import watched
 
         started = time.monotonic()
+        self.stages[name] = {"tables": []}
         shown = (
             self.progress.stage(name, unit="tasks")
             if store is None
@@ -81,6 +89,7 @@ class Making:
                 self.writer.discard_if_empty()
             raise
         self.seconds[name] = round(time.monotonic() - started, 3)
+        self.stages[name]["seconds"] = self.seconds[name]
 
     def staging(self, name: str) -> str:
         """Path of a table that later stages read and no one else."""
@@ -91,6 +100,8 @@ class Making:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression)
+        if self.stages:
+            list(self.stages.values())[-1]["tables"].append(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
     def reject(self, issues: DataFrame) -> None:
@@ -130,6 +141,7 @@ class Making:
                 "code_version": __version__,
                 "versions": _versions(),
                 "seconds": self.seconds,
+                "stages": self.stages,
                 **found,
             },
             page=self._page if self.config.report.page and "headline" in found else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -31,6 +31,18 @@ class Clouds:
     sums: DataFrame
     documents: DataFrame | None
     manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What the profiles of a nightly audit have in common, so that they merge.
+
+    key_ranges  of every n-gram profile
+    features    the frozen random features; None where this profile is to freeze them
+    """
+
+    key_ranges: int
+    features: FeatureSums | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ def _check_variety(spark: SparkSession, config: Audit) -> None:
     needs_sacrebleu()
 
 
-def read(making: Making) -> tuple[Documents, list[dict[str, Any]]]:
+def read(making: Making, allow_empty: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
     """The documents, and a row of counts for each corpus."""
     from dftspark.spark import documents, tables
 
@@ -96,34 +108,47 @@ def read(making: Making) -> tuple[Documents, list[dict[str, Any]]]:
         rejects = tables.rejects(found.issues, making.writer.id, making.date)
         making.write("rejects", rejects)
         counted = documents.counts(found, config)
-    documents.check(counted, config, making.writer.table_path("rejects"))
+    making.stages["read"] |= {
+        "rows_in": sum(row["read"] for row in counted),
+        "bytes_in": sum(row["bytes"] for row in counted),
+    }
+    documents.check(counted, config, making.writer.table_path("rejects"), allow_empty=allow_empty)
     return found, counted
 
 
-def profile(making: Making) -> Profile:
-    """Reads all documents and folds them; writes corpora, rejects and the tables of states."""
-    from dftspark.spark import ngrams, structure
+def profile(making: Making, fixed: Fixed | None = None) -> Profile:
+    """Reads all documents and folds them; writes corpora, rejects and the tables of states.
+
+    With `fixed` the profile is one side's, for a nightly audit to merge: which clusters the sides
+    share is then told by the table clusters.
+    """
+    from dftspark.spark import ngrams, nights, structure
     from dftspark.spark.compare import shared_clusters
     from dftspark.spark.session import shuffle_partitions
 
     spark, config = making.spark, making.config
-    documents, counted = read(making)
+    documents, counted = read(making, allow_empty=bool(fixed) and config.nightly.allow_empty)
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)
+        if fixed:
+            layout = replace(layout, ranges=fixed.key_ranges)
         # States are packed already.
         stored = making.write("profile", ngrams.count(documents.kept, config, layout), "none")
     with making.stage("read back phrases"):
         found = ngrams.phrases(documents.kept, stored, config, layout)
         known = making.write("phrases", found)
-        shared = shared_clusters(documents.kept, config.human)
+        shared = {} if fixed else shared_clusters(documents.kept, config.human)
+        if fixed:
+            making.write("clusters", nights.clusters(documents.kept))
     structured = None
     if "structure" in config.lenses:
         with making.stage("measure structure"):
             found = structure.profile(documents.kept, config)
             structured = making.write("structure", found, "none")
     write_corpora(making, counted, ngrams.state_sizes(stored))
-    clouds = _clouds(making, documents) if "embeddings" in config.lenses else None
+    frozen = fixed.features if fixed else None
+    clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
     return Profile(stored, known, structured, clouds, shared, layout.ranges, documents.kept)
 
 
@@ -143,7 +168,7 @@ def write_corpora(
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
 
 
-def _clouds(making: Making, read: Documents) -> Clouds:
+def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clouds:
     from dftspark.spark import clouds, embed, tables
 
     config, spark = making.config, making.spark
@@ -153,7 +178,7 @@ def _clouds(making: Making, read: Documents) -> Clouds:
         path = making.staging("vectors")
         tables.write(embed.vectors(plan).join(texts, ["corpus", "doc_id"]), path)
         documents = spark.read.parquet(path)
-        of = clouds.statistic(documents, config.mmd, manifest["fingerprint"])
+        of = frozen or clouds.statistic(documents, config.mmd, manifest["fingerprint"])
         layout = clouds.Layout.of(clouds.counts(documents))
         sums = making.write("feature_sums", clouds.fold(documents, of, layout), "none")
     manifest |= {"features": of.frequencies.manifest()}

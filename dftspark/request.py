@@ -62,10 +62,19 @@ def dated(config: Audit, date: str) -> Audit:
     return config.on(date)
 
 
+def night(conf: Path, out: str | None, date: str) -> tuple[Audit, str]:
+    """A nightly audit as it is written, and the date, of which `yesterday` is a name."""
+    config = Audit.load(conf, out=out)
+    if date == "yesterday":
+        date = config.nightly.yesterday(datetime.datetime.now(datetime.UTC))
+    _check_date(date)
+    return config, date
+
+
 def _check_date(date: str) -> None:
     try:
         known = datetime.date.fromisoformat(date).isoformat() == date
     except ValueError:
         known = False
     if not known:
-        raise ConfigError(f"--date is a day as YYYY-MM-DD, got {date!r}")
+        raise ConfigError(f"--date is a day as YYYY-MM-DD, got {date!r}") from None

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dftspark import compare_stages, judge_stages, profile_stages, schema, sweeps
+from dftspark import (
+    check_stages,
+    compare_stages,
+    judge_stages,
+    nightly_stages,
+    profile_stages,
+    schema,
+    sweeps,
+)
 from dftspark.config import Audit
 from dftspark.judge_stages import Asking, Prepared
 from dftspark.making import Making
+from dftspark.nights import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
 from dftspark.store import Run
@@ -37,11 +46,13 @@ def audit(
     """
     sweeps.check(config)
     profile_stages.check_extras(spark, config)
+    check_stages.check_rules(config)
     if "judge" in config.lenses:
         judge_stages.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
     profiled = profile_stages.profile(making)
     compared = compare_stages.compare(making, profiled, asking)
+    compared |= check_stages.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
     return making.publish("audit", **profiled.manifest, **compared)
@@ -142,6 +153,45 @@ def judge_plan(
         return judge_stages.prepare(making, documents.kept, again)
     finally:
         making.abandon()
+
+
+def nightly(
+    spark: SparkSession,
+    config: Audit,
+    date: str,
+    progress: Progress | None = None,
+    *,
+    read: bool = True,
+    reference: bool = False,
+) -> Run:
+    """Profiles the documents of `date`, merges the window that ends with it, compares and checks.
+
+    `config` is as it is written, with `{date}` in its paths. `read` False merges the profiles that
+    are stored, without a document; `reference` True profiles the human side again. Tables are
+    those of `compare`, and checks. The manifest names the profiles, and the dates that have none.
+
+    Raises what `audit` raises, UnlikeProfiles for profiles that do not merge, and InputError for
+    one that is damaged, or where the window has none.
+    """
+    nightly_stages.check_config(config)
+    profile_stages.check_extras(spark, config)
+    check_stages.check_rules(config)
+    nights = Nights.of(config.out, config.name)
+    if read:
+        nightly_stages.check_window(spark, config, date, nights)
+    human = nightly_stages.reference(spark, config, nights, progress, reference)
+    own = nightly_stages.profile_day(spark, config, date, human, nights, progress) if read else None
+    window = nightly_stages.window(spark, config, date, human, nights, own)
+    name = night_name(config.name, date)
+    making = Making.begin(spark, config.on(date), date, progress, name)
+    profile, clusters = nightly_stages.merged(making, window)
+    with nightly_stages.damaged(window):
+        compared = compare_stages.compare(making, profile)
+        compared |= check_stages.check(making, profile, config.nightly.window, nights)
+    nightly_stages.corpora(making, window, clusters)
+    return making.publish(
+        NIGHT, version=nights.next_version(name), **window.manifest, **profile.manifest, **compared
+    )
 
 
 def demo_config(out: str) -> Audit:

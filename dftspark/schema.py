@@ -130,6 +130,20 @@ NEIGHBORS = pa.schema(
     ]
 )
 
+# Every distinct cluster of a corpus by its hash: what tells which prompts two sides share.
+CLUSTERS = pa.schema([("corpus", pa.string()), ("cluster", pa.int64())])
+
+# Occurrences of one n-gram, in one corpus, stratum and stored state.
+GRAM_COUNTS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("key", pa.int64()),
+        ("count", pa.int64()),
+    ]
+)
+
 WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 
 PHRASES = pa.schema(
@@ -604,6 +618,26 @@ WIN_RATES = _table(
     ("odds_high", pa.float64(), "interval of odds_win_rate, upper end"),
 )
 
+CHECKS = _table(
+    *_PAIR,
+    ("rule", pa.string(), "name of the check"),
+    ("subject", pa.string(), "what it watches: metric, phrase or pattern, and which"),
+    ("against", pa.string(), "value, floor or trailing"),
+    ("value", pa.float64(), "what was found, in unit"),
+    ("threshold", pa.float64(), "the end of the allowed range that is crossed or nearest"),
+    ("outcome", pa.string(), "pass, warn, fail, acknowledged or unknown"),
+    ("low", pa.float64(), "lower end of the allowed range; nan where there is none"),
+    ("high", pa.float64(), "upper end of the allowed range; nan where there is none"),
+    ("unit", pa.string(), "unit of value, threshold, low and high"),
+    ("severity", pa.string(), "warn or fail: the outcome of a breach"),
+    ("breached", pa.bool_(), "value is outside the range, whatever the outcome"),
+    ("nights", pa.int32(), "nights in a row with a breach, this one among them"),
+    ("nights_needed", pa.int32(), "so many make the outcome warn or fail"),
+    ("n_model", pa.int64(), "model documents behind value"),
+    ("acknowledged_until", pa.string(), "last silent date, or empty"),
+    ("detail", pa.string(), "the outcome in words"),
+)
+
 _RUN_AND_PAIR = {"run_id", "date", "human", "model", "stratum"}
 STRUCTURE_COMPARED = pa.schema(
     [
@@ -723,6 +757,7 @@ TABLES = {
     "samplers": SAMPLERS,
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
+    "checks": CHECKS,
     "rejects": REJECTS,
 }
 LENS_TABLES = {  # of one lens alone
@@ -732,3 +767,12 @@ LENS_TABLES = {  # of one lens alone
     "judge": ("judgements", "win_rates"),
 }
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
+
+# Tables of states that a run may keep, and that later runs read.
+STATES = {
+    "profile": PROFILE,
+    "phrases": PHRASES,
+    "structure": STRUCTURE_PROFILE,
+    "feature_sums": FEATURE_SUMS,
+    "clusters": CLUSTERS,
+}

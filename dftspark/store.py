@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,20 @@ class RunWriter:
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
             pq.write_table(table, stream, compression="zstd")
 
+    def has(self, name: str) -> bool:
+        return bool((self._location / _file_name(name)).kind != FileType.NotFound)
+
+    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A table that this run has written."""
+        return _dataset(self._location / _file_name(name)).to_table(columns=columns)
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """Writes a file beside the tables."""
+        self._refuse_if_published()
+        target = self._location / name
+        with writing(target), target.filesystem.open_output_stream(target.path) as stream:
+            stream.write(data)
+
     def discard_if_empty(self) -> None:
         """Takes the folder away again where nothing has been written into it."""
         with writing(self._location):
@@ -100,6 +114,9 @@ class RunWriter:
         }
         if page is not None:
             document["page"] = self._put_page(page, Run(self.id, document, self._location))
+        for stage in document.get("stages", {}).values():
+            written = [document["tables"].get(name, {}) for name in stage["tables"]]
+            stage |= {key: sum(table.get(key, 0) for table in written) for key in ("rows", "bytes")}
         text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
         with writing(self._location / MANIFEST):
             publish.put(self._location, MANIFEST, text.encode())
@@ -156,6 +173,12 @@ class Run:
     def columns(self, name: str) -> list[str]:
         return list(self._dataset(name).schema.names)
 
+    def file(self, name: str) -> bytes:
+        """A file beside the tables. OSError where there is none."""
+        place = self._location / name
+        with place.filesystem.open_input_stream(place.path) as stream:
+            return bytes(stream.read())
+
     def pandas(self, name: str) -> Any:
         _library("pandas")
         return self.table(name).to_pandas()
@@ -179,15 +202,15 @@ class Run:
         return self._location / _file_name(name)
 
     def _dataset(self, name: str) -> ds.Dataset:
-        import pyarrow.dataset as ds  # brings pandas along, which listing and writing do not need
-
-        place = self._place(name)
-        return ds.dataset(place.path, filesystem=place.filesystem, format="parquet")
+        return _dataset(self._place(name))
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One line of a listing. `created_at` is UTC; of an unfinished run only the id speaks."""
+    """One line of a listing. `created_at` is UTC; of an unfinished run only the id speaks.
+
+    Of runs of one name that have versions, as those of a date have, the highest is current.
+    """
 
     id: str
     path: str
@@ -199,6 +222,9 @@ class RunInfo:
     headline: str = ""
     audit: str = ""  # its name in the configuration, which may go on with a date in `name`
     page: str = ""  # file in the run's folder
+    kind: str = ""
+    version: int | None = None
+    standing: Literal["current", "superseded", ""] = ""
 
 
 def open_run(root: str, run: str = "latest") -> Run:
@@ -217,7 +243,7 @@ def open_run(root: str, run: str = "latest") -> Run:
         if not published:
             raise InputError(f"no published run in {place}: {_found(place, ids)}")
         second = published[0].split("-")[0]  # ids of one second sort by name, not by time
-        last = [_load(place / i) for i in published if i.startswith(second)]
+        last = [load(place / i) for i in published if i.startswith(second)]
         return max(last, key=lambda candidate: str(candidate.manifest["created_at"]))
     matches = [i for i in ids if i == run] or [i for i in ids if i.startswith(run)]
     if len(matches) != 1:
@@ -228,7 +254,7 @@ def open_run(root: str, run: str = "latest") -> Run:
         )
     if matches[0] not in published:
         raise InputError(f"{place / matches[0]} has no {MANIFEST}: that run did not finish")
-    return _load(place / matches[0])
+    return load(place / matches[0])
 
 
 def is_run_id(text: str) -> bool:
@@ -251,7 +277,7 @@ def series(root: str, name: str, most: int) -> list[Run]:
             break  # ids of one second sort by name, not by time
         if own == name or own.startswith((f"{name}.", f"{name}-")):
             with suppress(InputError):
-                run = _load(place / run_id)
+                run = load(place / run_id)
                 if run.manifest.get("name") == name and "metrics" in run.tables:
                     loaded.append(run)
     loaded.sort(key=lambda run: str(run.manifest["created_at"]))
@@ -263,7 +289,21 @@ def runs(root: str) -> list[RunInfo]:
     place = _folder(root)
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(pool.map(partial(_describe, place), _run_ids(place)))
+    highest: dict[str, tuple[int, str, str]] = {}
+    for info in found:
+        if info.version is not None:
+            highest[info.name] = max(highest.get(info.name, (0, "", "")), _standing(info))
+    found = [
+        info if info.version is None
+        else replace(info, standing="current" if _standing(info) == highest[info.name]
+                     else "superseded")
+        for info in found
+    ]  # fmt: skip
     return sorted(found, key=lambda info: (info.created_at, info.id), reverse=True)
+
+
+def _standing(info: RunInfo) -> tuple[int, str, str]:
+    return info.version or 0, info.created_at, info.id
 
 
 def _describe(root: Location, run_id: str) -> RunInfo:
@@ -274,7 +314,7 @@ def _describe(root: Location, run_id: str) -> RunInfo:
     if (root / run_id / MANIFEST).kind != FileType.File:
         return RunInfo(run_id, path, "unfinished", created, name=name)
     try:
-        manifest = _load(root / run_id).manifest
+        manifest = load(root / run_id).manifest
     except InputError as error:
         return RunInfo(run_id, path, "damaged", created, name=name, headline=str(error))
     return RunInfo(
@@ -288,7 +328,15 @@ def _describe(root: Location, run_id: str) -> RunInfo:
         str(manifest.get("headline", "")),
         str(manifest.get("name", "")),
         str(manifest.get("page", {}).get("file", "")),
+        str(manifest.get("kind", "")),
+        manifest.get("version"),
     )
+
+
+def _dataset(place: Location) -> ds.Dataset:
+    import pyarrow.dataset as ds  # brings pandas along, which listing and writing do not need
+
+    return ds.dataset(place.path, filesystem=place.filesystem, format="parquet")
 
 
 def _configured(manifest: Mapping[str, Any]) -> list[str]:
@@ -305,13 +353,14 @@ def _folder(root: str) -> Location:
 
 
 def _open_itself(place: Location, run: str) -> Run:
-    itself = _load(place)
+    itself = load(place)
     if run != "latest" and not itself.id.startswith(run):
         raise ConfigError(f"{place} is run {itself.id} itself, not {run!r}")
     return itself
 
 
-def _load(place: Location) -> Run:
+def load(place: Location) -> Run:
+    """The run of one folder. InputError where its manifest cannot be read."""
     target = place / MANIFEST
     try:
         with target.filesystem.open_input_stream(target.path) as stream:
@@ -325,6 +374,11 @@ def _load(place: Location) -> Run:
             f"Install the dftspark that wrote it: {manifest.get('code_version', 'a newer one')}"
         )
     return Run(run_id, manifest, place)
+
+
+def named_runs(root: Location) -> list[tuple[str, str]]:
+    """(id, name) of every run below `root`, finished or not, newest first. One listing."""
+    return [(run_id, run_id.split("-", 1)[1].rsplit("-", 1)[0]) for run_id in _run_ids(root)]
 
 
 def _run_ids(root: Location) -> list[str]:

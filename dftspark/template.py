@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import textwrap
 from pathlib import Path
@@ -26,8 +27,13 @@ def template() -> str:
     """TOML that `Audit.load` reads; every setting is in it, with its meaning and its default."""
     fields = {name: field for name, field in Audit.model_fields.items() if name != "corpora"}
     groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
-    single = [_setting(name, field) for name, field in fields.items() if name not in groups]
-    return "\n".join([_TOP, *single, *_corpora(), *(_group(*group) for group in groups.items())])
+    lists = {name: model for name, field in fields.items() if (model := _parts_of(field))}
+    single = [
+        _setting(name, field) for name, field in fields.items() if name not in {*groups, *lists}
+    ]
+    parts = [_group(*group) for group in groups.items()]
+    parts += [_prose(*item) for item in lists.items()]
+    return "\n".join([_TOP, *single, *_corpora(), *parts])
 
 
 def write(path: Path) -> None:
@@ -71,6 +77,14 @@ def _list(name: str, model: type[BaseModel]) -> str:
     return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
 
 
+def _prose(name: str, model: type[BaseModel]) -> str:
+    """The same where not all settings go together, so that no one removes every #."""
+    settings = [_setting(key, field) for key, field in model.model_fields.items()]
+    lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
+    shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]
+    return "\n".join([_comment(model.__doc__), *shown]) + "\n"
+
+
 def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
     if field.is_required():
@@ -96,6 +110,8 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):

@@ -5,7 +5,8 @@
 
 Reads   corpora.<name>.path of the configuration
 Writes  <out>/<run_id>, made visible in one step; its path is the last line printed
-Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try again
+Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 5 finished in part,
+        75 try again
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from dftspark import request, runs
+from dftspark.check_stages import demand
 from dftspark.config import Audit
 from dftspark.errors import DftsparkError, FinishedInPart
 from dftspark.location import redact
@@ -35,13 +37,13 @@ def main(argv: list[str] | None = None) -> int:
         work = runs.profile if args.profile_only else runs.audit
         with session(f"audit {config.name}") as spark:
             run = work(spark, config, args.date, Lines())
+        print(run.path)
+        demand([run])
+        if missing := unfinished(run):
+            raise FinishedInPart(missing)
     except DftsparkError as error:
         print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
         return error.exit_code
-    print(run.path)
-    if missing := unfinished(run):
-        print(f"error: {visible_lines(missing)}", file=sys.stderr)
-        return FinishedInPart.exit_code
     return 0
 
 

@@ -21,6 +21,7 @@ import pytest
 from dftspark import cli, request, schema
 from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep
 from dftspark.errors import CheckFailed, ConfigError, InputError
+from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.report.progress import Bars, Lines, Silent, progress
 from dftspark.store import Run, RunWriter, open_run, runs
 from dftspark.template import template
@@ -326,7 +327,10 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     human = config.corpora["human"]
     assert set(document["corpora"]["human"]) == set(type(human).model_fields)
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)
-    assert set(document) == set(Audit.model_fields)
+    assert set(document) == set(Audit.model_fields) - {"checks", "acknowledged"}
+    for name, listed in (("checks", Check), ("acknowledged", Acknowledged)):
+        part = template().split(f"#     [[{name}]]\n")[1].split("\n\n")[0]
+        assert set(re.findall(r"(?m)^#     (\w+) = ", part)) == set(listed.model_fields)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

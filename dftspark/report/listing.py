@@ -26,6 +26,9 @@ def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
         line = Text.assemble(visible(info.id), "  ", (info.state, _COLORS[info.state]))
         if info.date:
             line.append(f"  {visible(info.date)}")
+        if info.standing:
+            line.append(f"  {info.standing}, version {info.version}",
+                        "bold" if info.standing == "current" else "dim")  # fmt: skip
         console.print(line, soft_wrap=True)
         said = [_corpora(info.corpora), visible(info.headline, 300)]
         told = "; ".join(part for part in said if part)

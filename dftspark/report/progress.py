@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -85,6 +86,44 @@ class Lines:
     def _say(self, text: str) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         print(f"{now} {text}", file=self._stream, flush=True)
+
+
+class JsonLines:
+    """One JSON object a line: stages that start, end and fail, and what else is said."""
+
+    def __init__(self, stream: TextIO | None = None, seconds: float = _HEARTBEAT) -> None:
+        self._stream, self._seconds = stream or sys.stderr, seconds
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
+        counter, started, done = _Counter(), time.monotonic(), threading.Event()
+
+        def say(event: str) -> None:
+            seconds = round(time.monotonic() - started, 3)
+            self.say(event, stage=name, done=counter.rows, total=total, unit=unit, seconds=seconds)
+
+        def beat() -> None:
+            while not done.wait(self._seconds):
+                say("stage_running")
+
+        heart = threading.Thread(target=beat, daemon=True)
+        say("stage_started")
+        heart.start()
+        outcome = "stage_failed"
+        try:
+            yield counter
+            outcome = "stage_done"
+        finally:
+            done.set()
+            heart.join()
+            say(outcome)
+
+    def say(self, event: str, **values: object) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "event": event, **values}, default=str)
+        with self._lock:
+            print(line, file=self._stream, flush=True)
 
 
 class Bars:

@@ -39,6 +39,8 @@ _COLUMNS = {
                        "optimism", "challenger_value", "verdict", "q_value", "difference"),
     "tradeoffs": ("sweep", "stratum", "metric", "other", "best", "best_other", "differ", "q_value",
                   "regret", "regret_other", "front"),
+    "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
+               "detail"),
     "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
 }  # fmt: skip
 _GAP = 2

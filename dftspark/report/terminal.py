@@ -23,6 +23,7 @@ def render(run: Run, console: Console, rows: int = 12) -> None:
     """Prints the run. `rows` is the number of lines of each table of words."""
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     _line(console, visible(title or run.id), "bold")
+    _checks(run, console)
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
     judged = run.manifest.get("kind") == "judge"
     metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]
@@ -73,6 +74,17 @@ def _metrics(console: Console, lens: str, shown: list[Row], confidence: float) -
         table.add_row(name, *_numbers(row, shown, console), number(real(row["mde"])))
     console.print(table)
     _notes(console, shown)
+
+
+def _checks(run: Run, console: Console) -> None:
+    """How many rules passed, and what is said of the others; nothing without rules."""
+    checks = run.manifest.get("checks") or {"counts": {}}
+    told = [f"{count} {name}" for name, count in checks["counts"].items() if count]
+    if told:
+        style = {"fail": "bold red", "warn": "yellow"}.get(checks["outcome"], "green")
+        _line(console, f"checks: {', '.join(told)}", style)
+        for said in checks["said"]:
+            _line(console, f"  {visible(said, 300)}", style)
 
 
 def _ranking(console: Console, models: list[Row]) -> None:

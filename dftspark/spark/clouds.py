@@ -41,6 +41,11 @@ _MOST_PILOT = 4_000  # documents of all corpora together: their distances are al
 
 Group = tuple[str, str]
 
+_PLACES = pa.schema(
+    [("corpus", pa.string()), ("stratum", pa.string()), ("first", pa.int64()),
+     ("width", pa.int64())]
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -127,7 +132,7 @@ def fold(vectors: DataFrame, of: FeatureSums, layout: Layout) -> DataFrame:
     placed = _placed(vectors, layout)
     partial = placed.mapInArrow(_folding(of), from_arrow_schema(schema.PARTIAL_SUMS))
     grouped = partial.groupBy("corpus", "stratum")
-    return grouped.applyInArrow(_merging(of), from_arrow_schema(schema.FEATURE_SUMS))
+    return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
 
 
 def states(stored: DataFrame, of: FeatureSums) -> Iterator[tuple[Group, FeatureState]]:
@@ -162,10 +167,11 @@ def matrix(column: pa.Array[Any], dim: int | None = None) -> NDArray[np.float32]
 
 def _placed(vectors: DataFrame, layout: Layout) -> DataFrame:
     """Documents in their group's tasks, by their cluster, sorted by group."""
-    rows = [(*group, *place) for group, place in layout.tasks.items()]
-    columns = [pa.array(list(column)) for column in zip(*rows, strict=True)]
-    names = ["corpus", "stratum", "first", "width"]
-    places = vectors.sparkSession.createDataFrame(pa.Table.from_arrays(columns, names))
+    rows = [
+        {"corpus": corpus, "stratum": stratum, "first": first, "width": width}
+        for (corpus, stratum), (first, width) in layout.tasks.items()
+    ]  # none of a day without documents
+    places = vectors.sparkSession.createDataFrame(pa.Table.from_pylist(rows, schema=_PLACES))
     # A group that came since the counts were taken goes to the first task, not astray.
     task = F.coalesce(F.col("first") + F.pmod(F.xxhash64("cluster"), F.col("width")), F.lit(0))
     return (
@@ -220,7 +226,7 @@ class _Held:
         return batch
 
 
-def _merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
+def merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         state = of.empty()
         for encoded in partials["state"]:

@@ -81,17 +81,18 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
 
     def run(key: tuple[pa.Scalar, ...], stored: pa.Table) -> pa.Table:
         n, part = (value.as_py() for value in key)
-        parts: dict[tuple[str, str], tuple[pa.Scalar, pa.Scalar]] = {
-            (corpus.as_py(), stratum.as_py()): (state, sketch)
-            for corpus, stratum, state, sketch in zip(
-                *(stored[name] for name in ("corpus", "stratum", "state", "sketch")), strict=True
-            )
-        }
+        # Of a corpus and stratum there is one row, or one a day where several days are merged.
+        parts: dict[tuple[str, str], list[tuple[pa.Scalar, pa.Scalar]]] = {}
+        for corpus, stratum, state, sketch in zip(
+            *(stored[name] for name in ("corpus", "stratum", "state", "sketch")), strict=True
+        ):
+            own = parts.setdefault((corpus.as_py(), stratum.as_py()), [])
+            own.append((state, sketch))
 
         def side(corpus: str, stratum: str) -> ngram_ranges.Side:
             chosen = [
-                value for (name, own), value in sorted(parts.items(), key=lambda item: item[0])
-                if name == corpus and (stratum == "" or own == stratum)
+                value for (name, own), values in parts.items()
+                if name == corpus and stratum in ("", own) for value in values
             ]  # fmt: skip
             states = [NgramRows.decode(state.as_buffer()) for state, _ in chosen]
             sketches = [BlockSketch.decode(sketch.as_buffer()) for _, sketch in chosen]

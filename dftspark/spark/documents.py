@@ -251,21 +251,25 @@ def _counted(
     return row
 
 
-def check(counted: list[dict[str, Any]], config: Audit, rejects: str) -> None:
-    """Raises InputError for a corpus without documents and for too many rejects."""
+def check(
+    counted: list[dict[str, Any]], config: Audit, rejects: str, *, allow_empty: bool = False
+) -> None:
+    """Raises InputError for too many rejects, and for a corpus without documents unless allowed."""
     for name, corpus in config.corpora.items():
         own = [row for row in counted if row["corpus"].split("/", 1)[0] == name]
         total = {
             c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")
         }
         where = ", ".join(corpus.paths)
-        if not total["documents"]:
+        if not total["documents"] and not (allow_empty and not total["rejected"]):
             raise InputError(
                 f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
                 f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
                 f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are "
                 f"listed in {rejects}"
             )
+        if not total["documents"]:
+            continue
         share = total["rejected"] / (total["read"] - total["filtered"])
         if share > config.cleaning.max_reject_share:
             raise InputError(

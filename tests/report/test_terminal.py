@@ -278,3 +278,16 @@ def test_ratios_counts_and_bars() -> None:
     assert [bar(share, 4, "#") for share in (0, 0.01, 0.5, 1, 7, math.nan)] == [
         "", "#", "##", "####", "####", "",
     ]  # fmt: skip
+
+
+def test_rules_that_failed_come_first(tmp_path: Path) -> None:
+    writer = RunWriter.create(str(tmp_path / "runs"), "night")
+    writer.write("metrics", pa.Table.from_pylist([metric()], schema=schema.METRICS))
+    said = [f"far, {HOSTILE}: metric l2_1gram is 3"]
+    checks = {"outcome": "fail", "counts": {"pass": 2, "fail": 1, "warn": 0}, "said": said}
+    text = shown(writer.publish({"name": "night", "checks": checks}))
+    lines = text.splitlines()
+    assert lines[1].strip() == "checks: 2 pass, 1 fail"
+    assert "far, [red]a" in lines[2]
+    assert "\x1b" not in text
+    assert "checks" not in shown(run_with(tmp_path / "none", metrics=[metric()]))

@@ -1,0 +1,206 @@
+"""A year of nights: what a night costs with no history and with a year of it, and what it stores.
+
+    python benchmarks/nightly.py [--documents 2000] [--folder DIR]
+
+Nights 1 to 9 and 365 to 367 of two models are made from documents, each in full. Those between
+are copies of made ones under other dates (states by hard link, tables with their dates), so that
+listing, selection, window and history are those of a year. Then the states of the last window are
+counted again in one pass over its documents, and compared byte by byte.
+
+Processor seconds are those of the whole process tree; the session is warm after night 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks._measure import Tree
+from dftspark import history, runs
+from dftspark.config import Audit
+from dftspark.corpus.synthetic import Phrase, Source
+from dftspark.making import Making
+from dftspark.nights import Nights, night_name, profile_name, window_of
+from dftspark.profile_stages import Fixed, profile
+from dftspark.spark.session import session
+from dftspark.stats.ngram_counts import NgramCounts, NgramRows
+from dftspark.store import Run
+from dftspark.store import runs as listed
+
+FIRST = datetime.date(2026, 1, 1)
+MODELS = ("alpha", "beta")
+SOURCE = Source(
+    mean_tokens=300, phrases=(Phrase(text="it is worth noting", per_thousand=0.5, times=3.0),)
+)
+RULES = [
+    {"name": "moved", "metric": "l2_corrected_2gram", "against": "trailing"},
+    {"name": "far", "metric": "l2_1gram", "against": "floor", "above": 9.0, "nights": 3},
+    {"name": "noting", "phrase": "it is worth noting", "above": 1e6},
+]
+
+
+def date_of(night: int) -> str:
+    return (FIRST + datetime.timedelta(days=night - 1)).isoformat()
+
+
+def write_texts(folder: Path, nights: list[int], documents: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    SOURCE.write(folder / "human.parquet", 2 * documents, role="human")
+    for night in nights:
+        for i, model in enumerate(MODELS):
+            path = folder / date_of(night) / f"{model}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            start = 10_000_000 * (i + 1) + documents * night
+            SOURCE.write(path, documents, start=start, role="model")
+
+
+def config_of(folder: Path) -> Audit:
+    models = {
+        model: {"role": "model", "path": f"{folder}/{{date}}/{model}.parquet"} for model in MODELS
+    }
+    document = {
+        "name": "year",
+        "out": str(folder / "store"),
+        "lenses": ["ngrams", "structure"],
+        "corpora": {"human": {"role": "human", "path": str(folder / "human.parquet")}, **models},
+        "checks": RULES,
+    }
+    return Audit.parse(document, "the benchmark")
+
+
+def measured(work: Callable[[], Run]) -> tuple[Run, float, float]:
+    """(the run, processor seconds, wall seconds)."""
+    tree = Tree(os.getpid())
+    cpu, wall = tree.cpu_s(), time.monotonic()
+    run = work()
+    return run, tree.cpu_s() - cpu, time.monotonic() - wall
+
+
+def copy_night(store: Path, name: Callable[[str, str], str], like: Run, night: int) -> None:
+    """The run under another date, with the ids and dates that this makes."""
+    date = date_of(night)
+    stamp = f"{datetime.datetime.fromisoformat(date):%Y%m%dT%H%M%SZ}"
+    target = store / f"{stamp}-{name('year', date)}-{night:06x}"
+    shutil.copytree(like.path, target, copy_function=os.link)
+    manifest = {**like.manifest, "date": date, "run_id": target.name}
+    if "profiles" in manifest:
+        days = window_of(date, 7)
+        manifest["profiles"] = dict.fromkeys(days[-len(manifest["profiles"]) :], target.name)
+    for table in ("metrics", "checks"):
+        if (file := target / f"{table}.parquet").exists():
+            rows = pq.read_table(file)
+            at = rows.schema.get_field_index("date")
+            dates = pa.array([date] * rows.num_rows)
+            file.unlink()
+            pq.write_table(rows.set_column(at, rows.schema.field(at), dates), file)
+    (target / "manifest.json").unlink()
+    (target / "manifest.json").write_text(json.dumps(manifest))
+
+
+def states(found: list[Run]) -> dict[tuple[Any, ...], list[NgramRows]]:
+    grouped: dict[tuple[Any, ...], list[NgramRows]] = {}
+    for run in found:
+        table = run.table("profile", ["corpus", "stratum", "n", "part", "state"])
+        for *key, state in zip(*(table[name] for name in table.column_names), strict=True):
+            own = grouped.setdefault(tuple(value.as_py() for value in key), [])
+            own.append(NgramRows.decode(state.as_buffer()))
+    return grouped
+
+
+def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tuple[int, bool]:
+    """(states compared, whether all are equal to the last byte)."""
+    made = window_of(last, 7)
+    corpora = {
+        model: config.corpora[model].model_copy(
+            update={"path": tuple(f"{folder}/{day}/{model}.parquet" for day in made)}
+        )
+        for model in MODELS
+    }
+    whole = config.model_copy(update={"corpora": corpora, "name": "recount"})
+    making = Making.begin(spark, whole, last, None)
+    profile(making, Fixed(config.nightly.key_ranges, None))
+    nights = Nights.of(config.out, config.name)
+    recount = states([making.publish("profile")])
+    days = states([run for date in made if (run := nights.profile(date))])
+    equal = all(
+        NgramCounts(n=key[2]).merge_all(days[key]).encode() == own[0].encode()
+        for key, own in recount.items()
+    )
+    return len(recount), equal and recount.keys() == days.keys()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A year of nights.")
+    parser.add_argument("--documents", type=int, default=2_000, help="of each model and night")
+    parser.add_argument("--folder", type=Path, help="where texts and store go")
+    args = parser.parse_args()
+    folder = args.folder or Path(tempfile.mkdtemp())
+    early, late = list(range(1, 10)), [365, 366, 367]
+    write_texts(folder, [*early, *late], args.documents)
+    config = config_of(folder)
+    store = folder / "store"
+    print(f"{args.documents} documents a night of each of {len(MODELS)} models, window 7, "
+          f"n-grams 1 to 4 and structure")  # fmt: skip
+    print("night  days merged  CPU s  wall s")
+    cpu: dict[int, float] = {}
+    made: dict[int, Run] = {}
+    with session("year", "local[2]") as spark:
+        for night in [*early, *late]:
+            if night == late[0]:
+                nights = Nights.of(config.out, config.name)
+                day = nights.profile(date_of(9))
+                assert day is not None
+                for other in range(10, late[0]):
+                    copy_night(store, profile_name, day, other)
+                    copy_night(store, night_name, made[9], other)
+            run, cpu[night], wall = measured(
+                lambda night=night: runs.nightly(spark, config, date_of(night))  # type: ignore[misc]
+            )
+            made[night] = run
+            print(f"{night:5}  {len(run.manifest['profiles']):11}  {cpu[night]:5.1f}  {wall:6.1f}",
+                  flush=True)  # fmt: skip
+        number, equal = recount_is_equal(spark, config, folder, date_of(9))
+    full, year = (statistics.median(cpu[n] for n in own) for own in ((7, 8, 9), late))
+    print(f"\nCPU s, medians: nights 2 to 4 {statistics.median(cpu[n] for n in (2, 3, 4)):.1f}, "
+          f"nights 7 to 9 {full:.1f}, nights 365 to 367 {year:.1f}: "
+          f"{year / full:.2f}x nights 7 to 9, {year / cpu[2]:.2f}x night 2")  # fmt: skip
+    print(f"recount in one pass of nights 3 to 9: {number} states, equal to the byte: {equal}")
+    nights = Nights.of(config.out, config.name)
+    day = nights.profile(date_of(367))
+    assert day is not None
+    for what, of in (("profile of a date", day), ("tables of a night", made[367])):
+        size = sum(table["bytes"] for table in of.manifest["tables"].values())
+        print(f"stored, {what}: {size / 2**20:.2f} MiB, {size / args.documents / 2:.0f} bytes a "
+              f"document")  # fmt: skip
+    for what, work in (
+        ("history of a metric, 367 nights", lambda: history(str(store), "l2_2gram", name="year")),
+        ("selection of a window from a year", lambda: Nights.of(str(store), "year").profile(
+            date_of(367))),
+        ("listing of all runs with their manifests", lambda: listed(str(store))),
+    ):  # fmt: skip
+        started = time.monotonic()
+        work()
+        print(f"{what}: {time.monotonic() - started:.3f} s")
+    rows = history(str(store), "l2_2gram", name="year", model="alpha").num_rows
+    print(
+        f"rows of that history for one model: {rows}; runs in the store: {len(listed(str(store)))}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""One message to one URL when checks fail or warn, where the environment names one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from dftspark.store import Run
+
+_SECONDS = 10
+_TRIES = 3
+_MOST = 20  # checks in one message
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A message for one host does not go to another."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def message(run: Run) -> dict[str, Any]:
+    """`text` for people, in chat systems that take it; the rest for programs."""
+    checks = run.manifest["checks"]
+    name, date = run.manifest["name"], run.manifest["date"]
+    said = checks["said"][:_MOST]
+    return {
+        "text": "\n".join([f"dftspark {name} {date}: {checks['outcome']}", *said]),
+        "name": name,
+        "date": date,
+        "run": run.id,
+        "outcome": checks["outcome"],
+        "counts": checks["counts"],
+        "said": said,
+    }
+
+
+def tell(run: Run, variable: str, pause: float = 1.0) -> str:
+    """Posts `message` where a check failed or warned and the environment variable has a URL.
+
+    What went wrong, in words without the URL, which is a secret; empty where nothing did.
+    """
+    url = os.environ.get(variable, "")
+    if not url or run.manifest["checks"]["outcome"] == "pass":
+        return ""
+    parsed = urllib.parse.urlsplit(url)
+    if parsed.scheme not in ("http", "https") or not parsed.hostname:
+        return f"not told: {variable} is not an http or https URL"
+    body = json.dumps(message(run)).encode()
+    problem = ""
+    for turn in range(_TRIES):
+        time.sleep(turn * pause)
+        problem, again = _post(url, body, parsed.hostname)
+        if not again:
+            break
+    return problem
+
+
+def _post(url: str, body: bytes, host: str) -> tuple[str, bool]:
+    """(what went wrong, whether another try may help)."""
+    headers = {"Content-Type": "application/json"}
+    try:
+        request = urllib.request.Request(url, body, headers, method="POST")
+        opener = urllib.request.build_opener(_NoRedirect)
+        with opener.open(request, timeout=_SECONDS):
+            return "", False
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"not told: {host} answered {error.code}", error.code == 429 or error.code >= 500
+    except (OSError, ValueError) as error:
+        return f"not told: {host}: {type(error).__name__}", True

@@ -1,0 +1,223 @@
+"""The stage that checks: tables of tonight and earlier nights to readings, those to outcomes."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from dftspark import schema
+from dftspark.checks import Outcome, Reading, evaluate, worst
+from dftspark.config import Audit
+from dftspark.errors import CheckFailed, ConfigError
+from dftspark.making import Making
+from dftspark.nightly_settings import Acknowledged, Check
+from dftspark.nights import Nights, window_of
+from dftspark.profile_stages import Profile
+from dftspark.report.junit import junit
+from dftspark.store import Run
+
+JUNIT = "checks.junit.xml"
+_HALF = 0.5  # an occurrence that a ratio adds to each count
+
+# Columns that a rule reads, of the tables that have them.
+_METRIC = ["date", "model", "stratum", "metric", "value", "ratio_to_floor", "unit", "n_model"]
+_PATTERN = ["date", "model", "stratum", "pattern", "rate_model", "distance", "band", "unit"]
+_PAST = ["date", "model", "stratum", "rule", "subject", "against", "value", "unit", "n_model"]
+
+
+def check(
+    making: Making, profile: Profile, window: int, nights: Nights | None = None
+) -> dict[str, Any]:
+    """Writes the table checks and, where there are rules, JUnit XML; what the manifest says of it.
+
+    `nights` are the earlier ones, None for an audit that stands alone.
+    """
+    config = making.config
+    with making.stage("check"):
+        source = _Source(making, profile, window, nights)
+        outcomes = evaluate(
+            config.checks,
+            _in_force(config, making.date),
+            {rule.name: source.readings(rule) for rule in config.checks},
+            date=making.date,
+            window=window,
+            known={"metric": source.known("metrics", "metric"),
+                   "pattern": source.known("patterns", "pattern")},
+        )  # fmt: skip
+        of_run = {"run_id": making.writer.id, "date": making.date, "human": config.human}
+        rows = [{**of_run, **asdict(outcome)} for outcome in outcomes]
+        making.writer.write("checks", pa.Table.from_pylist(rows, schema=schema.CHECKS))
+        if outcomes:
+            making.writer.write_file(JUNIT, junit(outcomes, config.name, making.date))
+    return {"checks": _summary(outcomes)}
+
+
+def check_rules(config: Audit) -> None:
+    """Raises ConfigError for a phrase of so many tokens that no n-gram counts it."""
+    if not any(rule.phrase for rule in config.checks):
+        return
+    from dftspark.spark.nights import gram_of
+
+    for rule in config.checks:
+        n = gram_of(rule.phrase, config)[0] if rule.phrase else None
+        if n is not None and n not in config.ngrams.orders:
+            raise ConfigError(
+                f"checks: {rule.name!r} watches {rule.phrase!r}, which has {n} tokens; "
+                f"ngrams.orders = {list(config.ngrams.orders)} does not count such"
+            )
+
+
+def demand(made: list[Run]) -> None:
+    """Raises CheckFailed where a check of one of these published runs failed."""
+    failed = [run for run in made if run.manifest.get("checks", {}).get("outcome") == "fail"]
+    if failed:
+        said = "\n  ".join(line for run in failed for line in run.manifest["checks"]["said"])
+        raise CheckFailed(f"checks failed; {failed[0].path} is complete\n  {said}")
+
+
+def _in_force(config: Audit, date: str) -> list[Acknowledged]:
+    """An audit without a date is of today."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return [silence for silence in config.acknowledged if date or silence.until >= today]
+
+
+def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
+    names = ("pass", "warn", "fail", "acknowledged", "unknown")
+    return {
+        "outcome": worst(o.outcome for o in outcomes),
+        "counts": {name: sum(o.outcome == name for o in outcomes) for name in names},
+        "said": [f"{o.rule}, {o.model}: {o.detail}" for o in outcomes
+                 if o.outcome in ("warn", "fail")],
+    }  # fmt: skip
+
+
+class _Source:
+    """Tables of tonight, and of as many earlier nights as the rules look back."""
+
+    def __init__(
+        self, making: Making, profile: Profile, window: int, nights: Nights | None
+    ) -> None:
+        self.making, self.profile, self.nights = making, profile, nights
+        back = max((_looks_back(rule, window) for rule in making.config.checks), default=1)
+        before = set(window_of(making.date, back)[:-1]) if nights else set()
+        self.dates = [date for date in nights.dates if date in before] if nights else []
+        self._tables: dict[str, pa.Table] = {}
+
+    def readings(self, rule: Check) -> list[Reading]:
+        kinds: dict[str, Callable[[Check], list[Reading]]] = {
+            "metric": self._metric, "pattern": self._pattern, "phrase": self._phrase,
+        }  # fmt: skip
+        return kinds[rule.subject.split(" ", 1)[0]](rule)
+
+    def known(self, table: str, column: str) -> list[str]:
+        if not self.making.config.checks or not self.making.writer.has(table):
+            return []
+        return sorted(set(self.making.writer.read(table, [column])[column].to_pylist()))
+
+    def _metric(self, rule: Check) -> list[Reading]:
+        ratio = rule.against == "floor"
+        return [
+            Reading(
+                row["date"], row["model"], row["stratum"],
+                _number(row["ratio_to_floor" if ratio else "value"]),
+                "times the floor" if ratio else row["unit"], row["n_model"],
+            )
+            for row in self._rows("metrics", _METRIC, "metric", rule.metric)
+        ]  # fmt: skip
+
+    def _pattern(self, rule: Check) -> list[Reading]:
+        ratio = rule.against == "floor"
+        documents = {
+            (row["date"], row["model"], row["stratum"]): row["n_model"]
+            for row in self._rows("metrics", _METRIC, "metric", "structure_outside")
+        }
+        return [
+            Reading(
+                row["date"], row["model"], row["stratum"],
+                _over(row["distance"], row["band"]) if ratio else _number(row["rate_model"]),
+                "times the human band" if ratio else row["unit"],
+                documents.get((row["date"], row["model"], row["stratum"]), 0),
+            )
+            for row in self._rows("patterns", _PATTERN, "pattern", rule.pattern)
+        ]  # fmt: skip
+
+    def _phrase(self, rule: Check) -> list[Reading]:
+        """Tonight's from the stored states, exactly; of earlier nights what their checks say."""
+        past = self._past("checks", _PAST) if self.dates else None
+        same = [("rule", rule.name), ("subject", rule.subject), ("against", rule.against)]
+        return self._phrase_tonight(rule) + [
+            Reading(row["date"], row["model"], row["stratum"], _number(row["value"]),
+                    row["unit"], row["n_model"])
+            for row in (past.to_pylist() if past else [])
+            if all(row[column] == value for column, value in same)
+        ]  # fmt: skip
+
+    def _phrase_tonight(self, rule: Check) -> list[Reading]:
+        from dftspark.spark import ngrams, nights
+
+        config = self.making.config
+        gram = nights.gram_of(str(rule.phrase), config)
+        counts = nights.gram_counts(self.profile.stored, [gram], self.profile.key_ranges)
+        totals = ngrams.totals_of(self.profile.stored)
+        sides: dict[str, tuple[int, int, int]] = {}  # occurrences, tokens, documents
+        for (corpus, stratum, n), total in totals.items():
+            if n == gram[0] and rule.stratum in ("", stratum):
+                count, tokens, documents = sides.get(corpus, (0, 0, 0))
+                sides[corpus] = (
+                    count + counts.get((corpus, stratum, gram), 0),
+                    tokens + int(total["tokens"].sum()),
+                    documents + int(total["documents"].sum()),
+                )
+        human = sides.pop(config.human, (0, 0, 0))
+        return [
+            Reading(
+                self.making.date, model, rule.stratum,
+                _over(own[0] + _HALF, own[1]) / _over(human[0] + _HALF, human[1])
+                if rule.against == "floor" else 1e6 * _over(own[0], own[1]),
+                "times the human rate" if rule.against == "floor" else "per million", own[2],
+            )
+            for model, own in sorted(sides.items())
+        ]  # fmt: skip
+
+    def _rows(
+        self, table: str, columns: list[str], key: str, value: str | None
+    ) -> list[dict[str, Any]]:
+        """Of tonight and of the nights before it."""
+        if not self.making.writer.has(table):
+            return []
+        found = [self.making.writer.read(table, columns)]
+        if self.dates:
+            found.append(self._past(table, columns))
+        every: list[dict[str, Any]] = pa.concat_tables(found).to_pylist()
+        return [row for row in every if row[key] == value]
+
+    def _past(self, table: str, columns: list[str]) -> pa.Table:
+        import pyarrow.dataset as ds
+
+        assert self.nights is not None
+        if table not in self._tables:
+            files = self.nights.files(table, self.dates)
+            rows = ds.dataset(
+                files, schema=schema.TABLES[table], filesystem=self.nights.root.filesystem,
+                format="parquet",
+            )  # fmt: skip
+            self._tables[table] = rows.to_table(columns=columns)
+        return self._tables[table]
+
+
+def _looks_back(rule: Check, window: int) -> int:
+    """How many nights a rule needs, tonight among them."""
+    return rule.nights + (window + rule.trailing if rule.against == "trailing" else 0)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _over(part: float | None, whole: float | None) -> float:
+    top, bottom = _number(part), _number(whole)
+    return top / bottom if bottom > 0 else float("nan")

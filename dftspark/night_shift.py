@@ -1,0 +1,122 @@
+"""What a scheduler runs: one night, what it makes stale, and who is told.
+
+Published first, told after: a webhook that does not answer changes no result and no exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dftspark import nights, runs
+from dftspark.alerts import tell
+from dftspark.check_stages import JUNIT, demand
+from dftspark.config import Audit
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.location import redact
+from dftspark.report.progress import JsonLines, Lines, Progress, Silent, progress
+from dftspark.store import Run
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of a night, as on the command line."""
+
+    date: str
+    read: bool = True
+    remove: bool = False
+    refresh: bool = False
+    reference: bool = False
+    reason: str = ""
+    junit: Path | None = None
+
+
+def logging(kind: str, quiet: bool = False) -> Progress:
+    """auto: bars on a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    if kind == "json":
+        return JsonLines()
+    if kind == "lines":
+        return Silent() if quiet else Lines()
+    if kind != "auto":
+        raise ConfigError(f"--log is auto, lines or json, got {kind!r}")
+    return progress(Console(stderr=True), quiet)
+
+
+def work(config: Audit, order: Order, shown: Progress, master: str | None = None) -> list[Run]:
+    """Does what is ordered and prints the path of every run that it made, one a line.
+
+    Raises CheckFailed, after all is published, where a check of any of these nights failed.
+    """
+    try:
+        return _work(config, order, shown, master)
+    except DftsparkError as error:
+        if isinstance(shown, JsonLines):
+            said = {"kind": type(error).__name__, "exit_code": error.exit_code}
+            shown.say("error", **said, message=redact(str(error)))
+        raise
+
+
+def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> list[Run]:
+    from dftspark.spark.session import session
+
+    made: list[Run] = []
+    if order.remove:
+        made.append(nights.remove(config.out, config.name, order.date, order.reason))
+        print(made[-1].path, flush=True)
+    if order.remove and not order.refresh:
+        _say_stale(config, order, shown)
+        return made
+    with session(f"nightly {config.name}", master) as spark:
+        if not order.remove:
+            made.append(_one(spark, config, order, order.date, order.read, shown))
+        if order.refresh:
+            stale = _index(config).stale(order.date, config.nightly.window)
+            made += [_one(spark, config, order, date, False, shown) for date in stale]
+    if not order.refresh:
+        _say_stale(config, order, shown)
+    demand(made)
+    return made
+
+
+def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: Progress) -> Run:
+    reference = order.reference and date == order.date
+    run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
+    if order.junit and date == order.date:
+        _copy_junit(run, order.junit)
+    problem = tell(run, config.nightly.webhook_variable)
+    said = dict(run.manifest["checks"], run=run.id, path=run.path, date=date)
+    _note(shown, "published", **said, **({"webhook": problem} if problem else {}))
+    print(run.path, flush=True)
+    return run
+
+
+def _copy_junit(run: Run, target: Path) -> None:
+    try:
+        target.write_bytes(run.file(JUNIT))
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot write {target}: {error.strerror}") from error
+
+
+def _say_stale(config: Audit, order: Order, shown: Progress) -> None:
+    stale = _index(config).stale(order.date, config.nightly.window)
+    if stale:
+        _note(
+            shown, "stale", nights=stale,
+            remedy=f"dftspark nightly CONF --date {order.date} --stored --refresh",
+        )  # fmt: skip
+
+
+def _index(config: Audit) -> nights.Nights:
+    return nights.Nights.of(config.out, config.name)
+
+
+def _note(shown: Progress, event: str, **values: Any) -> None:
+    if isinstance(shown, JsonLines):
+        shown.say(event, **values)
+    elif not isinstance(shown, Silent):
+        told = "; ".join(f"{key} {value}" for key, value in values.items() if value not in ([], ""))
+        print(f"{event}: {told}", file=sys.stderr, flush=True)

@@ -1,0 +1,42 @@
+"""Outcomes of checks as JUnit XML, which CI systems and dashboards read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from dftspark.checks import Outcome
+
+# Characters that XML 1.0 has no way to write.
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(outcomes: Sequence[Outcome], name: str, date: str) -> bytes:
+    """One test case a rule and model: a breach with severity fail is a failure, one with warn a
+    passed case that says so, what could not be told or is acknowledged is skipped."""
+    failed = sum(o.outcome == "fail" for o in outcomes)
+    skipped = sum(o.outcome in ("unknown", "acknowledged") for o in outcomes)
+    counts = {"tests": str(len(outcomes)), "failures": str(failed), "errors": "0",
+              "skipped": str(skipped), "time": "0"}  # fmt: skip
+    suites = ET.Element("testsuites", counts)
+    suite = ET.SubElement(suites, "testsuite", {"name": _text(f"{name} {date}".strip()), **counts})
+    for outcome in outcomes:
+        model = "/".join(part for part in (outcome.model, outcome.stratum) if part)
+        case = ET.SubElement(
+            suite, "testcase",
+            {"name": _text(f"{outcome.rule} [{model}]"), "classname": _text(outcome.subject),
+             "time": "0"},
+        )  # fmt: skip
+        detail = _text(outcome.detail)
+        if outcome.outcome == "fail":
+            ET.SubElement(case, "failure", {"message": detail, "type": "check"}).text = detail
+        elif outcome.outcome in ("unknown", "acknowledged"):
+            ET.SubElement(case, "skipped", {"message": detail})
+        else:
+            ET.SubElement(case, "system-out").text = f"{outcome.outcome}: {detail}"
+    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
+
+
+def _text(text: str) -> str:
+    return _UNWRITABLE.sub("\ufffd", text)

@@ -1,0 +1,84 @@
+"""Files of stored states: whether a run's are whole, of this format, and what is wrong where not.
+
+Cost     `check_files` reads footers; `damaged_states` reads everything, once something has failed
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileInfo, FileType
+
+from dftspark import schema
+from dftspark.errors import InputError, StateFormatError
+from dftspark.location import Location
+from dftspark.state import decode_arrays
+from dftspark.store import Run
+
+_STATES = ("state", "sketch", "totals")
+
+
+def check_files(run: Run, tables: list[str]) -> None:
+    """Raises InputError where a table of states is missing, cut short, changed or of an older
+    schema."""
+    for name in tables:
+        if name not in run.tables:
+            raise InputError(_told(run, f"it has no table {name}"))
+        written = run.manifest["tables"][name]
+        parts = _parts(Location.parse(run.path) / f"{name}.parquet")
+        rows = 0
+        for part in parts:
+            try:
+                footer = pq.ParquetFile(_filesystem(run).open_input_file(part.path))
+            except (OSError, pa.ArrowInvalid) as error:
+                raise InputError(_told(run, f"{part.path} cannot be read: {error}")) from error
+            with footer:
+                found, rows = footer.schema_arrow, rows + footer.metadata.num_rows
+            absent = [c for c in schema.STATES[name].names if c not in found.names]
+            if absent:
+                raise InputError(_told(run, f"{part.path} is of another version: no {absent}"))
+        size = sum(part.size for part in parts)
+        if (rows, size) != (written["rows"], written["bytes"]):
+            raise InputError(
+                _told(
+                    run,
+                    f"table {name} has {rows} rows in {size} bytes, and had {written['rows']} in "
+                    f"{written['bytes']} when it was published",
+                )
+            )
+
+
+def damaged_states(run: Run) -> str:
+    """What is wrong with the run's states, or nothing."""
+    for name in (name for name in schema.STATES if name in run.tables):
+        for part in _parts(Location.parse(run.path) / f"{name}.parquet"):
+            try:
+                with _filesystem(run).open_input_file(part.path) as file:
+                    table = pq.read_table(file, page_checksum_verification=True)
+                for column in (column for column in _STATES if column in table.column_names):
+                    for state in table[column]:
+                        decode_arrays(state.as_buffer(), f"{name}.{column}")
+            except (OSError, pa.ArrowException, StateFormatError) as error:
+                return _told(run, f"{part.path} cannot be read: {error}")
+    return ""
+
+
+def _told(run: Run, what: str) -> str:
+    date = run.manifest["date"]
+    remedy = f"--date {date}" if date else "--reference --date DATE"
+    return (
+        f"the profile {run.id} of {date or 'the human side'} cannot be used: {what}\n"
+        f"  make it anew from the documents: dftspark nightly CONF {remedy}"
+    )
+
+
+def _filesystem(run: Run):  # type: ignore[no-untyped-def]
+    return Location.parse(run.path).filesystem
+
+
+def _parts(table: Location) -> list[FileInfo]:
+    found = (
+        table.children() if table.kind == FileType.Directory
+        else table.filesystem.get_file_info([table.path])
+    )  # fmt: skip
+    return [i for i in found if i.type == FileType.File and i.base_name.endswith(".parquet")]

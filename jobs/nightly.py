@@ -1,0 +1,48 @@
+"""Profiles one day, merges the window that ends with it, compares, checks, publishes.
+
+    spark-submit --properties-file conf/spark-defaults.conf \\
+        jobs/nightly.py --conf conf/nightly.toml --date yesterday --log json
+
+Reads   corpora.<name>.path of the configuration, and the stored profiles of the window
+Writes  <out>/<run_id> of the day's profile and of the night, each made visible in one step; paths
+        are printed, the night's last
+Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 75 try again
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dftspark import night_shift, request
+from dftspark.errors import DftsparkError
+from dftspark.location import redact
+from dftspark.report.text import visible_lines
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Audit one day of model text.")
+    parser.add_argument("--conf", type=Path, required=True, help="TOML file of the nightly audit")
+    parser.add_argument("--date", required=True, help="YYYY-MM-DD, or yesterday")
+    parser.add_argument("--stored", action="store_true", help="merge stored profiles, read nothing")
+    parser.add_argument(
+        "--refresh", action="store_true", help="redo nights that had the date before"
+    )
+    parser.add_argument("--reference", action="store_true", help="profile the human side again")
+    parser.add_argument("--log", choices=("lines", "json"), default="lines")
+    args = parser.parse_args(argv)
+    try:
+        config, date = request.night(args.conf, None, args.date)
+        order = night_shift.Order(
+            date, read=not args.stored, refresh=args.refresh, reference=args.reference
+        )
+        night_shift.work(config, order, night_shift.logging(args.log))
+    except DftsparkError as error:
+        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

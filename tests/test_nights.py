@@ -1,0 +1,346 @@
+"""Nights of a store, without Spark: which profile is current, what is stale, history, pruning."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dftspark import cli, history, schema
+from dftspark.errors import ConfigError, InputError
+from dftspark.nightly_settings import Nightly
+from dftspark.nights import Nights, days_after, night_name, profile_name, remove, window_of
+from dftspark.report.progress import JsonLines
+from dftspark.retention import doomed, prune
+from dftspark.store import Run, RunWriter, load, named_runs, runs
+
+DATES = [f"2026-11-{d:02}" for d in range(1, 21)]
+
+
+def index(out: Path) -> Nights:
+    return Nights.of(str(out), "night")
+
+
+def profile(out: Path, date: str, **manifest: Any) -> Run:
+    name = profile_name("night", date)
+    found = {"kind": "profile", "name": "night", "date": date, **manifest}
+    return RunWriter.create(str(out), name).publish(
+        {"version": index(out).next_version(name), **found}
+    )
+
+
+def metrics(date: str, values: dict[str, float]) -> pa.Table:
+    rows = [
+        {"run_id": "r", "date": date, "human": "human", "model": model, "stratum": "",
+         "lens": "ngrams", "metric": metric, "value": value, "n_model": 10}
+        for model in ("gpt", "llama") for metric, value in values.items()
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=schema.METRICS)
+
+
+def night(out: Path, date: str, value: float = 1.0, window: int = 3) -> Run:
+    """Tables of a date, from the profiles that are current now."""
+    name, nights = night_name("night", date), index(out)
+    days = {day: run.id for day in window_of(date, window) if (run := nights.profile(day))}
+    writer = RunWriter.create(str(out), name)
+    writer.write("metrics", metrics(date, {"l2_1gram": value, "l2_2gram": value / 2}))
+    return writer.publish(
+        {
+            "kind": "nightly", "name": "night", "date": date, "profiles": days,
+            "version": nights.next_version(name), "config": {"nightly": {"window": window}},
+        }
+    )  # fmt: skip
+
+
+def test_windows() -> None:
+    assert window_of("2026-03-01", 3) == ["2026-02-27", "2026-02-28", "2026-03-01"]
+    assert days_after("2026-02-27", 3) == ["2026-02-27", "2026-02-28", "2026-03-01"]
+
+
+def test_yesterday_is_that_of_the_zone() -> None:
+    now = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
+    assert Nightly().yesterday(now) == "2026-11-23"
+    assert Nightly(time_zone="America/Los_Angeles").yesterday(now) == "2026-11-22"
+    assert Nightly(time_zone="Pacific/Auckland").yesterday(now) == "2026-11-23"
+    elsewhere = now.astimezone(tz=None)  # whatever zone this machine is in
+    assert Nightly(time_zone="Asia/Tokyo").yesterday(elsewhere) == "2026-11-23"
+    with pytest.raises(ValueError, match="time_zone is a name such as"):
+        Nightly(time_zone="Mars/Olympus")
+
+
+def test_the_newest_version_of_a_date_is_current(tmp_path: Path) -> None:
+    assert index(tmp_path / "none").profile(DATES[0]) is None
+    first = profile(tmp_path, DATES[0])
+    other = profile(tmp_path, DATES[1])
+    second = profile(tmp_path, DATES[0])
+    nights = index(tmp_path)
+    assert [nights.profile(d).id for d in DATES[:2]] == [second.id, other.id]  # type: ignore[union-attr]
+    assert nights.profile(DATES[2]) is None
+    assert nights.profiled == DATES[:2]
+    assert (first.manifest["version"], second.manifest["version"]) == (1, 2)
+    assert load(nights.root / first.id).manifest == first.manifest  # older versions stay readable
+    standing = {info.id: info.standing for info in runs(str(tmp_path))}
+    assert standing == {first.id: "superseded", second.id: "current", other.id: "current"}
+
+
+def test_a_clock_that_is_wrong_does_not_make_an_old_version_current(tmp_path: Path) -> None:
+    """Ids begin with the time of the machine; versions count."""
+    first = profile(tmp_path, DATES[0])
+    ahead = f"20991231T000000Z-{first.id.split('-', 1)[1]}"
+    (tmp_path / first.id).rename(tmp_path / ahead)
+    text = (tmp_path / ahead / "manifest.json").read_text().replace(first.id, ahead)
+    (tmp_path / ahead / "manifest.json").write_text(text)
+    second = profile(tmp_path, DATES[0])
+    found = index(tmp_path).profile(DATES[0])
+    assert found is not None
+    assert found.id == second.id < ahead
+
+
+def test_a_run_that_did_not_finish_is_never_current(tmp_path: Path) -> None:
+    first = profile(tmp_path, DATES[0])
+    RunWriter.create(str(tmp_path), profile_name("night", DATES[0]))
+    found = index(tmp_path).profile(DATES[0])
+    assert found is not None
+    assert found.id == first.id
+    assert index(tmp_path).next_version(profile_name("night", DATES[0])) == 2
+
+
+def test_two_writers_of_one_date(tmp_path: Path) -> None:
+    """Both began before either was published: one of them is current, whole, for every reader."""
+    name = profile_name("night", DATES[0])
+    writers = [RunWriter.create(str(tmp_path), name) for _ in range(2)]
+    version = index(tmp_path).next_version(name)
+    both = [
+        writer.publish({"kind": "profile", "name": "night", "date": DATES[0], "version": version})
+        for writer in writers
+    ]
+    ids = {run.id for _ in range(5) if (run := index(tmp_path).profile(DATES[0]))}
+    assert len(ids) == 1
+    assert ids < {run.id for run in both}
+    assert [info.standing for info in runs(str(tmp_path))].count("current") == 1
+    assert profile(tmp_path, DATES[0]).manifest["version"] == 2
+
+
+def test_taking_a_date_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2026-11-01 of 'night' cannot be taken out: it has no"):
+        remove(str(tmp_path), "night", DATES[0])
+    first = profile(tmp_path, DATES[0])
+    mark = remove(str(tmp_path), "night", DATES[0], "a request")
+    assert (mark.manifest["removed"], mark.manifest["version"]) == (first.id, 2)
+    assert index(tmp_path).profile(DATES[0]) is None
+    assert index(tmp_path).is_removed(DATES[0])
+    with pytest.raises(InputError, match="taken out already"):
+        remove(str(tmp_path), "night", DATES[0])
+    again = profile(tmp_path, DATES[0])
+    assert index(tmp_path).profile(DATES[0]).id == again.id  # type: ignore[union-attr]
+    assert not index(tmp_path).is_removed(DATES[0])
+
+
+def test_nights_that_had_another_profile_are_stale(tmp_path: Path) -> None:
+    for date in DATES[:6]:
+        profile(tmp_path, date)
+        night(tmp_path, date)
+    nights = index(tmp_path)
+    assert nights.dates == DATES[:6]
+    assert nights.stale(DATES[2], 3) == []
+    profile(tmp_path, DATES[2])
+    assert index(tmp_path).stale(DATES[2], 3) == DATES[2:5]
+    night(tmp_path, DATES[3])
+    assert index(tmp_path).stale(DATES[2], 3) == [DATES[2], DATES[4]]
+    remove(str(tmp_path), "night", DATES[4])
+    assert index(tmp_path).stale(DATES[4], 3) == DATES[4:6]
+
+
+def test_looking_up_a_date_reads_its_manifests_alone(tmp_path: Path) -> None:
+    """History is listed, never read: what is broken in it is somebody else's business."""
+    profile(tmp_path, DATES[0])
+    broken = profile(tmp_path, DATES[1])
+    (tmp_path / broken.id / "manifest.json").write_text("{")
+    nights = index(tmp_path)
+    assert nights.profile(DATES[0]) is not None
+    with pytest.raises(InputError, match="is not a run's manifest"):
+        nights.profile(DATES[1])
+
+
+def test_a_profile_of_an_older_format(tmp_path: Path) -> None:
+    run = profile(tmp_path, DATES[0])
+    path = tmp_path / run.id / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 0}))
+    with pytest.raises(InputError, match="has format version 0; this dftspark reads 1"):
+        index(tmp_path).profile(DATES[0])
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+def test_the_history_of_a_metric(tmp_path: Path) -> None:
+    for i, date in enumerate(DATES):
+        night(tmp_path, date, float(i))
+    night(tmp_path, DATES[4], 100.0)  # a rerun
+    out = str(tmp_path)
+    columns = ["date", "value"]
+    found = history(out, "l2_1gram", model="gpt", columns=columns)
+    assert found.column_names == columns
+    values = [100.0 if i == 4 else float(i) for i in range(20)]
+    assert found.to_pylist() == [
+        {"date": date, "value": value} for date, value in zip(DATES, values, strict=True)
+    ]
+    assert history(out, "l2_2gram", since=DATES[3], until=DATES[4]).num_rows == 4
+    assert history(out).num_rows == 20 * 4
+    assert history(out, "l2_1gram", name="night").num_rows == 40
+
+
+def test_history_of_nights_of_an_older_schema(tmp_path: Path) -> None:
+    """A column that came later is null in the nights before."""
+    night(tmp_path, DATES[0])
+    old = night(tmp_path, DATES[1])
+    file = tmp_path / old.id / "metrics.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["mde"]), file)
+    found = history(str(tmp_path), "l2_1gram", model="gpt")
+    assert found.schema.names == schema.METRICS.names
+    assert found["mde"].to_pylist() == [None, None]
+    assert found["value"].to_pylist() == [1.0, 1.0]
+
+
+def test_a_store_of_several_audits_is_asked_for_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no night is there"):
+        history(str(tmp_path), "l2_1gram")
+    night(tmp_path, DATES[0])
+    RunWriter.create(str(tmp_path), night_name("other", DATES[0])).publish({"version": 1})
+    with pytest.raises(ConfigError, match="several audits, \\['night', 'other'\\]"):
+        history(str(tmp_path), "l2_1gram")
+    with pytest.raises(ConfigError, match="there is no table 'metric'"):
+        history(str(tmp_path), "l2_1gram", table="metric", name="night")
+
+
+# --- pruning -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def year(tmp_path: Path) -> Path:
+    """Ten nights, one of them again, a killed run and an audit of another kind."""
+    for date in DATES[:10]:
+        profile(tmp_path, date)
+        night(tmp_path, date)
+    profile(tmp_path, DATES[9])
+    night(tmp_path, DATES[9])
+    RunWriter.create(str(tmp_path), profile_name("night", DATES[9]))
+    RunWriter.create(str(tmp_path), "night").publish({"kind": "audit"})
+    return tmp_path
+
+
+def names(out: Path, ids: list[str]) -> list[str]:
+    named = dict(named_runs(index(out).root))
+    return sorted(named[run_id] for run_id in ids)
+
+
+LATER = datetime.now(UTC) + timedelta(days=2)
+
+
+def test_what_may_go(year: Path) -> None:
+    out = str(year)
+    assert doomed(out) == []
+    old = doomed(out, keep_days=4, now=LATER)
+    assert names(year, [run.id for run in old]) == [profile_name("night", d) for d in DATES[:6]]
+    (night_before, profile_before) = sorted(
+        names(year, [run.id for run in doomed(out, superseded=True, now=LATER)])
+    )
+    assert (night_before, profile_before) == (
+        night_name("night", DATES[9]), profile_name("night", DATES[9])
+    )  # fmt: skip
+    (killed,) = doomed(out, unfinished=True, now=LATER)
+    assert killed.why == "never finished"
+    assert doomed(out, keep_days=4, superseded=True, unfinished=True) == []  # all of it is new
+
+
+def test_what_the_next_night_needs_stays(year: Path) -> None:
+    with pytest.raises(ConfigError, match="merges 3 days"):
+        doomed(str(year), keep_days=2)
+    before = {info.id for info in runs(str(year))}
+    going = doomed(str(year), keep_days=3, superseded=True, unfinished=True, now=LATER)
+    prune(str(year), going)
+    left = {info.id for info in runs(str(year))}
+    assert left == before - {run.id for run in going}
+    nights = index(year)
+    assert [date for date in DATES if nights.profile(date)] == DATES[7:10]
+    assert history(str(year), "l2_1gram", model="gpt").num_rows == 10  # the results stay
+    assert all(info.standing in ("current", "") for info in runs(str(year)))
+
+
+def test_half_a_deletion_leaves_nothing_that_looks_whole(
+    year: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = doomed(str(year), keep_days=3, now=LATER)[:1]
+    (year / going[0].id / "manifest.json").unlink()  # where a kill would leave it
+    assert {info.id: info.state for info in runs(str(year))}[going[0].id] == "unfinished"
+    prune(str(year), going)
+    assert not (year / going[0].id).exists()
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_commands_that_need_no_spark(year: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(year)
+    assert cli.main(["history", "l2_1gram", out, "--model", "gpt", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["date"] for row in rows] == DATES[:10]
+    assert cli.main(["history", "l2_9gram", out]) == 2
+    assert "no night" in capsys.readouterr().err
+    assert cli.main(["runs", out]) == 0
+    told = capsys.readouterr().out
+    assert told.count("superseded, version 1") == 2
+    assert "current, version 2" in told
+    assert cli.main(["prune", out]) == 2
+    assert "say what may go" in capsys.readouterr().err
+    before = sorted(path.name for path in year.iterdir())
+    assert cli.main(["prune", out, "--superseded", "--hours", "0"]) == 0
+    assert "2 runs, 0.0 MiB would go; --yes deletes" in capsys.readouterr().out
+    assert sorted(path.name for path in year.iterdir()) == before
+    assert cli.main(["prune", out, "--superseded", "--hours", "0", "--yes"]) == 0
+    assert len(list(year.iterdir())) == len(before) - 2
+
+
+def test_taking_out_by_command(year: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No Spark is started for it; the nights that had the date are named."""
+    conf = year / "night.toml"
+    conf.write_text(
+        f'name = "night"\nout = "{year}"\n[nightly]\nwindow = 3\n'
+        '[corpora.human]\nrole = "human"\npath = "h"\n'
+        '[corpora.gpt]\nrole = "model"\npath = "{date}"\n'
+    )
+    command = ["nightly", str(conf), "--date", DATES[4], "--remove", "--log", "json"]
+    assert cli.main(command) == 0
+    told = capsys.readouterr()
+    assert Path(told.out.strip()).parent == year
+    (event,) = (json.loads(line) for line in told.err.splitlines())
+    assert (event["event"], event["nights"]) == ("stale", DATES[4:7])
+    assert cli.main(command) == 4
+    told = capsys.readouterr()
+    event = json.loads(told.err.splitlines()[0])
+    assert (event["event"], event["kind"], event["exit_code"]) == ("error", "InputError", 4)
+    assert "error: " in told.err
+    assert cli.main(["nightly", str(conf), "--date", "soon", "--remove"]) == 2
+    assert "a day as YYYY-MM-DD, got 'soon'" in capsys.readouterr().err
+
+
+def test_json_lines() -> None:
+    stream = io.StringIO()
+    shown = JsonLines(stream)
+    with shown.stage("read", 10, "texts") as stage:
+        stage.advance(4)
+    with pytest.raises(InputError), shown.stage("compare"):
+        raise InputError("no")
+    shown.say("published", run="x\n")
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == [
+        "stage_started", "stage_done", "stage_started", "stage_failed", "published",
+    ]  # fmt: skip
+    assert (events[1]["stage"], events[1]["done"], events[1]["total"]) == ("read", 4, 10)
+    assert datetime.fromisoformat(events[0]["time"]).tzinfo == UTC
