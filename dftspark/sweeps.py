@@ -115,8 +115,8 @@ def tables(rows: list[Row], config: Audit) -> dict[str, pa.Table]:
     `halves` as in schema.COMPARED; rows of tables without one where there is no sweep."""
     of: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
-        if row["metric"] in _OF_THE_ESTIMATE:
-            continue
+        if row["metric"] in _OF_THE_ESTIMATE or row["better"] == "parity":
+            continue  # nearest to parity is no matter of order alone
         of.setdefault((row["stratum"], row["metric"]), {})[row["model"]] = row
     models = sorted({row["model"] for row in rows})
     strata = sorted({stratum for stratum, _ in of})

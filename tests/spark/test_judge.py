@@ -21,6 +21,7 @@ from dftspark.judge.pairs import Document, sampled
 from dftspark.judge_stages import Asking
 from dftspark.spark import documents as reading
 from dftspark.spark import judge
+from jobs import judge as job
 from tests import judging
 from tests.judging import Answer, Asked, Server, failure, said, serving, verdict
 from tests.spark.processes import ROOT, dftspark, environment
@@ -155,6 +156,7 @@ def test_a_cap_ends_the_run_in_part_and_the_next_goes_on(
         assert " 120 " in capsys.readouterr().out
         codes = [cli.main(["judge", str(conf)]) for _ in range(3)]
         assert codes == [5, 5, 0]
+        assert job.main(["--conf", str(conf)]) == 0
         assert len(server.requests) == 120
         assert server.repeated == 0
     told = capsys.readouterr()

@@ -191,10 +191,9 @@ def test_the_best_setting_is_near_the_human_rate_and_luck_is_told(many: Swept) -
         assert row["naive"] + row["optimism"] == pytest.approx(row["honest"])
         assert row["ci_low"] < row["honest"] < row["ci_high"]
         # Of many settings with nearly the human rate one is lucky; eight times the rate is not it.
-        assert row["optimism"] > 0
-        assert row["optimism_if_alike"] > 0
+        assert times(round(100 * float(row["best"].removeprefix("sweep/")))) < 4
+        assert 0 < row["optimism"] < row["optimism_if_alike"]
         assert row["best"] in row["may_be_best"]
-        assert name(MANY - 1) not in row["may_be_best"]
 
 
 def test_more_splits_are_no_more_jobs_and_change_no_metric(
