@@ -22,6 +22,7 @@ from dftspark.store import Run
 _LINES = 8  # of one figure
 _PANELS = 6
 NIGHTS = 400
+_MANY = 60  # points of a line, above which they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
 _SHOWN = ("l2_1gram", "mmd", "structure_factor", "jmq_overall")
@@ -239,7 +240,10 @@ def _drawn(line: Line, x_axis: Scale, y_axis: Scale, number: int) -> dict[str, A
         }
         for x, y, low, high, label, marked in sorted(line.points, key=lambda p: (p[0], p[4]))
     ]
-    return {"name": line.name, "points": places, "level": level, "style": f"s{number % _LINES}"}
+    return {
+        "name": line.name, "points": places, "level": level, "style": f"s{number % _LINES}",
+        "many": len(places) > _MANY,
+    }  # fmt: skip
 
 
 def _x_ticks(

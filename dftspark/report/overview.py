@@ -1,6 +1,6 @@
 """One static page over the runs of a store: models by measures, nights by measures, and links.
 
-Bounds  the last RUNS runs and NAMES audits, MODELS models of each
+Bounds  the last RUNS runs and NAMES audits, of each MODELS models and its last NIGHTS runs
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dftspark.report.verdict import ranked, real
 from dftspark.store import Run, RunInfo, open_run
 
 RUNS = 400
+NIGHTS = 120
 NAMES = 20
 MODELS = 50
 _SHOWN = (
@@ -82,7 +83,10 @@ def _render(
     template = environment().get_template("runs.html")
     return template.render(
         root=visible(root),
-        audits=[_audit(root, name, own) for name, own in list(by_name.items())[:most]],
+        audits=sorted(
+            (_audit(root, name, own) for name, own in list(by_name.items())[:most]),
+            key=lambda audit: audit["matrix"] is None,
+        ),
         left_out=len(by_name) - min(len(by_name), most),
         infos=[(info, pages.get(info.id, "")) for info in list(infos)[:RUNS]],
         more=len(infos) - min(len(infos), RUNS),
@@ -94,7 +98,7 @@ def _render(
 
 def _audit(root: str, name: str, infos: list[RunInfo]) -> dict[str, Any]:
     """`infos` newest first."""
-    runs = [run for info in infos[: figures_lines.NIGHTS] if "metrics" in
+    runs = [run for info in infos[:NIGHTS] if "metrics" in
             (run := open_run(root, info.id)).tables]  # fmt: skip
     newest = runs[0] if runs else None
     return {

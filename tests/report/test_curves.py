@@ -117,3 +117,21 @@ def test_without_their_tables_there_is_no_figure(tmp_path: Path) -> None:
     run = publish(tmp_path, {"metrics": metrics("gpt")})
     assert judge(run, "gpt") is None
     assert samplers(run) == []
+
+
+@needs["win_rates"]
+@pytest.mark.parametrize("models", [("gpt",), ("gpt", "claude")])
+def test_a_run_of_the_judge_alone_has_a_page(tmp_path: Path, models: tuple[str, ...]) -> None:
+    rows = [
+        row("metrics", model=model, lens="judge", metric="jmq_overall:mini", value=0.62 + i / 5,
+            ci_low=0.5, ci_high=0.9, better="parity", floor=float("nan"),
+            ratio_to_floor=float("nan"), unit="2 x win rate")
+        for i, model in enumerate(models)
+    ]  # fmt: skip
+    rates = [verdicts(dimension="overall", model=model) for model in models]
+    text = page(publish(tmp_path, {"metrics": rows, "win_rates": rates}))
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", text)
+    assert heading is not None
+    assert heading[1].startswith("A judge prefers")
+    assert "31%" in heading[1]
+    assert text.count("What a judge prefers") == len(models)
