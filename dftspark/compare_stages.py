@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import judge_stages, schema, sweeps
+from dftspark import differences, judge_stages, schema, sweeps
 from dftspark.judge_stages import Asking
 from dftspark.lenses.judge import VERSION, OfModel
 from dftspark.making import Making
@@ -59,7 +59,9 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         schema=schema.METRICS,
     )
     making.writer.write("metrics", table)
-    if config.sweep_splits:
+    if config.splits:
+        making.writer.write("differences", differences.table(metrics, config.inference.confidence))
+    if config.sweeps:
         with making.stage("compare settings"):
             for name, found in sweeps.tables(metrics, config).items():
                 making.writer.write(name, found)

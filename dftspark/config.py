@@ -545,9 +545,14 @@ class Audit(Frozen):
         return self
 
     @property
-    def sweep_splits(self) -> int:
-        """Random halves on which every measure is taken too; 0 where there is no sweep."""
-        return self.sweep.splits if any(c.split_by for c in self.corpora.values()) else 0
+    def sweeps(self) -> bool:
+        """Whether a corpus is cut into settings."""
+        return any(corpus.split_by for corpus in self.corpora.values())
+
+    @property
+    def splits(self) -> int:
+        """Random halves of the blocks on which every measure is taken too; 0 with one model."""
+        return self.sweep.splits if self.sweeps or len(self.corpora) > 2 else 0
 
     @property
     def human(self) -> str:

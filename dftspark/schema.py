@@ -543,6 +543,23 @@ VARIETY = _table(
     ("n_model", pa.int64(), "prompts or groups of documents behind value"),
 )
 
+DIFFERENCES = _table(
+    *_PAIR,
+    ("other", pa.string(), "model corpus that model is held against"),
+    ("lens", pa.string(), "ngrams, embeddings or structure"),
+    ("metric", pa.string(), "as in metrics; smaller is nearer to human"),
+    ("value", pa.float64(), "of model, in unit"),
+    ("value_other", pa.float64(), "of other, in unit"),
+    ("difference", pa.float64(), "value less value_other; below 0, model is nearer to human"),
+    ("std_error", pa.float64(), "of difference: jackknife over blocks that all three share"),
+    ("ci_low", pa.float64(), "confidence interval of difference, lower end"),
+    ("ci_high", pa.float64(), "confidence interval of difference, upper end"),
+    ("p_value", pa.float64(), "two-sided, that both are equally far"),
+    ("q_value", pa.float64(), "Benjamini-Hochberg over the run"),
+    ("nearer", pa.string(), "the one that is nearer to human; null where that is not told"),
+    ("unit", pa.string(), "unit of the values"),
+)
+
 JUDGEMENTS = _table(
     *_PAIR,
     (
@@ -751,6 +768,7 @@ TABLES = {
     "copies": COPIES,
     "cloud_map": CLOUD_MAP,
     "patterns": PATTERNS,
+    "differences": DIFFERENCES,
     "judgements": JUDGEMENTS,
     "win_rates": WIN_RATES,
     "variety": VARIETY,

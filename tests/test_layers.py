@@ -34,6 +34,7 @@ LAYERS = (
     "distances",
     "inference",
     "lenses",
+    "differences",
     "sweeps",
     "java",
     "publish",

@@ -62,7 +62,7 @@ def finished(
         "confidence": settings.inference.confidence,
         "seed": settings.inference.seed,
     }
-    splits = Splits(settings.sweep_splits, settings.inference.seed)
+    splits = Splits(settings.splits, settings.inference.seed)
     metrics = [
         *_l2(sums, 0, "tokens", human, model, count, arguments, splits,
              _token_noise(sums, human, model)),

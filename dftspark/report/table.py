@@ -33,6 +33,8 @@ _COLUMNS = {
                "excerpt", "neighbor_excerpt"),
     "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
                  "q_value", "outside", "precision"),
+    "differences": ("model", "other", "stratum", "metric", "difference", "ci_low", "ci_high",
+                    "q_value", "nearer", "unit"),
     "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
                  "chosen", "p_best", "front"),
     "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",

@@ -119,6 +119,7 @@ def _next_steps(console: Console, run: Run, compared: bool) -> None:
         f"show {path} {name}"
         for name in (
             "metrics",
+            "differences",
             "samplers",
             "ngrams",
             "patterns",

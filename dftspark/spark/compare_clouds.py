@@ -62,7 +62,7 @@ def _comparing(
             sides |= {name: (human[name], own[name]) for name in human if name and name in own}
         rows = []
         for stratum, pair in sides.items():
-            splits = Splits(config.sweep_splits, config.inference.seed)
+            splits = Splits(config.splits, config.inference.seed)
             metrics = embeddings.compared(*pair, of, splits=splits, **options)
             if stratum == "" and several:
                 weights = config.mmd.weights

@@ -176,14 +176,14 @@ def _compared(
 ) -> dict[str, Any]:
     found = structure.compared(
         human[0], model[0], paired=paired, settings=config.inference,
-        splits=Splits(config.sweep_splits, config.inference.seed), followed=config.sweep.rates,
+        splits=Splits(config.splits, config.inference.seed), followed=config.sweep.rates,
     )  # fmt: skip
     documents = [int(side.counts[:, 0].sum()) for side in (human[0], model[0])]
     return {
         "n_human": documents[0],
         "n_model": documents[1],
         "metrics": [metric_row(metric) for metric in found.metrics],
-        "rates": [metric_row(metric) for metric in found.rates] if config.sweep_splits else [],
+        "rates": [metric_row(metric) for metric in found.rates] if config.sweeps else [],
         "patterns": [_row(row, human[1], model[1]) for row in found.rows],
     }
 

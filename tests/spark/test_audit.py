@@ -26,6 +26,7 @@ pytestmark = pytest.mark.spark
 
 OTHERS = {
     *schema.SWEEP_TABLES,
+    "differences",
     *(table for lens in ("embeddings", "variety", "judge") for table in schema.LENS_TABLES[lens]),
 }
 TABLES = [name for name in schema.TABLES if name not in OTHERS]
