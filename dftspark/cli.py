@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from dftspark import __version__
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, FinishedInPart
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -512,8 +512,7 @@ def init(
 def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     from rich.console import Console
 
-    from dftspark.check_stages import demand
-    from dftspark.report.judge import unfinished
+    from dftspark.job import accept
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
     from dftspark.spark.session import session
@@ -525,9 +524,7 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
         print(run.path)
     else:
         render(run, _console())
-    demand([run])
-    if missing := unfinished(run):
-        raise FinishedInPart(f"{run.path}: {missing}")
+    accept(run)
 
 
 def _open(text: str) -> Run:

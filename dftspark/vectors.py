@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from pyarrow.fs import FileType
 from dftspark import publish, schema
 from dftspark.features.models import Recipe
 from dftspark.location import Location, writing
+from dftspark.polling import polling
 
 if TYPE_CHECKING:
     from dftspark.report.progress import Stage
@@ -91,24 +91,15 @@ class VectorStore:
     def watched(self, stage: Stage) -> Iterator[None]:
         """Tells `stage` of the texts that come in while the block runs, whoever adds them."""
         seen = sum(self.files().values())
-        over = threading.Event()
 
         def look() -> None:
             nonlocal seen
-            going = True
-            while going:
-                going = not over.wait(_SECONDS)
-                now = sum(self.files().values())
-                stage.advance(now - seen)
-                seen = now
+            now = sum(self.files().values())
+            stage.advance(now - seen)
+            seen = now
 
-        watcher = threading.Thread(target=look, daemon=True)
-        watcher.start()
-        try:
+        with polling(look, _SECONDS):
             yield
-        finally:
-            over.set()
-            watcher.join()
 
 
 def _put(folder: Location, name: str, data: bytes) -> None:

@@ -11,40 +11,25 @@ Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 5 finished 
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
-
-from dftspark import request, runs
-from dftspark.check_stages import demand
+from dftspark import job, request, runs
 from dftspark.config import Audit
-from dftspark.errors import DftsparkError, FinishedInPart
-from dftspark.location import redact
-from dftspark.report.judge import unfinished
 from dftspark.report.progress import Lines
-from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
+from dftspark.store import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Audit model text against human text.")
-    parser.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
-    parser.add_argument("--date", default="", help="YYYY-MM-DD; {date} in paths becomes it")
+    parser = job.parser("Audit model text against human text.")
     parser.add_argument("--profile-only", action="store_true", help="stop after the profile")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> Run:
         config = request.dated(Audit.load(args.conf), args.date)
-        work = runs.profile if args.profile_only else runs.audit
+        made_by = runs.profile if args.profile_only else runs.audit
         with session(f"audit {config.name}") as spark:
-            run = work(spark, config, args.date, Lines())
-        print(run.path)
-        demand([run])
-        if missing := unfinished(run):
-            raise FinishedInPart(missing)
-    except DftsparkError as error:
-        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
-        return error.exit_code
-    return 0
+            return made_by(spark, config, args.date, Lines())
+
+    return job.exit_code(work)
 
 
 if __name__ == "__main__":

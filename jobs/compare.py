@@ -10,17 +10,13 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from dftspark import request, runs
+from dftspark import job, request, runs
 from dftspark.config import Audit
-from dftspark.errors import DftsparkError
-from dftspark.location import redact
 from dftspark.report.progress import Lines
-from dftspark.report.text import visible_lines
 from dftspark.spark.session import session
-from dftspark.store import open_run
+from dftspark.store import Run, open_run
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,16 +24,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
     parser.add_argument("--profile", required=True, help="folder of the run that has the profile")
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> Run:
         profiled = open_run(args.profile)
         config = request.dated(Audit.load(args.conf), str(profiled.manifest["date"]))
         with session(f"compare {config.name}") as spark:
-            run = runs.compare(spark, config, profiled, Lines())
-    except DftsparkError as error:
-        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
-        return error.exit_code
-    print(run.path)
-    return 0
+            return runs.compare(spark, config, profiled, Lines())
+
+    return job.exit_code(work)
 
 
 if __name__ == "__main__":

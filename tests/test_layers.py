@@ -38,6 +38,7 @@ LAYERS = (
     "sweeps",
     "java",
     "publish",
+    "polling",
     "judge",
     "vectors",
     "store",
@@ -56,6 +57,7 @@ LAYERS = (
     "nightly_stages",
     "runs",
     "night_shift",
+    "job",
     "cli",
     "__main__",
 )

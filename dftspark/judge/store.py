@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +29,7 @@ from dftspark.judge import journal
 from dftspark.judge.journal import Entry
 from dftspark.judge.verdicts import LOST, Verdict
 from dftspark.location import Location, writing
+from dftspark.polling import polling
 
 if TYPE_CHECKING:
     from dftspark.report.progress import Stage
@@ -119,24 +119,15 @@ class VerdictStore:
     @contextmanager
     def watched(self, stage: Stage) -> Iterator[None]:
         """Tells `stage` of the verdicts that come in while the block runs, whoever asks."""
-        over = threading.Event()
         counts: dict[Path, Callable[[], int]] = {}
 
         def look() -> None:
-            going = True
-            while going:
-                going = not over.wait(_SECONDS)
-                for path in (self.folder / "asking").glob("*.jsonl"):
-                    with suppress(OSError):
-                        stage.advance(counts.setdefault(path, journal.counting(path))())
+            for path in (self.folder / "asking").glob("*.jsonl"):
+                with suppress(OSError):
+                    stage.advance(counts.setdefault(path, journal.counting(path))())
 
-        watcher = threading.Thread(target=look, daemon=True)
-        watcher.start()
-        try:
+        with polling(look, _SECONDS):
             yield
-        finally:
-            over.set()
-            watcher.join()
 
 
 def job() -> str:

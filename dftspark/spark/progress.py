@@ -5,13 +5,13 @@ The one place that tells classic sessions from Spark Connect.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from dftspark.polling import polling
 from dftspark.report.progress import Stage
 
 _SECONDS = 0.5
@@ -31,25 +31,18 @@ def watched(spark: SparkSession, stage: Stage) -> Iterator[None]:
 @contextmanager
 def _classic(spark: SparkSession, stage: Stage) -> Iterator[None]:
     tracker = spark.sparkContext.statusTracker()
-    over = threading.Event()
     seen: dict[int, int] = {}
 
     def look() -> None:
-        while not over.wait(_SECONDS):
-            for number in tracker.getActiveStageIds():
-                found = tracker.getStageInfo(number)
-                done = found.numCompletedTasks if found else 0
-                if done > seen.get(number, 0):
-                    stage.advance(done - seen.get(number, 0))
-                    seen[number] = done
+        for number in tracker.getActiveStageIds():
+            found = tracker.getStageInfo(number)
+            done = found.numCompletedTasks if found else 0
+            if done > seen.get(number, 0):
+                stage.advance(done - seen.get(number, 0))
+                seen[number] = done
 
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
+    with polling(look, _SECONDS):
         yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 @contextmanager

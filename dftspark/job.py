@@ -1,0 +1,43 @@
+"""What every entry point of `jobs/` has around its work: arguments, last line and exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dftspark.check_stages import demand
+from dftspark.errors import DftsparkError, FinishedInPart
+from dftspark.location import redact
+from dftspark.report.judge import unfinished
+from dftspark.report.text import visible_lines
+from dftspark.store import Run
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """With --conf and --date."""
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
+    found.add_argument("--date", default="", help="YYYY-MM-DD; {date} in paths becomes it")
+    return found
+
+
+def exit_code(work: Callable[[], Run]) -> int:
+    """0 after printing the path of the run that `work` made; else that of the error, which is told
+    on standard error in place of a traceback."""
+    try:
+        run = work()
+        print(run.path)
+        accept(run)
+    except DftsparkError as error:
+        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def accept(run: Run) -> None:
+    """Raises CheckFailed or FinishedInPart for a published run that is not as it should be."""
+    demand([run])
+    if missing := unfinished(run):
+        raise FinishedInPart(f"{run.path}: {missing}")
