@@ -265,6 +265,7 @@ def sentences(count: int) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_a_killed_job_goes_on_where_it_stopped(
     spark: SparkSession,
@@ -394,6 +395,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 def test_gpus_that_spark_gives_out(case: Case) -> None:
     """Two executors of one GPU each, by a discovery script that says there are two."""

@@ -173,6 +173,7 @@ def test_a_full_disk(say: Any, small_disk: Path) -> None:
     assert [info.state for info in runs(str(store))] == ["unfinished"]
 
 
+@pytest.mark.slow
 def test_a_file_size_limit(tmp_path: Path) -> None:
     """In a process of its own, with all that Spark says of it on standard error."""
     human, model = sample.write(tmp_path)

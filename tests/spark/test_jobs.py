@@ -85,6 +85,7 @@ def test_the_audit_job_prints_the_run_it_made(folder: Path, audited: Run) -> Non
     assert not list(Path(audited.path).glob("*.staging"))
 
 
+@pytest.mark.slow
 def test_the_compare_job_works_from_the_profile(folder: Path, audited: Run) -> None:
     for path in folder.glob("texts-*/*"):
         path.rename(path.with_suffix(".away"))  # it must not read them

@@ -172,6 +172,7 @@ def test_a_key_that_executors_lack_is_named(spark: SparkSession, tmp_path: Path)
     assert server.requests == []
 
 
+@pytest.mark.slow
 def test_an_audit_has_the_judge_as_a_stage(spark: SparkSession, tmp_path: Path) -> None:
     with serving(judging.longer) as server:
         config = audit(tmp_path, server.url, write_corpora(tmp_path), tasks=0, pairs=10,
@@ -187,6 +188,7 @@ def test_an_audit_has_the_judge_as_a_stage(spark: SparkSession, tmp_path: Path) 
     assert "token L2" in run.manifest["headline"]
 
 
+@pytest.mark.slow
 def test_without_a_judge_the_classifier_is_shown_under_its_own_name(
     spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

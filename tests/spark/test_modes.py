@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dftspark import sample
+from dftspark import runs, sample
+from dftspark.config import Audit
 from dftspark.store import Run, open_run
 from tests.spark import processes
 from tests.spark.agreement import assert_same
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
 
 
-def demo(folder: Path, master: str) -> Run:
-    """The bundled sample through the command line, in a process of its own.
-
-    Without embeddings, which take as long again and whose modes test_embed.py tests.
-    """
+def configured(folder: Path) -> Path:
+    """The bundled sample with a configuration. Without embeddings, which take as long again and
+    whose modes test_embed.py tests."""
     sample.write(folder)
     columns = 'columns = { doc_id = "topic", prompt_id = "topic" }\n'
     (folder / "demo.toml").write_text(
@@ -28,7 +31,12 @@ def demo(folder: Path, master: str) -> Run:
         f'[corpora.model]\nrole = "model"\npath = "model.jsonl"\n{columns}'
         "[ngrams]\norders = [1, 2, 3]\n"
     )
-    command = processes.dftspark("audit", "demo.toml", "--master", master, "--quiet")
+    return folder / "demo.toml"
+
+
+def demo(folder: Path, master: str) -> Run:
+    """Through the command line, in a process of its own."""
+    command = processes.dftspark("audit", configured(folder).name, "--master", master, "--quiet")
     done = processes.finished(command, folder)
     assert done.returncode == 0, done.stderr[-4000:]
     path = Path(done.stdout.splitlines()[-1])
@@ -37,8 +45,10 @@ def demo(folder: Path, master: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return demo(tmp_path_factory.mktemp("local"), "local[2]")
+def local(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    conf = configured(tmp_path_factory.mktemp("local"))
+    with contextlib.chdir(conf.parent):
+        return runs.audit(spark, Audit.load(conf))
 
 
 def assert_as_local(run: Run, local: Run) -> None:

@@ -172,7 +172,7 @@ def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSe
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["outfox", "fdg"])
+@pytest.mark.parametrize("name", [pytest.param("outfox", marks=pytest.mark.slow), "fdg"])
 def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, name: str) -> None:
     """Every n-gram of a real corpus, the tokens too from an independent tokenizer."""
     from pyspark.sql import functions as F
