@@ -64,7 +64,7 @@ minimal: python-ok ## install the wheel without extras into an empty venv and im
 	$(PYTHON) -m venv build/minimal/venv
 	build/minimal/venv/bin/python -m pip wheel -q --no-deps -w build/minimal .
 	build/minimal/venv/bin/python -m pip install -q -c constraints.txt build/minimal/*.whl
-	cd build/minimal && venv/bin/python -c "import dftspark, dftspark.store" \
+	cd build/minimal && venv/bin/python -c "import dftspark, dftspark.store.run" \
 		&& venv/bin/dftspark --help > /dev/null
 
 constraints: python-ok ## resolve every dependency anew and rewrite constraints.txt

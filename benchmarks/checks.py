@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dftspark.checks import trailing_range
 from dftspark.corpus.blocks import block_of
 from dftspark.corpus.synthetic import Phrase, Role, Source
 from dftspark.distances.ngram_l2 import TokenSums, token_noise
 from dftspark.features.phrases import merged_blocks
 from dftspark.features.tokens import Words
-from dftspark.statistic import Batch
+from dftspark.nights.checks import trailing_range
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
+from dftspark.stats.protocol import Batch
 
 FIRST = datetime.date(2026, 1, 1).toordinal()
 TRAILING = 28

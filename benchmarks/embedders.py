@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from dftspark.config import Embedding
 from dftspark.features import embedders, models
-from dftspark.vectors import VectorStore, key_of
+from dftspark.store.vectors import VectorStore, key_of
 
 EMBEDDERS: dict[str, dict[str, Any]] = {
     "all-MiniLM-L6-v2": {},

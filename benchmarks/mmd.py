@@ -39,8 +39,8 @@ from dftspark.features.fourier import DEFAULT, Frequencies
 from dftspark.features.hashing import mixed
 from dftspark.lenses import embeddings
 from dftspark.lenses.metric import Metric
-from dftspark.statistic import VectorBatch
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.protocol import VectorBatch
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = ROOT / "build" / "goodpoints"

@@ -23,8 +23,8 @@ from dftspark.features.fourier import DEFAULT, Frequencies
 from dftspark.features.hashing import digest64
 from dftspark.inference.squared import block_test, fused_test, gram
 from dftspark.lenses import embeddings
-from dftspark.statistic import VectorBatch
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.protocol import VectorBatch
 
 PILOT = 1_000
 WORST = 0.02  # of the exact value, or twice the reported feature error

@@ -34,13 +34,13 @@ from benchmarks._measure import Tree
 from dftspark import history, runs
 from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
-from dftspark.making import Making
-from dftspark.nights import Nights, night_name, profile_name, window_of
-from dftspark.profile_stages import Fixed, profile
+from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
+from dftspark.stages.making import Making
+from dftspark.stages.profiling import Fixed, profile
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
-from dftspark.store import Run
-from dftspark.store import runs as listed
+from dftspark.store.run import Run
+from dftspark.store.run import runs as listed
 
 FIRST = datetime.date(2026, 1, 1)
 MODELS = ("alpha", "beta")

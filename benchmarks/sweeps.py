@@ -26,7 +26,7 @@ from dftspark import runs
 from dftspark.config import Audit
 from dftspark.report.figures_sweep import sweep_curves, sweep_figure
 from dftspark.spark.session import session
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

@@ -8,17 +8,17 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "profile"]
 
 if TYPE_CHECKING:
-    from dftspark.nights import history
+    from dftspark.nights.calendar import history
     from dftspark.runs import audit, embed, nightly, profile
-    from dftspark.store import open_run
+    from dftspark.store.run import open_run
 
 _HOMES = {
     "audit": "runs",
     "embed": "runs",
-    "history": "nights",
+    "history": "nights.calendar",
     "nightly": "runs",
     "profile": "runs",
-    "open_run": "store",
+    "open_run": "store.run",
 }
 
 

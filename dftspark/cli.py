@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dftspark.report.progress import Progress
-    from dftspark.store import Run
+    from dftspark.store.run import Run
 
     Work = Callable[[Any, Progress], Run]
 
@@ -114,7 +114,8 @@ def audit(
 
     Example: `dftspark audit nightly.toml --date 2026-11-22`
     """
-    from dftspark import request, runs
+    from dftspark import runs
+    from dftspark.config import request
 
     config = request.audit(conf, human or [], model or [], out, date)
     _compute("audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet)
@@ -134,7 +135,8 @@ def profile(
 
     Example: `dftspark profile nightly.toml --date 2026-11-22`
     """
-    from dftspark import request, runs
+    from dftspark import runs
+    from dftspark.config import request
 
     config = request.audit(conf, human or [], model or [], out, date)
     _compute(
@@ -156,7 +158,8 @@ def embed(
 
     Example: `dftspark embed nightly.toml --date 2026-11-22`
     """
-    from dftspark import request, runs
+    from dftspark import runs
+    from dftspark.config import request
 
     config = request.audit(conf, human or [], model or [], out, date)
     _compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
@@ -195,9 +198,10 @@ def judge(
 
     Example: `dftspark judge nightly.toml --export-batch batch/`
     """
-    from dftspark import request, runs
-    from dftspark.judge_stages import Asking
+    from dftspark import runs
+    from dftspark.config import request
     from dftspark.report import judge as pages
+    from dftspark.stages.judging import Asking
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -252,7 +256,8 @@ def compare(
 
     Example: `dftspark compare nightly.toml --profile runs/20261122T010000Z-nightly-1a2b3c`
     """
-    from dftspark import request, runs
+    from dftspark import runs
+    from dftspark.config import request
 
     config = request.audit(conf, [], [], out, date)
     run = _open(profiled or config.out)
@@ -290,7 +295,8 @@ def nightly(
 
     Example: `dftspark nightly nightly.toml --date 2026-11-20 --remove --refresh`
     """
-    from dftspark import night_shift, request
+    from dftspark import night_shift
+    from dftspark.config import request
 
     config, date = request.night(conf, out, date)
     order = night_shift.Order(date, not stored, remove, refresh, reference, reason, junit)
@@ -307,7 +313,7 @@ def list_runs(
     Example: `dftspark runs s3a://audits/nightly`
     """
     from dftspark.report.listing import print_runs
-    from dftspark.store import runs
+    from dftspark.store.run import runs
 
     found = runs(store)
     if as_json:
@@ -330,12 +336,12 @@ def history(
 
     Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
     """
-    from dftspark import nights
+    from dftspark.nights import calendar
     from dftspark.report import table as tables
 
     columns = ["date", "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor",
                "ratio_to_floor", "n_model", "run_id"]  # fmt: skip
-    found = nights.history(store, metric, model=model, name=name, since=since, columns=columns)
+    found = calendar.history(store, metric, model=model, name=name, since=since, columns=columns)
     if not found.num_rows:
         raise ConfigError(
             f"no night in {store} has {metric!r}" + (f" of {model!r}" if model else "")
@@ -363,7 +369,7 @@ def prune(
 
     Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
     """
-    from dftspark import retention
+    from dftspark.nights import retention
 
     if keep_days is None and not (superseded or unfinished):
         raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished")
@@ -503,7 +509,7 @@ def init(
 
     Example: `dftspark init nightly.toml`
     """
-    from dftspark import template
+    from dftspark.config import template
 
     template.write(path)
     print(f"{path}: set the two paths in it, then run: dftspark audit {path}")
@@ -528,7 +534,7 @@ def _compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
 
 
 def _open(text: str) -> Run:
-    from dftspark.store import is_run_id, open_run
+    from dftspark.store.run import is_run_id, open_run
 
     store, _, last = text.rstrip("/").rpartition("/")
     if is_run_id(last):

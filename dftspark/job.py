@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dftspark.check_stages import demand
 from dftspark.errors import DftsparkError, FinishedInPart
 from dftspark.location import redact
 from dftspark.report.judge import unfinished
 from dftspark.report.text import visible_lines
-from dftspark.store import Run
+from dftspark.stages.checking import demand
+from dftspark.store.run import Run
 
 
 def parser(description: str) -> argparse.ArgumentParser:

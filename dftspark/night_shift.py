@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dftspark import nights, runs
-from dftspark.alerts import tell
-from dftspark.check_stages import JUNIT, demand
+from dftspark import runs
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
 from dftspark.location import redact
+from dftspark.nights import calendar
+from dftspark.nights.alerts import tell
 from dftspark.report.progress import JsonLines, Lines, Progress, Silent, progress
-from dftspark.store import Run
+from dftspark.stages.checking import JUNIT, demand
+from dftspark.store.run import Run
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> l
 
     made: list[Run] = []
     if order.remove:
-        made.append(nights.remove(config.out, config.name, order.date, order.reason))
+        made.append(calendar.remove(config.out, config.name, order.date, order.reason))
         print(made[-1].path, flush=True)
     if order.remove and not order.refresh:
         _say_stale(config, order, shown)
@@ -110,8 +111,8 @@ def _say_stale(config: Audit, order: Order, shown: Progress) -> None:
         )  # fmt: skip
 
 
-def _index(config: Audit) -> nights.Nights:
-    return nights.Nights.of(config.out, config.name)
+def _index(config: Audit) -> calendar.Nights:
+    return calendar.Nights.of(config.out, config.name)
 
 
 def _note(shown: Progress, event: str, **values: Any) -> None:

@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dftspark import (
-    check_stages,
-    compare_stages,
-    judge_stages,
-    nightly_stages,
-    profile_stages,
-    schema,
-    sweeps,
-)
+from dftspark import schema, sweeps
 from dftspark.config import Audit
-from dftspark.judge_stages import Asking, Prepared
-from dftspark.making import Making
-from dftspark.nights import NIGHT, Nights, night_name
+from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
-from dftspark.store import Run
+from dftspark.stages import checking, comparing, judging, merging, profiling
+from dftspark.stages.judging import Asking, Prepared
+from dftspark.stages.making import Making
+from dftspark.store.run import Run
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,14 +38,14 @@ def audit(
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
     sweeps.check(config)
-    profile_stages.check_extras(spark, config)
-    check_stages.check_rules(config)
+    profiling.check_extras(spark, config)
+    checking.check_rules(config)
     if "judge" in config.lenses:
-        judge_stages.check(config, asking is None or asking.ask)
+        judging.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
-    profiled = profile_stages.profile(making)
-    compared = compare_stages.compare(making, profiled, asking)
-    compared |= check_stages.check(making, profiled, window=1)
+    profiled = profiling.profile(making)
+    compared = comparing.compare(making, profiled, asking)
+    compared |= checking.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
     return making.publish("audit", **profiled.manifest, **compared)
@@ -62,9 +55,9 @@ def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profile_stages.check_extras(spark, config)
+    profiling.check_extras(spark, config)
     making = Making.begin(spark, config, date, progress)
-    return making.publish("profile", **profile_stages.profile(making).manifest)
+    return making.publish("profile", **profiling.profile(making).manifest)
 
 
 def embed(
@@ -77,7 +70,7 @@ def embed(
     Raises what `audit` raises, and EnvironmentProblem for an embedder or a device that is absent.
     """
     making = Making.begin(spark, config, date, progress)
-    return making.publish("embed", embedding=profile_stages.embed(making))
+    return making.publish("embed", embedding=profiling.embed(making))
 
 
 def compare(
@@ -91,9 +84,9 @@ def compare(
     Raises ConfigError where `profiled` keeps no profile.
     """
     sweeps.check(config)
-    stored = profile_stages.stored_profile(spark, config, profiled)
+    stored = profiling.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
-    compared = compare_stages.compare(making, stored)
+    compared = comparing.compare(making, stored)
     return making.publish("compare", profiled=profiled.id, **stored.manifest, **compared)
 
 
@@ -116,20 +109,18 @@ def judge(
     another run asks for the same store.
     """
     how = asking or Asking()
-    judge_stages.check(config, how.ask)
+    judging.check(config, how.ask)
     making = Making.begin(spark, config, date, progress)
-    documents, counted = profile_stages.read(making)
-    profile_stages.write_corpora(making, counted, {})
+    documents, counted = profiling.read(making)
+    profiling.write_corpora(making, counted, {})
     models = sorted(row["corpus"] for row in counted if row["corpus"] != config.human)
     if config.judge.endpoints:
-        found, told = judge_stages.judge(making, documents.kept, how)
-        rows = compare_stages.judge_metrics(making, found)
+        found, told = judging.judge(making, documents.kept, how)
+        rows = comparing.judge_metrics(making, found)
     else:
-        told = judge_stages.NO_JUDGE
+        told = judging.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
-        rows = compare_stages.stand_in_metrics(
-            making, judge_stages.stand_in(making, documents), sizes
-        )
+        rows = comparing.stand_in_metrics(making, judging.stand_in(making, documents), sizes)
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)
     return making.publish(
@@ -146,11 +137,11 @@ def judge_plan(
 ) -> Prepared:
     """Pairs and requests of `judge`, what the store has of them, and an estimate. Sends nothing and
     publishes nothing."""
-    judge_stages.check(config, asking=False)
+    judging.check(config, asking=False)
     making = Making.begin(spark, config, date, progress)
     try:
-        documents, _ = profile_stages.read(making)
-        return judge_stages.prepare(making, documents.kept, again)
+        documents, _ = profiling.read(making)
+        return judging.prepare(making, documents.kept, again)
     finally:
         making.abandon()
 
@@ -173,22 +164,22 @@ def nightly(
     Raises what `audit` raises, UnlikeProfiles for profiles that do not merge, and InputError for
     one that is damaged, or where the window has none.
     """
-    nightly_stages.check_config(config)
-    profile_stages.check_extras(spark, config)
-    check_stages.check_rules(config)
+    merging.check_config(config)
+    profiling.check_extras(spark, config)
+    checking.check_rules(config)
     nights = Nights.of(config.out, config.name)
     if read:
-        nightly_stages.check_window(spark, config, date, nights)
-    human = nightly_stages.reference(spark, config, nights, progress, reference)
-    own = nightly_stages.profile_day(spark, config, date, human, nights, progress) if read else None
-    window = nightly_stages.window(spark, config, date, human, nights, own)
+        merging.check_window(spark, config, date, nights)
+    human = merging.reference(spark, config, nights, progress, reference)
+    own = merging.profile_day(spark, config, date, human, nights, progress) if read else None
+    window = merging.window(spark, config, date, human, nights, own)
     name = night_name(config.name, date)
     making = Making.begin(spark, config.on(date), date, progress, name)
-    profile, clusters = nightly_stages.merged(making, window)
-    with nightly_stages.damaged(window):
-        compared = compare_stages.compare(making, profile)
-        compared |= check_stages.check(making, profile, config.nightly.window, nights)
-    nightly_stages.corpora(making, window, clusters)
+    profile, clusters = merging.merged(making, window)
+    with merging.damaged(window):
+        compared = comparing.compare(making, profile)
+        compared |= checking.check(making, profile, config.nightly.window, nights)
+    merging.corpora(making, window, clusters)
     return making.publish(
         NIGHT, version=nights.next_version(name), **window.manifest, **profile.manifest, **compared
     )

@@ -11,11 +11,11 @@ Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 5 finished 
 
 from __future__ import annotations
 
-from dftspark import job, request, runs
-from dftspark.config import Audit
+from dftspark import job, runs
+from dftspark.config import Audit, request
 from dftspark.report.progress import Lines
 from dftspark.spark.session import session
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dftspark import job, request, runs
-from dftspark.config import Audit
+from dftspark import job, runs
+from dftspark.config import Audit, request
 from dftspark.report.progress import Lines
 from dftspark.spark.session import session
-from dftspark.store import Run, open_run
+from dftspark.store.run import Run, open_run
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from dftspark import job, request, runs
-from dftspark.config import Audit
-from dftspark.judge_stages import Asking
+from dftspark import job, runs
+from dftspark.config import Audit, request
 from dftspark.report.judge import print_plan
 from dftspark.report.progress import Lines
 from dftspark.spark.session import session
-from dftspark.store import Run
+from dftspark.stages.judging import Asking
+from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:

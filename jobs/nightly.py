@@ -15,7 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dftspark import night_shift, request
+from dftspark import night_shift
+from dftspark.config import request
 from dftspark.errors import DftsparkError
 from dftspark.location import redact
 from dftspark.report.text import visible_lines

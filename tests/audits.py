@@ -17,9 +17,9 @@ from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
 from dftspark.lenses import ngram_ranges, ngrams
 from dftspark.lenses.metric import Metric
-from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Batch
 
 
 def settings(**sections: Any) -> config.Audit:

@@ -1,4 +1,4 @@
-"""The laws of dftspark.statistic, stated once; equality is bit for bit."""
+"""The laws of dftspark.stats.protocol, stated once; equality is bit for bit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dftspark.state import State
-from dftspark.statistic import Statistic
+from dftspark.stats.protocol import Statistic
 
 Stat = Statistic[Any, Any]
 

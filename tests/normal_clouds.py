@@ -12,8 +12,8 @@ from dftspark.features import fourier
 from dftspark.features.fourier import DEFAULT, Frequencies, radii
 from dftspark.features.hashing import mixed
 from dftspark.inference.squared import Gram, Sides, gram
-from dftspark.statistic import VectorBatch
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.protocol import VectorBatch
 
 Floats = NDArray[np.float64]
 

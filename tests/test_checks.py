@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.checks import LEAST_BASELINE, Outcome, Reading, evaluate, trailing_range, worst
 from dftspark.config import Audit
+from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import ConfigError
-from dftspark.nightly_settings import Acknowledged, Check
+from dftspark.nights.checks import LEAST_BASELINE, Outcome, Reading, evaluate, trailing_range, worst
 
 FIRST = datetime.date(2026, 1, 1)
 

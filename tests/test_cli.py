@@ -18,13 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dftspark import cli, request, schema
-from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep
+from dftspark import cli, schema
+from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep, request
+from dftspark.config.nightly import Acknowledged, Check
+from dftspark.config.template import template
 from dftspark.errors import CheckFailed, ConfigError, InputError
-from dftspark.nightly_settings import Acknowledged, Check
 from dftspark.report.progress import Bars, Lines, Silent, progress
-from dftspark.store import Run, RunWriter, open_run, runs
-from dftspark.template import template
+from dftspark.store.run import Run, RunWriter, open_run, runs
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [

@@ -14,8 +14,8 @@ from dftspark.errors import StateFormatError
 from dftspark.features import measures
 from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.fourier import Frequencies
-from dftspark.statistic import Batch, Statistic, VectorBatch
 from dftspark.stats import STATISTICS
+from dftspark.stats.protocol import Batch, Statistic, VectorBatch
 from tests import laws
 
 SMALL = Frequencies(dim=3, sigma=0.7, least=4)

@@ -15,9 +15,9 @@ from dftspark.distances.total_variation import total_variation
 from dftspark.features.phrases import merged_blocks, phrase_keys
 from dftspark.features.tokens import Words
 from dftspark.lenses import ngram_ranges, ngrams
-from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Batch
 from tests import reference
 
 SETTINGS = config.Audit.parse(

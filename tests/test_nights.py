@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli, history, schema
+from dftspark.config.nightly import Nightly
 from dftspark.errors import ConfigError, InputError
-from dftspark.nightly_settings import Nightly
-from dftspark.nights import Nights, days_after, night_name, profile_name, remove, window_of
+from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
+from dftspark.nights.retention import doomed, prune
 from dftspark.report.progress import JsonLines
-from dftspark.retention import doomed, prune
-from dftspark.store import Run, RunWriter, load, named_runs, runs
+from dftspark.store.run import Run, RunWriter, load, named_runs, runs
 
 DATES = [f"2026-11-{d:02}" for d in range(1, 21)]
 

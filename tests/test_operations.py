@@ -15,7 +15,7 @@ import pytest
 from dftspark import cli
 from dftspark.config import Audit
 from dftspark.features.patterns import bundled
-from dftspark.nightly_stages import check_config
+from dftspark.stages.merging import check_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

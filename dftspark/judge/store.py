@@ -23,13 +23,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dftspark import publish, schema
+from dftspark import schema
 from dftspark.errors import ConfigError
 from dftspark.judge import journal
 from dftspark.judge.journal import Entry
 from dftspark.judge.verdicts import LOST, Verdict
 from dftspark.location import Location, writing
 from dftspark.polling import polling
+from dftspark.store import publish
 
 if TYPE_CHECKING:
     from dftspark.report.progress import Stage

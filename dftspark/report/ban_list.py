@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from dftspark.errors import ConfigError
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Form = Literal["statistics", "antislop", "strings", "lines"]
 FORMS: tuple[str, ...] = get_args(Form)

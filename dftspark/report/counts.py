@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dftspark.report.text import count, visible
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from dftspark.report.figure import EXCERPT, times
 from dftspark.report.figures import Row, farthest, of_pair
 from dftspark.report.verdict import real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 
 @dataclass(frozen=True)

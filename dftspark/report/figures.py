@@ -15,7 +15,7 @@ from dftspark.report.figure import Figure, draw
 from dftspark.report.measures import measure
 from dftspark.report.scale import ratios
 from dftspark.report.verdict import interval, missing, ranked, real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Row = dict[str, Any]
 

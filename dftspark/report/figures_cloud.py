@@ -14,7 +14,7 @@ from dftspark.errors import EnvironmentProblem
 from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, of_pair
 from dftspark.report.verdict import real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from dftspark.report.measures import measure
 from dftspark.report.scale import Scale, linear, ratios
 from dftspark.report.text import number, visible
 from dftspark.report.verdict import ranked, real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 _LINES = 8  # of one figure
 _PANELS = 6

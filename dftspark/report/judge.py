@@ -17,7 +17,7 @@ from dftspark.judge.plan import Estimate
 from dftspark.judge.verdicts import LOST
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

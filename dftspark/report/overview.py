@@ -19,7 +19,7 @@ from dftspark.report.measures import measure
 from dftspark.report.page import LARGEST, policy
 from dftspark.report.text import visible
 from dftspark.report.verdict import ranked, real
-from dftspark.store import Run, RunInfo, open_run
+from dftspark.store.run import Run, RunInfo, open_run
 
 RUNS = 400
 NIGHTS = 120

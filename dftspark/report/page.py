@@ -26,7 +26,7 @@ from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import evidence, finding, headline_of, interval, ranked, real, spoken
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 LARGEST = 2_000_000  # bytes
 MODELS = 6

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dftspark.report.text import MISSING, number, ratio, visible
 from dftspark.report.verdict import real
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Row = dict[str, Any]
 

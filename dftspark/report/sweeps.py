@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import real, spoken
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from dftspark.report import clouds, counts, judge, patterns, sweeps, words
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 _IN_FULL = 4  # more models than this are a ranking without pages
 _FAMILIES = re.compile(r"(l2|l2_docs|js|tv)_\dgram")

@@ -31,8 +31,8 @@ from dftspark.errors import IncomparableProfiles, InputError, ShapeError
 from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
 from dftspark.spark.records import record, runs
-from dftspark.statistic import VectorBatch
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.protocol import VectorBatch
 
 ROWS_A_TASK = 50_000
 _MOST_TASKS = 128  # of one stratum: their states meet in one merge

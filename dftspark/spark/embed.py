@@ -35,7 +35,7 @@ from dftspark.features.embedders import NOT_FINITE, ZERO
 from dftspark.features.models import Recipe
 from dftspark.location import Location
 from dftspark.spark import tables
-from dftspark.vectors import KEY_BYTES, VectorStore
+from dftspark.store.vectors import KEY_BYTES, VectorStore
 
 # Another hash than that of the blocks: a sample must not favor some of them.
 _SAMPLING = "dftspark sample v1"

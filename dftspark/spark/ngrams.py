@@ -29,9 +29,9 @@ from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.features.tokens import Tokenizer, tokenizer
 from dftspark.spark.records import record, runs
 from dftspark.state import decode_arrays, encode_arrays
-from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Batch
 
 RANGE_BYTES = 8 << 20  # text behind one key range of one order
 _MOST_RANGES = 4096

@@ -1,11 +1,11 @@
-"""One file, one statistic. What is registered here obeys the laws of dftspark.statistic."""
+"""One file, one statistic. What is registered here obeys the laws of dftspark.stats.protocol."""
 
 from __future__ import annotations
 
-from dftspark.statistic import Statistic
 from dftspark.stats.feature_sums import FeatureSums
 from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Statistic
 from dftspark.stats.structure import Structure
 
 STATISTICS: dict[str, type[Statistic]] = {  # type: ignore[type-arg]

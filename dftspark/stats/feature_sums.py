@@ -18,7 +18,7 @@ from dftspark.errors import ShapeError
 from dftspark.features.fourier import ONE, Frequencies, add_to_blocks
 from dftspark.features.hashing import BLOCKS
 from dftspark.state import State
-from dftspark.statistic import Statistic, VectorBatch
+from dftspark.stats.protocol import Statistic, VectorBatch
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.ngrams import Rows
 from dftspark.state import State, decode_arrays, encode_arrays
-from dftspark.statistic import Batch, Statistic
+from dftspark.stats.protocol import Batch, Statistic
 
 TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")
 

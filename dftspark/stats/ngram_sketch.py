@@ -18,8 +18,8 @@ from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.sketch import add_to_blocks
 from dftspark.state import SumState
-from dftspark.statistic import Batch, Statistic
 from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.stats.protocol import Batch, Statistic
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from dftspark.features import measures
 from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.hashing import BLOCKS
 from dftspark.state import State
-from dftspark.statistic import Statistic
+from dftspark.stats.protocol import Statistic
 
 CLUSTERS = 128  # the most that `inference.blocks.adapt` asks for
 

@@ -12,8 +12,8 @@ from dftspark.features import counting, ngrams
 from dftspark.features.counting import Counted
 from dftspark.features.ngrams import Rows
 from dftspark.features.tokens import Words
-from dftspark.statistic import Batch
 from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.stats.protocol import Batch
 from tests import laws, reference
 
 

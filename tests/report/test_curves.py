@@ -11,7 +11,7 @@ import pytest
 from dftspark import schema
 from dftspark.report.figures_lines import history, judge, samplers
 from dftspark.report.page import page
-from dftspark.store import Run
+from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row
 from tests.report.test_notebooks import sweep_tables
 

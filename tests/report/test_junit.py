@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from dftspark.checks import Outcome
+from dftspark.nights.checks import Outcome
 from dftspark.report.junit import junit
 
 PASSED = Outcome(

@@ -13,7 +13,7 @@ import pytest
 
 from dftspark.report.overview import overview
 from dftspark.report.page import page
-from dftspark.store import runs
+from dftspark.store.run import runs
 from tests.report.browser import ROOT, axe, chromium, look, requests
 from tests.report.page_runs import SCRIPT, made, metrics, publish
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from dftspark import schema, sweeps
 from dftspark.report.figures_sweep import sweep_curves, sweep_figure
 from dftspark.report.table import json_lines, print_table
-from dftspark.store import Run, RunWriter
+from dftspark.store.run import Run, RunWriter
 from tests.report.test_terminal import metric, shown
 from tests.test_sweeps import audit, rows
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 ROUNDING = 1e-12
 _KEYS = {

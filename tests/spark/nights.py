@@ -12,7 +12,7 @@ import numpy as np
 
 from dftspark.config import Audit
 from dftspark.report.progress import Stage
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 DATES = [f"2026-11-0{d}" for d in range(1, 6)]
 WORDS = ["the", "a", "of", "night", "river", "stone", "light", "not", "but", "it", "is", "worth",

@@ -16,7 +16,7 @@ import pytest
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
-from dftspark.store import Run, open_run
+from dftspark.store.run import Run, open_run
 from tests.spark.agreement import assert_same
 
 if TYPE_CHECKING:

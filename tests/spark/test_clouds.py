@@ -14,8 +14,8 @@ from dftspark.distances.mmd import median_distance
 from dftspark.errors import IncomparableProfiles, InputError, ShapeError
 from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.statistic import VectorBatch
 from dftspark.stats.feature_sums import FeatureSums
+from dftspark.stats.protocol import VectorBatch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -18,8 +18,8 @@ import pytest
 
 from dftspark.config import Audit, Embedding
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.store import open_run, runs
-from dftspark.vectors import key_of
+from dftspark.store.run import open_run, runs
+from dftspark.store.vectors import key_of
 from tests import models as small
 from tests.spark import processes
 

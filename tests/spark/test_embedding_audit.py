@@ -10,7 +10,7 @@ import pytest
 
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,7 +11,7 @@ import pytest
 
 from dftspark import sample
 from dftspark.errors import InputError
-from dftspark.store import Run, open_run, runs
+from dftspark.store.run import Run, open_run, runs
 from tests.spark import processes
 from tests.spark.agreement import assert_same
 

@@ -18,9 +18,9 @@ from dftspark import cli, runs
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.judge.pairs import Document, sampled
-from dftspark.judge_stages import Asking
 from dftspark.spark import documents as reading
 from dftspark.spark import judge
+from dftspark.stages.judging import Asking
 from jobs import judge as job
 from tests import judging
 from tests.judging import Answer, Asked, Server, failure, said, serving, verdict

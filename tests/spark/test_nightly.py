@@ -18,14 +18,15 @@ from xml.etree import ElementTree as ET
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import alerts, cli, history, nights, runs
-from dftspark.check_stages import JUNIT
+from dftspark import cli, history, runs
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, UnlikeProfiles
+from dftspark.nights import alerts, calendar
+from dftspark.stages.checking import JUNIT
 from dftspark.state import encode_arrays
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.structure import Structure, StructureSums
-from dftspark.store import Run
-from dftspark.store import runs as listed
+from dftspark.store.run import Run
+from dftspark.store.run import runs as listed
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def store(year: Path, tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def index(out: Path) -> nights.Nights:
-    return nights.Nights.of(str(out), "night")
+def index(out: Path) -> calendar.Nights:
+    return calendar.Nights.of(str(out), "night")
 
 
 def profile(out: Path, date: str) -> Run:
@@ -172,7 +173,7 @@ def test_late_data_redone_and_a_day_taken_out_equal_a_store_that_never_knew(
         runs.nightly(spark, config, date, read=read)
     assert {date: said(night(store, date)) for date in DATES[:3]} == before
     # Taken out: as in a store that never had it.
-    nights.remove(str(store), "night", DATES[1])
+    calendar.remove(str(store), "night", DATES[1])
     without = runs.nightly(spark, config, DATES[2], read=False)
     assert without.manifest["removed"] == [DATES[1]]
     other = audit(texts, tmp_path / "never")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dftspark import nights
-from dftspark.store import runs
+from dftspark.nights import calendar
+from dftspark.store.run import runs
 from tests.spark import processes
 from tests.spark.nights import DATES, corpora, said
 
@@ -61,7 +61,7 @@ def test_kill_9_at_every_border(tmp_path: Path) -> None:
     borders = [f"after {stage}" for stage in stages]
     for border in ("before read", *borders[:4], "before merge days", *borders[4:]):
         assert killed_at(folder, out, border) == border
-        found = nights.Nights.of(str(out), "night")
+        found = calendar.Nights.of(str(out), "night")
         assert found.night(DATES[0]) is None
         for info in runs(str(out)):
             assert info.state in ("finished", "unfinished")
@@ -69,7 +69,7 @@ def test_kill_9_at_every_border(tmp_path: Path) -> None:
     assert killed_at(folder, out, "never") == ""
     clean = tmp_path / "clean"
     assert killed_at(folder, clean, "never") == ""
-    after, whole = (nights.Nights.of(str(at), "night").night(DATES[0]) for at in (out, clean))
+    after, whole = (calendar.Nights.of(str(at), "night").night(DATES[0]) for at in (out, clean))
     assert after is not None
     assert whole is not None
     assert said(after) == said(whole)

@@ -20,7 +20,7 @@ from dftspark.stats.ngram_counts import TOTALS
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from dftspark.store import Run
+    from dftspark.store.run import Run
 
 pytestmark = pytest.mark.spark
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dftspark.frozen import Frozen
+from dftspark.config.frozen import Frozen
 
 
 class Nightly(Frozen):

@@ -13,7 +13,7 @@ from dftspark import schema
 from dftspark.errors import InputError, StateFormatError
 from dftspark.location import Location
 from dftspark.state import decode_arrays
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 _STATES = ("state", "sketch", "totals")
 

@@ -23,10 +23,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow.fs import FileType
 
-from dftspark import publish, schema
+from dftspark import schema
 from dftspark.features.models import Recipe
 from dftspark.location import Location, writing
 from dftspark.polling import polling
+from dftspark.store import publish
 
 if TYPE_CHECKING:
     from dftspark.report.progress import Stage

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import profile_stages, schema
+from dftspark import schema
 from dftspark.config import Audit, Corpus
 from dftspark.errors import ConfigError, InputError, UnlikeProfiles
-from dftspark.making import Making
-from dftspark.nights import (
+from dftspark.nights.calendar import (
     PROFILE,
     REFERENCE,
     Nights,
@@ -29,10 +28,12 @@ from dftspark.nights import (
     reference_name,
     window_of,
 )
-from dftspark.profile_stages import Clouds, Fixed, Profile
 from dftspark.report.progress import Progress
-from dftspark.state_files import check_files, damaged_states
-from dftspark.store import Run
+from dftspark.stages import profiling
+from dftspark.stages.making import Making
+from dftspark.stages.profiling import Clouds, Fixed, Profile
+from dftspark.store.run import Run
+from dftspark.store.state_files import check_files, damaged_states
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -162,7 +163,7 @@ def reference(
         and old.get("config", {}).get("mmd") == config.mmd.model_dump(mode="json")
     )  # fmt: skip
     fixed = Fixed(config.nightly.key_ranges, _frozen(stored) if same else None)
-    found = profile_stages.profile(making, fixed)
+    found = profiling.profile(making, fixed)
     return _publish(making, found, REFERENCE, prints, nights.next_version(name), settings)
 
 
@@ -174,7 +175,7 @@ def profile_day(
     name = profile_name(config.name, date)
     making = Making.begin(spark, day_of(config, date), date, progress, name)
     fixed = Fixed(config.nightly.key_ranges, _frozen(reference))
-    found = profile_stages.profile(making, fixed)
+    found = profiling.profile(making, fixed)
     return _publish(
         making, found, PROFILE, fingerprints(spark, config), nights.next_version(name),
         _digest(making.config, {}),

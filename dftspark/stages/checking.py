@@ -10,15 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from dftspark import schema
-from dftspark.checks import Outcome, Reading, evaluate, worst
 from dftspark.config import Audit
+from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
-from dftspark.making import Making
-from dftspark.nightly_settings import Acknowledged, Check
-from dftspark.nights import Nights, window_of
-from dftspark.profile_stages import Profile
+from dftspark.nights.calendar import Nights, window_of
+from dftspark.nights.checks import Outcome, Reading, evaluate, worst
 from dftspark.report.junit import junit
-from dftspark.store import Run
+from dftspark.stages.making import Making
+from dftspark.stages.profiling import Profile
+from dftspark.store.run import Run
 
 JUNIT = "checks.junit.xml"
 _HALF = 0.5  # an occurrence that a ratio adds to each count

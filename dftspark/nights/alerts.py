@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from dftspark.store import Run
+from dftspark.store.run import Run
 
 _SECONDS = 10
 _TRIES = 3

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dftspark.nightly_settings import Acknowledged, Check
+from dftspark.config.nightly import Acknowledged, Check
 
 LEAST_BASELINE = 8  # nights; with fewer a trailing rule says nothing
 _ROUNDING = 1e-9

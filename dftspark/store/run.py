@@ -24,9 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileType
 
-from dftspark import publish, schema
+from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
 from dftspark.location import Location, redact, writing
+from dftspark.store import publish
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

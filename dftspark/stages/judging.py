@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dftspark import profile_stages, schema
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge import client
@@ -22,7 +22,8 @@ from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.store import VerdictStore, job
 from dftspark.lenses.judge import VERSION, Found, OfModel, judged
-from dftspark.making import Making
+from dftspark.stages import profiling
+from dftspark.stages.making import Making
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -174,7 +175,7 @@ def stand_in(making: Making, documents: Documents) -> list[dict[str, Any]]:
     embeddings, as rows (model, metrics). Its metrics are c2st_*, and nothing of it is JMQ."""
     from dftspark.spark import cloud_lens, embed
 
-    plan, _ = profile_stages.embedded(making, documents)
+    plan, _ = profiling.embedded(making, documents)
     with making.stage("tell apart"):
         rows: list[dict[str, Any]] = (
             cloud_lens.told_apart(embed.vectors(plan), making.config).toArrow().to_pylist()

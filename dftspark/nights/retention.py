@@ -15,8 +15,8 @@ from pyarrow.fs import FileType
 
 from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
-from dftspark.nights import PROFILE, dated
-from dftspark.store import MANIFEST, RunInfo, load, runs
+from dftspark.nights.calendar import PROFILE, dated
+from dftspark.store.run import MANIFEST, RunInfo, load, runs
 
 
 @dataclass(frozen=True)

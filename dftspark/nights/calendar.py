@@ -21,7 +21,7 @@ from pyarrow.fs import FileType
 from dftspark import schema
 from dftspark.errors import ConfigError, InputError
 from dftspark.location import Location
-from dftspark.store import MANIFEST, Run, RunWriter, load, named_runs
+from dftspark.store.run import MANIFEST, Run, RunWriter, load, named_runs
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import differences, judge_stages, schema, sweeps
-from dftspark.judge_stages import Asking
+from dftspark import differences, schema, sweeps
 from dftspark.lenses.judge import VERSION, OfModel
-from dftspark.making import Making
-from dftspark.profile_stages import Clouds, Profile
 from dftspark.report.verdict import headline
+from dftspark.stages import judging
+from dftspark.stages.judging import Asking
+from dftspark.stages.making import Making
+from dftspark.stages.profiling import Clouds, Profile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -49,9 +50,9 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
             making.write("variety", found)
     told: dict[str, Any] = {}
     if "judge" in config.lenses and not config.judge.endpoints:
-        told["judge"] = judge_stages.NO_JUDGE
+        told["judge"] = judging.NO_JUDGE
     elif "judge" in config.lenses and profile.documents is not None:
-        judged, told["judge"] = judge_stages.judge(making, profile.documents, asking or Asking())
+        judged, told["judge"] = judging.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
     table = pa.Table.from_pylist(

@@ -10,8 +10,8 @@ import pyarrow as pa
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.making import Making
-from dftspark.store import Run
+from dftspark.stages.making import Making
+from dftspark.store.run import Run
 
 _NO_STATES = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
 

@@ -1,0 +1,27 @@
+"""Every setting of an audit, checked before Spark starts."""
+
+from dftspark.config.audit import Audit
+from dftspark.config.corpora import Cleaning, Columns, Corpus, Tokens
+from dftspark.config.judge import DIMENSIONS, Endpoint, Judge
+from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
+from dftspark.config.nightly import Acknowledged, Check, Nightly
+
+__all__ = [
+    "DIMENSIONS",
+    "Acknowledged",
+    "Audit",
+    "Check",
+    "Cleaning",
+    "Columns",
+    "Corpus",
+    "Embedding",
+    "Endpoint",
+    "Inference",
+    "Judge",
+    "Mmd",
+    "Ngrams",
+    "Nightly",
+    "Report",
+    "Sweep",
+    "Tokens",
+]

@@ -1,0 +1,189 @@
+"""What an audit is told: one TOML file, read once, checked whole, never changed after."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from dftspark.config.corpora import Cleaning, Corpus, Tokens
+from dftspark.config.frozen import Frozen
+from dftspark.config.judge import Endpoint, Judge
+from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
+from dftspark.config.nightly import Acknowledged, Check, Nightly
+from dftspark.errors import ConfigError
+
+
+class Audit(Frozen):
+    """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
+
+    name: str = Field(
+        "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
+    )
+    out: str = Field("runs", description="folder or URI of the run store")
+    lenses: tuple[Literal["ngrams", "embeddings", "structure", "variety", "judge"], ...] = Field(
+        ("ngrams", "embeddings", "structure"),
+        description="what is measured; embeddings need the extra `embed` and take longer; variety, "
+        "which needs the extra `variety`, is likeness to the human answer (chrF, BLEU) and "
+        "variety within and across prompts; judge needs [[judge.endpoints]] and costs what they "
+        "charge",
+    )
+    corpora: dict[str, Corpus]
+    cleaning: Cleaning = Cleaning()
+    tokens: Tokens = Tokens()
+    ngrams: Ngrams = Ngrams()
+    embedding: Embedding = Embedding()
+    mmd: Mmd = Mmd()
+    inference: Inference = Inference()
+    report: Report = Report()
+    judge: Judge = Judge()
+    sweep: Sweep = Sweep()
+    keep_profile: bool = Field(True, description="keep the stored statistics in the run")
+    nightly: Nightly = Nightly()
+    checks: tuple[Check, ...] = ()
+    acknowledged: tuple[Acknowledged, ...] = ()
+    _undated: str | None = None
+
+    @field_validator("lenses")
+    @classmethod
+    def _with_ngrams(cls, lenses: tuple[str, ...]) -> tuple[str, ...]:
+        if "ngrams" not in lenses:
+            raise ValueError(f"lenses include 'ngrams', which verdicts rest on, got {lenses!r}")
+        return tuple(dict.fromkeys(lenses))
+
+    @model_validator(mode="after")
+    def _judge_or_stand_in(self) -> Audit:
+        if "judge" in self.lenses and not self.judge.endpoints and "embeddings" not in self.lenses:
+            raise ValueError(
+                "lenses have 'judge', but there is no [[judge.endpoints]]; the classifier that "
+                "stands in is part of the lens 'embeddings', which is not there either"
+            )
+        return self
+
+    @field_validator("corpora")
+    @classmethod
+    def _two_sides(cls, corpora: dict[str, Corpus]) -> dict[str, Corpus]:
+        humans = [name for name, corpus in corpora.items() if corpus.role == "human"]
+        if len(humans) != 1 or len(corpora) < 2:
+            raise ValueError(
+                f"an audit compares one human corpus with at least one model corpus; found "
+                f"human {humans} and model {[n for n in corpora if n not in humans]}"
+            )
+        if corpora[humans[0]].split_by:
+            raise ValueError(f"corpora.{humans[0]}: split_by is for model corpora")
+        for name in corpora:
+            if not name or "/" in name or name != name.strip():
+                raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
+        return corpora
+
+    @model_validator(mode="after")
+    def _checks_have_names(self) -> Audit:
+        names = [check.name for check in self.checks]
+        again = sorted({name for name in names if names.count(name) > 1})
+        if again:
+            raise ValueError(f"checks have a name of their own each; more than one: {again}")
+        for silence in self.acknowledged:
+            if silence.check not in names:
+                near = difflib.get_close_matches(silence.check, names, n=1)
+                raise ValueError(
+                    f"acknowledged: there is no check {silence.check!r}"
+                    + (f"; did you mean {near[0]!r}?" if near else f"; there are {names}")
+                )
+        return self
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether a corpus is cut into settings."""
+        return any(corpus.split_by for corpus in self.corpora.values())
+
+    @property
+    def splits(self) -> int:
+        """Random halves of the blocks on which every measure is taken too; 0 with one model."""
+        return self.sweep.splits if self.sweeps or len(self.corpora) > 2 else 0
+
+    @property
+    def human(self) -> str:
+        return next(name for name, corpus in self.corpora.items() if corpus.role == "human")
+
+    @property
+    def embedding_store(self) -> str:
+        return self.embedding.store or f"{self.out.rstrip('/')}/embeddings"
+
+    @property
+    def verdict_store(self) -> str:
+        return self.judge.store or f"{self.out.rstrip('/')}/verdicts"
+
+    @property
+    def sha256(self) -> str:
+        """Of the audit as it is written, with `{date}` in its paths: all nights have the same."""
+        return self._undated or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def on(self, date: str) -> Audit:
+        """The audit of one day: `{date}` in `out` and in the corpora's paths replaced."""
+        corpora = {
+            name: corpus.model_copy(
+                update={"path": tuple(path.replace("{date}", date) for path in corpus.paths)}
+            )
+            for name, corpus in self.corpora.items()
+        }
+        out = self.out.replace("{date}", date)
+        found = self.model_copy(update={"out": out, "corpora": corpora})
+        found._undated = self.sha256
+        return found
+
+    @classmethod
+    def parse(cls, document: dict[str, Any], source: str) -> Audit:
+        """Raises ConfigError that lists every mistake with its place and the nearest name."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            lines = [_explain(cls, dict(item)) for item in error.errors()]
+            raise ConfigError(
+                f"{source}: {len(lines)} mistake{'s' * (len(lines) != 1)}\n  " + "\n  ".join(lines)
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> Audit:
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{path}: there is no such file; `dftspark init {path}` writes a commented one"
+            ) from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+        document.update({key: value for key, value in overrides.items() if value is not None})
+        return cls.parse(document, str(path))
+
+
+def _explain(model: type[BaseModel], item: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        found = "" if item["type"] in ("missing", "value_error") else f", got {item['input']!r}"
+        return f"{place}: {item['msg'].removeprefix('Value error, ')}{found}"
+    allowed = sorted(_fields_at(model, item["loc"][:-1]))
+    near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{place}: there is no such setting; {hint}allowed here: {', '.join(allowed)}"
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
+    current: Any = model
+    for part in loc:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is not None:
+            current = field.annotation
+            if current == dict[str, Corpus]:
+                current = {"*": Corpus}
+            elif current == tuple[Endpoint, ...]:
+                current = {"*": Endpoint}
+        elif isinstance(current, dict):
+            current = current["*"]
+        elif get_origin(current) is tuple:  # a list of tables, and `part` a place in it
+            current = get_args(current)[0]
+    return set(getattr(current, "model_fields", {}))

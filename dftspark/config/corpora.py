@@ -1,0 +1,93 @@
+"""Settings of what is read: files, columns, cleaning, tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dftspark.config.frozen import Frozen
+
+
+class Columns(Frozen):
+    """Which source column holds what. A name left out is taken where the source has it."""
+
+    text: str = Field("text", description="the document itself; required")
+    doc_id: str | None = Field(None, description="unique name of a document in its corpus")
+    prompt_id: str | None = Field(None, description="key of the prompt; documents share clusters")
+    prompt: str | None = Field(None, description="the prompt's text")
+    cluster: str | None = Field(None, description="unit of resampling, where it is not the prompt")
+    model: str | None = Field(None, description="name of the model; null for human text")
+    stratum: str | None = Field(None, description="genre or other group to compare within")
+    date: str | None = Field(None, description="day of the document, YYYY-MM-DD")
+    sampler: dict[str, str] = Field(
+        default_factory=dict, description="sampler setting to column: {temperature = 'temp'}"
+    )
+
+
+class Corpus(Frozen):
+    """Where the documents of one side are, and how to read them."""
+
+    role: Literal["human", "model"] = Field(description="which side; one corpus is human")
+    path: str | tuple[str, ...] = Field(description="file, folder, glob or URI, or a list of them")
+    format: Literal["auto", "parquet", "jsonl", "csv", "text"] = Field(
+        "auto", description="auto goes by the file name: .parquet .jsonl .csv .txt, also .gz .zst"
+    )
+    encoding: str = Field("utf-8", description="of JSONL, CSV and text; a byte-order mark wins")
+    document: str = Field(
+        "file", description="text only: 'file', 'line', or the separator between documents"
+    )
+    columns: Columns = Columns()
+    filter: str | None = Field(
+        None,
+        description="Spark SQL over doc_id, text, prompt_id, prompt, model, stratum, date, "
+        "sampler['...'] and any source column as fields['...']",
+    )
+    split_by: tuple[str, ...] = Field(
+        (), description="source columns; one corpus per combination of their values"
+    )
+    same_id: Literal["rename", "reject"] = Field(
+        "rename", description="a doc_id that comes again with another text"
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+class Cleaning(Frozen):
+    """What happens to text before anything is counted. Part of every fingerprint."""
+
+    normalize: Literal["NFC", "none"] = Field("NFC", description="Unicode normal form")
+    strip_invisible: bool = Field(
+        True, description="remove control, zero-width and direction-override characters"
+    )
+    max_document_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        10_000_000, description="a longer document is a reject; bounds a task's memory"
+    )
+    max_reject_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="more rejects than this in any corpus end the run with exit code 4"
+    )
+    on_unreadable_file: Literal["reject", "fail"] = Field(
+        "reject", description="one unreadable file: a reject row, or the end of the run"
+    )
+
+
+class Tokens(Frozen):
+    """How text becomes tokens."""
+
+    tokenizer: str = Field("words", description="'words', or 'hf:PATH' of a tokenizer.json")
+    lowercase: bool = Field(False, description="words only: fold case one to one")
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != "words" and not (value.startswith("hf:") and len(value) > 3):
+            raise ValueError(f"tokenizer is 'words' or 'hf:PATH/tokenizer.json', got {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _case_is_the_tokenizers_own(self) -> Tokens:
+        if self.lowercase and self.tokenizer != "words":
+            raise ValueError("lowercase goes with tokenizer = 'words'; hf tokenizers set their own")
+        return self

@@ -1,0 +1,1 @@
+"""What outlives a run: folders of tables, vectors, and how they become visible."""
