@@ -38,20 +38,24 @@ def read_csv(
         try:
             record = next(reader, None)
         except _TooLong as error:
-            yield too_long(split, source.position, error.args[0], source.limit)
-            continue
+            found = too_long(split, source.position, error.args[0], source.limit)
         except csv.Error as error:
             reason = "field_too_long" if "limit" in str(error) else "invalid_csv"
-            yield source.issue(reason, f"{error}, in {source.extent}")
-            continue
-        if record is None:
+            found = source.issue(reason, f"{error}, in {source.extent}")
+        else:
+            found = None
+        if found is not None and header is None:  # or the first row would pass for the header
+            raise Damaged("csv_header", f"the header cannot be read: {found.detail}")
+        if found is not None:
+            yield found
+        elif record is None:
             return
-        if header is None:
+        elif not record:
+            yield source.issue("blank_line", "nothing on the line")
+        elif header is None:
             header = _header(record, source, corpus)
         elif source.problem is not None:
             yield source.issue(*source.problem)
-        elif not record:
-            yield source.issue("blank_line", "nothing on the line")
         elif len(record) != len(header):
             detail = f"{len(record)} fields in {source.extent}, {len(header)} in the header"
             yield source.issue("csv_fields", detail)

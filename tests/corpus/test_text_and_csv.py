@@ -203,6 +203,27 @@ def test_a_header_that_cannot_be_used(
     assert detail in found.issues[0]["detail"]
 
 
+def test_blank_lines_before_a_csv_header_are_not_the_header(read: Any, tmp_path: Path) -> None:
+    found = read(write(tmp_path / "x.csv", b"\n\r\ndoc_id,text\na,one\n"))
+    assert found.texts == ["one"]
+    told = [("line 1", "rejected", "blank_line"), ("line 2", "rejected", "blank_line")]
+    assert found.told == told
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [(b'"doc_id"x,text', "expected after"), (b"text," + b"x" * 5_000, "may have 4,000")],
+)
+def test_no_row_passes_for_a_header_that_cannot_be_read(
+    read: Any, tmp_path: Path, header: bytes, detail: str
+) -> None:
+    found = read(write(tmp_path / "x.csv", header + b"\na,text\nb,two\n"), cleaning=SMALL)
+    assert found.kept == []
+    ((_, action, reason),) = found.told
+    assert (action, reason) == ("rejected", "csv_header")
+    assert detail in found.issues[0]["detail"]
+
+
 def test_a_csv_without_the_text_column_rejects_every_row(read: Any, tmp_path: Path) -> None:
     found = read(write(tmp_path / "x.csv", b"id,body\n1,a\n2,b\n3,c\n"))
     assert found.told == [(f"line {i}", "rejected", "text_missing") for i in (2, 3, 4)]
