@@ -33,12 +33,19 @@ def scalar(value: object) -> str | None:
     if isinstance(value, int | float):
         return shortest(value)
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}" if value.is_finite() else None
+        return _decimal(value) if value.is_finite() else None
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, datetime | date):
         return value.isoformat()
     raise TypeError(type(value).__name__)
+
+
+def _decimal(value: Decimal) -> str:
+    """All digits but the zeros that say nothing: `normalize` would round to 28 and merge ids."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def shortest(number: int | float) -> str | None:
@@ -55,7 +62,8 @@ def shortest(number: int | float) -> str | None:
 def sampler_value(setting: str, value: object) -> str | None:
     """The setting as a string, None where it is not recorded.
 
-    Raises ValueError for a nan, and for a numeric setting that is no number or cannot be negative.
+    Raises ValueError for a nan, for half of a surrogate pair, which is no text, and for a numeric
+    setting that is no number or cannot be negative.
     """
     if value is None or value == "":
         return None
@@ -63,6 +71,7 @@ def sampler_value(setting: str, value: object) -> str | None:
         text = scalar(value)
         if text is None:
             raise ValueError("not a number")
+        text.encode("utf-8")
         return text
     if isinstance(value, bytes | str | Decimal):
         text = str(value, "utf-8") if isinstance(value, bytes) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dftspark import schema
 from dftspark.config import Corpus
 from dftspark.corpus import ingest
 from dftspark.corpus.rows import Issue, excerpt
-from dftspark.corpus.values import day, sampler_value, shortest
+from dftspark.corpus.values import day, sampler_value, scalar, shortest
 
 
 @pytest.fixture
@@ -197,3 +198,26 @@ def test_an_issue_of_the_search_as_a_row() -> None:
     row = ingest.issue_row("c", corpus, Issue("f", "", "noted", "unknown_format", "why"))
     assert list(row) == schema.STAGED.names
     assert (row["corpus"], row["action"], row["file"], row["text"]) == ("c", "noted", "f", None)
+
+
+def test_a_setting_that_is_no_text_is_not_recorded(stage: Any) -> None:
+    found = stage(
+        {"text": "x", "c": "a\ud800"}, {"text": "y", "c": "é"},
+        columns={"sampler": {"checkpoint": "c"}},
+    )  # fmt: skip
+    assert [row["sampler"] for row in found.kept] == [[], [("checkpoint", "é")]]
+    assert found.told == [("line 1", "repaired", "sampler_invalid")]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("12345678901234567890123456789012345678", None),
+        ("1234567890123456789012345678.9012345600", "1234567890123456789012345678.90123456"),
+        ("1.50", "1.5"), ("300", "300"), ("3E+5", "300000"), ("-0.00", "0"), ("NaN", "none"),
+    ],
+)  # fmt: skip
+def test_decimals_keep_every_digit(number: str, expected: str | None) -> None:
+    """An id of 38 digits is not rounded to its neighbor's."""
+    found = scalar(Decimal(number))
+    assert found == (None if expected == "none" else expected or number)
