@@ -77,6 +77,23 @@ def test_tokenizers(tokens: dict[str, Any], words: str) -> None:
     assert words in mistakes({"corpora": SIDES, "tokens": tokens})
 
 
+def test_a_filter_keeps_the_same_rows_in_every_pass() -> None:
+    def filtered(condition: str) -> dict[str, Any]:
+        return {"corpora": {**SIDES, "gpt": {**SIDES["gpt"], "filter": condition}}}
+
+    for condition in ("rand() < 0.1", "date > '' AND RANDN (3) > 0", "uuid() < 'a'"):
+        said = mistakes(filtered(condition))
+        assert "corpora.gpt.filter" in said
+        assert f"got {condition!r}" in said
+        assert "pmod(xxhash64(doc_id), 10) = 0" in said
+    for condition in (
+        "pmod(xxhash64(doc_id), 10) = 0",
+        "fields['rand()'] = \"uuid()\"",
+        "rand = 1",
+    ):
+        Audit.parse(filtered(condition), "audit.toml")
+
+
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "audit.toml"
     with pytest.raises(ConfigError, match=r"no such file; `dftspark init"):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from dftspark.config.frozen import Frozen
+
+# Documents are filtered anew by every pass over them.
+_CHANGING = re.compile(
+    r"\b(rand|random|randn|randstr|uniform|uuid|shuffle|monotonically_increasing_id"
+    r"|spark_partition_id|input_file_name)\s*\(",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`", re.DOTALL)
 
 
 class Columns(Frozen):
@@ -49,6 +58,17 @@ class Corpus(Frozen):
     same_id: Literal["rename", "reject"] = Field(
         "rename", description="a doc_id that comes again with another text"
     )
+
+    @field_validator("filter")
+    @classmethod
+    def _keeps_the_same_rows(cls, value: str | None) -> str | None:
+        changing = _CHANGING.search(_QUOTED.sub("''", value or ""))
+        if changing:
+            raise ValueError(
+                f"{changing[1]}() keeps other rows in every pass over the documents, got "
+                f"{value!r}; a tenth that stays the same is pmod(xxhash64(doc_id), 10) = 0"
+            )
+        return value
 
     @property
     def paths(self) -> tuple[str, ...]:
