@@ -14,6 +14,7 @@ from dftspark.distances.jensen_shannon import jensen_shannon
 from dftspark.distances.total_variation import total_variation
 from dftspark.features.phrases import merged_blocks, phrase_keys
 from dftspark.features.tokens import Words
+from dftspark.inference import blocks, squared
 from dftspark.lenses import ngram_ranges, ngrams
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
@@ -104,6 +105,31 @@ def test_distances_are_their_definitions(sides: Any, n: int) -> None:
     dense = [np.array([side.get(gram, 0.0) for gram in grams]) for side in (p, q)]
     assert found[f"js_{n}gram"] == pytest.approx(float(jensen_shannon(*dense)), rel=1e-12)
     assert found[f"tv_{n}gram"] == pytest.approx(float(total_variation(*dense)), rel=1e-12)
+
+
+def test_a_cluster_of_many_documents_does_not_wrap_the_document_weighted_correction() -> None:
+    """Its squared sum of rates is beyond what int64 holds in units of 2**-40."""
+    rng = np.random.default_rng(5)
+    sides, dense = [], []
+    for large in (4_500, 300):
+        clusters = sorted([f"c{c:03}" for c in rng.integers(0, 60, 600)] + ["c007"] * large)
+        words = rng.choice(["a", "b", "c", "d"], (len(clusters), 4), p=[0.7, 0.1, 0.1, 0.1])
+        states = profile([" ".join(row) for row in words], clusters, 1)
+        rates = np.stack([(words == word).mean(axis=1) for word in "abcd"], axis=1)
+        sums, sizes = np.zeros((64, 4)), np.zeros(64)
+        np.add.at(sums, [int(c[1:]) % 64 for c in clusters], rates)
+        np.add.at(sizes, [int(c[1:]) % 64 for c in clusters], 1)
+        sides.append(states)
+        dense.append((sums, sizes))
+    (h, n), (m, k) = dense
+    assert (h[7] ** 2).sum() > 2**23  # so the integer has wrapped
+    assert sides[0][0].rate_norm[7] / 2**40 < (h[7] ** 2).sum() / 2
+    count = blocks.adapt(60)
+    merged = [blocks.coarsen(part, count) for part in (h, m, n, k)]
+    both_noises = squared.sampling_noise(squared.gram(*merged), paired=False)
+    plug_in = ((h.sum(axis=0) / n.sum() - m.sum(axis=0) / k.sum()) ** 2).sum()
+    found = values(compared(*sides, 1))["l2_docs_squared_corrected_1gram"]
+    assert found == pytest.approx(plug_in - both_noises, rel=1e-6)
 
 
 def test_the_document_weighted_correction_is_the_brute_force_u_statistic(sides: Any) -> None:

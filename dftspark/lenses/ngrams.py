@@ -89,9 +89,18 @@ def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
     return noise
 
 
+# Of `rate_norm`, which is kept in units of 2**-40 and wraps at 2**23.
+_SURELY_EXACT = 2.0**22
+
+
 def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
+    """nan where a cluster has so many documents that `rate_norm` may have wrapped."""
     noise = 0.0
-    for own, totals in ((sums.human, human), (sums.model, model)):
+    norms = np.diag(sums.products[1]).reshape(2, BLOCKS)
+    for own, totals, norm in zip((sums.human, sums.model), (human, model), norms, strict=True):
+        # Rates are positive, so clusters together are as long as their squares' sum, or longer.
+        if np.minimum(norm, totals["squared_documents"]).max() > _SURELY_EXACT:
+            return float("nan")
         noise += ngram_l2.document_noise(
             ngram_l2.DocumentSums(
                 squares=float(totals["rate_norm"].sum()) / RATE_ONE, norm=own[3],
@@ -113,8 +122,9 @@ def _l2(
     if count:
         data = [*_coordinates(sums.products[which], count),
                 *(blocks.coarsen(totals[sizes], count) for totals in (human, model))]  # fmt: skip
-        if arguments["paired"]:
-            noise = squared.sampling_noise(squared.gram(*data), paired=True)
+        if arguments["paired"] or np.isnan(noise):
+            paired = arguments["paired"]
+            noise = squared.sampling_noise(squared.gram(*data), paired=paired)
         distance = infer(ngram_l2.l2, *data, value=float(np.sqrt(plug_in)), **arguments)
         corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
         sizes_of = [totals[sizes].astype(np.float64) for totals in (human, model)]

@@ -35,7 +35,8 @@ class NgramRows(State):
     tokens             T, n-grams of the order, repeats counted
     squared_tokens     M, sum over clusters of the squared number of n-grams
     squared_documents  sum over clusters of the squared number of documents
-    rate_norm          sum over clusters of |sum of document rates|^2, times 2**40
+    rate_norm          sum over clusters of |sum of document rates|^2, times 2**40; wraps at
+                       2**23: with a cluster of 3,000 documents of one word, or some 30,000 usual
     """
 
     key: NDArray[np.uint64]
