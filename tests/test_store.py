@@ -117,6 +117,14 @@ def test_unknown_tables_and_names_are_refused(tmp_path: Path) -> None:
         RunWriter.create(str(tmp_path / "runs"), "../elsewhere")
 
 
+@pytest.mark.parametrize("folder", ["runs [1]", "runs*", "{a,b}", "a\\b", "what?"])
+def test_a_folder_that_spark_takes_for_a_pattern_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(ConfigError, match="takes for a pattern") as caught:
+        RunWriter.create(str(tmp_path / folder), "audit")
+    assert str(caught.value).startswith(f"out: {tmp_path / folder} has one of")
+    assert list(tmp_path.iterdir()) == []
+
+
 STEPS = ["plain", "tables", "_read_back", "_rows", "put", "_write", "_sync"]
 
 

@@ -38,6 +38,7 @@ PAGE = "report.html"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-([A-Za-z0-9][A-Za-z0-9._-]{0,127})-[0-9a-f]{6}")
+_PATTERN = re.compile(r"[*?\[\]{}\\]")
 _READERS = 16
 
 
@@ -49,10 +50,16 @@ class RunWriter:
 
     @classmethod
     def create(cls, out: str, name: str) -> RunWriter:
-        """Makes the folder. EnvironmentProblem where `out` cannot be written."""
+        """Makes the folder. EnvironmentProblem where `out` cannot be written, ConfigError where
+        Spark would look for something else under its name."""
         if not _NAME.fullmatch(name):
             raise ConfigError(f"a run's name is letters, digits and . _ -, got {name!r}")
         root, created = Location.parse(out), datetime.now(UTC)
+        if _PATTERN.search(root.path):
+            raise ConfigError(
+                f"out: {root} has one of * ? [ ] {{ }} and \\, which Spark takes for a pattern "
+                f"when it reads the tables again; choose a folder without them"
+            )
         run_id = f"{created:%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
         location = root / run_id
         with writing(location):
