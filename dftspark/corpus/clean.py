@@ -42,6 +42,8 @@ _CP1252 = frozenset([0x85, *range(0x91, 0x98)])
 _PUNCTUATION = {code: bytes([code]).decode("cp1252") for code in _CP1252}
 _C1_QUOTE = re.compile("[\x91-\x97]")
 _C1_OTHER = re.compile("[\x80-\x84\x86-\x90\x98-\x9f]")
+# Behind a letter that begins a character in UTF-8 it is the rest of one that was read as Latin-1.
+_NEXT_LINE = re.compile("(?<![\xc2-\xf4])\x85")
 
 
 def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -58,6 +60,11 @@ def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ..
             read = Counter({c: found.pop(c) for c in list(found) if ord(c) in _CP1252})
             text = text.translate(_PUNCTUATION)
             repairs.append(("cp1252_controls", f"{_counted(read)} read as Windows-1252"))
+        elif "\x85" in found and not _C1_OTHER.search(text):
+            text, ends = _NEXT_LINE.subn("\n", text)
+            found -= Counter({"\x85": ends})
+            if ends:
+                repairs.append(("next_line", f"U+0085 x {ends} read as a line end"))
         if found:
             text = _INVISIBLE.sub("", text)
             repairs.append(("invisible_removed", _counted(found)))

@@ -35,7 +35,7 @@ GONE = [
 
 
 def test_exactly_these_code_points_are_invisible() -> None:
-    line_ends, quotes = {0x0A, 0x0B, 0x0C, 0x0D}, set(range(0x91, 0x98))
+    line_ends, quotes = {0x0A, 0x0B, 0x0C, 0x0D, 0x85}, set(range(0x91, 0x98))
     for code in range(0x3000):
         if code in line_ends | quotes:
             continue
@@ -67,9 +67,18 @@ def test_controls_in_the_place_of_windows_1252_punctuation_are_read_as_it() -> N
     assert clean("\x91a\x92", AS_IT_IS) == ("\x91a\x92", ())
 
 
-@pytest.mark.parametrize("text", ["â\x80\x93 a", "\x92 \x81", "a\x85b"])
+def test_a_line_end_of_other_systems_does_not_join_two_words() -> None:
+    told = (("next_line", "U+0085 x 2 read as a line end"),)
+    assert clean("one\x85two\x85", Cleaning()) == ("one\ntwo\n", told)
+    text, repairs = clean("\u200bone\x85Ã\x85ngström", Cleaning())
+    assert text == "one\nÃngström"
+    assert repairs[1] == ("invisible_removed", "U+0085 x 1, U+200B x 1")
+    assert clean("one\x85two", AS_IT_IS) == ("one\x85two", ())
+
+
+@pytest.mark.parametrize("text", ["â\x80\x93 a", "\x92 \x81", "a\x85b\x81", "Ã\x85"])
 def test_other_controls_are_no_punctuation(text: str) -> None:
-    """UTF-8 read as Latin-1, controls that Windows-1252 lacks, and a line end of other systems."""
+    """UTF-8 read as Latin-1, and controls that Windows-1252 lacks."""
     cleaned, ((reason, _),) = clean(text, Cleaning())
     assert reason == "invisible_removed"
     assert cleaned == "".join(c for c in text if not "\x80" <= c <= "\x9f")
