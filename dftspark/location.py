@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyarrow import fs
@@ -54,7 +55,7 @@ class Location:
             path = str(Path(text).expanduser().absolute())
             return cls(fs.LocalFileSystem(), path, path)
         if text.startswith("file:"):
-            path = "/" + text.removeprefix("file:").strip("/")
+            path = "/" + unquote(re.sub(r"^//[^/]*", "", text.removeprefix("file:"))).strip("/")
             return cls(fs.LocalFileSystem(), path, path)
         try:
             filesystem, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", text))

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -409,4 +410,5 @@ def test_a_file_uri_and_a_path_are_one_place(tmp_path: Path) -> None:
     run = published(out)
     assert open_run(f"file:{out}").id == run.id
     assert open_run(f"file://{out}", run.id).table("metrics").num_rows == 3
+    assert open_run(f"file://localhost{quote(str(out))}", run.id).id == run.id
     assert run.table_path("metrics") == f"file:{out}/{run.id}/metrics.parquet"
