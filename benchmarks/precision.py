@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dftspark.features import pattern_match, patterns, stream
-from dftspark.inference.proportion import wilson
+from dftspark.inference.proportions import wilson
 
 HERE = Path(__file__).resolve().parent
 LABELS = HERE / "labels" / "patterns.csv"
@@ -77,7 +77,7 @@ def main() -> int:
         if not pattern.exact:
             k, n = right[pattern.id], number[pattern.id]
             lines.append(f"{pattern.id},{pattern.fingerprint},{k},{n}")
-            low, high = wilson(k, n)
+            low, high = wilson(k / n, n)
             print(f"{pattern.id:26} {k:3} of {n:3}  {k / n:.2f} [{low:.2f}, {high:.2f}]")
     PRECISION.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0

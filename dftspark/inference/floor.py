@@ -15,7 +15,7 @@ def document_ratio_floor(documents: Floats, sizes: Floats, *, splits: int, seed:
     """Largest document ratio `(m,)` of each token between two halves of the human blocks.
 
     `documents` `(S, m)` counts the documents of each block that contain it, `sizes` `(S,)` all of
-    them. At least 1: of each of `splits` random splits the ratio above 1 is taken. nan below four
+    them. At least 1: of each of `splits` random splits the ratio above 1 is taken. nan below eight
     blocks.
     """
     if len(sizes) < blocks.FEWEST:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Inference:
-    """All in the unit of the value, but p_value and blocks; all nan below four blocks.
+    """All in the unit of the value, but p_value and blocks; all nan below eight blocks.
 
     std_error  delete-one-block jackknife
     ci_low     confidence interval about the value, t with blocks - 1 degrees of freedom; near

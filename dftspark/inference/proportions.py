@@ -1,4 +1,4 @@
-"""Intervals of shares whose cases come in clusters.
+"""Intervals of shares, of independent cases and of cases that come in clusters.
 
 Source   Wilson (1927); the effective size after Korn and Graubard (1998)
 """
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+_NORMAL_95 = 1.959963984540054
 
-def wilson(share: float, size: float, quantile: float) -> tuple[float, float]:
+
+def wilson(share: float, size: float, quantile: float = _NORMAL_95) -> tuple[float, float]:
     """Interval in [0, 1] of a share of `size` independent cases, at a normal or t `quantile`.
 
     Never empty: at a share of 0 it reaches up to quantile^2 / (size + quantile^2). nan for no

@@ -23,7 +23,7 @@ from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.permutation import upper
-from dftspark.inference.proportion import wilson
+from dftspark.inference.proportions import wilson
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure_measures import Measure, all_measures, labeled
 from dftspark.lenses.structure_rates import (
@@ -152,7 +152,7 @@ def _outside_parts(
 
 def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
     right, number = labeled().get(measure.id, (0, 0)) if measure.kind == "pattern" else (0, 0)
-    low, high = wilson(right, number)
+    low, high = wilson(right / max(number, 1), number)
     distance, band = float(values["distance"]), float(values["band"])
     numbers: dict[str, Any] = {
         name: int(value) if name.startswith("count") else float(value)

@@ -13,7 +13,8 @@ from dftspark.inference.proportions import ClusterSums, clustered_share, wilson
     [(45, 60, 0.62768, 0.84224), (0, 20, 0.0, 0.16113), (200, 400, 0.45123, 0.54877)],
 )
 def test_golden_values(right: int, of: int, low: float, high: float) -> None:
-    assert wilson(right / of, of, 1.959964) == pytest.approx((low, high), abs=1e-5)
+    """statistics.md 8."""
+    assert wilson(right / of, of) == pytest.approx((low, high), abs=1e-5)
 
 
 def test_error_on_paper() -> None:
