@@ -71,24 +71,48 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     source = Source(name, corpus.role, file, redact(split.name), mapping, cleaning, asks)
     absent = set(mapping.explicit)
     notes: Notes = []
-    rows = issues = 0
+    rows = issues = others = 0
     for found in _rows(split, name, corpus, cleaning, notes):
         if isinstance(found, Row):
             rows += 1
             if absent:
                 absent.difference_update(found.values)
+            others += _of_other_side(found, source)
             yield from stage(found, source)
         else:
             issues += 1
             yield staged_issue(found._replace(file=file), name, corpus.role)
     if not rows and not issues and split.start == 0:
         notes.append(("empty_file", "no rows"))
+    # Where a whole file of a model names none, it is a column that nobody filled.
+    unsaid = corpus.filter is None and mapping.model not in corpus.split_by
+    if others and unsaid and (corpus.role == "human" or others < rows):
+        notes.append(("other_side", _mixed(others, rows, mapping.model, corpus.role)))
     for column in sorted(absent) if rows else ():
         detail = f"no row has {column!r}, which the configuration names; correct or remove it"
         notes.append(("column_missing", detail))
     for reason, detail in notes:
         note = Issue(file, "", "noted", reason, detail)
         yield staged_issue(note, name, corpus.role)
+
+
+def _of_other_side(row: Row, source: Source) -> bool:
+    """Whether the row's model says that the text is not of this role: null means human."""
+    column = source.mapping.model
+    if source.role == "model":
+        return column in row.values and row.values[column] is None
+    named = row.values.get(column)
+    return isinstance(named, str) and named.strip().casefold() not in ("", "human")
+
+
+def _mixed(others: int, rows: int, column: str, role: str) -> str:
+    human = role == "human"
+    found = f"name a {column}" if human else f"have {column} null, which means human"
+    condition = "IS NULL" if human else "IS NOT NULL"
+    return (
+        f"{others} of {rows} rows {found}, in a corpus of role {role}, and are part of it; "
+        f'filter = "model {condition}" leaves them out'
+    )
 
 
 def _rows(

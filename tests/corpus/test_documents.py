@@ -101,7 +101,7 @@ def test_a_missing_model_is_not_a_null_model(
 ) -> None:
     found = stage({"text": "a"}, {"text": "b", "model": None}, **MODEL, **settings)
     how = dict.fromkeys((1, 2), "kept")
-    how |= {int(row["position"].split()[1]): row["reason"] for row in found.issues}
+    how |= {int(r["position"].split()[1]): r["reason"] for r in found.issues if r["position"]}
     how |= {int(r["position"].split()[1]): "unnamed" for r in found.kept if r["corpus"] is None}
     assert how == {1: missing, 2: null}
 
@@ -221,3 +221,30 @@ def test_decimals_keep_every_digit(number: str, expected: str | None) -> None:
     """An id of 38 digits is not rounded to its neighbor's."""
     found = scalar(Decimal(number))
     assert found == (None if expected == "none" else expected or number)
+
+
+MIXED_SIDES = [{"text": "a", "model": None}, {"text": "b", "model": "gpt"}, {"text": "c"}]
+
+
+@pytest.mark.parametrize(
+    ("role", "rows", "remedy"),
+    [
+        ("human", "1 of 3 rows name a model", 'filter = "model IS NULL"'),
+        ("model", "1 of 3 rows have model null, which means human", 'filter = "model IS NOT NULL"'),
+    ],
+)
+def test_rows_of_the_other_side_are_noted(stage: Any, role: str, rows: str, remedy: str) -> None:
+    found = stage(*MIXED_SIDES, role=role)
+    assert found.texts == ["a", "b", "c"]
+    assert found.told == [("", "noted", "other_side")]
+    told = f"{rows}, in a corpus of role {role}, and are part of it; {remedy} leaves them out"
+    assert found.issues[0]["detail"] == told
+    assert stage(*MIXED_SIDES, role=role, filter="date > '2025'").told == []
+
+
+def test_a_column_that_nobody_filled_or_that_names_the_parts_says_nothing(stage: Any) -> None:
+    assert stage({"text": "a", "model": None}, {"text": "b", "model": None}, **MODEL).told == []
+    assert stage(*MIXED_SIDES[:2], split_by=["model"], **MODEL).told == []
+    assert stage({"text": "a", "model": " Human"}, {"text": "b", "model": ""}).told == [
+        ("line 2", "rejected", "model_empty")
+    ]
