@@ -85,7 +85,10 @@ def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -
         "model", "stratum", "n", "text", "per_million_human", "per_million_model", "q_value",
         "contribution", "share",
     ]  # fmt: skip
-    found = [row for row in of_pair(run, "ngrams", model, stratum, columns) if row["n"] == n]
+    found = [
+        row for row in of_pair(run, "ngrams", model, stratum, columns)
+        if row["n"] == n and row["share"] is not None  # of no distance nothing has a share
+    ]  # fmt: skip
     listed = [row for row in found if row["text"] is not None]
     listed.sort(key=lambda row: (-real(row["share"]), row["text"]))
     shown, further = listed[:rows], listed[rows:]

@@ -86,6 +86,14 @@ def test_parts_of_a_shift_chart_sum_to_the_distance(tmp_path: Path) -> None:
     assert [whole for _, whole in parts] == ["100%", "100%"]
 
 
+def test_corpora_that_are_one_and_the_same_have_a_page(tmp_path: Path) -> None:
+    """No n-gram has a share of no distance."""
+    found = tables(["gpt"], PLAIN)
+    found["ngrams"] = [row | {"share": None, "contribution": 0.0} for row in found["ngrams"]]
+    text = said(page(publish(tmp_path, found)))
+    assert "No n-gram of this order differs." in text
+
+
 def test_text_of_documents_and_names_is_only_text(hostile: str) -> None:
     found = read(hostile)
     assert {tag for tag, _ in found.tags} & {"script", "img", "b"} == {"script", "b"}
