@@ -23,7 +23,8 @@ def term(p: Floats, q: Floats) -> Floats:
     human, model = p * scale, q * scale  # p/r and q/r: they sum to 2, so no term cancels
     entropy = human * np.log2(np.maximum(human, _TINY))
     entropy += model * np.log2(np.maximum(model, _TINY))
-    return np.asarray(entropy * total / 4)
+    # Rounding leaves equal rates a little below 0.
+    return np.asarray(np.maximum(entropy, 0.0) * total / 4)
 
 
 def jensen_shannon(p: Floats, q: Floats, weights: Floats | None = None) -> Floats:

@@ -41,6 +41,13 @@ def test_terms_are_the_summands_and_one_sided_mass_counts_half() -> None:
     np.testing.assert_array_equal(jensen_shannon.term(none, none), none)
 
 
+def test_no_term_of_equal_rates_is_below_zero() -> None:
+    p = np.random.default_rng(7).integers(1, 9_000, 20_000) / 70_001
+    for q in (p, p * (1 + 2e-16)):
+        assert jensen_shannon.term(p, q).min() >= 0
+        assert jensen_shannon.term(p, q).sum() < 1e-12
+
+
 def test_jensen_shannon_is_the_mean_kullback_leibler_divergence_to_the_mixture() -> None:
     p, q = rates(3, 7, 30), rates(4, 7, 30)
     r = (p + q) / 2
