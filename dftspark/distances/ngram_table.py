@@ -68,15 +68,15 @@ def shrunken_log_odds(
     log[(y + a) / (T + a0 - y - a)] of the model less that of the human, a = a0 x pooled rate. The
     prior weighs a0 = 1% of both sides' tokens: the value is finite, and an n-gram that one of two
     equal sides never has gets about ln 101 = 4.6 in size, whatever its count. So rank by it only
-    what `rate_z` finds. nan where both counts are 0.
+    what `rate_z` finds. nan where neither side has it, and where neither has another.
     """
-    tokens = tokens_human + tokens_model
-    prior = PRIOR_SHARE * (count_human + count_model)
-    prior = np.where(prior > 0, prior, np.nan)
-    total = PRIOR_SHARE * tokens
+    count = count_human + count_model
+    others = tokens_human + tokens_model - count
+    known = (count > 0) & (others > 0)
+    prior, rest = (PRIOR_SHARE * np.where(known, of, np.nan) for of in (count, others))
 
     def log_odds(count: Floats, side_tokens: float) -> Floats:
-        return np.asarray(np.log((count + prior) / (side_tokens + total - count - prior)))
+        return np.asarray(np.log((count + prior) / (side_tokens - count + rest)))
 
     return log_odds(count_model, tokens_model) - log_odds(count_human, tokens_human)
 

@@ -112,6 +112,14 @@ def test_log_odds_of_unequal_sides() -> None:
     np.testing.assert_allclose(swapped[:2], -got[:2], atol=1e-12)
 
 
+def test_log_odds_of_all_there_is_are_not_known() -> None:
+    """Rounding of what is left of the tokens, nothing, is no odds."""
+    for human, model in ((120.0, 80.0), (80.0, 40.0), (1e9, 3e8)):
+        assert np.isnan(shrunken_log_odds(np.array([human]), np.array([model]), human, model))
+    (only_model,) = shrunken_log_odds(np.array([80.0]), np.array([40.0]), 160.0, 40.0)
+    assert 2 < only_model < 7
+
+
 def test_contributions_sum_to_l2_squared_and_point_to_the_side_with_more() -> None:
     p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
     np.testing.assert_allclose(signed_contributions(p, q), [-0.09, 0, 0.09], atol=1e-15)
