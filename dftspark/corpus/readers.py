@@ -111,6 +111,9 @@ def undecodable(error: UnicodeDecodeError, encoding: str) -> tuple[str, str]:
     )
 
 
+_ONE_A_LINE = "; an array of rows is to be written as one object a line"
+
+
 class _Unusable(ValueError):
     """A line that is no row: reason, detail."""
 
@@ -136,11 +139,13 @@ def _parse(line: bytes, encoding: str) -> tuple[dict[str, Any], tuple[tuple[str,
     except _KeyTwice as error:
         raise _Unusable("duplicate_key", f"the key {excerpt(str(error))!r} comes twice") from error
     except json.JSONDecodeError as error:
-        raise _Unusable("invalid_json", f"{error.msg} at character {error.pos}") from error
+        whole = _ONE_A_LINE if text.lstrip().startswith("[") else ""
+        raise _Unusable("invalid_json", f"{error.msg} at character {error.pos}{whole}") from error
     except RecursionError as error:
         raise _Unusable("invalid_json", "nested too deeply") from error
     if type(value) is not dict:
-        raise _Unusable("not_an_object", f"the line is {kind_of(value)}, not an object")
+        whole = _ONE_A_LINE if type(value) is list else ""
+        raise _Unusable("not_an_object", f"the line is {kind_of(value)}, not an object{whole}")
     return value, repairs
 
 

@@ -314,7 +314,7 @@ def test_the_messy_set_as_one_audit(spark: SparkSession, data: Path, tmp_path: P
     corpora = {
         "human": {"role": "human", "path": mixed, "filter": "model IS NULL", "columns": sampler},
         "essays": {"role": "model", "path": str(raw / "*.txt"), "document": "\n\n\n"},
-        "mixed": {**model, "path": mixed},
+        "mixed": {**model, "path": mixed, "filter": "true"},
         "models": {**model, "path": mixed, "filter": "model IS NOT NULL"},
         "lines": {**model, "path": [str(raw / "*.jsonl.gz"), str(raw / "*.jsonl")]},
     }
