@@ -31,8 +31,7 @@ def gunzip(chunks: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]
     member = 0
     while start := source.take(2):
         if start != GZIP:
-            if start.strip(b"\0"):
-                notes.append(("trailing_bytes", f"after {member} gzip member(s); left unread"))
+            notes.append(("trailing_bytes", f"after {member} gzip member(s); left unread"))
             return
         member += 1
         source.skip_header()
@@ -46,6 +45,7 @@ def gunzip(chunks: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]
                 f"those of the data {checksum.hex()}; its rows are read, fetch the file again"
             )
             notes.append(("bad_crc", detail))
+        source.skip_zeros()  # padding to whole blocks, which may have members behind it
 
 
 def _inflate(source: _Bytes, width: int) -> Generator[bytes, None, bytes]:
@@ -79,6 +79,12 @@ class _Bytes:
 
     def put_back(self, data: bytes) -> None:
         self._held = data + self._held
+
+    def skip_zeros(self) -> None:
+        while data := self.some():
+            if rest := data.lstrip(b"\0"):
+                self.put_back(rest)
+                return
 
     def take(self, count: int) -> bytes:
         """`count` bytes, or fewer at the end."""

@@ -94,14 +94,19 @@ def byte_chunks(path: str, start: int) -> Iterator[bytes]:
 
 def _with_head(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """First the first 16 bytes or what there is, to look at; then everything, they included."""
-    held = b""
+    held, damage = b"", None
     source = iter(chunks)
-    for chunk in source:
-        held += chunk
-        if len(held) >= 16:
-            break
+    try:
+        for chunk in source:
+            held += chunk
+            if len(held) >= 16:
+                break
+    except Damaged as error:
+        damage = error
     yield held[:16]
     yield held
+    if damage is not None:
+        raise damage
     yield from source
 
 

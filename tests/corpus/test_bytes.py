@@ -40,7 +40,9 @@ def lines(n: int) -> bytes:
         (gzip.compress(lines(5)), []),
         (gzip.compress(lines(5)[:70]) + gzip.compress(lines(5)[70:]), []),
         (gzip.compress(lines(5)) + b"\0" * 64, []),
+        (gzip.compress(lines(5)[:70]) + b"\0" * 50_000 + gzip.compress(lines(5)[70:]) + b"\0", []),
         (gzip.compress(lines(5)) + b"junk", ["trailing_bytes"]),
+        (gzip.compress(lines(5)) + b"\0\0\0junk", ["trailing_bytes"]),
         (gzip.compress(lines(5))[:-8] + b"\0" * 8, ["bad_crc"]),
         (zstandard.compress(lines(5)), []),
         (zstandard.compress(lines(5)[:70]) + zstandard.compress(lines(5)[70:]), []),
@@ -64,6 +66,21 @@ def test_gzip_headers_with_every_field(read: Any, tmp_path: Path) -> None:
     member = b"\x1f\x8b\x08\x1e\0\0\0\0\0\0" + extra + body + trailer
     found = read(write(tmp_path / "x.jsonl.gz", member * 3))
     assert (len(found.kept), found.issues) == (9, [])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (zstandard.compress(b'{"text":"a"}\n') + b"junk", "corrupt_zstd"),
+        (gzip.compress(b'{"text":"a"}\n') + b"\x1f\x8b\x08", "truncated_gzip"),
+    ],
+)
+def test_a_row_of_a_few_bytes_before_the_damage_is_read(
+    read: Any, tmp_path: Path, data: bytes, reason: str
+) -> None:
+    found = read(write(tmp_path / "x.jsonl", data))
+    assert found.texts == ["a"]
+    assert found.told == [("line 2", "rejected", reason)]
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
