@@ -94,7 +94,8 @@ def byte_chunks(path: str, start: int) -> Iterator[bytes]:
 
 def _with_head(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """First the first 16 bytes or what there is, to look at; then everything, they included."""
-    held, damage = b"", None
+    held = b""
+    damage: Damaged | None = None
     source = iter(chunks)
     try:
         for chunk in source:

@@ -35,6 +35,8 @@ def read_csv(
     header: list[str] | None = None
     while True:
         source.begin()
+        found: Issue | None = None
+        record: list[str] | None = None
         try:
             record = next(reader, None)
         except _TooLong as error:
@@ -42,8 +44,6 @@ def read_csv(
         except csv.Error as error:
             reason = "field_too_long" if "limit" in str(error) else "invalid_csv"
             found = source.issue(reason, f"{error}, in {source.extent}")
-        else:
-            found = None
         if found is not None and header is None:  # or the first row would pass for the header
             raise Damaged("csv_header", f"the header cannot be read: {found.detail}")
         if found is not None:
