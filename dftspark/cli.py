@@ -180,7 +180,7 @@ def judge(
         typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Send what a killed run sent and did not hear of.")
+        bool, typer.Option("--again", help="Send again what was sent and brought no answer of a judge.")
     ] = False,
     out: Out = None,
     date: Date = "",

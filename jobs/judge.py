@@ -26,7 +26,7 @@ from dftspark.store.run import Run
 def main(argv: list[str] | None = None) -> int:
     parser = job.parser("Ask judges about model text and human text.")
     parser.add_argument(
-        "--again", action="store_true", help="send what a killed run sent and did not hear of"
+        "--again", action="store_true", help="send again what was sent and brought no answer of a judge"
     )
     args = parser.parse_args(argv)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -73,7 +72,8 @@ class _Work:
         self._journal, self._heard, self._ties = own, heard, ties
         self._client = Client(endpoint, threads, retries)
         self._budget = Budget(limits, endpoint, heard)
-        self._queue: queue.Queue[Item | None] = queue.Queue(2 * threads)
+        self._items: Iterator[Item] = iter(())
+        self._turn = threading.Lock()
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(threads)]
         self._most_failures = max(10, 2 * threads)
         self._failures = 0  # in a row
@@ -82,43 +82,37 @@ class _Work:
         self._crashed: BaseException | None = None
 
     def run(self, items: Iterable[Item]) -> Asked:
+        known = self._heard.answered.keys() | self._heard.lost
+        self._items = (item for item in items if item.key not in known)
         for thread in self._threads:
             thread.start()
-        known = self._heard.answered.keys() | self._heard.lost
         try:
-            for item in items:
-                if item.key not in known and not self._stopped:
-                    self._put(item)
-        except BaseException:
-            self._stop("the task was ended")
-            raise
-        finally:
-            for _ in self._threads:
-                self._put(None)
             for thread in self._threads:
                 thread.join()
+        except BaseException:
+            self._stop("the task was ended")
+            for thread in self._threads:
+                thread.join()
+            raise
+        finally:
             self._client.close()
         if self._crashed is not None:
             raise self._crashed
         return Asked(self._budget.requests, self._answered, self._stopped)
 
-    def _put(self, item: Item | None) -> None:
-        while True:
-            try:
-                return self._queue.put(item, timeout=1.0)
-            except queue.Full:
-                if not any(thread.is_alive() for thread in self._threads):
-                    return
-
     def _serve(self) -> None:
-        while (item := self._queue.get()) is not None:
-            if self._stopped:
-                continue
-            try:
+        # Who sends builds the request too. A thread that built them ahead would have to wake, and
+        # to take the interpreter, at each answer.
+        try:
+            while not self._stopped:
+                with self._turn:
+                    item = next(self._items, None)
+                if item is None:
+                    return
                 self._one(item)
-            except BaseException as error:  # storage that is full, above all
-                self._crashed = error
-                self._stop(f"{type(error).__name__} in a task")
+        except BaseException as error:  # storage that is full, above all
+            self._crashed = error
+            self._stop(f"{type(error).__name__} in a task")
 
     def _one(self, item: Item) -> None:
         def may_send() -> bool:

@@ -113,7 +113,7 @@ def ingest(paths: Sequence[Path], config: Audit) -> str:
         known = store.load(set(found))
         fresh = {
             key: entry for key, entry in found.items()
-            if key not in known or known[key].verdict.problem == verdicts.LOST
+            if key not in known or known[key].unheard
         }  # fmt: skip
         store.add(fresh)
     return (

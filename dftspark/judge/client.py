@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dftspark import __version__
 from dftspark.config import Endpoint
@@ -29,10 +29,11 @@ from dftspark.judge.requests import PATH
 
 LARGEST = 1 << 20  # bytes of a reply that are read
 _AGAIN = frozenset({408, 409, 429})
-_HOPELESS = frozenset({401, 402, 403, 404, 405})  # of every request alike
+_HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # of every request alike
 _FIRST_WAIT, _MOST_WAIT = 0.5, 30.0
 _LONGEST_ASKED = 300.0  # a longer Retry-After ends the work of the endpoint
 _CONNECT = 10.0
+_SECRET = 8  # characters from which a key is one; local servers are given words like "none"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Client:
     def __init__(self, endpoint: Endpoint, threads: int, retries: int) -> None:
         self._endpoint, self._retries = endpoint, retries
         self._key = key_of(endpoint)
+        self._spellings = _spellings(self._key)
         self._pool, self._target = _pool(endpoint, threads)
         self._headers = {
             "Content-Type": "application/json",
@@ -92,7 +94,7 @@ class Client:
             failed(error)
             if outcome.final or not outcome.again:
                 return Reply(None, error, attempt + 1, took, outcome.final)
-            if attempt < self._retries:
+            if attempt < self._retries and not self._over.is_set():
                 self._over.wait(self._pause(attempt, outcome.after))
         return Reply(None, error, self._retries + 1, time.monotonic() - started)
 
@@ -103,13 +105,13 @@ class Client:
         return not self._over.is_set()
 
     def _pause(self, attempt: int, after: float | None) -> float:
-        if after is not None:
+        if after:
             self._not_before = max(self._not_before, time.monotonic() + after)
             return 0.0
         return random.uniform(0, min(_MOST_WAIT, _FIRST_WAIT * 2.0**attempt))
 
     def _once(self, body: bytes) -> bytes | _Failure:
-        from urllib3.exceptions import HTTPError, NewConnectionError
+        from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError
 
         deadline = time.monotonic() + self._endpoint.timeout
         try:
@@ -126,10 +128,16 @@ class Client:
             response.release_conn()
         except NewConnectionError:
             return _Failure("no connection", again=True)
+        except ProxyError:
+            return _Failure("no connection through the proxy", again=True)
+        except SSLError as problem:
+            return _Failure(f"no safe connection: {problem}"[:300], final=True)
         except (HTTPError, OSError, TimeoutError) as problem:
             return _Failure(_named(problem), again=True)
         if content is None:
             return _Failure(f"the reply is longer than {LARGEST >> 20} MiB", again=False)
+        if (coding := headers.get("Content-Encoding", "identity")) != "identity":
+            return _Failure(f"the reply is in the encoding {coding[:40]}, not asked for")
         if status == 200:
             return self._hidden(content)
         return self._refused(status, headers, content)
@@ -146,7 +154,9 @@ class Client:
 
     def _hidden(self, content: bytes) -> bytes:
         """What a server says goes into tables; where it repeats the key, without it."""
-        return content.replace(self._key.encode(), b"***") if self._key else content
+        for spelling in self._spellings:
+            content = content.replace(spelling, b"***")
+        return content
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,15 @@ def key_of(endpoint: Endpoint) -> str:
     return key
 
 
+def _spellings(key: str) -> list[bytes]:
+    """The key as it is, and as JSON may spell it."""
+    if len(key) < _SECRET:
+        return []
+    quoted = json.dumps(key)[1:-1]
+    every = {key, quoted, quoted.replace("/", "\\/")}
+    return [spelling.encode() for spelling in sorted(every, key=len, reverse=True)]
+
+
 def retry_after(headers: Any) -> float | None:
     """Seconds that a server asks to wait, from `retry-after-ms` or Retry-After in either form."""
     try:
@@ -191,7 +210,7 @@ def retry_after(headers: Any) -> float | None:
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
     return max(seconds, 0.0) if seconds == seconds else None
 
@@ -212,23 +231,40 @@ def _pool(endpoint: Endpoint, threads: int) -> tuple[Any, str]:
     }
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, num_pools=1, **settings), endpoint.url + PATH
+        return _through(proxy, settings), endpoint.url + PATH
     # A manager would look its one pool up anew for every request.
     return urllib3.connection_from_url(endpoint.url, **settings), parts.path + PATH
 
 
+def _through(proxy: str, settings: dict[str, Any]) -> Any:
+    """Connections through a proxy as the environment names it, with a name and password or not."""
+    import urllib3
+
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EnvironmentProblem(
+            "the environment names a proxy that is neither http:// nor https://; judges are asked "
+            "through those only. Set no_proxy to the judge's host to do without"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    plain = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    headers = None
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=login)
+    return urllib3.ProxyManager(plain, num_pools=1, proxy_headers=headers, **settings)
+
+
 def _read(response: Any, deadline: float) -> bytes | None:
-    """The whole reply, or None where it is longer than LARGEST; TimeoutError after `deadline`."""
+    """The whole reply as it came over the wire, or None where it is longer than LARGEST;
+    TimeoutError after `deadline`. Never decompressed: a small reply may unpack to a huge one."""
     length = response.headers.get("Content-Length", "")
-    if length.isdigit():
-        if int(length) > LARGEST:
-            response.close()
-            return None
-        if int(length) <= 1 << 14:  # comes in one piece
-            whole: bytes = response.read()
-            return whole
+    if length.isdigit() and int(length) > LARGEST:
+        response.close()
+        return None
     parts, size = [], 0
-    while part := response.read1(1 << 16):
+    while part := response.read1(1 << 16, decode_content=False):
         parts.append(part)
         size += len(part)
         if size > LARGEST:

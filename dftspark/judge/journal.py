@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.client import Reply
-from dftspark.judge.verdicts import LOST, Verdict
+from dftspark.judge.verdicts import LOST, UNHEARD, Verdict
 
 _WAIT = 0.5  # seconds between two looks at a lock that another process holds
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
@@ -40,6 +40,11 @@ class Entry:
     seconds: float = 0.0
     attempts: int = 0
     at: str = ""
+
+    @property
+    def unheard(self) -> bool:
+        """Whether it was sent and the judge itself said nothing."""
+        return self.verdict.problem in UNHEARD
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ class Plan:
         cls, requests: Iterable[Request], known: Mapping[bytes, Entry], settings: Judge,
         again: bool = False,
     ) -> Plan:  # fmt: skip
-        """`again`: what a killed run has sent without hearing of it is asked once more."""
+        """`again`: what was sent without the judge being heard is asked once more."""
         every = sorted(requests, key=lambda r: r.rank)
-        seen = {key for key, entry in known.items() if not (again and _lost(entry))}
+        seen = {key for key, entry in known.items() if not (again and entry.unheard)}
         missing = []
         for request in every:
             if request.key not in seen:

@@ -27,7 +27,7 @@ from dftspark import schema
 from dftspark.errors import ConfigError
 from dftspark.judge import journal
 from dftspark.judge.journal import Entry
-from dftspark.judge.verdicts import LOST, Verdict
+from dftspark.judge.verdicts import Verdict
 from dftspark.location import Location, writing
 from dftspark.polling import polling
 from dftspark.store import publish
@@ -105,7 +105,7 @@ class VerdictStore:
             publish.put(place, name, data)
 
     def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
-        """What is known of `keys`. A verdict wins over `lost`, and the older one over others."""
+        """What is known of `keys`. What a judge said wins over the rest, and then the older."""
         wanted = pa.array(sorted(keys), pa.binary())
         found: dict[bytes, Entry] = {}
         for path in sorted(self.folder.glob("*.parquet")):
@@ -113,7 +113,7 @@ class VerdictStore:
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
                 entry = _entry(row)
                 known = found.get(row["key"])
-                if known is None or (_lost(known), known.at) > (_lost(entry), entry.at):
+                if known is None or (known.unheard, known.at) > (entry.unheard, entry.at):
                     found[row["key"]] = entry
         return found
 
@@ -134,10 +134,6 @@ class VerdictStore:
 def job() -> str:
     """A name for the journals of one run."""
     return secrets.token_hex(6)
-
-
-def _lost(entry: Entry) -> bool:
-    return entry.verdict.problem == LOST
 
 
 def _row(key: bytes, entry: Entry) -> dict[str, object]:

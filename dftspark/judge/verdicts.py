@@ -14,9 +14,12 @@ from typing import Any, Literal
 Answer = Literal["A", "B", "tie"]
 
 KEPT = 400  # characters of an answer that has no verdict
+_MOST_TOKENS = 10**9  # that a usage may say
+_LEAST_LOG = -1e6  # below it a log-probability is no number to count with
 
 REFUSED, CUT, UNPARSABLE, MALFORMED = "refused", "cut", "unparsable", "malformed"
 LOST = "lost"
+UNHEARD = frozenset({MALFORMED, LOST})  # the judge itself said nothing
 
 
 @dataclass(frozen=True)
@@ -45,33 +48,42 @@ class Verdict:
 def parse(reply: bytes, ties: bool) -> Verdict:
     """From the body of a reply with status 200."""
     try:
-        document = json.loads(reply)
-        choice = document["choices"][0]
-        message = choice["message"]
-        content, refusal = message.get("content"), message.get("refusal")
-        if not isinstance(content, str | None):
-            raise TypeError("content is no text")
+        return _parsed(json.loads(reply), ties)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return Verdict(None, MALFORMED, raw=reply[:KEPT].decode("utf-8", "replace"))
+
+
+def _parsed(document: Any, ties: bool) -> Verdict:
+    choice = document["choices"][0]
+    message = choice["message"]
+    content, refusal = message.get("content"), message.get("refusal")
+    if not isinstance(content, str | None):
+        raise TypeError("content is no text")
     usage = document.get("usage")
     told: dict[str, Any] = {
-        "served": str(document.get("model") or "")[:200],
+        "served": _storable(str(document.get("model") or "")[:200]),
         "tokens_in": _count(usage, "prompt_tokens"),
         "tokens_out": _count(usage, "completion_tokens"),
     }
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
-        return Verdict(None, REFUSED, raw=str(refusal or content or "")[:KEPT], **told)
+        return Verdict(None, REFUSED, raw=_storable(str(refusal or content or "")[:KEPT]), **told)
     answer = _answer(content or "", ties)
     if answer is None:
         problem = CUT if finish == "length" else UNPARSABLE
-        return Verdict(None, problem, raw=(content or "")[:KEPT], **told)
+        return Verdict(None, problem, raw=_storable((content or "")[:KEPT]), **told)
     return Verdict(answer, odds=_odds(choice.get("logprobs"), answer), **told)
 
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return int(value) if known else 0
+
+
+def _storable(text: str) -> str:
+    """JSON can spell halves of characters, which no table can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _answer(content: str, ties: bool) -> Answer | None:
@@ -103,7 +115,7 @@ def _odds(logprobs: Any, answer: Answer) -> float:
     least = 0.0
     for token in told if isinstance(told, list) else []:
         value = token.get("logprob") if isinstance(token, dict) else None
-        if not isinstance(value, int | float) or not value <= 0:
+        if not isinstance(value, int | float) or not _LEAST_LOG <= value <= 0:
             continue
         least = min(least, float(value))
         if (letter := _letter(token)) is not None:
