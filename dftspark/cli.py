@@ -180,7 +180,8 @@ def judge(
         typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Send again what was sent and brought no answer of a judge.")
+        bool,
+        typer.Option("--again", help="Send again what was sent and brought no answer."),
     ] = False,
     out: Out = None,
     date: Date = "",

@@ -26,7 +26,9 @@ from dftspark.store.run import Run
 def main(argv: list[str] | None = None) -> int:
     parser = job.parser("Ask judges about model text and human text.")
     parser.add_argument(
-        "--again", action="store_true", help="send again what was sent and brought no answer of a judge"
+        "--again",
+        action="store_true",
+        help="send again what was sent and brought no answer",
     )
     args = parser.parse_args(argv)
 

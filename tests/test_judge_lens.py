@@ -125,6 +125,15 @@ def test_a_judge_that_prefers_broken_text_of_a_model_is_told() -> None:
     assert any("prefers that source whatever it says" in w for w in of.warnings)
 
 
+def test_it_is_told_on_each_dimension_that_is_reported() -> None:
+    parts = [rows(fair(0.7), dimension=d) for d in ("overall", "depth")]
+    taste = {"overall": 0.05, "depth": 0.6}
+    controls = [rows(fair(p), kind="broken", dimension=d) for d, p in taste.items()]
+    warned = [w for w in found(*parts, *controls).warnings if "that source whatever" in w]
+    assert len(warned) == 1
+    assert "(depth)" in warned[0]
+
+
 def test_a_judge_that_prefers_every_model_is_told() -> None:
     every = found(rows(fair(0.7)), rows(fair(0.8), model="n"))
     assert any("prefers the text of every model" in w for w in every.warnings)

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from dftspark.config.frozen import Frozen
 
@@ -110,7 +110,10 @@ class Judge(Frozen):
         "each model against the next one",
     )
     control_pairs: Annotated[int, Field(ge=2, le=100_000)] = Field(
-        100, description="pairs of each control; they are judged on the first dimension alone"
+        50, description="pairs of each control"
+    )
+    control_dimensions: tuple[str, ...] | None = Field(
+        None, description="dimensions that controls are asked on, else all of them"
     )
     ties: bool = Field(True, description="whether a judge may answer that neither is better")
     prompts: str | None = Field(
@@ -149,6 +152,16 @@ class Judge(Frozen):
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
                 raise ValueError(f"a dimension is a word in small letters, got {name!r}")
         return tuple(dict.fromkeys(value))
+
+    @field_validator("control_dimensions")
+    @classmethod
+    def _asked_too(
+        cls, value: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
+        unknown = [name for name in value or () if name not in info.data.get("dimensions", ())]
+        if unknown:
+            raise ValueError(f"{unknown} are not among judge.dimensions")
+        return value
 
     @field_validator("endpoints")
     @classmethod

@@ -131,7 +131,8 @@ class Client:
         except ProxyError:
             return _Failure("no connection through the proxy", again=True)
         except SSLError as problem:
-            return _Failure(f"no safe connection: {problem}"[:300], final=True)
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
+            return _Failure(f"no safe connection: {problem}"[:200], not untrusted, untrusted)
         except (HTTPError, OSError, TimeoutError) as problem:
             return _Failure(_named(problem), again=True)
         if content is None:
@@ -293,6 +294,7 @@ def _message(content: bytes) -> tuple[str, str]:
             text, code = str(error.get("message", "")), str(error.get("code", ""))
         else:
             text, code = str(error), ""
+        text = text.encode("utf-8", "replace").decode()  # JSON can spell halves of characters
     except (ValueError, RecursionError):
         text, code = content[:300].decode("utf-8", "replace"), ""
     return " ".join(text.split())[:200], code

@@ -44,7 +44,7 @@ class Request:
 def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterator[Request]:
     """Every request of a run, those that share a key too.
 
-    Controls are asked on the first dimension; relevance only where the prompt is shown. Raises
+    Controls are asked on their own dimensions; relevance only where the prompt is shown. Raises
     ConfigError where that leaves a dimension without any.
     """
     asked: set[str] = set()
@@ -66,7 +66,9 @@ def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterato
 
 
 def _dimensions(pair: Pair, settings: Judge) -> list[str]:
-    wanted = settings.dimensions if pair.kind == "model" else settings.dimensions[:1]
+    wanted = settings.dimensions
+    if pair.kind != "model" and settings.control_dimensions is not None:
+        wanted = settings.control_dimensions
     return [d for d in wanted if pair.prompt is not None or d != _NEEDS_PROMPT]
 
 

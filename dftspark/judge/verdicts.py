@@ -77,8 +77,9 @@ def _parsed(document: Any, ties: bool) -> Verdict:
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name) if isinstance(usage, dict) else None
-    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
-    return int(value) if known else 0
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return 0
 
 
 def _storable(text: str) -> str:

@@ -20,6 +20,7 @@ from dftspark.report.verdict import ranked, real
 from dftspark.store.run import Run
 
 _LINES = 8  # of one figure
+_CONTROLS = 24  # lines of the table beside it
 _PANELS = 6
 NIGHTS = 400
 _MANY = 60  # points of a line, above which they are drawn small
@@ -294,4 +295,4 @@ def _controls(run: Run) -> list[Row]:
     """What the judge says where the answer is known: human against human, and broken text."""
     where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
     rows: list[Row] = run.table("win_rates", where=where).to_pylist()
-    return [row for row in rows if row["pairs"]][:_LINES]
+    return [row for row in rows if row["pairs"]][:_CONTROLS]

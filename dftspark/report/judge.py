@@ -182,7 +182,9 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
     if not rows:
         return
     console.print()
-    table = _table("control", "judge", "wins", _ci(confidence), "first wins", "flips", "should be")
+    table = _table(
+        "control", "judge", "asked", "wins", _ci(confidence), "first", "flips", "should be"
+    )
     for row in rows:
         name = _CONTROLS[row["kind"]]
         if row["kind"] == "broken":
@@ -191,8 +193,9 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
             name = f"{visible(row['model'])} against {visible(row['against'])}"
         should = {"broken": "near 0%", "models": ""}.get(row["kind"], "50%")
         table.add_row(
-            Text(name), Text(visible(row["judge"])), _share(row["win_rate"]),
-            f"{_share(row['ci_low'])} to {_share(row['ci_high'])}", _share(row["first_rate"]),
+            Text(name), Text(visible(row["judge"])), Text(visible(row["dimension"])),
+            _share(row["win_rate"]), f"{_share(row['ci_low'])}-{_share(row['ci_high'])}",
+            _share(row["first_rate"]),
             _share(row["flip_rate"]), should,
         )  # fmt: skip
     console.print(table)
@@ -239,7 +242,7 @@ def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(Text(first), overflow="fold")  # a name is no markup
     for name in others:
-        left = name in ("judge", "should be")
+        left = name in ("judge", "asked", "should be")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     return table
 

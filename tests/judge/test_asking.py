@@ -316,3 +316,21 @@ def test_a_task_that_waited_for_a_journal_that_was_taken_in_sends_nothing(tmp_pa
         thread.join()
         assert len(errors) == 1
         assert server.requests == []
+
+
+def test_what_a_server_says_in_halves_of_characters_is_stored(tmp_path: Path) -> None:
+    """It was written to the journal and could be taken in by no later run."""
+    strange = Answer(b'{"choices":[{"message":{"content":"\\ud83d"}}]}')
+    refused = Answer(b'{"error":{"message":"\\ud83d no"}}', 400)
+    with serving(lambda asked: [strange, refused][asked.body["n"]]) as server:
+        store, work = store_with(tmp_path / "v", server, 2)
+    assert store.load({work[0].key})[work[0].key].verdict.raw == "?"
+
+
+def test_a_judge_that_is_heard_later_wins_over_a_malformed_reply(tmp_path: Path) -> None:
+    ways = [Answer(b"<html>"), verdict("B")]
+    with serving(lambda asked: ways[asked.number]) as server:
+        store, work = store_with(tmp_path / "v", server, 1)
+        assert store.load({work[0].key})[work[0].key].verdict.problem == "malformed"
+        store_with(tmp_path / "v", server, 1)
+    assert store.load({work[0].key})[work[0].key].verdict.answer == "B"

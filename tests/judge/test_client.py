@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
@@ -208,3 +213,110 @@ def test_a_connection_is_used_again() -> None:
         for _ in range(5):
             assert ask(own)[0].body is not None
         assert own._pool.num_connections == 1
+
+
+def test_a_redirect_is_not_followed_and_takes_the_key_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("A_KEY", "sk-secret-1")
+    with serving() as other:
+        away = Answer(b"", 307, {"Location": f"{other.url}/chat/completions"})
+        with asking(lambda asked: away, key_env="A_KEY") as (own, _):
+            reply, _ = ask(own)
+    assert reply.error == "status 307"
+    assert other.requests == []
+
+
+def test_a_compressed_reply_is_never_unpacked() -> None:
+    packed = Answer(gzip.compress(b"0" * (1 << 24)), headers={"Content-Encoding": "gzip"})
+    assert len(packed.body) < client.LARGEST
+    with asking(lambda asked: packed) as (own, server):
+        reply, _ = ask(own)
+    assert (reply.body, reply.error) == (None, "the reply is in the encoding gzip, not asked for")
+    assert server.requests[0].headers.get("accept-encoding", "identity") == "identity"
+
+
+def test_a_reply_that_trickles_ends_at_its_deadline() -> None:
+    """A time-out of the socket alone would begin anew with each byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            there, _ = listening.accept()
+            with there, suppress(OSError):
+                there.recv(1 << 16)
+                there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for _ in range(1000):
+                    there.sendall(b" ")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        own = Client(Endpoint(name="j", url=url, model="m", timeout=0.4), 1, 0)
+        reply, _ = ask(own)
+        thread.join()
+    assert reply.error == "no answer in time"
+
+
+def test_a_certificate_that_nobody_vouches_for_ends_the_asking() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        heard: list[bytes] = []
+
+        def serve() -> None:
+            there, _ = listening.accept()
+            with there, suppress(OSError), context.wrap_socket(there, server_side=True) as safe:
+                heard.append(safe.recv(100))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/v1"
+        reply, _ = ask(Client(Endpoint(name="j", url=url, model="m"), 1, 5))
+        thread.join()
+    assert "CERTIFICATE_VERIFY_FAILED" in reply.error
+    assert (reply.final, reply.attempts, heard) == (True, 1, [])
+
+
+def test_an_address_may_be_of_ipv6() -> None:
+    own = Client(Endpoint(name="j", url="http://[::1]:9/v1", model="m"), 1, 0)
+    assert (own._pool.host, own._pool.port, own._target) == ("::1", 9, "/v1/chat/completions")
+    assert ask(own)[0].error == "no connection"
+
+
+def test_a_proxy_is_asked_with_its_own_password_and_is_never_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "me:p%40ss@127.0.0.1:9")
+    own = Client(Endpoint(name="j", url="http://judge.invalid/v1", model="m"), 1, 0)
+    assert own._target == "http://judge.invalid/v1/chat/completions"
+    login = base64.b64encode(b"me:p@ss").decode()
+    assert own._pool.proxy_headers == {"proxy-authorization": f"Basic {login}"}
+    reply, _ = ask(own)
+    assert "p@ss" not in reply.error
+    assert "p%40ss" not in reply.error
+    monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
+    with pytest.raises(EnvironmentProblem) as caught:
+        Client(Endpoint(name="j", url="http://judge.invalid/v1", model="m"), 1, 0)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_is_hidden_however_json_spells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "sk/secret/1")
+    with asking(lambda asked: Answer(b'{"error":"sk\\/secret\\/1"}', 400), key_env="A_KEY") as (
+        own, _,
+    ):  # fmt: skip
+        assert ask(own)[0].error == "status 400: ***"
+
+
+def test_a_word_for_a_local_server_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "A")
+    with asking(lambda asked: verdict("A"), key_env="A_KEY") as (own, _):
+        assert ask(own)[0].body == verdict("A").body
+
+
+def test_to_wait_for_no_time_is_to_wait_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Client(Endpoint(name="j", url="http://127.0.0.1:9/v1", model="m"), 1, 1)
+    monkeypatch.setattr(client, "_FIRST_WAIT", 0.5)
+    assert max(own._pause(3, 0.0) for _ in range(50)) > 0

@@ -45,11 +45,18 @@ def test_every_pair_is_asked_in_both_orders_on_every_dimension_by_every_judge() 
     assert len({r.key for r in found}) == len(found)
 
 
-def test_controls_are_asked_on_the_first_dimension() -> None:
-    settings = judge(controls=["broken"], dimensions=["clarity", "overall"])
+@pytest.mark.parametrize(
+    ("named", "asked"), [({}, {"clarity", "overall"}), ({"control_dimensions": ["overall"]},
+                                                        {"overall"})],
+)  # fmt: skip
+def test_controls_are_asked_on_every_dimension_or_those_named(
+    named: dict[str, Any], asked: set[str]
+) -> None:
+    settings = judge(controls=["broken"], dimensions=["clarity", "overall"], **named)
     pairs, _, found = requests(settings)
     broken = {p.pair_id for p in pairs if p.kind == "broken"}
-    assert {r.dimension for r in found if r.pair_id in broken} == {"clarity"}
+    assert {r.dimension for r in found if r.pair_id in broken} == asked
+    assert {r.dimension for r in found if r.pair_id not in broken} == {"clarity", "overall"}
 
 
 def test_relevance_needs_the_prompt() -> None:
@@ -232,6 +239,8 @@ def test_endpoints_that_are_refused(endpoint: dict[str, Any], words: str) -> Non
 def test_judges_have_names_of_their_own_and_settings_are_found() -> None:
     with pytest.raises(ConfigError, match="a name of its own"):
         audit(judge={"endpoints": [ENDPOINT, ENDPOINT]})
+    with pytest.raises(ConfigError, match=r"not among judge\.dimensions"):
+        audit(judge={"endpoints": [ENDPOINT], "control_dimensions": ["humor"]})
     with pytest.raises(ConfigError, match="did you mean 'model'"):
         audit(judge={"endpoints": [{**ENDPOINT, "modle": "x"}]})
     with pytest.raises(ConfigError, match="classifier that stands in"):

@@ -98,3 +98,18 @@ def test_without_them_there_are_no_odds(told: Any) -> None:
 
 def test_a_tie_has_no_odds() -> None:
     assert math.isnan(odds(logprobs(("A", -1.0), ("B", -2.0), token="tie"), "tie"))
+
+
+@pytest.mark.parametrize("value", [-math.inf, math.inf, -(10**400), True])
+def test_a_log_that_is_no_number_to_count_with_is_as_if_it_were_not_told(value: float) -> None:
+    assert odds(logprobs(("A", -0.5), ("B", value), ("x", -3.0))) == pytest.approx(2.5)
+
+
+def test_half_a_character_and_a_huge_count_can_be_stored() -> None:
+    body = (
+        b'{"choices":[{"message":{"content":"\\ud800 hm"}}],"model":"\\udfff",'
+        b'"usage":{"prompt_tokens":1000000000000000000000000,"completion_tokens":3}}'
+    )
+    found = parse(body, ties=True)
+    assert (found.problem, found.raw, found.served) == ("unparsable", "? hm", "?")
+    assert (found.tokens_in, found.tokens_out) == (0, 3)

@@ -58,7 +58,7 @@ def test_numbers_and_controls_stand_in_their_columns(tmp_path: Path) -> None:
     assert line.split() == ["overall", "0.60", "0.52-0.68", "0.001", "0.70", "51%", "12%", "400"]
     assert "near 0%" in page
     (humans,) = [line for line in page.splitlines() if line.startswith("two human texts")]
-    assert humans.split()[-7:] == ["49%", "26%", "to", "34%", "51%", "12%", "50%"]
+    assert humans.split()[-7:] == ["mini", "overall", "49%", "26%-34%", "51%", "12%", "50%"]
     assert "m against n" in page
     assert "price 1.50, of this run 0.250" in page
 

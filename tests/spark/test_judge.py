@@ -80,7 +80,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB_KEY", "sk-this-is-secret")
 
 
-EVERY = 2 * (2 * 2 * 20) + 2 * (2 * 10 + 10 + 10)  # two models, the controls on one dimension
+EVERY = 2 * 2 * (2 * 20 + 2 * 10 + 10 + 10)  # two models, both dimensions and orders
 
 
 def test_a_run_has_its_tables_and_the_next_one_costs_nothing(
@@ -265,7 +265,7 @@ def test_a_killed_run_goes_on_without_one_request_twice(tmp_path: Path) -> None:
         cut = len(server.requests)
         second = command(tmp_path, str(conf))
         out, _ = second.communicate(timeout=300)
-        every = 2 * (2 * 2 * 30) + 2 * (2 * 30 + 30 + 30)
+        every = 2 * 2 * (2 * 30 + 2 * 30 + 30 + 30)
         assert cut < every, "it was killed in the middle"
         assert server.repeated == 0
         lost = int(re.search(r"lost ([\d,]+)|$", out)[1] or 0)  # type: ignore[index]
