@@ -74,11 +74,10 @@ def main() -> int:
     number, right = Counter(hit[0] for hit in said), Counter(h[0] for h, ok in said.items() if ok)
     lines = ["pattern,fingerprint,right,labeled"]
     for pattern in patterns.bundled().patterns:
-        if not pattern.exact:
-            k, n = right[pattern.id], number[pattern.id]
-            lines.append(f"{pattern.id},{pattern.fingerprint},{k},{n}")
-            low, high = wilson(k / n, n)
-            print(f"{pattern.id:26} {k:3} of {n:3}  {k / n:.2f} [{low:.2f}, {high:.2f}]")
+        k, n = right[pattern.id], number[pattern.id]
+        lines.append(f"{pattern.id},{pattern.fingerprint},{k},{n}")
+        low, high = wilson(k / n, n)
+        print(f"{pattern.id:26} {k:3} of {n:3}  {k / n:.2f} [{low:.2f}, {high:.2f}]")
     PRECISION.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 

@@ -496,7 +496,7 @@ PATTERNS = _table(
     *_PAIR,
     ("pattern", pa.string(), "the construction or measure"),
     ("group", pa.string(), "what it belongs to: contrast, triad, opener, pacing"),
-    ("kind", pa.string(), "pattern (takes judgement), count, mean or distribution"),
+    ("kind", pa.string(), "pattern, count, mean or distribution"),
     ("version", pa.int32(), "of its definition"),
     ("definition", pa.string(), "what is counted, in words"),
     ("unit", pa.string(), "unit of the rates, std_error, distance and band"),

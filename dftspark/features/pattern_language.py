@@ -8,7 +8,9 @@
     !(a|<be>)             any token on the line but these
     @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not;
                           before a repeat, each time
-    WORD TEXT LOWER CAP NUMBER YEAR MARK ANY BREAK     shapes: TEXT is no mark, ANY no break
+    WORD TEXT LOWER CAP TITLE NUMBER YEAR COUNT MARK ANY BREAK
+                          shapes: TEXT is no mark, TITLE not lower case, COUNT a number but no
+                          year, ANY no break
     ING ED LY NOUN PLURAL QUALITY GAP     endings; GAP is any token but an end mark or a break
     LOWER&<abstract>      both
 
@@ -53,6 +55,8 @@ _NAMED_FORMS = {
     "CAP": _forms({stream.CAPITAL, stream.CAPITALS}),
     "NUMBER": _forms({stream.NUMBER, stream.YEAR}),
     "YEAR": _forms({stream.YEAR}),
+    "COUNT": _forms({stream.NUMBER}),
+    "TITLE": _forms(_ON_LINE - {stream.LOWER}),
     "MARK": _forms({stream.MARK}),
     "BREAK": _forms({stream.BREAK}),
     "ANY": _forms(_ON_LINE),

@@ -17,8 +17,8 @@ Kind = Literal["pattern", "count", "mean", "distribution"]
 class Measure:
     """value = scale x sum of `numerator` / sum of `denominator`.
 
-    pattern        occurrences of a construction that takes judgement; it has a precision
-    count          occurrences by a definition that takes none
+    pattern        occurrences of a pattern of patterns.toml; it has a precision
+    count          occurrences of what sentences, lines and words give without a pattern
     mean           the mean over documents of one value each
     distribution   a histogram, compared by Wasserstein distance; its value is its mean
     """
@@ -95,8 +95,7 @@ def all_measures() -> tuple[Measure, ...]:
     found = []
     for p in patterns.bundled().patterns:
         scale, unit = _PER[p.per]
-        kind: Kind = "count" if p.exact else "pattern"
-        found.append(Measure(p.id, p.group, kind, p.id, p.per, scale, unit, p.definition,
+        found.append(Measure(p.id, p.group, "pattern", p.id, p.per, scale, unit, p.definition,
                              p.version, p.sources))  # fmt: skip
     for id, group, numerator, denominator, scale, unit, definition in _COUNTED:
         found.append(Measure(id, group, "count", numerator, denominator, scale, unit, definition))

@@ -16,7 +16,7 @@ PER = ("words", "sentences", "lines")
 
 @dataclass(frozen=True)
 class Pattern:
-    """One construction; `exact` when its definition is a list, so that precision has no meaning."""
+    """One construction, counted per word, sentence or line."""
 
     id: str
     group: str
@@ -25,7 +25,6 @@ class Pattern:
     definition: str
     sources: tuple[str, ...]
     match: tuple[str, ...]
-    exact: bool = False
 
     @property
     def fingerprint(self) -> str:
