@@ -25,14 +25,15 @@ from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.permutation import upper
 from dftspark.inference.proportions import wilson
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.structure_measures import Measure, all_measures, labeled
-from dftspark.lenses.structure_rates import (
+from dftspark.lenses.structure_bands import (
     Floats,
     band_factor,
     between_halves,
-    compared_rates,
-    rate_parts,
+    upper_draw,
+    widened,
 )
+from dftspark.lenses.structure_measures import Measure, all_measures, labeled
+from dftspark.lenses.structure_rates import compared_rates, rate_parts
 from dftspark.stats.structure import StructureSums
 
 _NONE = Splits()
@@ -108,7 +109,7 @@ def compared(
     ]
     spread = [m for m in all_measures() if m.kind == "distribution"]
     for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
-        values = _spread(i, metric, human, model, factor * _distribution_band(i, human, settings))
+        values = _spread(i, metric, human, model, _distribution_band(i, human, factor, settings))
         rows.append(_row(m, values, q_values[len(rates) + i]))
     on_parts = rate_parts(rates, human, model, splits) if count else {}
     summary = _summary(rows, found, count, settings)
@@ -209,14 +210,18 @@ def _distribution(
     return Metric(f"wasserstein_{h.id}", value, h.unit, found, on_parts)
 
 
-def _distribution_band(i: int, human: StructureSums, settings: config.Inference) -> float:
-    if not blocks.adapt(len(human.clusters)):
+def _distribution_band(
+    i: int, human: StructureSums, factor: float, settings: config.Inference
+) -> float:
+    count = blocks.adapt(len(human.clusters))
+    if not count:
         return float("nan")
     bins = _bins(human, i)
     top = steps(bins, measures.HISTOGRAMS[i].width)
     bottom = np.repeat(bins.sum(axis=1)[:, None], top.shape[1], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return upper(wasserstein(*between_halves(top, bottom, human, settings)))
+        null = wasserstein(*between_halves(top, bottom, human, settings))
+    return float(widened(factor, count - 1)) * upper_draw(np.asarray(null))
 
 
 def _spread(

@@ -16,30 +16,19 @@ from dftspark.features import measures
 from dftspark.features.document_vectors import columns
 from dftspark.inference import blocks, halves
 from dftspark.inference.halves import Parts, Splits
-from dftspark.inference.permutation import upper
+from dftspark.lenses.structure_bands import (
+    Floats,
+    between_halves,
+    freedom,
+    presence,
+    residuals,
+    upper_draw,
+    widened,
+)
 from dftspark.lenses.structure_measures import OTHER_SCRIPT, Measure
-from dftspark.stats.structure import CLUSTERS, StructureSums
-
-Floats = NDArray[np.float64]
+from dftspark.stats.structure import StructureSums
 
 TESTED_DOCUMENTS = 20  # of both sides together that have it, or it is neither tested nor judged
-
-
-def clusters_of(side: StructureSums) -> float:
-    """How many clusters: exact below CLUSTERS, else estimated from the least hashes."""
-    if len(side.clusters) < CLUSTERS:
-        return float(len(side.clusters))
-    return (CLUSTERS - 1) * 2.0**64 / float(side.clusters[-1])
-
-
-def band_factor(human: StructureSums, model: StructureSums) -> float:
-    """What widens the band where the model side is so small that its own noise would leave it.
-
-    Halves of n clusters differ with variance 4 v / n, a side of m from one of n with
-    v / n + v / m.
-    """
-    n, m = clusters_of(human), clusters_of(model)
-    return float(np.sqrt(max(1.0, n / 4 * (1 / n + 1 / m)))) if n and m else float("nan")
 
 
 def _sides(
@@ -111,7 +100,9 @@ def compared_rates(
             out |= _uncertainty(merged, difference, ratio, half, count, settings)
             first, second = between_halves(sides[0][0], sides[0][1], human, settings)
             out |= {"halves": np.abs(first - second).T, "half_ratios": (first / second).T}
-            out["band"] = factor * np.array([upper(distance) for distance in out["halves"]])
+            wider = widened(factor, freedom(residuals(sides[0][0], sides[0][1], human)))
+            band = wider * np.array([upper_draw(distance) for distance in out["halves"]])
+            out["band"] = np.maximum(band, np.where(is_mean, 0.0, presence(sides, documents)))
             out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
     return out
 
@@ -147,18 +138,6 @@ def _script(human: StructureSums) -> int:
     return int(np.argmax(scripts))
 
 
-def between_halves(
-    top: Floats, bottom: Floats, human: StructureSums, settings: config.Inference
-) -> tuple[Floats, Floats]:
-    """Rates of random halves of the human side's blocks, of which it has its own number, so that
-    a small model side does not make the band coarse."""
-    count = blocks.adapt(len(human.clusters))
-    rng = np.random.default_rng(settings.seed)
-    first, second = (group[:, :count] for group in blocks.human_halves(count, settings.splits, rng))
-    top, bottom = blocks.coarsen(top, count), blocks.coarsen(bottom, count)
-    return (first @ top) / (first @ bottom), (second @ top) / (second @ bottom)
-
-
 def _log_ratio(
     h_top: Floats, h_bottom: Floats, m_top: Floats, m_bottom: Floats, half: Floats
 ) -> Floats:
@@ -191,7 +170,7 @@ def _uncertainty(
         "std_error": error,
         "ci_low": np.exp(ratio - reach * log_error),
         "ci_high": np.exp(ratio + reach * log_error),
-        "p_value": 2 * stats.t.sf(np.abs(t), count - 1),
+        "p_value": 2 * stats.t.sf(np.abs(t), freedom(residual)),
         "left_distance": np.abs(left_difference).T,
         "left_ratio": left_ratio.T,
     }
