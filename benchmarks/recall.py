@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from benchmarks.precision import DATA
 from benchmarks.sample_hits import order
 from dftspark.features import pattern_match, patterns, stream
-from dftspark.inference.proportion import wilson
+from dftspark.inference.proportions import wilson
 
 LABELS = Path(__file__).resolve().parent / "labels" / "recall.csv"
 CORPORA = (
@@ -134,7 +134,7 @@ def main() -> int:
             print(f"{asked.sample},{corpus},{doc_id},{start},{end}\n    {shown}")
         return 0
     for pattern, sample, number, seen, right in recalls():
-        low, high = wilson(right, seen)
+        low, high = wilson(share, seen)
         share = right / seen if seen else float("nan")
         print(f"{pattern:20} {sample:20} {number:4} read {seen:4} seen {right:4} found "
               f"{share:.2f} [{low:.2f}, {high:.2f}]")  # fmt: skip
