@@ -134,8 +134,8 @@ def main() -> int:
             print(f"{asked.sample},{corpus},{doc_id},{start},{end}\n    {shown}")
         return 0
     for pattern, sample, number, seen, right in recalls():
-        low, high = wilson(share, seen)
         share = right / seen if seen else float("nan")
+        low, high = wilson(share, seen)
         print(f"{pattern:20} {sample:20} {number:4} read {seen:4} seen {right:4} found "
               f"{share:.2f} [{low:.2f}, {high:.2f}]")  # fmt: skip
     return 0
