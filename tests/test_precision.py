@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import precision
+from benchmarks import precision, recall
 from dftspark.lenses.structure_measures import labeled
 
 
@@ -26,6 +26,14 @@ def test_labels_have_no_text_and_one_verdict_a_hit() -> None:
     assert {row["verdict"] for row in rows} == {"right", "wrong"}
     keys = [tuple(row[c] for c in ("pattern", "corpus", "doc_id", "start")) for row in rows]
     assert len(set(keys)) == len(keys)
+
+
+def test_sentences_read_for_recall_name_only_what_was_looked_for() -> None:
+    with recall.LABELS.open(encoding="utf-8") as file:
+        assert next(csv.reader(file)) == ["sample", "corpus", "doc_id", "start", "end", "seen"]
+    for sample, sentences in recall.read_sentences().items():
+        assert len(sentences) >= 54
+        assert set().union(*sentences.values()) == set(recall.judged(sample))
 
 
 @pytest.mark.data
