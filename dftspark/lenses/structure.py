@@ -25,13 +25,7 @@ from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.permutation import upper
 from dftspark.inference.proportions import wilson
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.structure_bands import (
-    Floats,
-    band_factor,
-    between_halves,
-    upper_draw,
-    widened,
-)
+from dftspark.lenses.structure_bands import Floats, band_factor, between_halves, upper_draw, widened
 from dftspark.lenses.structure_measures import Measure, all_measures, labeled
 from dftspark.lenses.structure_rates import compared_rates, rate_parts
 from dftspark.stats.structure import StructureSums
