@@ -47,6 +47,13 @@ def order(*parts: object) -> bytes:
     return hashlib.blake2b("\n".join(map(str, parts)).encode(), digest_size=8).digest()
 
 
+def shown(text: bytes, start: int, end: int, context: int) -> str:
+    """A hit in brackets between `context` bytes to both sides, on one line."""
+    parts = text[max(0, start - context) : start], text[start:end], text[end : end + context]
+    left, hit, right = (part.decode(errors="ignore").replace("\n", "⏎") for part in parts)
+    return f"{left}⟦{hit}⟧{right}"
+
+
 def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
     """One hit of each of the patterns in each document that has any."""
     program = patterns.bundled().program
@@ -66,18 +73,11 @@ def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
                     best[key] = min(best.get(key, (b"\xff" * 9, 0, 0)), (own, start, end))
             for (document, name), (_, start, end) in best.items():
                 low, high = int(base[document]), int(base[document + 1])
-                sides = (
-                    (max(low, start - context), start),
-                    (start, end),
-                    (end, min(high, end + context)),
-                )
-                left, hit, right = (
-                    data[a:b].to_pybytes().decode(errors="ignore").replace("\n", "⏎")
-                    for a, b in sides
-                )
+                text = data[low:high].to_pybytes()
                 yield Hit(
                     name, corpus, batch["doc_id"][document].as_py(), start - low, end - low,
-                    not batch["model"][document].is_valid, f"{left}⟦{hit}⟧{right}",
+                    not batch["model"][document].is_valid,
+                    shown(text, start - low, end - low, context),
                 )  # fmt: skip
 
 
