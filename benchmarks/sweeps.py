@@ -1,6 +1,6 @@
 """Sampler sweeps over the reference corpora: samplers, super baseline and trade-offs of each.
 
-    python benchmarks/sweeps.py [SWEEP ...]     results/sweeps/: NAME.txt, .svg, .csv
+    python benchmarks/sweeps.py [SWEEP ...]     results/sweeps/: NAME.txt, .csv
 
 Each sweep is profiled once and compared from the stored profile. Corpora without a human side are
 held against human stories of biscope, which answer other prompts: what all settings share by that
@@ -17,14 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dftspark import runs
 from dftspark.config import Audit
-from dftspark.report.figures_sweep import sweep_curves, sweep_figure
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 
@@ -38,7 +36,6 @@ OTHERS = (
     "llama-2-7b-chat", "mistral-large",
 )  # fmt: skip
 GPT = "gpt-3.5-turbo"
-DRAWN = ("jhu_exam", "jhu_full")
 
 
 def read(name: str) -> pa.Table:
@@ -168,17 +165,6 @@ def cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list) else value
 
 
-def draw(name: str, run: Run) -> None:
-    """The first sweep's curves of the judged measures."""
-    best = run.table("super_baseline").to_pylist()
-    judged = list(dict.fromkeys(row["metric"] for row in best if row["judged"]))
-    curves = sweep_curves(run.table("samplers"), judged)
-    first = [curve for curve in curves if curve.sweep == curves[0].sweep]
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        path = RESULTS / "sweeps" / f"{name}.svg"
-        sweep_figure(first).savefig(path, metadata={"Date": None})
-
-
 def told(name: str, run: Run, seconds: dict[str, float]) -> list[str]:
     best = run.table("super_baseline").to_pylist()
     pairs = run.table("tradeoffs").to_pylist()
@@ -235,8 +221,6 @@ def main() -> int:
             for table in ("samplers", "super_baseline", "tradeoffs"):
                 keep(name, run.table(table), table)
             lines = told(name, run, seconds)
-            if name in DRAWN:
-                draw(name, run)
         (target / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         print("\n".join(lines), flush=True)
     return 0

@@ -182,7 +182,7 @@ def import_without(absent: str, *modules: str) -> str:
 
 
 CORE = ("stats", "distances", "inference")
-EXTRAS = "pyspark py4j pandas torch sentence_transformers faiss matplotlib jinja2 urllib3 duckdb"
+EXTRAS = "pyspark py4j pandas torch sentence_transformers faiss contourpy jinja2 urllib3 duckdb"
 
 
 def test_an_absent_library_is_noticed() -> None:

@@ -79,10 +79,18 @@ def _excerpts(text: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for _, p, first, last in pattern_match.located(items, known.program).tolist():
         if p not in found:
-            low, high = int(items.start[first]), int(items.end[last])
-            reach = max(0, WIDTH - (high - low)) // 2
-            high = min(high + reach, low + 2 * WIDTH, len(data))
-            low = max(0, low - reach)
-            # A cut inside a character leaves bytes that decode to nothing.
-            found[p] = one_line(data[low:high].decode(errors="ignore"))
+            found[p] = _around(data, int(items.start[first]), int(items.end[last]))
     return found
+
+
+def _around(data: bytes, first: int, last: int) -> str:
+    """What stands around the bytes from first to last, in whole words, with an ellipsis at cuts."""
+    reach = max(0, WIDTH - (last - first)) // 2
+    low, high = max(0, first - reach), min(last + reach, first + 2 * WIDTH, len(data))
+    if low > 0:
+        low = data.find(b" ", low, first) + 1 or first
+    if high < len(data):
+        high = data.rfind(b" ", last, high) if b" " in data[last:high] else min(last, high)
+    # A cut inside a character leaves bytes that decode to nothing.
+    inner = one_line(data[low:high].decode(errors="ignore")).strip()
+    return "\u2026" * (low > 0) + inner + "\u2026" * (high < len(data))

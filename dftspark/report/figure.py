@@ -71,6 +71,9 @@ def environment() -> jinja2.Environment:
         "seen": seen,
         "number": lambda value: _typeset(number(value)),
         "ratio": times,
+        "signed": lambda value: (
+            ("+" if value is not None and value > 0 else "") + _typeset(number(value, 2))
+        ),
         "count": lambda value: _typeset(count(value)),
         "span": _span,
         "percent": percent,

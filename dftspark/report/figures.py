@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from dftspark.report.figure import Figure, draw
 from dftspark.report.measures import measure
 from dftspark.report.scale import ratios
+from dftspark.report.text import visible
 from dftspark.report.verdict import interval, missing, ranked, real
 from dftspark.store.run import Run
 
@@ -27,6 +28,11 @@ _LENSES = {
     "judge": "Judge",
 }
 _LEVEL = 0.05
+_MODELS = 50  # of a matrix
+_COMPARED = (
+    "l2_1gram", "l2_2gram", "js_1gram", "mmd", "energy_distance", "frechet_corrected",
+    "structure_outside", "structure_factor", "c2st_auc",
+)  # fmt: skip
 
 
 def of_pair(
@@ -77,6 +83,28 @@ def ladder(run: Run, stratum: str = "") -> Figure:
          for v in (row["ratio"], row["low"], row["high"])]
     )  # fmt: skip
     return draw("ladder", rows=shown, axis=axis, confidence=confidence_of(run))
+
+
+def matrix(run: Run) -> Figure | None:
+    """Models by measures, in units of the human-human floor; None for a run without metrics."""
+    if "metrics" not in run.tables:
+        return None
+    rows = run.table("metrics", where=pc.field("stratum") == "").to_pylist()
+    order = [row["model"] for row in ranked(rows)]
+    cells = {(row["model"], row["metric"]): row for row in rows}
+    names = {row["metric"] for row in rows}
+    shown = [name for name in _COMPARED if name in names]
+    shown += sorted(n for n in names if n.startswith("jmq_overall"))[:2]
+    return draw(
+        "matrix",
+        about=visible(str(run.manifest.get("name", run.id))),
+        columns=[(name, measure(name)) for name in shown],
+        rows=[
+            (model, [_cell(cells.get((model, name))) for name in shown])
+            for model in order[:_MODELS]
+        ],
+        left_out=len(order[_MODELS:]),
+    )
 
 
 def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -> Figure:
@@ -171,6 +199,16 @@ def _measured(row: Row) -> Row:
         "outside": placed and (scaled["value"] or 0) > 1,
         "why": missing(row) or _no_place(row),
     }
+
+
+def _cell(row: Row | None) -> dict[str, Any]:
+    if row is None:
+        return {"kind": "", "value": None}
+    beside = real(row["ratio_to_floor"])
+    if row["better"] != "lower" or beside != beside:
+        return {"kind": "value", "value": row["value"]}
+    steps = (1.0, 2.0, 5.0, 10.0)
+    return {"kind": "times", "value": beside, "level": sum(beside > step for step in steps)}
 
 
 def _no_place(row: Row) -> str:

@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dftspark.errors import EnvironmentProblem
+from dftspark.report import labels
 from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, of_pair
+from dftspark.report.text import visible
 from dftspark.report.verdict import real
 from dftspark.store.run import Run
 
@@ -155,15 +157,15 @@ def _path(points: Floats, height: int) -> str:
 
 
 def _spots(rows: list[Row], found: list[Row], cells: int) -> list[Row]:
-    """Where the regions with the largest parts lie: the peak of their documents."""
-    spots = []
+    """Where the regions with the largest parts lie: the peak of their documents, and a name."""
+    spots, points = [], []
     for row in _by_part(found)[:_NAMED]:
         own = [{**cell, "role": "own"} for cell in rows if cell["region"] == row["region"]]
         if own:
             peak = _density(_grid(own, "own", cells)).argmax()
             y, x = divmod(int(peak), cells)
-            spots.append(
-                {"number": row["region"] + 1, "label": row["label"], "x": x + 0.5,
-                 "y": cells - y - 0.5}
-            )  # fmt: skip
-    return spots
+            spots.append({"number": row["region"] + 1, "label": row["label"]})
+            name = visible(row["label"][0], labels.LONGEST) if row["label"] else ""
+            points.append((x + 0.5, cells - y - 0.5, name))
+    places = labels.placed(points, float(cells))
+    return [{**spot, "at": place} for spot, place in zip(spots, places, strict=True)]

@@ -1,10 +1,9 @@
-"""Curves over sampler settings and over nights, and a judge's dimensions."""
+"""Curves over nights, the lines that they share with sweeps, and a judge's dimensions."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -19,14 +18,13 @@ from dftspark.report.text import number, visible
 from dftspark.report.verdict import ranked, real
 from dftspark.store.run import Run
 
-_LINES = 8  # of one figure
+LINES = 8  # of one figure
 _CONTROLS = 24  # lines of the table beside it
-_PANELS = 6
 NIGHTS = 400
 _MANY = 60  # points of a line, above which they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
-_SHOWN = ("l2_1gram", "mmd", "structure_factor", "jmq_overall")
+SHOWN = ("l2_1gram", "mmd", "structure_factor")
 _COLUMNS = [
     "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor", "ratio_to_floor", "better",
 ]  # fmt: skip
@@ -34,10 +32,11 @@ _COLUMNS = [
 
 @dataclass
 class Line:
-    """One line: `points` are x, y, low, high, label of the x, and whether to mark it."""
+    """One line: `points` are x, y, low, high, label of the x, and how to mark it: as the best, as
+    one that may be, or "" for not."""
 
     name: str
-    points: list[tuple[float, float, float, float, str, bool]] = field(default_factory=list)
+    points: list[tuple[float, float, float, float, str, str]] = field(default_factory=list)
 
 
 # --- nights ---------------------------------------------------------------------------------------
@@ -53,18 +52,23 @@ def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
         return []
     rows = {name: run.table("metrics", _COLUMNS, pc.field("stratum") == "").to_pylist()
             for name, run in nights.items()}  # fmt: skip
-    last = [row["model"] for row in ranked(rows[next(reversed(rows))])][:_LINES]
+    last = [row["model"] for row in ranked(rows[next(reversed(rows))])][:LINES]
     known = {row["metric"] for own in rows.values() for row in own}
     return [
-        _curves(
+        curves(
             title=f"{measure(metric).title} by night",
             lines=_by_night(rows, metric, last),
             x_name="night",
-            band=True,
+            band=not metric.startswith("jmq_"),
             confidence=confidence_of(runs[-1]),
         )
-        for metric in (metrics or [name for name in _SHOWN if name in known])
+        for metric in (metrics or _shown(known))
     ]
+
+
+def _shown(known: set[str]) -> list[str]:
+    judged = sorted(name for name in known if name.startswith("jmq_overall"))
+    return [*(name for name in SHOWN if name in known), *judged[:2]]
 
 
 def _nights(runs: Sequence[Run]) -> dict[str, Run]:
@@ -84,9 +88,9 @@ def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str]) -> lis
     lines = {model: Line(visible(model, 60)) for model in models}
     for night, own in rows.items():
         for row in own:
-            placed = _placed(row)
-            if row["metric"] == metric and row["model"] in lines and placed is not None:
-                lines[row["model"]].points.append((_day(night), *placed, night, False))
+            scaled = in_floors(row)
+            if row["metric"] == metric and row["model"] in lines and scaled is not None:
+                lines[row["model"]].points.append((_day(night), *scaled, night, ""))
     return [line for line in lines.values() if line.points]
 
 
@@ -97,7 +101,7 @@ def _day(night: str) -> float:
         return float(date.today().toordinal())
 
 
-def _placed(row: Row) -> tuple[float, float, float] | None:
+def in_floors(row: Row) -> tuple[float, float, float] | None:
     """Value and interval in units of the floor; as they are where parity is the aim."""
     scale = 1.0 if row["better"] == "parity" else real(row["floor"])
     value = real(row["value"])
@@ -106,118 +110,30 @@ def _placed(row: Row) -> tuple[float, float, float] | None:
     return value / scale, real(row["ci_low"]) / scale, real(row["ci_high"]) / scale
 
 
-# --- samplers -------------------------------------------------------------------------------------
-
-
-def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
-    """Each judged measure over the settings of a sweep, beside the human band.
-
-    Settings with numbers make an axis, the others lines of their own. The best setting is marked;
-    the table `super_baseline` says how much of it is luck.
-    """
-    if "samplers" not in run.tables:
-        return []
-    rows: list[Row] = run.table("samplers", where=pc.field("stratum") == "").to_pylist()
-    baselines = _baselines(run)
-    figures = []
-    for sweep in dict.fromkeys(row["sweep"] for row in rows):
-        judged = [
-            b["metric"] for (name, _), b in baselines.items() if name == sweep and b["judged"]
-        ]
-        own = [row for row in rows if row["sweep"] == sweep]
-        known = {row["metric"] for row in own}
-        chosen = [name for name in metrics or judged or _SHOWN if name in known][:_PANELS]
-        for metric in chosen:
-            about = [row for row in own if row["metric"] == metric]
-            figures.append(_sweep(sweep, about, baselines.get((sweep, metric))))
-    return figures
-
-
-def _baselines(run: Run) -> dict[tuple[str, str], Row]:
-    if "super_baseline" not in run.tables:
-        return {}
-    rows = run.table("super_baseline", where=pc.field("stratum") == "").to_pylist()
-    return {(row["sweep"], row["metric"]): row for row in rows}
-
-
-def _sweep(sweep: str, rows: list[Row], baseline: Row | None) -> Figure:
-    settings = {row["model"]: dict(row["settings"] or []) for row in rows}
-    axis = _axis(settings.values())
-    lines: dict[str, Line] = defaultdict(lambda: Line(""))
-    for row in rows:
-        placed = _placed(row)
-        if placed is None:
-            continue
-        own = settings[row["model"]]
-        if row["challenger"]:
-            lines[row["model"]].points.append((math.nan, *placed, row["model"], False))
-            continue
-        others = [f"{key} {value}" for key, value in own.items() if key != axis]
-        at = float(own[axis]) if axis and axis in own else float(row["rank"] or 0)
-        label = own.get(axis, "") if axis else visible(row["model"], 40)
-        lines[", ".join(others)].points.append((at, *placed, label, bool(row["super_baseline"])))
-    for name, line in lines.items():
-        line.name = visible(name or sweep, 60)
-    metric = rows[0]["metric"]
-    return _curves(
-        title=f"{measure(metric).title} of {visible(sweep, 60)}",
-        lines=list(lines.values())[:_LINES],
-        x_name=axis or "rank",
-        band=True,
-        note=_honest(baseline),
-    )
-
-
-def _axis(settings: Iterable[dict[str, str]]) -> str:
-    """The setting with the most distinct numbers; empty where none has two."""
-    values: dict[str, set[float]] = defaultdict(set)
-    for own in settings:
-        for key, value in own.items():
-            try:
-                values[key].add(float(value))
-            except ValueError:
-                continue
-    best = max(values, key=lambda key: (len(values[key]), key), default="")
-    return best if best and len(values[best]) > 1 else ""
-
-
-def _honest(baseline: Row | None) -> str:
-    if baseline is None:
-        return ""
-    said = f"Best of {baseline['settings']} settings: {visible(baseline['best'], 60)}, at "
-    said += number(real(baseline["naive"]))
-    honest = real(baseline["honest"])
-    if math.isnan(honest):
-        return said + "."
-    return (
-        f"{said}; chosen on half of the prompts and reported on the other half, "
-        f"{number(honest)} ({number(real(baseline['ci_low']))} to "
-        f"{number(real(baseline['ci_high']))})."
-    )
-
-
 # --- any lines ------------------------------------------------------------------------------------
 
 
-def _curves(
+def curves(
     title: str, lines: list[Line], x_name: str, band: bool, note: str = "",
     confidence: float = 0.95,
 ) -> Figure:  # fmt: skip
     points = [point for line in lines for point in line.points]
+    sign = "×" if band else ""
     y_axis = ratios([v for _, y, low, high, _, _ in points for v in (y, low, high)])
     known = [x for x, *_ in points if not math.isnan(x)]
     x_axis = linear(known or [0.0, 1.0])
     return draw(
         "curves",
         title=title,
-        lines=[_drawn(line, x_axis, y_axis, number) for number, line in enumerate(lines)],
+        lines=[_drawn(line, x_axis, y_axis, place, sign) for place, line in enumerate(lines)],
         x_ticks=_x_ticks(points, x_axis),
         y_ticks=[
-            (f"{100 - y_axis.place(value):.2f}%", tick.label)
-            for value, tick in _y_values(y_axis)
+            (f"{100 - y_axis.place(value):.2f}%", label)
+            for value, label in _y_values(y_axis, sign)
             if y_axis.place(value) < _TOP
         ],
-        parity=f"{100 - y_axis.place(1.0):.2f}%" if band else "",
+        band=band,
+        parity=f"{100 - y_axis.place(1.0):.2f}%",
         below=f"{y_axis.place(1.0):.2f}%",
         x_name=x_name,
         note=note,
@@ -225,7 +141,7 @@ def _curves(
     )
 
 
-def _drawn(line: Line, x_axis: Scale, y_axis: Scale, number: int) -> dict[str, Any]:
+def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, sign: str) -> dict[str, Any]:
     level = all(math.isnan(x) for x, *_ in line.points)
     places = [
         {
@@ -235,20 +151,20 @@ def _drawn(line: Line, x_axis: Scale, y_axis: Scale, number: int) -> dict[str, A
             "high": f"{100 - y_axis.place(high):.2f}%",
             "known": not (math.isnan(low) or math.isnan(high)),
             "label": label,
-            "said": times(y),
-            "interval": f"{times(low)} – {times(high)}",
+            "said": _said(y, sign),
+            "interval": f"{_said(low, sign)} – {_said(high, sign)}",
             "marked": marked,
         }
         for x, y, low, high, label, marked in sorted(line.points, key=lambda p: (p[0], p[4]))
     ]
     return {
-        "name": line.name, "points": places, "level": level, "style": f"s{number % _LINES}",
+        "name": line.name, "points": places, "level": level, "style": f"s{place % LINES}",
         "many": len(places) > _MANY,
     }  # fmt: skip
 
 
 def _x_ticks(
-    points: list[tuple[float, float, float, float, str, bool]], axis: Scale
+    points: list[tuple[float, float, float, float, str, str]], axis: Scale
 ) -> list[tuple[str, str]]:
     """Labels of points, as many as stand clear of each other on a narrow screen."""
     labels = dict(sorted({x: label for x, *_, label, _ in points if not math.isnan(x)}.items()))
@@ -261,8 +177,12 @@ def _x_ticks(
     return ticks
 
 
-def _y_values(axis: Scale) -> list[tuple[float, Any]]:
-    return [(float(tick.label.rstrip("×").replace(",", "")), tick) for tick in axis.ticks("×")]
+def _y_values(axis: Scale, sign: str) -> list[tuple[float, str]]:
+    return [(float(tick.label.replace(",", "")), f"{tick.label}{sign}") for tick in axis.ticks()]
+
+
+def _said(value: float, sign: str) -> str:
+    return times(value) if sign else number(value)
 
 
 # --- judge ----------------------------------------------------------------------------------------

@@ -1,173 +1,173 @@
-"""Curves of a sampler sweep: each measure against a setting, beside the human band.
-
-`sweep_curves` is data and needs no drawing library; `sweep_figure` draws it with matplotlib.
-"""
+"""A sampler sweep: curves over its settings, the best by each measure, and what it costs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from dftspark.report.verdict import real, spoken
+from dftspark.report.figure import Figure, draw
+from dftspark.report.figures import Row, confidence_of
+from dftspark.report.figures_lines import LINES, SHOWN, Line, curves, in_floors
+from dftspark.report.measures import measure
+from dftspark.report.text import number, visible
+from dftspark.report.verdict import real
+from dftspark.store.run import Run
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One setting: `x` is its number, or its place where values are words; nan what is unknown."""
-
-    x: float
-    label: str
-    value: float
-    low: float
-    high: float
-    best: bool
-    may_be_best: bool
+_PANELS = 6
+_PAIRS = 12
+_SETTINGS = 4  # that are named, of those that may be the best
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One measure along one setting, all others alike (`name` says which), nearest value first.
+def sweep(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
+    """Of each sweep: the best setting by each judged measure, the trade-offs, then its curves."""
+    return [*best(run), *samplers(run, metrics)]
 
-    floor       95% of random human halves are nearer to each other; nan where unknown
-    challenger  value of the corpus held against the settings; nan where there is none
-    numeric     whether x is the setting's own number
+
+def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
+    """Each judged measure over the settings of a sweep, beside the human band.
+
+    The setting with the most numbers makes the axis, the others lines of their own; without one
+    there are no curves. The best setting is marked, and those that may truly be it.
     """
-
-    sweep: str
-    name: str
-    setting: str
-    metric: str
-    unit: str
-    points: tuple[Point, ...]
-    floor: float
-    challenger: float
-    numeric: bool
-
-
-def sweep_curves(
-    samplers: pa.Table, metrics: Sequence[str] | None = None, setting: str | None = None,
-    stratum: str = "", confidence: float = 0.95,
-) -> list[Curve]:  # fmt: skip
-    """From the table samplers. One curve a sweep, measure and combination of the other settings.
-
-    `metrics` in the order wanted, all by default; `setting` is what goes along x, by default the
-    one with the most numbers among its values, temperature before others.
-    """
-    rows = [r for r in samplers.to_pylist() if r["stratum"] == stratum]
-    names = list(dict.fromkeys(r["metric"] for r in rows))
-    wanted = names if metrics is None else [m for m in metrics if m in names]
-    out = []
-    for sweep in dict.fromkeys(r["sweep"] for r in rows):
-        own = [r for r in rows if r["sweep"] == sweep]
-        along = setting or _main_setting([r for r in own if not r["challenger"]])
-        for metric in wanted:
-            some = [r for r in own if r["metric"] == metric]
-            out += _curves(sweep, along, metric, some, 1 - confidence)
-    return out
+    rows = _rows(run, "samplers")
+    judged = [(b["sweep"], b["metric"]) for b in _rows(run, "super_baseline") if b["judged"]]
+    figures = []
+    for name in dict.fromkeys(row["sweep"] for row in rows):
+        own = [row for row in rows if row["sweep"] == name]
+        axis = _axis(dict(row["settings"] or []) for row in own)
+        if not axis:
+            continue
+        placed = {row["metric"] for row in own if in_floors(row) is not None}
+        wanted = metrics or [metric for sweep, metric in judged if sweep == name] or SHOWN
+        for metric in [metric for metric in wanted if metric in placed][:_PANELS]:
+            about = [row for row in own if row["metric"] == metric]
+            figures.append(_panel(name, axis, about, confidence_of(run)))
+    return figures
 
 
-def _main_setting(rows: list[Row]) -> str:
-    values: dict[str, set[str]] = {}
-    for row in rows:
-        for name, value in row["settings"]:
-            values.setdefault(name, set()).add(value)
-    if not values:
-        return ""
-    return max(values, key=lambda n: (sum(_is_number(v) for v in values[n]), n == "temperature", n))
-
-
-def _curves(sweep: str, along: str, metric: str, rows: list[Row], level: float) -> list[Curve]:
-    settings = [(dict(row["settings"]), row) for row in rows if not row["challenger"]]
-    numeric = all(_is_number(own.get(along, "")) for own, _ in settings)
-    places = {v: i for i, v in enumerate(dict.fromkeys(s.get(along, "") for s, _ in settings))}
-    groups: dict[str, list[Point]] = {}
-    for own, row in settings:
-        label = own.pop(along, "")
-        name = ", ".join(f"{key} {value}" for key, value in own.items())
-        x = float(label) if numeric else float(places[label])
-        groups.setdefault(name, []).append(
-            Point(
-                x, label, real(row["value"]), real(row["ci_low"]), real(row["ci_high"]),
-                row["super_baseline"], real(row["p_best"]) > level,
+def best(run: Run) -> list[Figure]:
+    """Of each sweep: the best setting by each judged measure, how much of that is luck, the
+    challenger, and whether one setting can be the best by all."""
+    rows, pairs = _rows(run, "super_baseline"), _rows(run, "tradeoffs")
+    found = []
+    for name in dict.fromkeys(row["sweep"] for row in rows):
+        own = [row for row in rows if row["sweep"] == name and row["judged"]]
+        if own:
+            found.append(
+                draw(
+                    "best",
+                    sweep=name,
+                    rows=[_best(row, name) for row in own],
+                    challenger=next((row["challenger"] for row in own if row["challenger"]), None),
+                    confidence=confidence_of(run),
+                    **_tradeoffs([pair for pair in pairs if pair["sweep"] == name], name),
+                )
             )
-        )  # fmt: skip
-    against = next((real(row["value"]) for row in rows if row["challenger"]), math.nan)
-    floors = [f for f in (real(row["floor"]) for row in rows) if not math.isnan(f)]
-    return [
-        Curve(
-            sweep, name, along, metric, rows[0]["unit"], tuple(sorted(points, key=lambda p: p.x)),
-            max(floors, default=math.nan), against, numeric,
-        )
-        for name, points in groups.items()
-    ]  # fmt: skip
+    return found
 
 
-def _is_number(text: str) -> bool:
+def _rows(run: Run, table: str) -> list[Row]:
+    if table not in run.tables:
+        return []
+    found: list[Row] = run.table(table, where=pc.field("stratum") == "").to_pylist()
+    return found
+
+
+def _best(row: Row, sweep: str) -> Row:
+    others = [_short(name, sweep) for name in row["may_be_best"] or [] if name != row["best"]]
+    return {
+        **row,
+        "about": measure(row["metric"]),
+        "best": _short(row["best"] or "", sweep),
+        "others": others[:_SETTINGS],
+        "more": len(others[_SETTINGS:]),
+    }
+
+
+def _tradeoffs(pairs: list[Row], sweep: str) -> dict[str, Any]:
+    together = next((pair for pair in pairs if not pair["metric"]), None)
+    told = [pair for pair in pairs if pair["metric"]]
+    told.sort(key=lambda pair: (not pair["differ"], real(pair["q_value"])))
+    return {
+        "together": real(together["p_value"]) if together else math.nan,
+        "pairs": [
+            {
+                **pair,
+                "about": measure(pair["metric"]).title,
+                "about_other": measure(pair["other"]).title,
+                "best": _short(pair["best"] or "", sweep),
+                "best_other": _short(pair["best_other"] or "", sweep),
+            }
+            for pair in told[:_PAIRS]
+        ],
+        "of": len(told),
+        "differ": sum(bool(pair["differ"]) for pair in told),
+    }
+
+
+def _short(setting: str, sweep: str) -> str:
+    return visible(setting.removeprefix(f"{sweep}/"), 40)
+
+
+def _panel(sweep: str, axis: str, rows: list[Row], confidence: float) -> Figure:
+    settings = {row["model"]: dict(row["settings"] or []) for row in rows}
+    lines: dict[str, Line] = defaultdict(lambda: Line(""))
+    for row in rows:
+        scaled = in_floors(row)
+        if scaled is None:
+            continue
+        own = settings[row["model"]]
+        if row["challenger"]:
+            lines[row["model"]].points.append((math.nan, *scaled, row["model"], ""))
+            continue
+        others = [f"{key} {value}" for key, value in own.items() if key != axis]
+        at, mark = _number(own.get(axis, "")), _mark(row, 1 - confidence)
+        if not math.isnan(at):
+            lines[", ".join(others)].points.append((at, *scaled, own[axis], mark))
+    for name, line in lines.items():
+        line.name = visible(name or sweep, 60)
+    return curves(
+        title=f"{measure(rows[0]['metric']).title} of {visible(sweep, 60)}",
+        lines=list(lines.values())[:LINES],
+        x_name=axis,
+        band=True,
+        note=_note(rows),
+        confidence=confidence,
+    )
+
+
+def _mark(row: Row, level: float) -> str:
+    if row["super_baseline"]:
+        return "best"
+    return "maybe" if real(row["p_best"]) > level else ""
+
+
+def _note(rows: list[Row]) -> str:
+    first = next((row for row in rows if row["super_baseline"]), None)
+    if first is None:
+        return ""
+    said = f"The large ring is the best, at {number(real(first['value']))} {first['unit']}"
+    return f"{said}; small rings may be as good."
+
+
+def _axis(settings: Iterable[dict[str, str]]) -> str:
+    """The setting with the most distinct numbers, temperature before others; empty for none."""
+    values: dict[str, set[float]] = defaultdict(set)
+    for own in settings:
+        for key, value in own.items():
+            if not math.isnan(found := _number(value)):
+                values[key].add(found)
+    best = max(values, key=lambda key: (len(values[key]), key == "temperature", key), default="")
+    return best if best and len(values[best]) > 1 else ""
+
+
+def _number(text: str) -> float:
     try:
-        return math.isfinite(float(text))
+        found = float(text)
     except ValueError:
-        return False
-
-
-def sweep_figure(curves: Sequence[Curve], columns: int = 3, width: float = 9.0) -> Figure:
-    """One panel a measure, all sweeps in it; needs the extra `report`. Raises ValueError for no
-    curve."""
-    if not curves:
-        raise ValueError("no curves to draw; the run has no sweep")
-    from matplotlib.figure import Figure
-
-    metrics = list(dict.fromkeys(curve.metric for curve in curves))
-    columns = min(columns, len(metrics))
-    rows = math.ceil(len(metrics) / columns)
-    figure = Figure(figsize=(width, 2.4 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, metric in zip(axes, metrics, strict=False):
-        _panel(axis, [curve for curve in curves if curve.metric == metric])
-    for axis in axes[len(metrics) :]:
-        axis.set_axis_off()
-    handles, labels = axes[0].get_legend_handles_labels()
-    if len(handles) > 1:
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
-    return figure
-
-
-def _panel(axis: Axes, curves: list[Curve]) -> None:
-    floor = max((c.floor for c in curves if not math.isnan(c.floor)), default=math.nan)
-    if not math.isnan(floor):
-        axis.axhspan(0, floor, color="tab:green", alpha=0.12, lw=0)
-    for number, curve in enumerate(curves):
-        color, x = f"C{number % 10}", [p.x for p in curve.points]
-        name = " ".join(part for part in (curve.sweep, curve.name) if part)
-        axis.plot(x, [p.value for p in curve.points], color=color, lw=1.2, label=_plain(name))
-        low, high = ([getattr(p, end) for p in curve.points] for end in ("low", "high"))
-        axis.fill_between(x, low, high, color=color, alpha=0.15, lw=0)
-        for p in curve.points:
-            if p.may_be_best or p.best:
-                face = color if p.best else "white"
-                axis.plot([p.x], [p.value], "o", ms=4, mec=color, mfc=face)
-    challenger = curves[0].challenger
-    if not math.isnan(challenger):
-        axis.axhline(challenger, color="black", ls=":", lw=1)
-    first = curves[0]
-    if not first.numeric:
-        axis.set_xticks([p.x for p in first.points], [_plain(p.label) for p in first.points])
-        axis.tick_params(axis="x", rotation=45)
-    axis.set_title(_plain(spoken(first.metric)), fontsize=8)
-    axis.set_xlabel(_plain(first.setting), fontsize=7)
-    axis.set_ylabel(_plain(first.unit), fontsize=7)
-    axis.tick_params(labelsize=7)
-
-
-def _plain(text: str) -> str:
-    """Without the dollar signs that matplotlib would read as formulas."""
-    return text.replace("$", r"\$")
+        return math.nan
+    return found if math.isfinite(found) else math.nan

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _DRAWN = (
-    "metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map",
-    "win_rates",
+    "metrics", "ngrams", "document_ratios", "regions", "witness", "copies", "patterns", "cloud_map",
+    "variety", "differences", "win_rates",
 )  # fmt: skip
 _OF_ALL = ("metrics", "cloud_map", "win_rates")  # the last for its controls
 _UNUSED = ("run_id", "date", "human", "tokens", "exemplars_human", "exemplars_model",
@@ -49,5 +49,7 @@ def loaded(run: Run, models: Sequence[str]) -> Loaded:
         unused = () if name == "patterns" else _UNUSED
         columns = [column for column in run.columns(name) if column not in unused]
         where = None if name in _OF_ALL else pc.field("model").isin(list(models))
+        if name == "differences":
+            where &= pc.field("other").isin(list(models))
         held[name] = run.table(name, columns, where)
     return Loaded(run.id, run.manifest, run._location, held)

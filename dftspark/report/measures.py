@@ -152,7 +152,7 @@ MEASURES = (
     Measure(
         r"near_duplicates", "Near copies of human texts",
         "Share of model texts that nearly repeat a human one: matching by copying is no success.",
-        "texts with cosine ≥ 0.95 and shared phrases / all", "0 to 1", "that among humans",
+        "texts with a human one at cosine ≥ 0.95 / all", "0 to 1", "that among humans",
         main=True,
     ),
     Measure(
@@ -174,6 +174,11 @@ MEASURES = (
         "By how much the model's values would have to move, on average, to be distributed as the "
         "human ones.",
         "∫ |F − G|", "≥ 0", _PLUG_IN,
+    ),
+    Measure(
+        r"rate_(\w+)", "{n}, off by",
+        "By how much the rate of a construction differs, in its unit; of a sweep's settings.",
+        "|model − human|", "≥ 0", _PLUG_IN,
     ),
     Measure(
         r"jmq_(?:lc_|odds_)?([\w.:-]+)", "Judge, {n}",
@@ -198,4 +203,5 @@ def measure(name: str) -> Measure:
 def _spoken(known: Measure, group: str) -> str:
     if r"(\d)gram" in known.pattern:
         return _WORDS.get(group, f"{group}-gram")
-    return _WORDS.get(group, group.replace("_", " ").strip())
+    said = _WORDS.get(group, group.replace("_", " ").strip())
+    return said.capitalize() if known.title.startswith("{n}") else said

@@ -1,6 +1,6 @@
 """One static page over the runs of a store: models by measures, nights by measures, and links.
 
-Bounds  the last RUNS runs and NAMES audits, of each MODELS models and its last NIGHTS runs
+Bounds  the last RUNS runs and NAMES audits, of each 50 models and its last NIGHTS runs
 """
 
 from __future__ import annotations
@@ -9,26 +9,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.compute as pc
-
 from dftspark import __version__
 from dftspark.report import figures, figures_lines
-from dftspark.report.figure import Figure, asset, draw, environment
-from dftspark.report.figures import Row
-from dftspark.report.measures import measure
+from dftspark.report.figure import asset, environment
 from dftspark.report.page import LARGEST, policy
 from dftspark.report.text import visible
-from dftspark.report.verdict import ranked, real
-from dftspark.store.run import Run, RunInfo, open_run
+from dftspark.store.run import RunInfo, open_run
 
 RUNS = 400
 NIGHTS = 120
 NAMES = 20
-MODELS = 50
-_SHOWN = (
-    "l2_1gram", "l2_2gram", "js_1gram", "mmd", "energy_distance", "frechet_corrected",
-    "structure_outside", "structure_factor", "c2st_auc",
-)  # fmt: skip
 
 
 def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
@@ -40,37 +30,6 @@ def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
         if len(html.encode()) <= LARGEST or most <= 1:
             return html
         most //= 2
-
-
-def matrix(run: Run) -> Figure | None:
-    """Models by measures, in units of the human-human floor; None for a run without metrics."""
-    if "metrics" not in run.tables:
-        return None
-    rows = run.table("metrics", where=pc.field("stratum") == "").to_pylist()
-    order = [row["model"] for row in ranked(rows)]
-    cells = {(row["model"], row["metric"]): row for row in rows}
-    names = {row["metric"] for row in rows}
-    shown = [name for name in _SHOWN if name in names]
-    shown += sorted(n for n in names if n.startswith("jmq_overall"))[:2]
-    return draw(
-        "matrix",
-        about=visible(str(run.manifest.get("name", run.id))),
-        columns=[(name, measure(name)) for name in shown],
-        rows=[
-            (model, [_cell(cells.get((model, name))) for name in shown]) for model in order[:MODELS]
-        ],
-        left_out=len(order[MODELS:]),
-    )
-
-
-def _cell(row: Row | None) -> dict[str, Any]:
-    if row is None:
-        return {"kind": "", "value": None}
-    beside = real(row["ratio_to_floor"])
-    if row["better"] != "lower" or beside != beside:
-        return {"kind": "value", "value": row["value"]}
-    steps = (1.0, 2.0, 5.0, 10.0)
-    return {"kind": "times", "value": beside, "level": sum(beside > step for step in steps)}
 
 
 def _render(
@@ -105,7 +64,7 @@ def _audit(root: str, name: str, infos: list[RunInfo]) -> dict[str, Any]:
         "name": visible(name),
         "run": newest.id if newest else "",
         "date": visible(str(newest.manifest.get("date", ""))) if newest else "",
-        "matrix": matrix(newest) if newest else None,
+        "matrix": figures.matrix(newest) if newest else None,
         "ladder": figures.ladder(newest) if newest else None,
         "history": figures_lines.history(runs),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,14 +19,23 @@ import pyarrow.compute as pc
 
 from dftspark import __version__
 from dftspark.errors import ConfigError
-from dftspark.report import figures, figures_cloud, figures_lines
-from dftspark.report.excerpts import Examples, examples
+from dftspark.report import figures, figures_cloud, figures_lines, figures_sweep, figures_tables
+from dftspark.report.excerpts import Examples, copies, examples
 from dftspark.report.figure import Figure, asset, environment, times
 from dftspark.report.figures import Row, of_pair
 from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
-from dftspark.report.text import MISSING, number, visible
-from dftspark.report.verdict import evidence, finding, headline_of, interval, ranked, real, spoken
+from dftspark.report.text import number, visible
+from dftspark.report.verdict import (
+    LEADS,
+    beside,
+    finding,
+    headline_of,
+    missing,
+    ranked,
+    real,
+    spoken,
+)
 from dftspark.store.run import Run
 
 LARGEST = 2_000_000  # bytes
@@ -46,16 +56,19 @@ class Part:
     name: str
     main: Row
     finding: str
-    evidence: str
+    missing: str
     answers: dict[str, Any]
     measures: Figure
     all_measures: Figure
+    differences: Figure | None
     shifts: list[Figure]
     giveaways: Figure
     cloud: Figure | None
     regions: Figure | None
+    copies: Examples | None
     structure: Figure | None
     all_structure: Figure | None
+    variety: Figure | None
     judge: Figure | None
     examples: list[Examples] = field(default_factory=list)
 
@@ -96,13 +109,14 @@ def _render(
     return template.render(
         title=" ".join(_title(run)),
         kicker=" · ".join([*_title(run), run.id]),
-        headline=finding(mains[0]) if one else headline_of(mains),
-        mains=mains,
+        headline=parts[0].finding if one else headline_of(mains),
+        checks=figures_tables.checks(run),
         parts=parts,
         left_out=[row["model"] for row in mains if row not in chosen],
         ladder=None if one else figures.ladder(run),
+        matrix=None if one else figures.matrix(run),
         strata=_strata(run, mains),
-        samplers=figures_lines.samplers(run),
+        samplers=figures_sweep.sweep(run),
         history=figures_lines.history([*history, run]),
         how=_how(run),
         copy_swap=swap,
@@ -151,6 +165,7 @@ def _in_full(mains: list[Row], models: Sequence[str]) -> list[Row]:
 
 def _part(run: Run, main: Row, key: str) -> Part:
     model, stratum = main["model"], main["stratum"]
+    others = beside(of_pair(run, "metrics", model, stratum), main)
     orders = sorted(
         {row["n"] for row in of_pair(run, "ngrams", model, stratum, ["model", "stratum", "n"])}
     )
@@ -159,23 +174,26 @@ def _part(run: Run, main: Row, key: str) -> Part:
         key=key,
         name=visible(model, 80),
         main=main,
-        finding=finding(main),
-        evidence=evidence(main, figures.confidence_of(run)),
-        answers=_answers(run, main),
+        finding=finding(main, others),
+        missing=missing(main),
+        answers=_answers(run, main, others),
         measures=figures.measures(run, model, stratum),
         all_measures=figures.measures(run, model, stratum, every=True),
+        differences=figures_tables.differences(run, model),
         shifts=[figures.shift(run, model, n, stratum, 24 if n == 1 else 16) for n in orders],
         giveaways=figures.giveaways(run, model, stratum),
         cloud=figures_cloud.cloud(run, model),
         regions=figures_cloud.regions(run, model),
+        copies=copies(run, model),
         structure=figures.structure(run, model, stratum) if has_patterns else None,
         all_structure=figures.structure(run, model, stratum, every=True) if has_patterns else None,
+        variety=figures_tables.variety(run, model, stratum),
         judge=figures_lines.judge(run, model),
         examples=examples(run, model),
     )
 
 
-def _answers(run: Run, main: Row) -> dict[str, Any]:
+def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
     """How far, where, how sure: what the first screen says of a model."""
     model, stratum = main["model"], main["stratum"]
     words = [
@@ -193,34 +211,26 @@ def _answers(run: Run, main: Row) -> dict[str, Any]:
         row for row in of_pair(run, "patterns", model, stratum)
         if row["outside"] and real(row["ratio"]) > 0
     ]  # fmt: skip
-    floor, beside = real(main["floor"]), real(main["ratio_to_floor"])
-    known = floor > 0 and beside == beside
+    floor, ratio = real(main["floor"]), real(main["ratio_to_floor"])
+    known = floor > 0 and ratio == ratio
+    ends = [real(main[end]) / floor for end in ("ci_low", "ci_high")] if known else [math.nan] * 2
     return {
-        "times": times(beside) if known else number(real(main["value"])),
+        "times": times(ratio) if known else number(real(main["value"])),
         "known": known,
-        "beyond": known and beside > 1,
+        "beyond": known and ratio > 1,
         "measure": spoken(main["metric"]),
-        "lenses": _by_lens(run, main),
-        "interval": " – ".join(times(real(main[end]) / floor) for end in ("ci_low", "ci_high"))
-        if known and interval(main) != MISSING
-        else "",
+        "lenses": [{**row, "lens": LEADS[row["metric"]]} for row in others],
+        "low": ends[0],
+        "high": ends[1],
+        "confidence": figures.confidence_of(run),
         "over": [row["token"] for row in words[:6]],
         "under": [row["text"] for row in under[:6]],
         "structure": [
             {"name": row["pattern"].replace("_", " "), "times": row["ratio"]}
             for row in figures.farthest(outside, 6)
         ],
-        "chance": real(main["p_value"]) > 0.05,
+        "p_value": real(main["p_value"]),
     }
-
-
-_LEADS = {"mmd": "content and style", "structure_factor": "structure"}
-
-
-def _by_lens(run: Run, main: Row) -> list[Row]:
-    """One measure of each other lens, beside the one that the verdict rests on."""
-    rows = {row["metric"]: row for row in of_pair(run, "metrics", main["model"], main["stratum"])}
-    return [{**rows[name], "lens": title} for name, title in _LEADS.items() if name in rows]
 
 
 def _strata(run: Run, mains: list[Row]) -> list[tuple[str, Figure]]:

@@ -11,7 +11,17 @@ from rich.text import Text
 
 from dftspark.report import clouds, counts, judge, patterns, sweeps, words
 from dftspark.report.text import bar, block, number, ratio, visible
-from dftspark.report.verdict import Row, interval, missing, p_value, ranked, real, spoken, verdict
+from dftspark.report.verdict import (
+    Row,
+    beside,
+    interval,
+    missing,
+    p_value,
+    ranked,
+    real,
+    spoken,
+    verdict,
+)
 from dftspark.store.run import Run
 
 _IN_FULL = 4  # more models than this are a ranking without pages
@@ -45,7 +55,8 @@ def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int)
     confidence = run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95)
     console.print()
     console.rule(Text(visible(main["model"]), "bold"), align="left", style="dim")
-    console.print(Text(verdict(main, confidence), f"bold {_color(main)}"))
+    said = verdict(main, confidence, beside(metrics, main))
+    console.print(Text(said, f"bold {_color(main)}"))
     console.print()
     pair = (main["model"], main["stratum"])
     found = [row for row in metrics if (row["model"], row["stratum"]) == pair]

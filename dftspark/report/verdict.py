@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from dftspark.report.text import MISSING, number, ratio, visible
 Row = dict[str, Any]
 
 MAIN = "l2_1gram"
+LEADS = {"mmd": "content and style", "structure_factor": "structure"}  # of other lenses
 _L2 = re.compile(r"l2_(\d)gram")
 
 
@@ -28,25 +29,41 @@ def headline(metrics: pa.Table) -> str:
     return f"farthest {_beside_floor(models[-1])}; nearest {_beside_floor(models[0])}"
 
 
-def verdict(main: Row, confidence: float = 0.95) -> str:
-    """One sentence on a model, from the row that `ranked` gives for it."""
-    return f"{finding(main)} ({evidence(main, confidence)})."
+def verdict(main: Row, confidence: float = 0.95, others: Sequence[Row] = ()) -> str:
+    """One sentence on a model, from the row that `ranked` gives for it and those of `beside`."""
+    return f"{finding(main, others)} ({evidence(main, confidence)})."
 
 
-def finding(main: Row) -> str:
-    """The verdict without its numbers and its full stop."""
+def finding(main: Row, others: Sequence[Row] = ()) -> str:
+    """The verdict without its evidence and its full stop; `others` are what other lenses say."""
     name, times = visible(main["model"]), real(main["ratio_to_floor"])
     if main["metric"].startswith("jmq_"):
         won = real(main["value"]) / 2
         return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
     if math.isnan(times):
         return f"{name} has no human-human floor to stand beside"
-    if times > 1:
-        return (
-            f"{name} is {number(times, 2)} times as far from human as two halves of the human "
-            f"text are from each other"
-        )
-    return f"{name} is no farther from human than two halves of the human text are from each other"
+    far = f"{number(times, 2)} times as far from human as"
+    far = far if times > 1 else "no farther from human than"
+    said = f"{_by(main)}{name} is {far} two halves of the human text are from each other"
+    more = [
+        f"by {LEADS[row['metric']]} {number(real(row['ratio_to_floor']), 2)} times"
+        for row in others
+        if not math.isnan(real(row["ratio_to_floor"]))
+    ]
+    if not more:
+        return said
+    return f"{said}; {', '.join([f'{more[0]} as far', *more[1:]])}"
+
+
+def _by(main: Row) -> str:
+    return "By words, " if _L2.fullmatch(main["metric"]) else ""
+
+
+def beside(metrics: Iterable[Row], main: Row) -> list[Row]:
+    """The rows of the same pair that stand for other lenses."""
+    pair = (main["model"], main["stratum"])
+    rows = {row["metric"]: row for row in metrics if (row["model"], row["stratum"]) == pair}
+    return [rows[name] for name in LEADS if name in rows]
 
 
 def headline_of(models: list[Row]) -> str:
@@ -62,11 +79,12 @@ def headline_of(models: list[Row]) -> str:
     if math.isnan(times) or math.isnan(real(near["ratio_to_floor"])):
         return f"{visible(near['model'])} is nearest to human, {visible(far['model'])} farthest"
     if times <= 1:
-        return "No model is farther from human than two halves of the human text from each other"
-    beside = real(near["ratio_to_floor"])
+        said = "no model is farther from human than two halves of the human text from each other"
+        return f"{_by(far)}{said}" if _by(far) else f"N{said[1:]}"
+    nearest = real(near["ratio_to_floor"])
     return (
-        f"{visible(near['model'])} is nearest to human, at {number(beside, 2)} times the distance "
-        f"of two halves of the human text; {visible(far['model'])} is farthest, at "
+        f"{_by(near)}{visible(near['model'])} is nearest to human, at {number(nearest, 2)} times "
+        f"the distance of two halves of the human text; {visible(far['model'])} is farthest, at "
         f"{number(times, 2)}"
     )
 

@@ -80,7 +80,10 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
     """All tables of these models, with `texts` wherever text of a document or a name stands."""
     some = list(itertools.islice(itertools.cycle(texts), 12))
     rng = np.random.default_rng(0)
-    names = ["metrics", "ngrams", "document_ratios", "regions", "witness", "patterns", "cloud_map"]
+    names = [
+        "metrics", "ngrams", "document_ratios", "regions", "witness", "copies", "patterns",
+        "cloud_map", "variety", "differences", "checks",
+    ]  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     corpora = [("web", "human"), *((model, "model") for model in models)]
     for number, (corpus, role) in enumerate(corpora):
@@ -116,6 +119,27 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
                 example_human=some[i % 12], example_model=some[(i + 1) % 12],
                 example_human_id="h", example_model_id="m")
             for i, ratio in enumerate(np.geomspace(0.1, 10, 30).tolist())
+        ]  # fmt: skip
+        found["copies"] += [
+            row("copies", model=model, side="model", doc_id=text, neighbor_id=text, cosine=0.97,
+                overlap=0.9 - i / 100, excerpt=text, neighbor_excerpt=text)
+            for i, text in enumerate(some)
+        ]  # fmt: skip
+        found["variety"] += [
+            row("variety", model=model, metric=name, unit="share of n-grams", better="parity",
+                human_value=human, human_low=0.9 * human, human_high=1.1 * human, value=0.7,
+                ci_low=0.6, ci_high=0.8)
+            for name, human in (("distinct_1", 0.8), ("self_bleu", 0.5), ("chrf", float("nan")))
+        ]  # fmt: skip
+        found["differences"] += [
+            row("differences", model=model, other=other, lens="ngrams", metric="l2_1gram",
+                value=0.01, value_other=0.02, difference=-0.01, ci_low=-0.012, ci_high=-0.008,
+                nearer=model, unit="rate")
+            for other in models[number + 1 :]
+        ]  # fmt: skip
+        found["checks"] += [
+            row("checks", model=model, rule=some[i], outcome=outcome, detail=some[i])
+            for i, outcome in enumerate(("pass", "fail", "unknown", "warn"))
         ]  # fmt: skip
     found["corpora"] = [
         row("corpora", corpus=corpus, role=role, documents=4_000, clusters=900, tokens=3_100_000)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dftspark import schema
-from dftspark.report.figures_lines import history, judge, samplers
+from dftspark.report.figures_lines import history, judge
+from dftspark.report.figures_sweep import best, samplers
 from dftspark.report.page import page
 from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row
@@ -68,10 +69,34 @@ def test_settings_with_numbers_are_an_axis_and_the_best_is_marked(tmp_path: Path
     assert [row[1:3] for row in rows_of(tokens)] == [
         ["0.7", "3.0×"],
         ["0.9 (best)", "2.0×"],
-        ["1.0", "2.5×"],
+        ["1.0 (may be best)", "2.5×"],
     ]
     assert "temperature →" in str(tokens)
-    assert "chosen on half of the prompts" in str(factor)
+    assert rows_of(factor)[0][1] == "0.7 (best)"
+
+
+def test_settings_without_numbers_have_no_curve(tmp_path: Path) -> None:
+    rows = [{**r, "settings": [("prompt", f"p{r['model']}")]}
+            for r in sweep_tables(NAMES)["samplers"]]  # fmt: skip
+    assert samplers(sweep(tmp_path, samplers=rows)) == []
+
+
+def test_the_best_by_each_measure_its_honest_value_and_what_it_costs(tmp_path: Path) -> None:
+    rows = sweep_tables(NAMES)["super_baseline"]
+    rows[0] |= {"may_be_best": ["toy/0.9", "toy/1.0"], "ci_low": 0.019, "ci_high": 0.023}
+    rows[1] |= {"challenger": "dft", "challenger_value": 0.004, "verdict": "better"}
+    pairs = [
+        row("tradeoffs", sweep="toy", metric="l2_1gram", other="structure_factor", differ=True,
+            best="toy/0.9", best_other="toy/0.7", regret=0.0123, q_value=0.01),
+        row("tradeoffs", sweep="toy", metric="", other="", p_value=0.0015),
+    ]  # fmt: skip
+    (drawn,) = best(sweep(tmp_path, super_baseline=rows, tradeoffs=pairs))
+    said = " ".join(re.sub("<[^>]+>", " ", str(drawn)).split())
+    assert "Token frequencies, L2 l2_1gram, 0.9 or 1.0 0.0200 0.0210 0.0190 to 0.0230" in said
+    assert "0.00400 better" in said
+    assert "No one setting is the best by all of these measures (p = 0.0015)" in said
+    assert "differ beyond noise in 1 of 1 pairs" in said
+    assert "0.9 0.7 0.0123" in said
 
 
 @needs["samplers"]

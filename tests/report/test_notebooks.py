@@ -75,7 +75,8 @@ def sweep_tables(names: list[str]) -> dict[str, list[dict[str, object]]]:
             row("samplers", sweep="toy", model=name, settings=[("temperature", name[4:])],
                 challenger=False, metric=metric, value=0.01 * value, ci_low=0.009 * value,
                 ci_high=0.011 * value, floor=0.01, ratio_to_floor=value, better="lower",
-                rank=1 + sorted(own).index(value), super_baseline=value == min(own))
+                rank=1 + sorted(own).index(value), super_baseline=value == min(own),
+                p_best=0.5 if value < 2.6 else 0.001)
             for metric, own in values.items()
             for name, value in zip(names, own, strict=True)
         ],

@@ -57,10 +57,15 @@ def test_the_first_words_are_the_verdict(tmp_path: Path) -> None:
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)
     assert heading is not None
     assert html.unescape(heading[1]) == (
-        "gpt is 2.0 times as far from human as two halves of the human text are from each other."
+        "By words, gpt is 2.0 times as far from human as two halves of the human text are from "
+        "each other; by content and style 2.0 times as far, by structure 2.0 times."
     )
     top = said(text[: text.index('id="measures"')])
-    for answer in ("How far 2.0×", "Where It gives itself away by", "How sure 1.9× – 2.1×"):
+    for answer in (
+        "How far 2.0× as far as two halves of the human text",
+        "Where It gives itself away by",
+        "How sure 1.9× – 2.1× is the 95% interval of that ratio: all of it is beyond human halves",
+    ):
         assert answer in top
     assert "4,000 human and 3,000 model documents" in top
 
@@ -68,7 +73,7 @@ def test_the_first_words_are_the_verdict(tmp_path: Path) -> None:
 def test_the_order_is_the_readers(tmp_path: Path) -> None:
     text = page(made(tmp_path, texts=PLAIN))
     sections = re.findall(r'<section id="([a-z]+)"', text)
-    assert sections == ["measures", "words", "clouds", "structure", "examples", "how"]
+    assert sections == ["measures", "words", "clouds", "structure", "variety", "examples", "how"]
 
 
 def test_every_section_can_be_reached(tmp_path: Path) -> None:
@@ -153,7 +158,9 @@ def test_the_setting_of_the_run_turns_the_swap_off(tmp_path: Path) -> None:
 
 def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
     text = said(page(made(tmp_path, models=["near", "mid", "far"], texts=PLAIN)))
-    assert text.index("near is nearest to human, at 2.0 times") < text.index("Models by how far")
+    assert text.index("By words, near is nearest to human, at 2.0 times") < text.index(
+        "Models by how far"
+    )
     assert "far is farthest, at 4.0" in text
 
 
@@ -202,8 +209,9 @@ def test_the_size_is_bounded_and_the_time_is_short(tmp_path: Path, models: int) 
     for name, rows in own.items():
         table = pa.Table.from_pylist(rows, schema=schema.TABLES[name])
         place = table.column_names.index("model") if "model" in table.column_names else -1
-        large[name] = table if place < 0 else pa.concat_tables(
-            table.set_column(place, table.schema.field(place), pa.array([model] * len(table)))
+        column = table.schema.field(place) if place >= 0 else None
+        large[name] = table if column is None else pa.concat_tables(
+            table.set_column(place, column, pa.array([model] * len(table), column.type))
             for model in names
         )  # fmt: skip
     run = publish(tmp_path, large)

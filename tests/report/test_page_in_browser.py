@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import runpy
@@ -13,9 +14,9 @@ import pytest
 
 from dftspark.report.overview import overview
 from dftspark.report.page import page
-from dftspark.store.run import runs
+from dftspark.store.run import Run, runs
 from tests.report.browser import ROOT, axe, chromium, look, requests
-from tests.report.page_runs import SCRIPT, made, metrics, publish
+from tests.report.page_runs import SCRIPT, made, metrics, publish, row, tables
 
 WORDS = "Plain words of a text that a model wrote, enough of them to be swapped for fruits " * 2
 
@@ -40,6 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {
         "plain": page(plain),
         "hostile": page(made(folder / "hostile", models=names), nights),
+        "crowded": page(crowded(folder / "crowded")),
         "unswapped": page(plain, copy_swap=False),
         "store": overview(str(folder / "nights"), runs(str(folder / "nights")), {}),
     }
@@ -48,6 +50,22 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, text in found.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8", errors="backslashreplace")
     return {name: folder / f"{name}.html" for name in found}
+
+
+def crowded(out: Path) -> Run:
+    """Eight regions whose peaks lie in a few cells of the map."""
+    found = tables(["gpt"], ["plain"])
+    names = ("tense", "teacher", "learners", "automotive", "MMMMMMMM", "cattle", "butte", "hottest")
+    found["regions"] = [
+        row("regions", model="gpt", region=r, mass=0.1 - r / 100, within=0.0, label=[name])
+        for r, name in enumerate(names)
+    ]
+    found["cloud_map"] += [
+        row("cloud_map", corpus="web", role="human", region=r, x=24 + r % 3, y=24 + r // 3,
+            documents=5_000)
+        for r in range(len(names))
+    ]  # fmt: skip
+    return publish(out, found)
 
 
 KINDS = ("plain", "hostile", "store", "measures", "configuration")
@@ -81,6 +99,42 @@ def test_charts_are_there_and_have_a_size(browser: Any, pages: dict[str, Path]) 
         ".map(s => document.querySelectorAll(s).length)"
     )
     assert all(marks)
+
+
+@pytest.mark.parametrize("kind", ["plain", "crowded"])
+@pytest.mark.parametrize("width", [1200, 360])
+def test_names_on_the_map_do_not_overlap(
+    browser: Any, pages: dict[str, Path], kind: str, width: int
+) -> None:
+    look(browser, pages[kind], width=width)
+    maps = browser.execute_script(
+        "return Array.from(document.querySelectorAll('.map svg')).map(m => { const f ="
+        " m.getBoundingClientRect(); return Array.from(m.querySelectorAll('.spot, .name')).map(e =>"
+        " { const b = e.getBoundingClientRect(); return [b.left - f.left, b.top - f.top,"
+        " f.right - b.right, f.bottom - b.bottom, b.left, b.top, b.right, b.bottom]; }); })"
+    )
+    assert len(maps) == 2
+    for boxes in maps:
+        assert len(boxes) >= (6 if kind == "plain" else 12)
+        assert min(min(box[:4]) for box in boxes) > -1, "inside the map, but for rounding"
+        for a, b in itertools.combinations([box[4:] for box in boxes], 2):
+            across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+            # A line of text is higher than its letters, by a third of a pixel each way at most.
+            assert min(across, down) < 1, (a, b)
+
+
+def test_a_word_is_explained_on_a_tap(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["plain"], width=360)
+    shown = "return Array.from(document.querySelectorAll('.meaning:popover-open')).map(e => e.id)"
+    assert browser.execute_script(shown) == []
+    words = browser.find_elements("css selector", "button.word")
+    assert len(words) >= 6
+    for word in words:
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", word)
+        word.click()
+        (opened,) = browser.execute_script(shown)
+        assert opened == word.get_attribute("popovertarget")
+        browser.execute_script("document.getElementById(arguments[0]).hidePopover()", opened)
 
 
 def test_text_in_charts_and_excerpts_can_be_selected(browser: Any, pages: dict[str, Path]) -> None:

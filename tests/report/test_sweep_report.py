@@ -1,4 +1,4 @@
-"""A sweep on the terminal and in figures: the numbers of its tables, and hostile names tamed."""
+"""A sweep on the terminal: the numbers of its tables, and hostile names tamed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema, sweeps
-from dftspark.report.figures_sweep import sweep_curves, sweep_figure
 from dftspark.report.table import json_lines, print_table
 from dftspark.store.run import Run, RunWriter
 from tests.report.test_terminal import metric, shown
@@ -63,53 +62,3 @@ def test_tables_are_shown_and_told_as_json(tmp_path: Path, name: str) -> None:
     assert file.getvalue().split()[:3] in (
         ["model", "metric", "value"], ["sweep", "metric", "best"], ["sweep", "metric", "other"],
     )  # fmt: skip
-
-
-def test_curves(tmp_path: Path) -> None:
-    table = run_of(tmp_path).table("samplers")
-    curves = sweep_curves(table, ["mmd_squared", "l2_1gram"])
-    assert [(c.metric, c.setting, c.numeric) for c in curves] == [
-        ("mmd_squared", "temperature", True), ("l2_1gram", "temperature", True),
-    ]  # fmt: skip
-    first = curves[0]
-    assert [p.x for p in first.points] == [0.2, 0.9, 1.0, 1.5, 10.0]
-    assert [p.value for p in first.points] == [9, 4, 1, 4, 9]
-    assert [p.label for p in first.points if p.best] == ["1"]
-    assert (first.floor, first.challenger) == (0.5, 0.2)
-    assert len(sweep_curves(table)) == 3
-
-
-def test_one_curve_for_each_value_of_the_other_settings() -> None:
-    some = []
-    for model in ("a", "$b$"):
-        for temperature in ("1", "0.5"):
-            found: dict[str, Any] = {f.name: None for f in schema.SAMPLERS} | metric()
-            found |= {"sweep": "s", "model": f"s/{model}/{temperature}", "challenger": False,
-                      "settings": [("model", model), ("temperature", temperature)],
-                      "super_baseline": False, "value": float(temperature)}  # fmt: skip
-            some.append(found)
-    curves = sweep_curves(pa.Table.from_pylist(some, schema=schema.SAMPLERS))
-    assert [(c.name, c.setting) for c in curves] == [
-        ("model a", "temperature"), ("model $b$", "temperature"),
-    ]  # fmt: skip
-    assert [p.x for p in curves[0].points] == [0.5, 1.0]
-    assert math.isnan(curves[0].challenger)
-    words = sweep_curves(pa.Table.from_pylist(some, schema=schema.SAMPLERS), setting="model")
-    assert [(c.numeric, [p.label for p in c.points]) for c in words] == [
-        (False, ["a", "$b$"]), (False, ["a", "$b$"]),
-    ]  # fmt: skip
-    pytest.importorskip("matplotlib")
-    for curves_ in (curves, words):
-        sweep_figure(curves_).savefig("/dev/null", format="svg")
-
-
-def test_the_figure_has_a_panel_for_each_measure(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    curves = sweep_curves(run_of(tmp_path).table("samplers"), ["mmd_squared", "l2_1gram"])
-    figure = sweep_figure(curves, columns=2)
-    titles = [axis.get_title() for axis in figure.axes if axis.has_data()]
-    assert titles == ["mmd_squared", "token L2"]
-    figure.savefig(tmp_path / "figure.svg")
-    assert (tmp_path / "figure.svg").stat().st_size > 5_000
-    with pytest.raises(ValueError, match="no curves"):
-        sweep_figure([])

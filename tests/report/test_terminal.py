@@ -88,10 +88,24 @@ def full(out: Path) -> Run:
     )
 
 
+def test_the_verdict_says_what_other_lenses_found() -> None:
+    others = [metric(metric="mmd", ratio_to_floor=8.6), metric(metric="structure_factor")]
+    assert "from each other; by content and style 8.6 times as far, by structure 3.1 times (" in (
+        verdict(metric(), others=others)
+    )
+    near = verdict(metric(ratio_to_floor=0.9), others=others[:1])
+    assert (
+        "is no farther from human than two halves of the human text are from each other; by" in near
+    )
+    assert (
+        "as far" not in verdict(metric(), others=[metric(metric="mmd", ratio_to_floor=None)])[60:]
+    )
+
+
 def test_the_verdict_says_how_far_beside_the_floor() -> None:
     assert verdict(metric()) == (
-        "gpt is 3.1 times as far from human as two halves of the human text are from each other "
-        "(token L2 0.0213, 95% CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
+        "By words, gpt is 3.1 times as far from human as two halves of the human text are from "
+        "each other (token L2 0.0213, 95% CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
     )
 
 
