@@ -31,7 +31,7 @@ def render(run: Run, console: Console) -> None:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for row in shown:
-        role = "" if row["corpus"] == row["role"] else f" ({row['role']})"
+        role = " (human)" if row["role"] == "human" != row["corpus"] else ""
         cells = [Text(count(row[name]), "yellow" * _is_loss(name, row)) for name in names]
         table.add_row(Text(visible(row["corpus"]) + role), *cells)
     console.print()

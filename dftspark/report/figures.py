@@ -54,7 +54,7 @@ def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Fi
     """Value, interval and human floor of each measure, on one axis in units of the floor."""
     rows = of_pair(run, "metrics", model, stratum)
     chosen = [row for row in rows if every or measure(row["metric"]).main]
-    chosen.sort(key=_lens_order)
+    chosen.sort(key=lens_order)
     shown = [_measured(row) for row in chosen]
     axis = ratios(
         [v for row in shown if row["ratio"] is not None
@@ -217,7 +217,7 @@ def _no_place(row: Row) -> str:
     return ""
 
 
-def _lens_order(row: Row) -> int:
+def lens_order(row: Row) -> int:
     names = list(_LENSES)
     return names.index(row["lens"]) if row["lens"] in names else len(names)
 

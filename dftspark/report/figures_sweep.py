@@ -22,11 +22,6 @@ _PAIRS = 12
 _SETTINGS = 4  # that are named, of those that may be the best
 
 
-def sweep(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
-    """Of each sweep: the best setting by each judged measure, the trade-offs, then its curves."""
-    return [*best(run), *samplers(run, metrics)]
-
-
 def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
     """Each judged measure over the settings of a sweep, beside the human band.
 

@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow.compute as pc
 
 from dftspark.report.figure import Figure, draw
-from dftspark.report.figures import Row, confidence_of, of_pair
+from dftspark.report.figures import Row, confidence_of, lens_order, of_pair
 from dftspark.report.measures import measure
 from dftspark.report.scale import ratios
 from dftspark.report.text import visible
 from dftspark.report.verdict import real
 from dftspark.store.run import Run
 
-_OUTCOMES = {
+OUTCOMES = {
     "fail": "failed",
     "warn": "to be looked at",
     "unknown": "not known",
@@ -31,17 +31,17 @@ def checks(run: Run) -> Figure | None:
     rows: list[Row] = run.table("checks").to_pylist() if "checks" in run.tables else []
     if not rows:
         return None
-    names = list(_OUTCOMES)
+    names = list(OUTCOMES)
     rows.sort(key=lambda row: names.index(row["outcome"]) if row["outcome"] in names else 0)
     counts = {name: sum(row["outcome"] == name for row in rows) for name in names}
     loud = [row for row in rows if row["outcome"] in ("fail", "warn")]
     return draw(
         "checks",
-        told=[(name, count, _OUTCOMES[name]) for name, count in counts.items() if count],
+        told=[(name, count, OUTCOMES[name]) for name, count in counts.items() if count],
         loud=loud[:_RULES],
         calm=[row for row in rows if row not in loud][: max(0, _RULES - len(loud))],
         more=max(0, len(rows) - _RULES),
-        words=_OUTCOMES,
+        words=OUTCOMES,
     )
 
 
@@ -51,6 +51,7 @@ def differences(run: Run, model: str) -> Figure | None:
         return None
     either = (pc.field("model") == model) | (pc.field("other") == model)
     found = run.table("differences", where=either & (pc.field("stratum") == "")).to_pylist()
+    found.sort(key=lens_order)
     rows = [_against(row, model) for row in found if measure(row["metric"]).main]
     if not rows:
         return None

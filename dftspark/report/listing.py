@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dftspark.doctor import Check
 
 _COLORS = {"finished": "green", "unfinished": "yellow", "damaged": "red"}
+_OUTCOMES = {"pass": "green", "warn": "yellow", "fail": "red"}
 _CORPORA = 4
 
 
@@ -29,6 +30,8 @@ def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
         if info.standing:
             line.append(f"  {info.standing}, version {info.version}",
                         "bold" if info.standing == "current" else "dim")  # fmt: skip
+        if info.checks:
+            line.append(f"  checks: {visible(info.checks)}", _OUTCOMES.get(info.checks, "yellow"))
         console.print(line, soft_wrap=True)
         said = [_corpora(info.corpora), visible(info.headline, 300)]
         told = "; ".join(part for part in said if part)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dftspark import __version__
-from dftspark.report import figures, figures_lines
+from dftspark.report import figures, figures_lines, figures_tables
 from dftspark.report.figure import asset, environment
 from dftspark.report.page import LARGEST, policy
 from dftspark.report.text import visible
@@ -48,6 +48,8 @@ def _render(
         ),
         left_out=len(by_name) - min(len(by_name), most),
         infos=[(info, pages.get(info.id, "")) for info in list(infos)[:RUNS]],
+        checked=any(info.checks for info in infos),
+        words=figures_tables.OUTCOMES,
         more=len(infos) - min(len(infos), RUNS),
         style=style,
         policy=policy(style, ""),

@@ -110,13 +110,15 @@ def _render(
         title=" ".join(_title(run)),
         kicker=" · ".join([*_title(run), run.id]),
         headline=parts[0].finding if one else headline_of(mains),
+        spans=[] if one else _spans(run),
         checks=figures_tables.checks(run),
         parts=parts,
         left_out=[row["model"] for row in mains if row not in chosen],
         ladder=None if one else figures.ladder(run),
         matrix=None if one else figures.matrix(run),
         strata=_strata(run, mains),
-        samplers=figures_sweep.sweep(run),
+        best=figures_sweep.best(run),
+        samplers=figures_sweep.samplers(run),
         history=figures_lines.history([*history, run]),
         how=_how(run),
         copy_swap=swap,
@@ -231,6 +233,18 @@ def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
         ],
         "p_value": real(main["p_value"]),
     }
+
+
+def _spans(run: Run) -> list[tuple[str, float, float]]:
+    """What other lenses say of all models: from the least to the most times as far."""
+    where = pc.field("metric").isin(list(LEADS)) & (pc.field("stratum") == "")
+    rows = run.table("metrics", ["metric", "stratum", "ratio_to_floor"], where).to_pylist()
+    found = []
+    for metric, lens in LEADS.items():
+        times = [real(row["ratio_to_floor"]) for row in rows if row["metric"] == metric]
+        known = [value for value in times if not math.isnan(value)]
+        found += [(lens, min(known), max(known))] if known else []
+    return found
 
 
 def _strata(run: Run, mains: list[Row]) -> list[tuple[str, Figure]]:

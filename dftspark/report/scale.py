@@ -63,13 +63,17 @@ def linear(values: Iterable[float], *, zero: bool = False) -> Scale:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
+    """The finest that are not too many; steps finer than 1, 2, 5 only where those give few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []
     for steps in ((1, 2, 5), (1, 3), (1,)):
         found = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(found) <= _MOST_TICKS:
-            return found
-    return found
+            break
+    if len(found) > 2:
+        return found
+    fine = (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0, 8.0, 9.0)
+    return [s * 10.0**d for d in decades for s in fine if low <= s * 10.0**d <= high]
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -16,6 +16,7 @@ from dftspark.store.run import Run
 Row = dict[str, Any]
 
 _COLORS = {"better": "green", "worse": "red"}
+_WIDE = 104  # columns of a terminal
 _MOST = 12  # lines of a sweep; the table has the rest
 
 
@@ -30,7 +31,7 @@ def render(run: Run, console: Console) -> None:
             continue
         settings = max(row["settings"] for row in own)
         _line(console, f"{visible(sweep)}: the best of {settings} settings by each measure", "bold")
-        console.print(_table(own, sweep))
+        console.print(_table(own, sweep, console.width >= _WIDE))
         for note in _notes(own, [p for p in pairs if p["sweep"] == sweep], sweep):
             _line(console, note, "dim")
         if challenger and not any(row["challenger"] for row in own):
@@ -39,12 +40,13 @@ def render(run: Run, console: Console) -> None:
         console.print()
 
 
-def _table(rows: list[Row], sweep: str) -> Table:
+def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
+    """Without the interval where a terminal is too narrow for it; the page has it."""
     judged = any(row["verdict"] for row in rows)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("measure", overflow="fold")
     table.add_column("best", overflow="fold")
-    for name in ("value", "honest", "CI"):
+    for name in ("value", "honest", *(["CI"] if wide else [])):
         table.add_column(name, justify="right", no_wrap=True)
     if judged:
         table.add_column("challenger", justify="right", no_wrap=True)
@@ -54,11 +56,14 @@ def _table(rows: list[Row], sweep: str) -> Table:
         ends = [number(real(row[name])) for name in ("ci_low", "ci_high")]
         cells: list[str | Text] = [
             Text(spoken(row["metric"])), Text(visible(best)), number(real(row["naive"])),
-            number(real(row["honest"])), MISSING if MISSING in ends else " to ".join(ends),
+            number(real(row["honest"])),
         ]  # fmt: skip
+        if wide:
+            cells.append(MISSING if MISSING in ends else " to ".join(ends))
         if judged:
             said = row["verdict"] or ""
-            cells += [number(real(row["challenger_value"])), Text(said, _COLORS.get(said, "dim"))]
+            shown = "not told apart" if said == "not distinguishable" else said
+            cells += [number(real(row["challenger_value"])), Text(shown, _COLORS.get(said, "dim"))]
         table.add_row(*cells)
     return table
 

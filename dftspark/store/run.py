@@ -233,6 +233,7 @@ class RunInfo:
     kind: str = ""
     version: int | None = None
     standing: Literal["current", "superseded", ""] = ""
+    checks: str = ""  # outcome of its rules: pass, warn or fail; empty without rules
 
 
 def open_run(root: str, run: str = "latest") -> Run:
@@ -314,6 +315,10 @@ def _standing(info: RunInfo) -> tuple[int, str, str]:
     return info.version or 0, info.created_at, info.id
 
 
+def _outcome(checks: dict[str, Any]) -> str:
+    return str(checks.get("outcome", "")) if any(checks.get("counts", {}).values()) else ""
+
+
 def _describe(root: Location, run_id: str) -> RunInfo:
     matched = _RUN_ID.fullmatch(run_id)
     assert matched is not None, run_id
@@ -338,6 +343,7 @@ def _describe(root: Location, run_id: str) -> RunInfo:
         str(manifest.get("page", {}).get("file", "")),
         str(manifest.get("kind", "")),
         manifest.get("version"),
+        checks=_outcome(manifest.get("checks") or {}),
     )
 
 

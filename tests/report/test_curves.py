@@ -113,6 +113,7 @@ def test_a_challenger_is_a_level(tmp_path: Path) -> None:
 def test_the_page_has_the_sweep(tmp_path: Path) -> None:
     text = page(sweep(tmp_path))
     assert text.count('<figure class="lines">') == 2
+    assert "the best of 3 settings by each measure" in text
     assert 'href="#samplers"' in text
 
 

@@ -55,10 +55,10 @@ def difference(**values: object) -> dict[str, object]:
 
 def test_each_model_sees_the_difference_from_its_own_side(tmp_path: Path) -> None:
     run = publish(tmp_path, {"differences": [difference()]})
-    assert "beside b Token frequencies, L2 0.25× −0.030 −0.034 to −0.026 a" in said(
+    assert "beside b Token frequencies, L2 0.25× −0.030 −0.034 to −0.026 nearer" in said(
         differences(run, "a")
     )
-    assert "beside a Token frequencies, L2 4.0× +0.030 +0.026 to +0.034 a" in said(
+    assert "beside a Token frequencies, L2 4.0× +0.030 +0.026 to +0.034 farther" in said(
         differences(run, "b")
     )
     assert differences(run, "c") is None

@@ -162,6 +162,7 @@ def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
         "Models by how far"
     )
     assert "far is farthest, at 4.0" in text
+    assert "By content and style they are 2.0× to 4.0× as far as human halves, by structure" in text
 
 
 def test_models_are_chosen_by_name(tmp_path: Path) -> None:

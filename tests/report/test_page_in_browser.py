@@ -31,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One model; hostile ones with nights; without the swap; over a store; documentation."""
     folder = tmp_path_factory.mktemp("pages")
-    plain = made(folder / "plain", texts=["tapestry", WORDS, "delve", "a testament to"])
+    plain = made(folder / "plain", texts=[WORDS, "tapestry", "delve", "a testament to"])
     names = [SCRIPT, "second"]
     nights = [
         publish(folder / "nights", {"metrics": [m for n in names for m in metrics(n, 2 + i)]},

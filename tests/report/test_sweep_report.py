@@ -41,6 +41,15 @@ def test_the_terminal_says_which_is_best_and_what_the_challenger_is_worth(tmp_pa
     assert "chosen on half of the prompts" in said
 
 
+def test_eighty_columns_leave_the_interval_out_and_fold_no_measure(tmp_path: Path) -> None:
+    lines = shown(run_of(tmp_path), width=80).splitlines()
+    (head,) = (line for line in lines if line.startswith("measure"))
+    assert "CI" not in head.split()
+    (line,) = (line for line in lines if line.startswith("mmd_squared"))
+    assert line.split()[-1] == "better"
+    assert max(map(len, lines[lines.index(head) : lines.index(line) + 2])) <= 80
+
+
 def test_a_challenger_that_is_not_there_is_said(tmp_path: Path) -> None:
     run = run_of(tmp_path, None)
     run.manifest["config"]["sweep"]["challenger"] = "dft/9\x1b[31m"
@@ -60,5 +69,5 @@ def test_tables_are_shown_and_told_as_json(tmp_path: Path, name: str) -> None:
     file = io.StringIO()
     print_table(found, name, Console(file=file), 20)
     assert file.getvalue().split()[:3] in (
-        ["model", "metric", "value"], ["sweep", "metric", "best"], ["sweep", "metric", "other"],
+        ["model", "metric", "value"], ["sweep", "metric", "best"], ["metric", "other", "differ"],
     )  # fmt: skip
