@@ -527,7 +527,6 @@ PATTERNS = _table(
     ("example_human_id", pa.string(), "doc_id of that document"),
     ("example_model_id", pa.string(), "doc_id of that document"),
 )
-# Not yet a table of every run: it needs sacrebleu.
 VARIETY = _table(
     *_PAIR,
     ("metric", pa.string(), "chrf, bleu, self_bleu, distinct_1 ..., prompt_variety"),

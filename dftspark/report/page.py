@@ -45,6 +45,7 @@ _MAIN = [
     "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
     "ratio_to_floor", "blocks", "n_human", "n_model",
 ]  # fmt: skip
+_TELLING = 1.1  # factor between rates, from which the first screen names what differs
 _SETTINGS = 20_000  # characters of the configuration
 
 
@@ -205,13 +206,15 @@ def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
     words.sort(key=lambda row: (-row["ratio"], row["token"]))
     under = [
         row for row in of_pair(run, "ngrams", model, stratum)
-        if row["n"] == 1 and row["text"] and real(row["contribution"]) < 0
-        and real(row["q_value"]) <= 0.05 and any(map(str.isalpha, row["text"]))
+        if row["n"] == 1 and row["text"] and any(map(str.isalpha, row["text"]))
+        and real(row["q_value"]) <= 0.05
+        and real(row["per_million_model"]) * _TELLING <= real(row["per_million_human"])
     ]  # fmt: skip
     under.sort(key=lambda row: (-row["share"], row["text"]))
     outside = [
         row for row in of_pair(run, "patterns", model, stratum)
         if row["outside"] and real(row["ratio"]) > 0
+        and abs(math.log(row["ratio"])) >= math.log(_TELLING)
     ]  # fmt: skip
     floor, ratio = real(main["floor"]), real(main["ratio_to_floor"])
     known = floor > 0 and ratio == ratio

@@ -145,7 +145,7 @@ def test_everything_is_there_within_80_columns(tmp_path: Path) -> None:
         "3.1 times as far from human", "l2_1gram", "js_2gram", "0.0201-0.0225",
         "0.00710", "over0", "under0", "a testament to", "kind of", "4.0x", "0.10x", "2.0%",
         "web (human) 4,055     4,000       40         15      900  3.1 M",
-        "gpt (model) 4,000     4,000 ", f"dftspark show {run.path} ngrams",
+        "gpt    4,000     4,000 ", f"dftspark show {run.path} ngrams",
         "1 more are in the table `metrics`",
     ):  # fmt: skip
         assert part in text
