@@ -1,7 +1,8 @@
-"""Makes the runs that the notebooks read, from the bundled sample: `python notebooks/prepare.py`.
+"""Makes the runs that the notebooks read, from the bundled sample: `python prepare.py`, here.
 
 sample  the sample with strata
-nights  six dates with some of the model's texts each; from the fifth on a habit is planted
+nights  six dates with some of the model's texts each; from the fifth on a habit is planted, and a
+        rule warns of it
 sweep   a toy: a bigram model of the human text, sampled at five temperatures
 """
 
@@ -60,7 +61,9 @@ def _nights(folder: Path, out: str, human: list[Any], model: list[Any]) -> list[
                 row["text"] = re.sub(r"(?<=[.!?] )(?=[A-Z])", "Crucially, ", row["text"])
         own = folder / night
         own.mkdir(exist_ok=True)
-        found.append((_audit(own, out, "nights", human, {"model": texts}, **_QUICK), night))
+        rule = {"name": "habit", "phrase": "Crucially", "above": 500.0, "severity": "warn"}
+        audit = _audit(own, out, "nights", human, {"model": texts}, checks=[rule], **_QUICK)
+        found.append((audit, night))
     return found
 
 

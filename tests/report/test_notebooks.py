@@ -58,7 +58,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(4):
         words = [*TEXTS[:2], "Crucially"] if number > 2 else TEXTS[:2]
         night = tables(["gpt"], words)
-        publish(out, {"metrics": metrics("gpt", 2.0 + number), "ngrams": night["ngrams"]},
+        publish(out, {"metrics": metrics("gpt", 2.0 + number), "ngrams": night["ngrams"],
+                      "checks": night["checks"]},
                 "nights", date=f"2026-11-0{number + 1}")  # fmt: skip
     names = [f"toy/{temperature}" for temperature in ("0.7", "0.9", "1.0")]
     sweep = {"metrics": [m for i, name in enumerate(names) for m in metrics(name, 2.0 + i)]}
