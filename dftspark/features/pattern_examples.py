@@ -84,13 +84,14 @@ def _excerpts(text: str) -> dict[int, str]:
 
 
 def _around(data: bytes, first: int, last: int) -> str:
-    """What stands around the bytes from first to last, in whole words, with an ellipsis at cuts."""
+    """What stands around the bytes from first to last, in whole words where it has spaces, with an
+    ellipsis at cuts."""
     reach = max(0, WIDTH - (last - first)) // 2
     low, high = max(0, first - reach), min(last + reach, first + 2 * WIDTH, len(data))
-    if low > 0:
-        low = data.find(b" ", low, first) + 1 or first
-    if high < len(data):
-        high = data.rfind(b" ", last, high) if b" " in data[last:high] else min(last, high)
+    space = data.find(b" ", low, first) if low > 0 else -1
+    low = space + 1 if space >= 0 else low
+    space = data.rfind(b" ", last, high) if high < len(data) else -1
+    high = space if space >= 0 else high
     # A cut inside a character leaves bytes that decode to nothing.
     inner = one_line(data[low:high].decode(errors="ignore")).strip()
     return "\u2026" * (low > 0) + inner + "\u2026" * (high < len(data))
