@@ -207,7 +207,7 @@ def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
     under = [
         row for row in of_pair(run, "ngrams", model, stratum)
         if row["n"] == 1 and row["text"] and any(map(str.isalpha, row["text"]))
-        and real(row["q_value"]) <= 0.05
+        and real(row["q_value"]) <= 0.05 and real(row["contribution"]) < 0
         and real(row["per_million_model"]) * _TELLING <= real(row["per_million_human"])
     ]  # fmt: skip
     under.sort(key=lambda row: (-row["share"], row["text"]))

@@ -206,7 +206,7 @@ def test_axe_finds_nothing(
 ) -> None:
     source = axe()
     look(browser, pages[kind], scheme, width)
-    browser.set_script_timeout(90)
+    browser.set_script_timeout(300)
     browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     browser.execute_script(source)
     found = browser.execute_async_script(
