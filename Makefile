@@ -7,6 +7,8 @@ SHELL := /bin/sh
 # Old pips build pyspark the old way, with a warning, unless told to build it as new ones do.
 export PIP_USE_PEP517 := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Every process would compile the package and its tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 EXTRAS ?= spark,embed,judge,report,variety,dev
@@ -29,9 +31,9 @@ demo: $(STAMP) ## audit the bundled sample on this machine
 test: lint ## lint, types and the whole default test suite, JOBS files at once
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-fast: $(STAMP) ## the tests that need no Spark, embedder, reference corpora or simulation of text
-	$(BIN)/python -m pytest --ignore=tests/spark \
-		-m "not (slow or spark or cluster or data or simulation or embedder)" $(ARGS)
+test-fast: $(STAMP) ## the tests without Spark, embedder, browser, reference corpora or simulation
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/spark \
+		-m "not (slow or spark or cluster or data or simulation or embedder or program)" $(ARGS)
 
 test-slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -210,6 +210,7 @@ def test_a_closed_form() -> None:
     assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("window", "rhythm"), [(1, 0.0), (7, 0.0), (7, 3.0)])
 @pytest.mark.parametrize(
     "years", [6, pytest.param(60, marks=pytest.mark.slow)], ids=["short", "long"]
@@ -243,12 +244,14 @@ def delay(shift: float, rule: Check, window: int, years: int, seed: int) -> floa
     return float(np.mean(waited))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("shift", "most"), [(4.0, 5.0), (8.0, 3.0)])
 def test_delay_to_detection_of_a_planted_drift(shift: float, most: float) -> None:
     """Stated rate 0.1%, window of 7, baseline of 28 nights; docs/nightly.md has the table."""
     assert delay(shift, check(against="trailing"), 7, 40, seed=5) <= most
 
 
+@pytest.mark.simulation
 def test_k_nights_in_a_row_alarm_less_often_and_later() -> None:
     values = averaged(np.random.default_rng(2).normal(size=1_000), 7)
     one, two = (

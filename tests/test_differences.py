@@ -54,6 +54,7 @@ def test_as_the_embedding_lens_says_it() -> None:
     assert own["p_value"] == pytest.approx(expected.inference.p_value, rel=1e-9)
 
 
+@pytest.mark.simulation
 def test_level_where_both_are_equally_far() -> None:
     """Means of 64 blocks that share the human side's noise: it cancels, and so must its error."""
     rng = np.random.default_rng(0)

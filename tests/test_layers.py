@@ -79,11 +79,16 @@ def _imports(node: ast.AST, for_types_only: bool, in_function: bool) -> Iterator
         elif isinstance(child, ast.ImportFrom):
             for name in child.names:
                 yield Import(child.lineno, f"{child.module}.{name.name}", typed, inner)
-        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+        elif isinstance(child, ast.If) and _is_for_types(child.test):
             typed = True
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             inner = True
         yield from _imports(child, typed, inner)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
 
 
 def needs_spark(found: Import) -> bool:

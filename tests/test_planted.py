@@ -69,6 +69,7 @@ def rows_of(listed: Listed, phrase: Phrase, n: int) -> NDArray[np.int64]:
     return at
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("n", [2, 3])
 def test_a_phrase_is_found_in_its_size(
     planted: tuple[Documents, Documents], tables: dict[int, Listed], n: int

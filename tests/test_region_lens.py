@@ -97,6 +97,7 @@ def levels(runs: int, regions: int, n: int = 300, m: int = 450) -> dict[str, flo
     }
 
 
+@pytest.mark.simulation
 def test_level() -> None:
     """Two-sided it would be twice too high where regions are few; one-sided it holds."""
     runs = 120

@@ -140,6 +140,7 @@ def flagged(runs: int, sizes: tuple[int, int]) -> tuple[float, float]:
     return float(np.mean(outside)), float(np.mean(significant))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     "sizes",
     [

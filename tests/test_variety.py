@@ -9,8 +9,9 @@ import pytest
 
 from dftspark.lenses import variety
 from dftspark.lenses.variety import Document, Measured, compared, sampled
+from tests import extras
 
-pytest.importorskip("sacrebleu", reason="chrF and BLEU need sacrebleu")
+pytestmark = extras.variety
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmn" for b in ("a", "e", "i", "o", "u", "an", "en", "in")]
 

@@ -92,6 +92,7 @@ def level(kind: str, runs: int) -> tuple[float, float]:
     return float(np.mean([c.p_value < 0.05 for c in found])), float(covered)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", ["alone", "copies"])
 def test_level(kind: str) -> None:
     runs = 25

@@ -69,6 +69,7 @@ def runs(count: int, spread: Floats, shift: Floats | float, truth: float) -> dic
     return {**means, "spread": float(columns[1].std())}
 
 
+@pytest.mark.simulation
 def test_correction_takes_the_bias_away() -> None:
     """One source: the plug-in lies far above 0, the corrected value does not."""
     count = 10

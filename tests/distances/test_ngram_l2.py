@@ -132,6 +132,7 @@ def test_sums_add_over_ngrams_and_documents_in_any_order() -> None:
     assert token_noise(parts) == pytest.approx(token_noise(whole), rel=1e-10)
 
 
+@pytest.mark.simulation
 def test_corrected_squares_have_mean_zero_where_plug_in_does_not() -> None:
     """A13: bursty documents from one source, with more human than model documents."""
     rng, rates = np.random.default_rng(4), zipf(100)

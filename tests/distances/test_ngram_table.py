@@ -70,6 +70,7 @@ def bursty_z(seed: int, n: int, m: int, types: int) -> tuple[Floats, Floats]:
     return rate_z(*sides)[common], g2(*sides)[common]
 
 
+@pytest.mark.simulation
 def test_level_of_z_and_false_discoveries() -> None:
     """A14 on bursty documents of one source: z holds its level, G2 on the same counts does not."""
     runs = [bursty_z(seed, 90, 60, 600) for seed in range(20)]

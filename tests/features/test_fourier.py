@@ -71,6 +71,7 @@ def test_radii_are_those_of_the_spectrum(dim: int) -> None:
     assert ones == pytest.approx(8 / np.pi**2, abs=0.001)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("dim", [1, 3, 10])
 def test_every_kernel_is_the_mean_over_seeds(dim: int) -> None:
     """Within 4 standard errors of its closed form at four distances, for 300 seeds."""
@@ -147,6 +148,7 @@ def test_block_sums_are_sums_of_features() -> None:
         assert np.array_equal(sums[:, number], expected)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("d", "shift", "scale", "expected"),
     [

@@ -12,10 +12,9 @@ import pytest
 from dftspark.config import Embedding
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.features import models
+from tests import extras
 
-pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
-
-pytestmark = pytest.mark.embedder
+pytestmark = [pytest.mark.embedder, extras.embed]
 
 
 @pytest.fixture

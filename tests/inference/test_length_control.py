@@ -51,6 +51,7 @@ def test_a_judge_that_goes_by_length_alone_is_at_parity_at_equal_lengths() -> No
     assert found.value == pytest.approx(0.5, abs=0.015)
 
 
+@pytest.mark.simulation
 def test_interval_covers_and_test_has_its_level() -> None:
     rng = np.random.default_rng(2)
     found = [fitted(verdicts(rng, 400, THETA, 0.8, 1.0)) for _ in range(300)]

@@ -36,6 +36,8 @@ from tests.inference.corpora import (
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Blocked]
+pytestmark = pytest.mark.simulation
+
 RATES = zipf(60)
 
 

@@ -62,6 +62,7 @@ def mean_and_error(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values) / np.sqrt(len(values)))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("count", [2, 17])
 @pytest.mark.parametrize("shared", [0.0, 2.0])
 def test_with_no_difference_the_honest_value_is_unbiased_and_the_naive_one_as_optimistic_as_said(
@@ -81,6 +82,7 @@ def test_with_no_difference_the_honest_value_is_unbiased_and_the_naive_one_as_op
     assert optimism > predicted / 2
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("spread", "shared"), [(0.0, 0.0), (3.0, 1.0)])
 def test_intervals_cover_what_was_chosen(spread: float, shared: float) -> None:
     rng = np.random.default_rng(7)
@@ -129,6 +131,7 @@ def test_the_expected_optimism_of_independent_errors_is_the_mean_of_the_largest(
             assert found == pytest.approx(0.3 * mean_largest(count), abs=0.006)
 
 
+@pytest.mark.simulation
 def test_the_truly_best_is_kept_as_often_as_said_and_the_bad_are_not() -> None:
     rng = np.random.default_rng(1)
     means = np.r_[0.0, 0.0, 1.0, 30.0]
@@ -147,6 +150,7 @@ def test_corpora_with_few_blocks_are_given_the_benefit_of_the_doubt() -> None:
     assert may_be_best(few)[1] > may_be_best(own)[1]
 
 
+@pytest.mark.simulation
 def test_no_common_best_holds_its_level_and_finds_a_trade_off() -> None:
     rng = np.random.default_rng(6)
     means = np.array([0.0, 2.0, 4.0])
@@ -212,6 +216,7 @@ def squared_grid(rng: np.random.Generator, settings: int, shift: float) -> Grid:
     )
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("shift", [0.0, 1.5])
 def test_squared_distances_of_one_source_are_honest_too(shift: float) -> None:
     """Not means over blocks: at equality, where they are quadratic, and far from it."""

@@ -95,6 +95,7 @@ def test_odds_leave_an_additive_position_effect_out() -> None:
     assert from_odds(d + 1.7, d - 1.7) == pytest.approx(1 / (1 + np.exp(-d)))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("rate", [0.5, 0.25, 0.8])
 def test_coverage_and_level_with_clusters_of_eight(rate: float) -> None:
     """Beta-distributed cluster rates, correlation .3; the plain interval would cover .8."""
@@ -114,6 +115,7 @@ def test_coverage_and_level_with_clusters_of_eight(rate: float) -> None:
         assert np.mean([low <= rate <= high for low, high in plain]) < 0.85
 
 
+@pytest.mark.simulation
 def test_power_at_the_smallest_detectable_rate() -> None:
     rng = np.random.default_rng(4)
     clusters = np.arange(400)

@@ -107,6 +107,7 @@ def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[s
     return [str(o.data["text/html"]) for o in outputs if "data" in o and "text/html" in o.data]
 
 
+@pytest.mark.program
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
 def test_every_cell_runs(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "sweep" in book.stem and "samplers" not in schema.TABLES:

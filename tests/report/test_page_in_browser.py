@@ -18,6 +18,8 @@ from dftspark.store.run import Run, runs
 from tests.report.browser import ROOT, axe, chromium, look, requests
 from tests.report.page_runs import SCRIPT, made, metrics, publish, row, tables
 
+pytestmark = pytest.mark.program
+
 WORDS = "Plain words of a text that a model wrote, enough of them to be swapped for fruits " * 2
 
 

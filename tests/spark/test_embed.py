@@ -20,6 +20,7 @@ from dftspark.config import Audit, Embedding
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.store.run import open_run, runs
 from dftspark.store.vectors import key_of
+from tests import extras
 from tests import models as small
 from tests.spark import processes
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
     from dftspark.spark.embed import Plan
 
-pytestmark = pytest.mark.spark
-pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
+pytestmark = [pytest.mark.spark, extras.embed]
 
 
 @pytest.fixture(scope="module")

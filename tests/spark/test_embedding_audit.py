@@ -11,13 +11,12 @@ import pytest
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
 from dftspark.store.run import Run
+from tests import extras
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytest.importorskip("sentence_transformers", reason="the extra `embed` is not installed")
-
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, extras.embed]
 
 
 @pytest.fixture(scope="module")

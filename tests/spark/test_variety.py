@@ -11,12 +11,12 @@ import pytest
 from dftspark import config, schema
 from dftspark.lenses import variety
 from dftspark.lenses.variety import Document
+from tests import extras
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.spark
-pytest.importorskip("sacrebleu", reason="chrF and BLEU need sacrebleu")
+pytestmark = [pytest.mark.spark, extras.variety]
 
 AUDIT = config.Audit.parse(
     {

@@ -1,0 +1,17 @@
+"""Which extras a file of tests needs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+
+def needs(module: str, why: str) -> pytest.MarkDecorator:
+    """Skips where `module` is not installed. It is not imported: every process collects all tests,
+    and torch alone would double what that takes."""
+    return pytest.mark.skipif(find_spec(module) is None, reason=why)
+
+
+embed = needs("sentence_transformers", "the extra `embed` is not installed")
+variety = needs("sacrebleu", "chrF and BLEU need sacrebleu")
