@@ -128,9 +128,17 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     wide = pa.types.is_large_string(texts.type)
     _, offset_buffer, data_buffer = texts.buffers()
     if not len(texts) or data_buffer is None:
-        return np.zeros(len(texts) + 1, np.int64), np.empty(0, np.uint8)
-    raw = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
-    return raw[texts.offset : texts.offset + len(texts) + 1], np.frombuffer(data_buffer, np.uint8)
+        return np.zeros(len(texts) + 1, np.int64), _read_only(np.empty(0, np.uint8))
+    raw = _read_only(np.frombuffer(offset_buffer, np.int64 if wide else np.int32))
+    data = _read_only(np.frombuffer(data_buffer, np.uint8))
+    return raw[texts.offset : texts.offset + len(texts) + 1], data
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Arrow's own memory can be written and what came from a file cannot; kernels would be
+    compiled for each."""
+    array.flags.writeable = False
+    return array
 
 
 @numba.njit

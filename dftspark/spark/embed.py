@@ -13,6 +13,7 @@ Cost    besides the model: two passes over the documents' text, one over the sto
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -111,6 +112,14 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     return Plan(spark, own, recipe, root, device, members, **counts)
 
 
+def _local_cores(spark: SparkSession) -> int:
+    """Cores of a local run, all of them this run's; 1 on a cluster."""
+    found = re.fullmatch(r"local\[(\d+|\*)(,\d+)?\]", spark.conf.get("spark.master", None) or "")
+    if found is None:
+        return 1
+    return (os.cpu_count() or 1) if found[1] == "*" else int(found[1])
+
+
 def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
 
@@ -119,6 +128,8 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     if not plan.missing:
         return []
     missing = _missing(plan.spark, plan.members, plan.store)
+    # A plan of few chunks would leave cores of a local run idle.
+    threads = max(1, _local_cores(plan.spark) // plan.chunks)
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     table = (
         documents.select(_key().alias("key"), "text")
@@ -127,19 +138,25 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
         .repartitionById(plan.chunks, F.col("chunk"))
         .sortWithinPartitions("chunk", "key")
         .mapInArrow(
-            _filling(plan.settings, plan.recipe, plan.root, plan.device),
+            _filling(plan.settings, plan.recipe, plan.root, plan.device, threads),
             from_arrow_schema(schema.EMBEDDED),
         )
         .toArrow()
     )
-    absent = _missing(plan.spark, plan.members, plan.store).count()
+    done: list[dict[str, Any]] = table.to_pylist()
+    absent = 0 if _all_seen(plan, done) else _missing(plan.spark, plan.members, plan.store).count()
     if absent:
         raise EnvironmentProblem(
             f"{absent} of {plan.missing} vectors are not in {plan.store.folder} after they were "
             f"made. embedding.store must be storage that the driver and every executor see."
         )
-    done: list[dict[str, Any]] = table.to_pylist()
     return done
+
+
+def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
+    """Whether the driver sees every file that tasks say they wrote, and they hold all texts."""
+    seen = {row["file"] for row in done} <= set(plan.store.files())
+    return seen and sum(row["texts"] for row in done) == plan.missing
 
 
 def vectors(plan: Plan) -> DataFrame:
@@ -296,13 +313,15 @@ def _of_members(plan: Plan) -> DataFrame:
 
 
 def _filling(
-    settings: Embedding, recipe: Recipe, root: str, device: str
+    settings: Embedding, recipe: Recipe, root: str, device: str, threads: int
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = VectorStore.of(root, recipe)
         for keys, texts in _pieces(_chunks(batches)):
             started = time.monotonic()
-            embedder = embedders.load(settings, recipe, task_device(device), _threads(settings))
+            embedder = embedders.load(
+                settings, recipe, task_device(device), _threads(settings, threads)
+            )
             found = embedder.encode(texts)
             row = {
                 "file": store.add(keys, found.vectors, found.problems),
@@ -350,11 +369,11 @@ def _pieces(
             yield keys, texts
 
 
-def _threads(settings: Embedding) -> int:
+def _threads(settings: Embedding, least: int) -> int:
     if settings.threads != "auto":
         return settings.threads
     context = TaskContext.get()
-    return context.cpus() if context is not None else 1
+    return max(least, context.cpus() if context is not None else 1)
 
 
 _tied: list[str] = []  # the address of this process's GPU
