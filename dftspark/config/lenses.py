@@ -94,7 +94,9 @@ class Embedding(Frozen):
         "8,192 on a CPU, 65,536 on a GPU",
     )
     threads: int | Literal["auto"] = Field(
-        "auto", description="of a task; auto: as many as spark.task.cpus"
+        "auto",
+        description="of a task; auto: as many as spark.task.cpus, and all cores where a local run "
+        "has few texts",
     )
     store: str | None = Field(
         None,
