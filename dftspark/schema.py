@@ -48,7 +48,8 @@ _GROUP = [
     ("part", pa.int32()),
 ]
 
-PARTIAL_COUNTS = pa.schema([*_GROUP, ("state", pa.binary())])
+# `merge` is the task that the record goes to.
+PARTIAL_COUNTS = pa.schema([*_GROUP, ("state", pa.binary()), ("merge", pa.int32())])
 
 # The stored profile: `part` is the key range, of `parts`; states are encoded as in state.py.
 PROFILE = pa.schema(

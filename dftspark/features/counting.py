@@ -27,6 +27,7 @@ from dftspark.features.ngrams import RATE_BITS, RATE_ONE, Rows, ngram_key
 
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
 _HASH_BITS = 64 - int(BLOCK_BITS)
+_GROUP, _MOST_GROUP_BITS = 1024, 12  # occurrences of a group: few enough to sort in the cache
 # Columns of an n-gram's sums while they grow: the first six are those of Rows but the key, the
 # rest belong to the open cluster.
 _COUNT, _SQUARES, _WEIGHTED, _RATE, _DOCS, _CLUSTERS, _OPEN_COUNT, _OPEN_RATE = range(8)
@@ -77,9 +78,10 @@ def count(
     documents = _by_block(offsets, clusters, blocks, n)
     document_bits = len(documents.length).bit_length()
     range_bits = ranges.bit_length() - 1
-    bits = max(range_bits, _HASH_BITS + document_bits - 64, 0)
+    small = min((len(hashes) // _GROUP).bit_length(), _MOST_GROUP_BITS)
+    bits = max(range_bits, _HASH_BITS + document_bits - 64, small)
     occurrences, ends = _grouped(hashes, *documents[:2], n, bits, document_bits)
-    for first, last in pairwise(ends):
+    for first, last in pairwise(ends.tolist()):
         occurrences[first:last].sort()
     step = 1 << (bits - range_bits)
     for r in range(ranges):

@@ -2,10 +2,11 @@
 
 One pass counts: documents come to a task by whole clusters, sorted by corpus, and leave it as
 packed arrays, one record a (corpus, stratum, order, key range); a second stage merges the records
-of each key range. Rows never cross into the JVM one by one. A second pass over the documents
-reads back the text of the n-grams that a table may list.
+of each key range. Rows never cross into the JVM one by one, and it never sorts the records. A
+second pass over the documents reads back the text of the n-grams that a table may list.
 
-Cost     a task holds `buffer_mb` of tokens and rows, a merge the rows of one key range
+Cost     a task holds `buffer_mb` of tokens and rows; a merge holds the records of about
+         RANGE_BYTES of text, packed, and the rows of one key range
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from dftspark.stats.protocol import Batch
 
 RANGE_BYTES = 8 << 20  # text behind one key range of one order
 _MOST_RANGES = 4096
-_BYTES_A_TOKEN = 200  # what a buffered token may cost while its rows are made
+# What a buffered token may cost while its rows are made: itself and its occurrence, and its row,
+# of which there are only those of one key range at a time.
+_BYTES_A_TOKEN, _BYTES_A_ROW = 40, 160
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,13 @@ class Layout:
     ranges  key ranges of every order, a power of two
     tasks   for each corpus: the first of its tasks, and how many it has
     total   tasks in all
+    merges  tasks of the second stage
     """
 
     ranges: int
     tasks: dict[str, tuple[int, int]]
     total: int
+    merges: int
 
     @classmethod
     def of(cls, sizes: dict[str, int], slots: int, width: int) -> Layout:
@@ -63,10 +68,14 @@ class Layout:
             first = int(used) if count == 1 else int(np.ceil(used))
             tasks[name] = (first, count)
             used = first + count if count > 1 else max(used, first) + size / target
-        ranges = 1
-        while ranges * RANGE_BYTES < max(sizes.values(), default=0) and ranges < _MOST_RANGES:
-            ranges *= 2
-        return cls(min(ranges, width), tasks, int(used) + 1)
+        ranges = min(_ranges(max(sizes.values(), default=0)), _MOST_RANGES, width)
+        merges = min(max(_ranges(everything), slots), ranges * len(sizes))
+        return cls(ranges, tasks, int(used) + 1, max(merges, 1))
+
+
+def _ranges(size: int) -> int:
+    """The power of two that cuts `size` bytes of text into parts of at most RANGE_BYTES."""
+    return 1 << (max(0, -(-size // RANGE_BYTES) - 1)).bit_length()
 
 
 def fingerprint(config: Audit) -> str:
@@ -82,11 +91,12 @@ def count(documents: DataFrame, config: Audit, layout: Layout) -> DataFrame:
     """The profile, schema.PROFILE: one row a (corpus, stratum, n, key range)."""
     placed = placed_by_cluster(documents, layout)
     partial = placed.mapInArrow(
-        _counting(config, layout.ranges), from_arrow_schema(schema.PARTIAL_COUNTS)
+        _counting(config, layout), from_arrow_schema(schema.PARTIAL_COUNTS)
     )
-    merge = _merging(config, layout.ranges)
-    grouped = partial.groupBy("corpus", "stratum", "n", "part")
-    return grouped.applyInArrow(merge, from_arrow_schema(schema.PROFILE))
+    # Not a groupBy, which would sort records of megabytes in the JVM to bring a few together.
+    return partial.repartitionById(layout.merges, F.col("merge")).mapInArrow(
+        _merging(config, layout.ranges), from_arrow_schema(schema.PROFILE)
+    )
 
 
 def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
@@ -113,19 +123,22 @@ def _lookup(values: dict[str, int]) -> Any:
 
 
 def _counting(
-    config: Audit, ranges: int
+    config: Audit, layout: Layout
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     statistics = _statistics(config)
-    capacity = config.ngrams.buffer_mb * (1 << 20) // _BYTES_A_TOKEN
+    bytes_a_token = _BYTES_A_TOKEN + _BYTES_A_ROW // layout.ranges
+    capacity = config.ngrams.buffer_mb * (1 << 20) // bytes_a_token
+    first_merge = {name: i * layout.ranges for i, name in enumerate(sorted(layout.tasks))}
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for (corpus, stratum), batch in _grouped(batches, tokenizer(config.tokens), capacity):
             for statistic in statistics:
-                for part, state in enumerate(statistic.observe_ranges(batch, ranges)):
+                for part, state in enumerate(statistic.observe_ranges(batch, layout.ranges)):
                     if len(state.key) or part == 0:
                         yield record(
                             schema.PARTIAL_COUNTS,
                             corpus, stratum, statistic.n, part, state.encode(),
+                            (first_merge[corpus] + part) % layout.merges,
                         )  # fmt: skip
 
     return run
@@ -189,23 +202,34 @@ def _grouped(
         yield group, held.take(keep_last_cluster=False)
 
 
-def _merging(config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
+_Cell = tuple[str, str, int, int]  # corpus, stratum, n, part
+
+
+def _merging(
+    config: Audit, ranges: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     statistics = {statistic.n: statistic for statistic in _statistics(config)}
 
-    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        corpus, stratum, n, part = (value.as_py() for value in key)
-        states = [NgramRows.decode(state.as_buffer()) for state in partials["state"]]
-        merged = statistics[n].merge_all(states)
-        sketch = NgramSketch(n=n, width=config.ngrams.sketch_width).of_rows(
-            merged.counted, part, ranges
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        cells: dict[_Cell, list[pa.Buffer]] = {}
+        for batch in batches:
+            columns = (batch[name].to_pylist() for name in ("corpus", "stratum", "n", "part"))
+            for cell, state in zip(zip(*columns, strict=True), batch["state"], strict=True):
+                cells.setdefault(cell, []).append(state.as_buffer())
+        for cell in sorted(cells):
+            yield _merged(cell, cells.pop(cell), statistics[cell[2]])
+
+    def _merged(cell: _Cell, states: list[pa.Buffer], counts: NgramCounts) -> pa.RecordBatch:
+        merged = counts.merge_all([NgramRows.decode(state) for state in states])
+        sketch = NgramSketch(n=counts.n, width=config.ngrams.sketch_width).of_rows(
+            merged.counted, cell[3], ranges
         )
         totals = encode_arrays(np.stack([getattr(merged, name) for name in TOTALS]))
-        row = record(
+        return record(
             schema.PROFILE,
-            corpus, stratum, n, part, ranges, statistics[n].fingerprint,
+            *cell, ranges, counts.fingerprint,
             len(merged.key), merged.encode(), sketch.encode(), totals,
         )  # fmt: skip
-        return pa.Table.from_batches([row])
 
     return run
 

@@ -20,6 +20,7 @@ _RELIED_ON = {
     # mapInArrow binds columns by position and by default lets a wrong order pass.
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1024",
+    "spark.sql.execution.arrow.maxBytesPerBatch": "8m",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
 }
@@ -32,10 +33,18 @@ _STARTED = {
 LOCAL = {
     **_STARTED,
     # Java only moves bytes here, in short runs: what its second compiler and its concurrent
-    # collectors cost is not earned back.
+    # collectors cost is not earned back. Its young generation holds what is on its way.
     "spark.driver.extraJavaOptions": (
-        f"{_STARTED['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        f"{_STARTED['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+        f"-Xms1g -Xmn512m"
     ),
+    "spark.python.daemon.module": "dftspark.spark.daemon",
+    # Large arrays come and go: in pages of 4 KB, handing them out takes as long as filling them.
+    "spark.executorEnv.GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    # What is shuffled is mostly packed already.
+    "spark.shuffle.compress": "false",
+    "spark.shuffle.spill.compress": "false",
+    "spark.buffer.pageSize": "4m",
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
     "spark.driver.host": "localhost",

@@ -11,10 +11,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 
+_ROW_GROUP = 16 << 20  # bytes of a row group that a task holds while it writes
+
 
 def write(table: DataFrame, path: str, compression: str = "zstd") -> None:
     """Writes Parquet to a new folder."""
-    table.write.mode("error").parquet(path, compression=compression)
+    writer = table.write.mode("error").option("parquet.block.size", _ROW_GROUP)
+    writer.parquet(path, compression=compression)
 
 
 def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:

@@ -59,12 +59,15 @@ _ZIPF = 1 / np.arange(1, 201)
 _ZIPF /= _ZIPF.sum()
 
 
-def profiled(docs: DataFrame, settings: config.Audit, ranges: int, total: int) -> dict[Any, Any]:
+def profiled(
+    docs: DataFrame, settings: config.Audit, ranges: int, total: int, merges: int = 3
+) -> dict[Any, Any]:
     """Each corpus's stored bytes by (corpus, stratum, n, part): equal results are equal bytes."""
     from dftspark.spark import ngrams
 
     tasks = {"human": (0, max(1, total - 1)), "model/a": (total - 1, 1), "model/b": (total - 1, 1)}
-    stored = ngrams.count(docs, settings, ngrams.Layout(ranges, tasks, total)).toArrow().to_pylist()
+    layout = ngrams.Layout(ranges, tasks, total, merges)
+    stored = ngrams.count(docs, settings, layout).toArrow().to_pylist()
     return {
         (row["corpus"], row["stratum"], row["n"], row["part"]): (
             row["state"], row["sketch"], row["totals"],
@@ -102,11 +105,17 @@ def test_blocks_are_those_of_the_clusters(spark: SparkSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "partitions", "total", "batch", "buffer_mb"),
-    [(1, 1, 1, 10_000, 512), (2, 7, 5, 3, 512), (3, 60, 2, 1, 16)],
+    ("seed", "partitions", "total", "merges", "batch", "buffer_mb"),
+    [(1, 1, 1, 1, 10_000, 512), (2, 7, 5, 12, 3, 512), (3, 60, 2, 2, 1, 16)],
 )
 def test_partitions_batches_and_order_do_not_matter(
-    spark: SparkSession, seed: int, partitions: int, total: int, batch: int, buffer_mb: int
+    spark: SparkSession,
+    seed: int,
+    partitions: int,
+    total: int,
+    merges: int,
+    batch: int,
+    buffer_mb: int,
 ) -> None:
     rows = documents()
     expected = profiled(spark.createDataFrame(pa.Table.from_pylist(rows)), audit(), 4, 3)
@@ -116,7 +125,7 @@ def test_partitions_batches_and_order_do_not_matter(
     before = spark.conf.get(size) or "1024"
     spark.conf.set(size, str(batch))
     try:
-        got = profiled(shuffled, audit(buffer_mb=buffer_mb), 4, total)
+        got = profiled(shuffled, audit(buffer_mb=buffer_mb), 4, total, merges)
     finally:
         spark.conf.set(size, before)
     assert got == expected
@@ -136,17 +145,14 @@ def test_small_buffers_flush_and_change_nothing(
     )
     batches = [pa.RecordBatch.from_pylist(order[i : i + 4]) for i in range(0, len(order), 4)]
     monkeypatch.setattr(ngrams, "_BYTES_A_TOKEN", 200_000)
-    records = list(ngrams._counting(flushed, 2)(batches))
+    layout = ngrams.Layout(2, dict.fromkeys(("human", "model/a", "model/b"), (0, 1)), 1, 1)
+    records = list(ngrams._counting(flushed, layout)(batches))
     assert len(records) > 2 * len(expected)
-    merge = ngrams._merging(flushed, 2)
-    table = pa.Table.from_batches(records)
-    for (corpus, stratum, n, part), value in expected.items():
-        keys = [pa.scalar(v) for v in (corpus, stratum, n, part)]
-        mask = np.ones(table.num_rows, bool)
-        for name, scalar in zip(("corpus", "stratum", "n", "part"), keys, strict=True):
-            mask &= np.array(table[name].to_pylist(), object) == scalar.as_py()
-        merged = merge(tuple(keys), table.filter(pa.array(mask))).to_pylist()[0]
-        assert (merged["state"], merged["sketch"], merged["totals"]) == value
+    merged = [row for batch in ngrams._merging(flushed, 2)(records) for row in batch.to_pylist()]
+    assert len(merged) == len(expected)
+    for row in merged:
+        cell = row["corpus"], row["stratum"], row["n"], row["part"]
+        assert (row["state"], row["sketch"], row["totals"]) == expected[cell]
 
 
 def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSession) -> None:
@@ -157,7 +163,7 @@ def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSe
     found = []
     for partitions in (1, 13):
         docs = spark.createDataFrame(pa.Table.from_pylist(rows)).repartition(partitions)
-        layout = ngrams.Layout(1, {r["corpus"]: (0, 1) for r in rows}, 1)
+        layout = ngrams.Layout(1, {r["corpus"]: (0, 1) for r in rows}, 1, 2)
         profile = ngrams.count(docs, settings, layout)
         table = ngrams.phrases(docs, profile, settings, layout).toArrow().to_pylist()
         found.append({(r["corpus"], r["n"], r["key"]): r for r in table})
@@ -190,7 +196,7 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
     settings = audit(orders=[1, 2, 3, 4, 5])
     rows = pq.read_table(path, columns=["model", "text", "prompt_id"]).to_pylist()
     corpora = sorted({row["model"] or "human" for row in rows})
-    layout = ngrams.Layout(2, dict.fromkeys(corpora, (0, 3)), 3)
+    layout = ngrams.Layout(2, dict.fromkeys(corpora, (0, 3)), 3, 4)
     wanted = corpora[:2] if name == "fdg" else ["human", corpora[0]]
     stored = ngrams.count(docs.where(F.col("corpus").isin(wanted)), settings, layout)
     states: dict[tuple[str, int], list[NgramRows]] = {}
