@@ -1,19 +1,40 @@
 """The process that Python workers of a local run are forked from, with what they need in memory.
 
-A worker of Spark's own daemon imports all of it anew, which takes longer than most tasks, and each
-task ends with a collection of garbage over all that was imported.
+A worker of Spark's own daemon imports all of it and loads its kernels anew, which takes longer than
+most tasks, and each task ends with a collection of garbage over all of that.
+
+Cost     about a second of the session's first use of Python; compiling, where nothing is cached yet
 """
 
 from __future__ import annotations
 
 import gc
 
+import numpy as np
+import pyarrow as pa
 import pyspark.worker  # noqa: F401  # for the workers
 from pyspark import daemon
 
 import dftspark.spark.ngrams  # noqa: F401  # for the workers
+from dftspark.corpus.blocks import block_of
+from dftspark.features.tokens import Words
+from dftspark.stats.ngram_counts import NgramCounts, NgramRows
+from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Batch
+
+
+def load_kernels() -> None:
+    """Calls what is compiled on the n-gram path once."""
+    tokens = Words().tokenize(pa.array(["a b a", "a c"]))
+    blocks = block_of(["first", "second"]).astype(np.int64)
+    counts = NgramCounts(n=1)
+    state = counts.observe(Batch(tokens.hashes, tokens.offsets, np.arange(3), blocks))
+    again = NgramRows.decode(state.encode())
+    NgramSketch(n=1).of_rows(counts.merge(state, again).counted)
+
 
 if __name__ == "__main__":
+    load_kernels()
     gc.collect()
     gc.freeze()
     daemon.manager()

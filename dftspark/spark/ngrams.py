@@ -159,7 +159,7 @@ class _Held:
     tokens: int = 0
 
     def add(self, hashes: NDArray[np.uint64], lengths: NDArray[np.int64], names: list[str]) -> None:
-        self.hashes.append(hashes)
+        self.hashes.append(hashes.copy())  # a view of an array with room for every byte of the text
         self.lengths.append(lengths)
         self.clusters += names
         self.tokens += len(hashes)
