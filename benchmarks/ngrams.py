@@ -9,6 +9,8 @@ squared count in the document), H (sum of that count times the document's n-gram
 and df (documents that have it). Peers are given the tokens; ours makes them from the text, and
 pays for it. An engine keeps its table in memory; Spark's peers reduce it to the sums below, which
 is cheaper than keeping it. All engines must agree on every sum, or the run fails.
+
+`transport` counts nothing: Spark alone moves as many bytes as ours does, by the same stages.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
@@ -39,7 +41,7 @@ from dftspark.features.tokens import Words
 from dftspark.stats.ngram_counts import NgramRows
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -47,6 +49,7 @@ CORPORA = ("biscope", "slop_score")  # model texts, in this order, each file in 
 DOCUMENTS = 20_000
 TINY = 64  # documents of the warm-up
 ROWS_PER_GROUP = 1_000  # small enough that every engine can read in parallel
+PACKED = 4.4  # bytes of ours' packed rows of orders 1 to 4, for each byte of text
 LADDER = (10_000, 100_000, 1_000_000)
 VERSIONS = ("duckdb", "polars", "pyspark", "pyarrow", "numpy")
 
@@ -55,24 +58,65 @@ def run_ours(
     path: Path, orders: tuple[int, ...], task: peers.Task, threads: int
 ) -> Callable[[], peers.Checks]:
     """dftspark through Spark, from the column `text`; the profile is written to Parquet."""
-    from pyspark.sql import functions as f
-
     from dftspark.config import Audit
     from dftspark.spark import ngrams, tables
 
-    spark = _ours_session(threads)
-    documents = spark.read.parquet(str(path)).select(
-        f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
-        f.col("doc_id").alias("cluster"), "doc_id", "text",
-    )  # fmt: skip
+    documents = _ours_documents(_ours_session(threads), path)
     sides = {"human": {"role": "human", "path": "-"}, "model": {"role": "model", "path": "-"}}
     config = Audit.parse({"corpora": sides, "ngrams": {"orders": orders}}, "benchmark")
-    size = pc.sum(pc.binary_length(pq.read_table(path, columns=["text"])["text"])).as_py()
-    layout = ngrams.Layout.of({"model": size}, 2 * threads, config.ngrams.sketch_width)
+    sizes = {"model": _text_bytes(path)}
+    layout = ngrams.Layout.of(sizes, 2 * threads, config.ngrams.sketch_width)
     profile = f"{path}.{os.getpid()}.profile"
     shutil.rmtree(profile, ignore_errors=True)
     tables.write(ngrams.count(documents, config, layout), profile, "none")
     return partial(_ours_checks, profile, task)
+
+
+def run_transport(
+    path: Path, orders: tuple[int, ...], task: peers.Task, threads: int
+) -> Callable[[], peers.Checks]:
+    """The stages of ours with nothing done in them: text in, packed bytes twice through Python."""
+    from pyspark.sql import functions as f
+
+    from dftspark.config import Ngrams
+    from dftspark.spark import ngrams, tables
+
+    documents = _ours_documents(_ours_session(threads), path)
+    layout = ngrams.Layout.of({"model": _text_bytes(path)}, 2 * threads, Ngrams().sketch_width)
+    records = ngrams.placed_by_cluster(documents, layout).mapInArrow(
+        partial(_noise, layout.merges), "state binary, merge int"
+    )
+    moved = records.repartitionById(layout.merges, f.col("merge")).mapInArrow(
+        lambda batches: batches, records.schema
+    )
+    folder = f"{path}.{os.getpid()}.moved"
+    shutil.rmtree(folder, ignore_errors=True)
+    tables.write(moved, folder, "none")
+    return dict
+
+
+def _noise(merges: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Records of noise, as many bytes of them as the n-grams of the texts would take."""
+    size = sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches)
+    noise = os.urandom(int(size * PACKED) // merges)
+    for merge in range(merges):
+        yield pa.RecordBatch.from_arrays(
+            [pa.array([noise], pa.binary()), pa.array([merge], pa.int32())], ["state", "merge"]
+        )
+
+
+def _ours_documents(spark: SparkSession, path: Path) -> DataFrame:
+    from pyspark.sql import functions as f
+
+    return spark.read.parquet(str(path)).select(
+        f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
+        f.col("doc_id").alias("cluster"), "doc_id", "text",
+    )  # fmt: skip
+
+
+def _text_bytes(path: Path) -> int:
+    batches = pq.ParquetFile(path).iter_batches(columns=["text"])
+    return sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches)
 
 
 @cache
@@ -85,17 +129,21 @@ def _ours_session(threads: int) -> SparkSession:
 def _ours_checks(profile: str, task: peers.Task) -> peers.Checks:
     """The same sums from what was written, n-grams with their blocks added up."""
     sums: dict[int, dict[str, int]] = {}
-    for row in pq.read_table(profile, columns=["n", "state"]).to_pylist():
-        grams = merged_blocks(NgramRows.decode(row["state"]).rows)
-        c, q, h = grams.count, grams.squares, grams.weighted
-        found = {"distinct": len(c), "sum of C squared": int(c @ c), "sum of C": int(c.sum())}
-        if task == "full":
-            found |= {"sum of Q": int(q.sum()), "sum of H": int(h.sum())}
-            found |= {"sum of df": int(grams.docs.sum())}
-        total = sums.setdefault(row["n"], dict.fromkeys(found, 0))
-        for name, value in found.items():
-            total[name] += value
+    for part in sorted(Path(profile).glob("*.parquet")):
+        for row in pq.read_table(part, columns=["n", "state"]).to_pylist():
+            _add_checks(sums.setdefault(row["n"], {}), row["state"], task)
     return {n: sums[n] for n in sorted(sums)}
+
+
+def _add_checks(total: dict[str, int], state: bytes, task: peers.Task) -> None:
+    grams = merged_blocks(NgramRows.decode(state).rows)
+    c, q, h = grams.count, grams.squares, grams.weighted
+    found = {"distinct": len(c), "sum of C squared": int(c @ c), "sum of C": int(c.sum())}
+    if task == "full":
+        found |= {"sum of Q": int(q.sum()), "sum of H": int(h.sum())}
+        found |= {"sum of df": int(grams.docs.sum())}
+    for name, value in found.items():
+        total[name] = total.get(name, 0) + value
 
 
 ENGINES: dict[str, peers.Engine] = {
@@ -109,6 +157,7 @@ ENGINES: dict[str, peers.Engine] = {
     "spark-sql": peers.spark_sql,
     "spark-sql-text": partial(peers.spark_sql, text=True),
     "spark-ml": peers.spark_ml,
+    "transport": run_transport,
 }
 
 
@@ -224,7 +273,7 @@ def _line(engine: str, outcome: Outcome, ours: Usage | None, load: float) -> str
 
 def agree(outcomes: dict[str, Outcome], task: str) -> None:
     """Print the sums that every engine found; exit with 1 where two differ or one crashed."""
-    found = {engine: o.result for engine, o in outcomes.items() if o.usage is not None}
+    found = {engine: o.result for engine, o in outcomes.items() if o.result}
     first, expected = next(iter(found.items()), ("", {}))
     for order, sums in expected.items():
         print(f"  {order}-grams  " + "  ".join(f"{name} {v:,}" for name, v in sums.items()))

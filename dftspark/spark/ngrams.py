@@ -90,9 +90,7 @@ def fingerprint(config: Audit) -> str:
 def count(documents: DataFrame, config: Audit, layout: Layout) -> DataFrame:
     """The profile, schema.PROFILE: one row a (corpus, stratum, n, key range)."""
     placed = placed_by_cluster(documents, layout)
-    partial = placed.mapInArrow(
-        _counting(config, layout), from_arrow_schema(schema.PARTIAL_COUNTS)
-    )
+    partial = placed.mapInArrow(_counting(config, layout), from_arrow_schema(schema.PARTIAL_COUNTS))
     # Not a groupBy, which would sort records of megabytes in the JVM to bring a few together.
     return partial.repartitionById(layout.merges, F.col("merge")).mapInArrow(
         _merging(config, layout.ranges), from_arrow_schema(schema.PROFILE)

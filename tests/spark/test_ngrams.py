@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +155,42 @@ def test_small_buffers_flush_and_change_nothing(
     for row in merged:
         cell = row["corpus"], row["stratum"], row["n"], row["part"]
         assert (row["state"], row["sketch"], row["totals"]) == expected[cell]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"human": 1_000, "model": 0},
+        {"human": 40 << 20},
+        {"human": 3 << 30, "model/a": 1 << 30, "model/b": 5_000},
+        {f"model/{i}": 300_000 for i in range(200)},
+    ],
+)
+def test_a_merge_gets_about_one_range_of_text(sizes: dict[str, int]) -> None:
+    from dftspark.spark.ngrams import RANGE_BYTES, Layout
+
+    layout = Layout.of(sizes, 4, 4096)
+    assert layout.ranges & (layout.ranges - 1) == 0
+    assert max(sizes.values()) <= layout.ranges * RANGE_BYTES
+    cells = layout.ranges * len(sizes)
+    assert layout.merges <= cells
+    assert layout.merges == cells or sum(sizes.values()) <= layout.merges * RANGE_BYTES
+    # No more tasks than there is work for: half of them would not do.
+    assert layout.merges <= 4 or sum(sizes.values()) > layout.merges // 2 * RANGE_BYTES
+
+
+def test_local_workers_are_forked_with_their_kernels(spark: SparkSession) -> None:
+    def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from dftspark.features import counting
+
+        for _ in batches:
+            loaded = len(counting._counted.signatures)
+            yield pa.RecordBatch.from_pydict(
+                {"frozen": [gc.get_freeze_count()], "loaded": [loaded]}
+            )
+
+    rows = spark.range(1).mapInArrow(look, "frozen long, loaded long").collect()
+    assert all(row["frozen"] > 10_000 and row["loaded"] for row in rows)
 
 
 def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSession) -> None:
