@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dftspark.corpus.blocks import block_of
 from dftspark.corpus.synthetic import Phrase, Role, Source
 from dftspark.distances.ngram_l2 import TokenSums, token_noise
-from dftspark.features.phrases import merged_blocks
+from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
 from dftspark.nights.checks import trailing_range
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
@@ -88,7 +88,7 @@ def distances(human: NgramRows, model: NgramRows) -> tuple[float, float]:
     """L2 of word frequencies, as it is and corrected for sampling noise."""
     sides, noise = [], 0.0
     for own in (human, model):
-        rows, total = merged_blocks(own.rows), float(own.tokens.sum())
+        rows, total = grams(own.counted).sums, float(own.tokens.sum())
         p = rows.count / total
         noise += token_noise(
             TokenSums(

@@ -36,7 +36,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import _peers as peers
 from benchmarks._measure import CRASHED, Outcome, Usage, measured
-from dftspark.features.phrases import merged_blocks
+from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
 from dftspark.stats.ngram_counts import NgramRows
 
@@ -136,12 +136,12 @@ def _ours_checks(profile: str, task: peers.Task) -> peers.Checks:
 
 
 def _add_checks(total: dict[str, int], state: bytes, task: peers.Task) -> None:
-    grams = merged_blocks(NgramRows.decode(state).rows)
-    c, q, h = grams.count, grams.squares, grams.weighted
+    own = grams(NgramRows.decode(state).counted).sums
+    c, q, h = own.count, own.squares, own.weighted
     found = {"distinct": len(c), "sum of C squared": int(c @ c), "sum of C": int(c.sum())}
     if task == "full":
         found |= {"sum of Q": int(q.sum()), "sum of H": int(h.sum())}
-        found |= {"sum of df": int(grams.docs.sum())}
+        found |= {"sum of df": int(own.docs.sum())}
     for name, value in found.items():
         total[name] = total.get(name, 0) + value
 

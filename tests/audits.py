@@ -80,7 +80,7 @@ class _Side(NamedTuple):
         totals = {name: getattr(state, name) for name in TOTALS}
         listable = phrase_keys(state.counted, audit.ngrams.phrases)
         sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.counted)
-        return cls(ngram_ranges.side(state.rows, listable, sketch, totals), totals)
+        return cls(ngram_ranges.side(state.counted, listable, sketch, totals), totals)
 
 
 def metrics(found: ngrams.Finished) -> dict[str, Metric]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dftspark import config
 from dftspark.distances.jensen_shannon import jensen_shannon
 from dftspark.distances.total_variation import total_variation
-from dftspark.features.phrases import merged_blocks, phrase_keys
+from dftspark.features.grams import grams
+from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
 from dftspark.inference import blocks, squared
 from dftspark.lenses import ngram_ranges, ngrams
@@ -64,7 +65,7 @@ def compared(
     for part, (h, m) in enumerate(zip(human, model, strict=True)):
         sides = [
             ngram_ranges.side(
-                own.rows,
+                own.counted,
                 phrase_keys(own.counted, 5_000),
                 NgramSketch(n=n).of_rows(own.counted, part, len(human)),
                 of_own,
@@ -181,18 +182,26 @@ def test_contributions_and_the_remainder_sum_to_the_square(sides: Any, n: int) -
     assert np.array_equal(np.sign(found.listed["contribution"]), signs)
 
 
+def by_block(*states: NgramRows) -> list[NDArray[np.float64]]:
+    """Counts `(grams of any, 64)` of each state."""
+    keys = np.unique(np.concatenate([grams(state.counted).sums.key for state in states]))
+    found = [np.zeros((len(keys), 64)) for _ in states]
+    for out, rows in zip(found, (state.rows for state in states), strict=True):
+        np.add.at(out, (np.searchsorted(keys, rows.key // 64 * 64), rows.key % 64), rows.count)
+    return found
+
+
 def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
     first, second = (
         ngram_ranges.side(
-            s[0].rows, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].counted), totals(s)
+            s[0].counted, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].counted), totals(s)
         )
         for s in (human, model)
     )
     part = ngram_ranges.partial(first, second, totals(human), totals(model), n, SETTINGS.ngrams)
-    grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
-    dense = [ngram_ranges.by_block(s[0].rows, grams, "count") for s in (human, model)]
+    dense = by_block(human[0], model[0])
     for i, distance in enumerate((jensen_shannon, total_variation)):
         left_out = []
         for j in range(64):
@@ -204,8 +213,7 @@ def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
 def test_the_sketch_gives_the_spread_that_exact_counts_give(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
-    grams = np.union1d(*(merged_blocks(s[0].rows).key for s in (human, model)))
-    dense = [ngram_ranges.by_block(s[0].rows, grams, "count").astype(float) for s in (human, model)]
+    dense = by_block(human[0], model[0])
     left_out = []
     for j in range(64):
         rates = [(d.sum(axis=1) - d[:, j]) / (d.sum() - d[:, j].sum()) for d in dense]

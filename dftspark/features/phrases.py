@@ -13,22 +13,12 @@ from numpy.typing import NDArray
 
 from dftspark import schema
 from dftspark.features.counting import Counted, gram_counts
-from dftspark.features.hashing import BLOCK_BITS
-from dftspark.features.ngrams import Rows, ngram_keys
+from dftspark.features.ngrams import ngram_keys
 from dftspark.features.tokens import Tokenizer
 
 _EXCERPT = 160  # characters of an example, the n-gram in the middle
+_OFTEN = 1024  # counts from which on they are no longer tallied one by one
 _UNSEEN = np.int64(2**63 - 1)
-
-
-def merged_blocks(rows: Rows) -> Rows:
-    """One row an n-gram: its blocks added up, keys with zero block bits, still sorted."""
-    if not len(rows.key):
-        return rows
-    gram = rows.key >> BLOCK_BITS
-    starts = np.flatnonzero(np.r_[True, gram[1:] != gram[:-1]])
-    columns = [np.add.reduceat(column, starts) for column in rows[1:]]
-    return Rows(gram[starts] << BLOCK_BITS, *columns)
 
 
 def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
@@ -36,10 +26,19 @@ def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
     keys, count = gram_counts(rows)
     if len(keys) <= quota:
         return keys
-    least = np.partition(count, -quota)[-quota]
+    least = _largest(count, quota)
     above = np.flatnonzero(count > least)
     ties = np.flatnonzero(count == least)[: quota - len(above)]
     return np.asarray(keys[np.sort(np.r_[above, ties])], np.uint64)
+
+
+def _largest(values: NDArray[np.int64], k: int) -> int:
+    """The k-th largest of positive integers, most of them small: a tally is faster than a sort."""
+    tally = np.bincount(np.minimum(values, _OFTEN), minlength=_OFTEN + 1)
+    at_least = tally[::-1].cumsum()[::-1]
+    if at_least[_OFTEN] >= k:
+        return int(np.partition(values[values >= _OFTEN], -k)[-k])
+    return int(np.flatnonzero(at_least >= k)[-1])
 
 
 @dataclass

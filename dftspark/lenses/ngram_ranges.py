@@ -3,7 +3,7 @@
 The totals of both corpora are known before. N-grams that only the human side has are never walked
 through for each model: what they add is the human sum less the part that both have.
 
-Cost     one search for each n-gram of the model
+Cost     one walk over the n-grams of both sides
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_table, total_variation
-from dftspark.features.hashing import BLOCK_BITS, BLOCKS, mixed
+from dftspark.features.counting import Counted, expanded
+from dftspark.features.grams import Grams, grams, in_both, kinds, matched
+from dftspark.features.hashing import BLOCKS, mixed
 from dftspark.features.ngrams import RATE_ONE, Rows, each
-from dftspark.features.phrases import merged_blocks
 from dftspark.inference.ngram_sample import in_sample
 from dftspark.state import SumState, decode_arrays, encode_arrays
 from dftspark.stats.ngram_sketch import BlockSketch
@@ -35,12 +36,16 @@ _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
 class Side:
     """One corpus in one key range: n-grams with their blocks added up, and the rows behind."""
 
-    rows: Rows  # by n-gram and block
-    grams: Rows  # by n-gram
+    rows: Counted  # by n-gram and block
+    by_gram: Grams
     listable: NDArray[np.uint64]  # keys whose text the profile keeps, sorted
     sketch: BlockSketch
     tokens: float
     documents: float
+
+    @property
+    def grams(self) -> Rows:
+        return self.by_gram.sums
 
     # The human side meets every model: what needs all of its n-grams is worked out once.
 
@@ -60,12 +65,14 @@ class Side:
 
     @cached_property
     def per_block(self) -> Floats:
-        return _per_block(self.rows)
+        """Occurrences in each block."""
+        block = (self.rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
+        return np.asarray(np.bincount(block, self.by_gram.rows, BLOCKS), np.float64)
 
 
-def side(rows: Rows, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals) -> Side:
+def side(rows: Counted, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals) -> Side:
     tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
-    return Side(rows, merged_blocks(rows), listable, sketch, tokens, documents)
+    return Side(rows, grams(rows), listable, sketch, tokens, documents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +126,9 @@ def partial(
     settings: config.Ngrams,
 ) -> Partial:  # fmt: skip
     """What this key range says of the pair, at order n."""
-    matched, at = _positions(human.grams.key, model.grams.key)
-    both = at[matched]
-    tokens = _Aligned(human.token_rates, model.token_rates, matched, both)
-    documents = _Aligned(human.document_rates, model.document_rates, matched, both)
+    at = matched(human.grams.key, model.grams.key)
+    tokens = _Aligned(human.token_rates, model.token_rates, *at)
+    documents = _Aligned(human.document_rates, model.document_rates, *at)
     divergence = [
         _added_up(tokens, jensen_shannon.term, 0.5),
         _added_up(tokens, total_variation.term, 0.5),
@@ -133,37 +139,37 @@ def partial(
             human.sums,
             model.sums,
             np.array(divergence),
-            _without_each_block(human, model, tokens, human_totals, model_totals),
+            _without_each_block(human, model, *at, human_totals, model_totals),
             np.array([len(human.grams.key), len(model.grams.key)]),
             np.stack([_products(human, model, "counts"), _products(human, model, "rates")]),
         ),
-        _tested(human, model, matched, both, human_totals, model_totals),
+        _tested(human, model, *at, human_totals, model_totals),
         _sample(human, model, tokens, settings.inference_ngrams),
         _listed(human, model, human_totals, model_totals, settings.table_rows),
         _common(human, model) if n == 1 else _none_common(),
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Aligned:
-    """Rates of both sides; model n-gram i is human n-gram both[...] where matched[i]."""
+    """Rates of both sides; human n-gram at_human[i] is model n-gram at_model[i]."""
 
     human: Floats
     model: Floats
-    matched: NDArray[np.bool_]
-    both: NDArray[np.int64]
+    at_human: NDArray[np.int64]
+    at_model: NDArray[np.int64]
 
-    @property
+    @cached_property
     def on_model(self) -> Floats:
         """The human rate of each of the model's n-grams."""
         out = np.zeros(len(self.model))
-        out[self.matched] = self.human[self.both]
+        out[self.at_model] = self.human[self.at_human]
         return out
 
-    @property
+    @cached_property
     def human_only(self) -> NDArray[np.bool_]:
         out = np.ones(len(self.human), np.bool_)
-        out[self.both] = False
+        out[self.at_human] = False
         return out
 
 
@@ -184,13 +190,16 @@ def _squared_difference(rates: _Aligned) -> float:
 
 def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
     """Sum of `term`, which is `alone` x rate where only one side has the n-gram."""
-    own = rates.human.sum() - rates.human[rates.both].sum()
-    return float(term(rates.on_model, rates.model).sum() + alone * own)
+    own = rates.human.sum() - rates.human[rates.at_human].sum()
+    other = rates.model.sum() - rates.model[rates.at_model].sum()
+    both = term(rates.human[rates.at_human], rates.model[rates.at_model])
+    return float(both.sum() + alone * (own + other))
 
 
 def _without_each_block(
-    human: Side, model: Side, rates: _Aligned, human_totals: Totals, model_totals: Totals
-) -> Floats:
+    human: Side, model: Side, at_human: NDArray[np.int64], at_model: NDArray[np.int64],
+    human_totals: Totals, model_totals: Totals,
+) -> Floats:  # fmt: skip
     """Both divergences without block j of either side, `(2, 64)`, exactly.
 
     All n-grams with their full counts over the smaller totals, most of them in a few kinds of
@@ -198,55 +207,39 @@ def _without_each_block(
     """
     totals = (human_totals["tokens"], model_totals["tokens"])
     rest = [np.maximum(own.sum() - own, 1) for own in totals]
-    grams = human.grams.key[rates.both]
-    ours, theirs = _rows_of(human.rows, grams), _rows_of(model.rows, grams)
+    found = in_both(
+        human.by_gram, human.rows.key, at_human, model.by_gram, model.rows.key, at_model
+    )
     alone = np.zeros(BLOCKS)
-    for own, shared, left in ((human, ours, rest[0]), (model, theirs, rest[1])):
-        per_block = own.per_block - _per_block(shared)
+    for own, shared, left in ((human, found.human, rest[0]), (model, found.model, rest[1])):
+        per_block = own.per_block - np.bincount(found.block, shared, BLOCKS)
         alone += (per_block.sum() - per_block) / left / 2
-    counts = (human.grams.count[rates.both], model.grams.count[rates.matched])
-    kinds, repeats = np.unique(np.stack(counts), axis=1, return_counts=True)
-    keys = np.union1d(ours.key, theirs.key)
-    at = np.searchsorted(grams, keys >> BLOCK_BITS << BLOCK_BITS)
-    block = (keys & np.uint64(BLOCKS - 1)).astype(np.int64)
-    whole = [count[at] for count in counts]
-    kept = [count - _counts_at(r, keys) for count, r in zip(whole, (ours, theirs), strict=True)]
+    counts = human.grams.count[at_human], model.grams.count[at_model]
+    of_human, of_model, repeats = kinds(*counts)
+    whole = [count[found.pair] for count in counts]
+    kept = [whole[0] - found.human, whole[1] - found.model]
     out = []
     for term in (jensen_shannon.term, total_variation.term):
         unseen = [
-            float(repeats @ term(kinds[0] / h, kinds[1] / m)) for h, m in zip(*rest, strict=True)
+            float(repeats @ term(of_human / h, of_model / m)) for h, m in zip(*rest, strict=True)
         ]
-        before, after = (term(h / rest[0][block], m / rest[1][block]) for h, m in (whole, kept))
-        out.append(unseen + np.bincount(block, after - before, minlength=BLOCKS) + alone)
+        before, after = (
+            term(h / rest[0][found.block], m / rest[1][found.block]) for h, m in (whole, kept)
+        )
+        out.append(unseen + np.bincount(found.block, after - before, BLOCKS) + alone)
     return np.array(out)
 
 
-def _rows_of(rows: Rows, grams: NDArray[np.uint64]) -> Rows:
-    """The rows, by block, of the n-grams given by sorted keys."""
-    _, at = _row_numbers(rows, grams)
-    return each(rows, lambda column: column[at])
-
-
 def _row_numbers(
-    rows: Rows, grams: NDArray[np.uint64]
+    of: Grams, keys: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(which of `grams`, sorted keys with zero block bits, row number) of each row they have."""
-    low = np.searchsorted(rows.key, grams)
-    high = np.searchsorted(rows.key, grams + np.uint64(BLOCKS - 1), side="right")
-    lengths = high - low
-    which = np.repeat(np.arange(len(grams)), lengths)
+    """(which of `keys`, with zero block bits, and row number) of each row they have."""
+    present, at = _positions(of.sums.key, keys)
+    which = np.flatnonzero(present)
+    first = of.first[at[which]]
+    lengths = of.first[at[which] + 1] - first
     offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return which, np.repeat(low, lengths) + offset
-
-
-def _per_block(rows: Rows) -> Floats:
-    block = (rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
-    return np.asarray(np.bincount(block, rows.count, minlength=BLOCKS), np.float64)
-
-
-def _counts_at(rows: Rows, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    present, at = _positions(rows.key, keys)
-    return np.where(present, rows.count[at], 0) if len(rows.key) else np.zeros(len(keys), np.int64)
+    return np.repeat(which, lengths), np.repeat(first, lengths) + offset
 
 
 def _products(human: Side, model: Side, name: str) -> Floats:
@@ -275,18 +268,14 @@ def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
 
 
 def _tested(
-    human: Side,
-    model: Side,
-    matched: NDArray[np.bool_],
-    both: NDArray[np.int64],
-    human_totals: Totals,
-    model_totals: Totals,
-) -> Floats:
+    human: Side, model: Side, at_human: NDArray[np.int64], at_model: NDArray[np.int64],
+    human_totals: Totals, model_totals: Totals,
+) -> Floats:  # fmt: skip
     """z of each n-gram that enough clusters have, both sides together: (t,)."""
     clusters = model.grams.clusters.copy()
-    clusters[matched] += human.grams.clusters[both]
+    clusters[at_model] += human.grams.clusters[at_human]
     alone = human.grams.clusters >= TESTED_CLUSTERS
-    alone[both] = False
+    alone[at_human] = False
     keys = np.concatenate([model.grams.key[clusters >= TESTED_CLUSTERS], human.grams.key[alone]])
     return _z(human, model, keys, human_totals, model_totals)
 
@@ -314,15 +303,18 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
     keys, mean = keys[chosen], mean[chosen]
     order = np.argsort(keys)
     keys, mean = keys[order], mean[order]
-    return mean, by_block(human.rows, keys, "count"), by_block(model.rows, keys, "count")
+    return (
+        mean,
+        by_block(human, keys, human.by_gram.rows),
+        by_block(model, keys, model.by_gram.rows),
+    )
 
 
-def by_block(rows: Rows, keys: NDArray[np.uint64], column: str) -> NDArray[np.int64]:
-    """A column of n-grams `keys` (zero block bits) spread over their blocks, `(k, 64)`."""
+def by_block(own: Side, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What the rows of n-grams `keys` (zero block bits) have of `values`, by block, `(k, 64)`."""
     out = np.zeros((len(keys), BLOCKS), np.int64)
-    which, at = _row_numbers(rows, keys)
-    block = (rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)
-    out[which, block] = getattr(rows, column)[at]
+    which, at = _row_numbers(own.by_gram, keys)
+    out[which, (own.rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)] = values[at]
     return out
 
 
@@ -350,7 +342,11 @@ def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
     keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
     h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
     return dict(
-        zip(COMMON, (keys, h.docs, m.docs, by_block(human.rows, keys, "docs")), strict=True)
+        zip(
+            COMMON,
+            (keys, h.docs, m.docs, by_block(human, keys, expanded(human.rows).docs)),
+            strict=True,
+        )
     )
 
 

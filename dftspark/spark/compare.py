@@ -102,7 +102,9 @@ def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, p
             for other in sketches[1:]:
                 sketch = sketch + other
             keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
-            return ngram_ranges.side(merged.rows, keys, sketch, _summed(totals, corpus, stratum, n))
+            return ngram_ranges.side(
+                merged.counted, keys, sketch, _summed(totals, corpus, stratum, n)
+            )
 
         rows = []
         humans = {stratum: side(config.human, stratum) for stratum in {s for _, s in wanted}}

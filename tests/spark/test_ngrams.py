@@ -14,7 +14,7 @@ import pytest
 
 from dftspark import config
 from dftspark.corpus.blocks import block_of
-from dftspark.features.phrases import merged_blocks
+from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
 from dftspark.stats.ngram_counts import NgramRows
 from tests import reference
@@ -88,7 +88,7 @@ def test_every_count_equals_a_counter(spark: SparkSession) -> None:
             for n in (1, 2, 3, 5):
                 expected = reference.rows(tokens, [r["cluster"] for r in own], n)
                 got = [
-                    merged_blocks(NgramRows.decode(stored[corpus, stratum, n, part][0]).rows)
+                    grams(NgramRows.decode(stored[corpus, stratum, n, part][0]).counted).sums
                     for part in range(4)
                     if (corpus, stratum, n, part) in stored
                 ]
@@ -245,7 +245,7 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
         tokens = [_words_of(row["text"]) for row in own]
         for n in (1, 2, 3, 4, 5):
             expected = reference.rows(tokens, [row["prompt_id"] for row in own], n)
-            parts = [merged_blocks(state.rows) for state in states[corpus, n]]
+            parts = [grams(state.counted).sums for state in states[corpus, n]]
             columns = [np.concatenate(c) for c in list(zip(*parts, strict=True))[1:]]
             got = sorted(zip(*(c.tolist() for c in columns), strict=True))
             assert got == sorted(tuple(row) for row in expected.values()), (corpus, n)
