@@ -241,6 +241,7 @@ JUDGE_PARTS = pa.schema(
 )
 
 
+KEY_RANGES = pa.schema([("task", pa.int32()), ("n", pa.int32()), ("part", pa.int32())])
 PARTIAL_PAIRS = pa.schema(
     [
         ("model", pa.string()),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -20,39 +20,51 @@ from dftspark.inference.intervals import Inference
 from dftspark.lenses import ngram_ranges, ngrams
 from dftspark.lenses.metric import Metric
 from dftspark.spark.ngrams import phrase_quota
+from dftspark.spark.records import record
+from dftspark.spark.session import shuffle_partitions
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import BlockSketch
-
-AllTotals = dict[tuple[str, str, int], ngram_ranges.Totals]
+from dftspark.store.profile_files import ProfileFiles, Range, Totals
 
 
 def pairs(
-    profile: DataFrame, totals: AllTotals, shared: dict[str, int], config: Audit, ranges: int
-) -> DataFrame:
+    spark: SparkSession, stored: list[str], totals: Totals, shared: dict[str, int], config: Audit,
+    ranges: int,
+) -> DataFrame:  # fmt: skip
     """One row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
-    `shared` is how many clusters each model corpus has in common with the human one.
+    `stored` are the paths of the profile tables, whose files the tasks read; `shared` is how many
+    clusters each model corpus has in common with the human one. Raises IncomparableProfiles where
+    an order was profiled in more than one way.
     """
-    check_comparable(profile, config)
-    partial = profile.groupBy("n", "part").applyInArrow(
-        _partials(totals, config, ranges), from_arrow_schema(schema.PARTIAL_PAIRS)
+    files = ProfileFiles(stored)
+    check_comparable(files, config)
+    partial = _one_by_one(spark, files.ranges).mapInArrow(
+        _partials(stored, totals, config, ranges), from_arrow_schema(schema.PARTIAL_PAIRS)
     )
     return partial.groupBy("model", "stratum", "n").applyInArrow(
         _finishing(totals, shared, config), from_arrow_schema(schema.COMPARED)
     )
 
 
-def check_comparable(profile: DataFrame, config: Audit) -> None:
+def _one_by_one(spark: SparkSession, ranges: list[Range]) -> DataFrame:
+    """A row (n, part) for each key range, dealt out so that every task has some of each order."""
+    tasks = max(1, min(len(ranges), shuffle_partitions(spark)))
+    rows = [{"task": i % tasks, "n": n, "part": part} for i, (n, part) in enumerate(ranges)]
+    dealt = spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.KEY_RANGES))
+    return dealt.repartitionById(tasks, F.col("task")).select("n", "part")
+
+
+def check_comparable(stored: ProfileFiles, config: Audit) -> None:
     """Raises IncomparableProfiles where an order was profiled in more than one way."""
-    first = profile.where("part = 0")  # every corpus, stratum and order has one
-    kinds = first.select("corpus", "n", "fingerprint").toArrow().to_pylist()
+    kinds = stored.every(["corpus", "n", "fingerprint"]).to_pylist()
     human = {row["n"]: row["fingerprint"] for row in kinds if row["corpus"] == config.human}
     for row in kinds:
         if row["n"] in human and row["fingerprint"] != human[row["n"]]:
             raise IncomparableProfiles("ngram_counts", human[row["n"]], row["fingerprint"])
 
 
-def _summed(totals: AllTotals, corpus: str, stratum: str, n: int) -> ngram_ranges.Totals:
+def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_ranges.Totals:
     """Of one stratum, or of all of them for the stratum ''."""
     chosen = [
         value for (name, part, order), value in totals.items()
@@ -61,7 +73,7 @@ def _summed(totals: AllTotals, corpus: str, stratum: str, n: int) -> ngram_range
     return {key: np.sum([value[key] for value in chosen], axis=0) for key in TOTALS}
 
 
-def comparisons(totals: AllTotals, human: str) -> list[tuple[str, str]]:
+def comparisons(totals: Totals, human: str) -> list[tuple[str, str]]:
     """(model corpus, stratum): all strata together as '', and each that both sides have."""
     strata = {(corpus, stratum) for corpus, stratum, _ in totals}
     own = {stratum for corpus, stratum in strata if corpus == human}
@@ -75,52 +87,69 @@ def comparisons(totals: AllTotals, human: str) -> list[tuple[str, str]]:
     ]
 
 
-def _partials(totals: AllTotals, config: Audit, ranges: int) -> Callable[[Any, pa.Table], pa.Table]:
-    wanted = comparisons(totals, config.human)
-    quota = phrase_quota(config, ranges)
-
-    def run(key: tuple[pa.Scalar, ...], stored: pa.Table) -> pa.Table:
-        n, part = (value.as_py() for value in key)
-        # Of a corpus and stratum there is one row, or one a day where several days are merged.
-        parts: dict[tuple[str, str], list[tuple[pa.Scalar, pa.Scalar]]] = {}
-        for corpus, stratum, state, sketch in zip(
-            *(stored[name] for name in ("corpus", "stratum", "state", "sketch")), strict=True
-        ):
-            own = parts.setdefault((corpus.as_py(), stratum.as_py()), [])
-            own.append((state, sketch))
-
-        def side(corpus: str, stratum: str) -> ngram_ranges.Side:
-            chosen = [
-                value for (name, own), values in parts.items()
-                if name == corpus and stratum in ("", own) for value in values
-            ]  # fmt: skip
-            states = [NgramRows.decode(state.as_buffer()) for state, _ in chosen]
-            sketches = [BlockSketch.decode(sketch.as_buffer()) for _, sketch in chosen]
-            listable = [phrase_keys(state.counted, quota) for state in states]
-            merged = NgramCounts(n=n).merge_all(states)
-            sketch = sketches[0] if sketches else _no_sketch(config, ranges)
-            for other in sketches[1:]:
-                sketch = sketch + other
-            keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
-            return ngram_ranges.side(
-                merged.counted, keys, sketch, _summed(totals, corpus, stratum, n)
-            )
-
-        rows = []
-        humans = {stratum: side(config.human, stratum) for stratum in {s for _, s in wanted}}
-        for model, stratum in wanted:
-            found = ngram_ranges.partial(
-                humans[stratum],
-                side(model, stratum),
-                _summed(totals, config.human, stratum, n),
-                _summed(totals, model, stratum, n),
-                n,
-                config.ngrams,
-            )
-            rows.append((model, stratum, n, part, found.encode()))
-        return _table(rows, schema.PARTIAL_PAIRS)
+def _partials(
+    stored: list[str], totals: Totals, config: Audit, ranges: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        files = ProfileFiles(stored)
+        for batch in batches:
+            for n, part in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                sides = _Sides(files, (n, part), totals, config, ranges)
+                for model, stratum in comparisons(totals, config.human):
+                    found = ngram_ranges.partial(
+                        sides[config.human, stratum],
+                        sides[model, stratum],
+                        _summed(totals, config.human, stratum, n),
+                        _summed(totals, model, stratum, n),
+                        n,
+                        config.ngrams,
+                    )
+                    yield record(
+                        schema.PARTIAL_PAIRS, model, stratum, n, part, found.encode()
+                    )  # fmt: skip
 
     return run
+
+
+class _Sides:
+    """The corpora in one key range, by (corpus, stratum), '' being all strata.
+
+    Of a corpus and stratum there is one row, or one a day where several days are merged.
+    """
+
+    def __init__(
+        self, files: ProfileFiles, key: Range, totals: Totals, config: Audit, ranges: int
+    ) -> None:
+        self.n, self.totals, self.config, self.ranges = key[0], totals, config, ranges
+        self.rows = [
+            (corpus.as_py(), stratum.as_py(), state.as_buffer(), sketch.as_buffer())
+            for corpus, stratum, state, sketch in zip(
+                *files.rows(key, ["corpus", "stratum", "state", "sketch"]).columns, strict=True
+            )
+        ]
+        self.humans: dict[str, ngram_ranges.Side] = {}  # they meet every model
+
+    def __getitem__(self, of: tuple[str, str]) -> ngram_ranges.Side:
+        corpus, stratum = of
+        if corpus != self.config.human:
+            return self._side(corpus, stratum)
+        if stratum not in self.humans:
+            self.humans[stratum] = self._side(corpus, stratum)
+        return self.humans[stratum]
+
+    def _side(self, corpus: str, stratum: str) -> ngram_ranges.Side:
+        own = [row[2:] for row in self.rows if row[0] == corpus and stratum in ("", row[1])]
+        states = [NgramRows.decode(state) for state, _ in own]
+        sketches = [BlockSketch.decode(sketch) for _, sketch in own]
+        sketch = sketches[0] if sketches else _no_sketch(self.config, self.ranges)
+        for other in sketches[1:]:
+            sketch = sketch + other
+        quota = phrase_quota(self.config, self.ranges)
+        listable = [phrase_keys(state.counted, quota) for state in states]
+        keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
+        merged = NgramCounts(n=self.n).merge_all(states)
+        totals = _summed(self.totals, corpus, stratum, self.n)
+        return ngram_ranges.side(merged.counted, keys, sketch, totals)
 
 
 def _no_sketch(config: Audit, ranges: int) -> BlockSketch:
@@ -128,15 +157,8 @@ def _no_sketch(config: Audit, ranges: int) -> BlockSketch:
     return BlockSketch(empty, empty)
 
 
-def _table(rows: list[tuple[Any, ...]], of: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [[] for _ in of]
-    return pa.Table.from_arrays(
-        [pa.array(list(c), f.type) for c, f in zip(columns, of, strict=True)], schema=of
-    )
-
-
 def _finishing(
-    totals: AllTotals, shared: dict[str, int], config: Audit
+    totals: Totals, shared: dict[str, int], config: Audit
 ) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         model, stratum, n = (value.as_py() for value in key)

@@ -29,10 +29,11 @@ from dftspark.features.hashing import digest64
 from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.features.tokens import Tokenizer, tokenizer
 from dftspark.spark.records import record, runs
-from dftspark.state import decode_arrays, encode_arrays
+from dftspark.state import encode_arrays
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
+from dftspark.store.profile_files import totals_of
 
 RANGE_BYTES = 8 << 20  # text behind one key range of one order
 _MOST_RANGES = 4096
@@ -303,25 +304,13 @@ def _finding(
     return run
 
 
-def totals_of(profile: DataFrame) -> dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]:
-    """Totals `(64,)` by name for each (corpus, stratum, n): a few kilobytes each, on the driver."""
-    rows = profile.select("corpus", "stratum", "n", "totals").toArrow()
-    found: dict[tuple[str, str, int], dict[str, NDArray[np.int64]]] = {}
-    for row in rows.to_pylist():
-        (stacked,) = decode_arrays(row["totals"], "totals")
-        sums = found.setdefault((row["corpus"], row["stratum"], row["n"]), {})
-        for name, values in zip(TOTALS, stacked, strict=True):
-            sums[name] = sums[name] + values if name in sums else values
-    return found
-
-
 def state_sizes(profile: DataFrame) -> dict[str, dict[str, int]]:
     """By corpus: tokens, bytes of the fixed-size states, bytes of the exact counts."""
     sized = profile.groupBy("corpus").agg(
         F.sum(F.octet_length("sketch") + F.octet_length("totals")).alias("state_bytes"),
         F.sum(F.octet_length("state")).alias("keyed_bytes"),
     )
-    totals = totals_of(profile)
+    totals = totals_of(profile.select("corpus", "stratum", "n", "totals").toArrow())
     sizes = {}
     for row in sized.toArrow().to_pylist():
         own = {key: value for key, value in totals.items() if key[0] == row["corpus"]}

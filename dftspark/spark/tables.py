@@ -14,9 +14,13 @@ from dftspark import schema
 _ROW_GROUP = 16 << 20  # bytes of a row group that a task holds while it writes
 
 
-def write(table: DataFrame, path: str, compression: str = "zstd") -> None:
-    """Writes Parquet to a new folder."""
+def write(
+    table: DataFrame, path: str, compression: str = "zstd", group_rows: int | None = None
+) -> None:
+    """Writes Parquet to a new folder; `group_rows` is the most rows a row group has."""
     writer = table.write.mode("error").option("parquet.block.size", _ROW_GROUP)
+    if group_rows is not None:
+        writer = writer.option("parquet.block.row.count.limit", group_rows)
     writer.parquet(path, compression=compression)
 
 
@@ -35,6 +39,20 @@ def rejects(issues: DataFrame, run_id: str, date: str) -> DataFrame:
     """schema.REJECTS."""
     run = {"run_id": F.lit(run_id), "date": F.lit(date)}
     return conform(issues.withColumns(run), schema.REJECTS)
+
+
+def examples(phrases: DataFrame, compared: DataFrame) -> DataFrame:
+    """One row a listed n-gram of a corpus: the example with the smallest hash of its document.
+
+    `phrases` may have several rows an n-gram, one a day.
+    """
+    listed = compared.select("n", F.explode("ngrams.key").alias("key")).unionByName(
+        compared.select("n", F.explode("ratios.key").alias("key"))
+    )
+    first = F.min(F.struct("doc_hash", "doc_id", "text", "tokens", "excerpt"))
+    wanted = phrases.join(F.broadcast(listed.distinct()), ["n", "key"], "left_semi")
+    found = wanted.groupBy("corpus", "n", "key").agg(first.alias("first"))
+    return found.select("corpus", "n", "key", "first.*")
 
 
 def ngrams(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +16,11 @@ from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
 from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
+from dftspark.nights.phrases import gram_of, occurrences
 from dftspark.report.junit import junit
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
+from dftspark.store.profile_files import ProfileFiles, Totals
 from dftspark.store.run import Run
 
 JUNIT = "checks.junit.xml"
@@ -60,8 +63,6 @@ def check_rules(config: Audit) -> None:
     """Raises ConfigError for a phrase of so many tokens that no n-gram counts it."""
     if not any(rule.phrase for rule in config.checks):
         return
-    from dftspark.spark.nights import gram_of
-
     for rule in config.checks:
         n = gram_of(rule.phrase, config)[0] if rule.phrase else None
         if n is not None and n not in config.ngrams.orders:
@@ -106,6 +107,14 @@ class _Source:
         before = set(window_of(making.date, back)[:-1]) if nights else set()
         self.dates = [date for date in nights.dates if date in before] if nights else []
         self._tables: dict[str, pa.Table] = {}
+
+    @cached_property
+    def _stored(self) -> ProfileFiles:
+        return ProfileFiles(self.profile.stored)
+
+    @cached_property
+    def _totals(self) -> Totals:
+        return self._stored.totals()
 
     def readings(self, rule: Check) -> list[Reading]:
         kinds: dict[str, Callable[[Check], list[Reading]]] = {
@@ -157,18 +166,15 @@ class _Source:
         ]  # fmt: skip
 
     def _phrase_tonight(self, rule: Check) -> list[Reading]:
-        from dftspark.spark import ngrams, nights
-
         config = self.making.config
-        gram = nights.gram_of(str(rule.phrase), config)
-        counts = nights.gram_counts(self.profile.stored, [gram], self.profile.key_ranges)
-        totals = ngrams.totals_of(self.profile.stored)
+        gram = gram_of(str(rule.phrase), config)
+        counts = occurrences(self._stored, gram, self.profile.key_ranges)
         sides: dict[str, tuple[int, int, int]] = {}  # occurrences, tokens, documents
-        for (corpus, stratum, n), total in totals.items():
+        for (corpus, stratum, n), total in self._totals.items():
             if n == gram[0] and rule.stratum in ("", stratum):
                 count, tokens, documents = sides.get(corpus, (0, 0, 0))
                 sides[corpus] = (
-                    count + counts.get((corpus, stratum, gram), 0),
+                    count + counts[corpus, stratum],
                     tokens + int(total["tokens"].sum()),
                     documents + int(total["documents"].sum()),
                 )

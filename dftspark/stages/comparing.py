@@ -14,6 +14,7 @@ from dftspark.stages import judging
 from dftspark.stages.judging import Asking
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile
+from dftspark.store.profile_files import ProfileFiles
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,11 +31,14 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
     spark, config, run_id = making.spark, making.config, making.writer.id
     shared = profile.shared_clusters
     with making.stage("compare"):
-        totals = ngrams.totals_of(profile.stored)
+        totals = ProfileFiles(profile.stored).totals()
         path = making.staging("compared")
-        tables.write(pairs(profile.stored, totals, shared, config, profile.key_ranges), path)
+        found = pairs(spark, profile.stored, totals, shared, config, profile.key_ranges)
+        tables.write(found, path)
         compared = tables.read(spark, path, schema.COMPARED)
-        text = (profile.phrases, config.human, run_id, making.date)
+        path = making.staging("examples")
+        tables.write(tables.examples(profile.phrases, compared), path)
+        text = (tables.read(spark, path, schema.PHRASES), config.human, run_id, making.date)
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()

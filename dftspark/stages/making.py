@@ -96,10 +96,13 @@ class Making:
         self.staged.append(name)
         return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
 
-    def write(self, name: str, table: DataFrame, compression: str = "zstd") -> DataFrame:
+    def write(
+        self, name: str, table: DataFrame, compression: str = "zstd",
+        group_rows: int | None = None,
+    ) -> DataFrame:  # fmt: skip
         from dftspark.spark import tables
 
-        tables.write(table, self.writer.table_path(name), compression)
+        tables.write(table, self.writer.table_path(name), compression, group_rows)
         if self.stages:
             list(self.stages.values())[-1]["tables"].append(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))

@@ -289,11 +289,7 @@ def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
         return nights.stored(spark, table, paths)
 
     with making.stage("merge days"), damaged(found):
-        clusters = rows("clusters")
-        shared = nights.shared_clusters(clusters, config.human)
-        counts = nights.cluster_counts(clusters)
-        phrases = making.staging("phrases")
-        nights.phrases(rows("phrases")).write.parquet(phrases)
+        counts, shared = nights.cluster_counts(rows("clusters"), config.human)
         clouds = None
         if "embeddings" in config.lenses:
             of = _frozen(found.reference)
@@ -302,11 +298,10 @@ def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
             manifest = found.reference.manifest["embedding"]
             kept = {key: manifest[key] for key in ("fingerprint", "model", "revision", "features")}
             clouds = Clouds(of, spark.read.parquet(path), None, kept)
-    structure = rows("structure") if "structure" in config.lenses else None
     profile = Profile(
-        stored=rows("profile"),
-        phrases=spark.read.parquet(phrases),
-        structure=structure,
+        stored=[run.table_path("profile") for run in found.runs],
+        phrases=rows("phrases"),
+        structure=rows("structure") if "structure" in config.lenses else None,
         clouds=clouds,
         shared_clusters=shared,
         key_ranges=config.nightly.key_ranges,

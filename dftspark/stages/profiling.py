@@ -11,6 +11,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.stages.making import Making
+from dftspark.store.profile_files import GROUP_ROWS
 from dftspark.store.run import Run
 
 _NO_STATES = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
@@ -49,7 +50,7 @@ class Fixed:
 class Profile:
     """The states of all corpora, from which every comparison follows."""
 
-    stored: DataFrame
+    stored: list[str]  # paths of the n-gram profile, of each day where several are one
     phrases: DataFrame
     structure: DataFrame | None
     clouds: Clouds | None
@@ -134,7 +135,8 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
         if fixed:
             layout = replace(layout, ranges=fixed.key_ranges)
         # States are packed already.
-        stored = making.write("profile", ngrams.count(documents.kept, config, layout), "none")
+        counted_rows = ngrams.count(documents.kept, config, layout)
+        stored = making.write("profile", counted_rows, "none", GROUP_ROWS)
     with making.stage("read back phrases"):
         found = ngrams.phrases(documents.kept, stored, config, layout)
         known = making.write("phrases", found)
@@ -149,7 +151,8 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
     write_corpora(making, counted, ngrams.state_sizes(stored))
     frozen = fixed.features if fixed else None
     clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
-    return Profile(stored, known, structured, clouds, shared, layout.ranges, documents.kept)
+    paths = [making.writer.table_path("profile")]
+    return Profile(paths, known, structured, clouds, shared, layout.ranges, documents.kept)
 
 
 def embed(making: Making) -> dict[str, Any]:
@@ -224,7 +227,7 @@ def stored_profile(spark: SparkSession, config: Audit, profiled: Run) -> Profile
             f"keep_profile = true"
         )
     return Profile(
-        stored=spark.read.parquet(profiled.table_path("profile")),
+        stored=[profiled.table_path("profile")],
         phrases=spark.read.parquet(profiled.table_path("phrases")),
         structure=_stored_structure(spark, config, profiled),
         clouds=_stored_clouds(spark, config, profiled),
