@@ -1,13 +1,16 @@
 """A year of nights: what a night costs with no history and with a year of it, and what it stores.
 
-    python benchmarks/nightly.py [--documents 2000] [--folder DIR]
+    python benchmarks/nightly.py [--documents 2000] [--made 9] [--folder DIR]
 
-Nights 1 to 9 and 365 to 367 of two models are made from documents, each in full. Those between
-are copies of made ones under other dates (states by hard link, tables with their dates), so that
-listing, selection, window and history are those of a year. Then the states of the last window are
-counted again in one pass over its documents, and compared byte by byte.
+Nights 1 to 9, or as many as --made says, and 365 to 367 of two models are made from documents,
+each in full. Those between are copies of made ones under other dates (states by hard link, tables
+with their dates), so that listing, selection, window and history are those of a year. Then the
+states of nights 3 to 9 are counted again in one pass over their documents, and compared byte by
+byte.
 
-Processor seconds are those of the whole process tree; the session is warm after night 1.
+`own` is what a date's own documents cost (read, count, measure, publish the profile), `rest` what
+the night costs beside them (select and merge the window, compare, check, publish). Processor
+seconds are those of the whole process tree; the session is warm after night 1.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +40,14 @@ from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
+from dftspark.stages import merging
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Fixed, profile
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.store.run import Run
 from dftspark.store.run import runs as listed
 
+LATE = (365, 366, 367)
 FIRST = datetime.date(2026, 1, 1)
 MODELS = ("alpha", "beta")
 SOURCE = Source(
@@ -59,8 +65,6 @@ def date_of(night: int) -> str:
 
 
 def write_texts(folder: Path, nights: list[int], documents: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    SOURCE.write(folder / "human.parquet", 2 * documents, role="human")
     for night in nights:
         for i, model in enumerate(MODELS):
             path = folder / date_of(night) / f"{model}.parquet"
@@ -83,12 +87,26 @@ def config_of(folder: Path) -> Audit:
     return Audit.parse(document, "the benchmark")
 
 
-def measured(work: Callable[[], Run]) -> tuple[Run, float, float]:
-    """(the run, processor seconds, wall seconds)."""
-    tree = Tree(os.getpid())
-    cpu, wall = tree.cpu_s(), time.monotonic()
-    run = work()
-    return run, tree.cpu_s() - cpu, time.monotonic() - wall
+@dataclass(frozen=True)
+class Cost:
+    """Processor seconds of a night, and its wall seconds."""
+
+    own: float
+    rest: float
+    wall: float
+
+
+def one_night(spark: Any, config: Audit, date: str) -> tuple[Run, Cost]:
+    """What `runs.nightly` does, in two steps."""
+    tree, started = Tree(os.getpid()), time.monotonic()
+    nights = Nights.of(config.out, config.name)
+    human = merging.reference(spark, config, nights, None)
+    before = tree.cpu_s()
+    merging.profile_day(spark, config, date, human, nights, None)
+    between = tree.cpu_s()
+    run = runs.nightly(spark, config, date, read=False)
+    wall = time.monotonic() - started
+    return run, Cost(between - before, tree.cpu_s() - between, wall)
 
 
 def copy_night(store: Path, name: Callable[[str, str], str], like: Run, night: int) -> None:
@@ -144,41 +162,60 @@ def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tupl
     return len(recount), equal and recount.keys() == days.keys()
 
 
+def medians(costs: dict[int, Cost], nights: Iterable[int]) -> tuple[float, float]:
+    """Own and rest."""
+    found = [costs[night] for night in nights if night in costs]
+    return statistics.median(c.own for c in found), statistics.median(c.rest for c in found)
+
+
+def make_a_year(
+    spark: Any, config: Audit, folder: Path, documents: int, made: int
+) -> tuple[dict[int, Run], dict[int, Cost]]:
+    found: dict[int, Run] = {}
+    costs: dict[int, Cost] = {}
+    store = folder / "store"
+    print("night  days merged  own CPU s  rest CPU s  wall s", flush=True)
+    for night in [*range(1, made + 1), *LATE]:
+        if night == LATE[0]:
+            day = Nights.of(config.out, config.name).profile(date_of(made))
+            assert day is not None
+            for other in range(made + 1, LATE[0]):
+                copy_night(store, profile_name, day, other)
+                copy_night(store, night_name, found[made], other)
+        write_texts(folder, [night], documents)
+        found[night], cost = one_night(spark, config, date_of(night))
+        costs[night] = cost
+        print(f"{night:5}  {len(found[night].manifest['profiles']):11}  {cost.own:9.1f}  "
+              f"{cost.rest:10.1f}  {cost.wall:6.1f}", flush=True)  # fmt: skip
+    return found, costs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="A year of nights.")
     parser.add_argument("--documents", type=int, default=2_000, help="of each model and night")
+    parser.add_argument("--made", type=int, default=9, help="nights made before the copies, 9..364")
     parser.add_argument("--folder", type=Path, help="where texts and store go")
     args = parser.parse_args()
     folder = args.folder or Path(tempfile.mkdtemp())
-    early, late = list(range(1, 10)), [365, 366, 367]
-    write_texts(folder, [*early, *late], args.documents)
+    folder.mkdir(parents=True, exist_ok=True)
+    SOURCE.write(folder / "human.parquet", 2 * args.documents, role="human")
     config = config_of(folder)
     store = folder / "store"
-    print(f"{args.documents} documents a night of each of {len(MODELS)} models, window 7, "
-          f"n-grams 1 to 4 and structure")  # fmt: skip
-    print("night  days merged  CPU s  wall s")
-    cpu: dict[int, float] = {}
-    made: dict[int, Run] = {}
+    print(f"{args.documents} documents a night of each of {len(MODELS)} models, window 7, n-grams "
+          f"1 to 4 and structure; nights {args.made + 1} to {LATE[0] - 1} are copies")  # fmt: skip
     with session("year", "local[2]") as spark:
-        for night in [*early, *late]:
-            if night == late[0]:
-                nights = Nights.of(config.out, config.name)
-                day = nights.profile(date_of(9))
-                assert day is not None
-                for other in range(10, late[0]):
-                    copy_night(store, profile_name, day, other)
-                    copy_night(store, night_name, made[9], other)
-            run, cpu[night], wall = measured(
-                lambda night=night: runs.nightly(spark, config, date_of(night))  # type: ignore[misc]
-            )
-            made[night] = run
-            print(f"{night:5}  {len(run.manifest['profiles']):11}  {cpu[night]:5.1f}  {wall:6.1f}",
-                  flush=True)  # fmt: skip
+        made, costs = make_a_year(spark, config, folder, args.documents, args.made)
         number, equal = recount_is_equal(spark, config, folder, date_of(9))
-    full, year = (statistics.median(cpu[n] for n in own) for own in ((7, 8, 9), late))
-    print(f"\nCPU s, medians: nights 2 to 4 {statistics.median(cpu[n] for n in (2, 3, 4)):.1f}, "
-          f"nights 7 to 9 {full:.1f}, nights 365 to 367 {year:.1f}: "
-          f"{year / full:.2f}x nights 7 to 9, {year / cpu[2]:.2f}x night 2")  # fmt: skip
+    _, second = medians(costs, [2])
+    last = range(args.made - 8, args.made + 1)
+    spans: dict[str, Iterable[int]] = {
+        "2": [2], "2 to 4": range(2, 5), "7 to 9": range(7, 10),
+        f"{last[0]} to {last[-1]}": last, "365 to 367": LATE,
+    }  # fmt: skip
+    for said, span in spans.items():
+        own, rest = medians(costs, span)
+        print(f"CPU s, medians, nights {said}: own {own:.1f}, rest {rest:.1f}, "
+              f"{rest / second:.2f}x night 2")  # fmt: skip
     print(f"recount in one pass of nights 3 to 9: {number} states, equal to the byte: {equal}")
     nights = Nights.of(config.out, config.name)
     day = nights.profile(date_of(367))
