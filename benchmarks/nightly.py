@@ -40,7 +40,7 @@ from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
-from dftspark.stages import merging
+from dftspark.stages import days
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Fixed, profile
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
@@ -100,9 +100,9 @@ def one_night(spark: Any, config: Audit, date: str) -> tuple[Run, Cost]:
     """What `runs.nightly` does, in two steps."""
     tree, started = Tree(os.getpid()), time.monotonic()
     nights = Nights.of(config.out, config.name)
-    human = merging.reference(spark, config, nights, None)
+    human = days.reference(spark, config, nights, None)
     before = tree.cpu_s()
-    merging.profile_day(spark, config, date, human, nights, None)
+    days.profile_day(spark, config, date, human, nights, None)
     between = tree.cpu_s()
     run = runs.nightly(spark, config, date, read=False)
     wall = time.monotonic() - started
@@ -117,8 +117,8 @@ def copy_night(store: Path, name: Callable[[str, str], str], like: Run, night: i
     shutil.copytree(like.path, target, copy_function=os.link)
     manifest = {**like.manifest, "date": date, "run_id": target.name}
     if "profiles" in manifest:
-        days = window_of(date, 7)
-        manifest["profiles"] = dict.fromkeys(days[-len(manifest["profiles"]) :], target.name)
+        dates = window_of(date, 7)
+        manifest["profiles"] = dict.fromkeys(dates[-len(manifest["profiles"]) :], target.name)
     for table in ("metrics", "checks"):
         if (file := target / f"{table}.parquet").exists():
             rows = pq.read_table(file)
@@ -154,12 +154,12 @@ def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tupl
     profile(making, Fixed(config.nightly.key_ranges, None))
     nights = Nights.of(config.out, config.name)
     recount = states([making.publish("profile")])
-    days = states([run for date in made if (run := nights.profile(date))])
+    by_day = states([run for date in made if (run := nights.profile(date))])
     equal = all(
-        NgramCounts(n=key[2]).merge_all(days[key]).encode() == own[0].encode()
+        NgramCounts(n=key[2]).merge_all(by_day[key]).encode() == own[0].encode()
         for key, own in recount.items()
     )
-    return len(recount), equal and recount.keys() == days.keys()
+    return len(recount), equal and recount.keys() == by_day.keys()
 
 
 def medians(costs: dict[int, Cost], nights: Iterable[int]) -> tuple[float, float]:

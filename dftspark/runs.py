@@ -14,7 +14,7 @@ from dftspark.config import Audit
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
-from dftspark.stages import checking, comparing, judging, merging, profiling
+from dftspark.stages import checking, comparing, days, judging, merging, profiling
 from dftspark.stages.judging import Asking, Prepared
 from dftspark.stages.making import Making
 from dftspark.store.run import Run
@@ -164,14 +164,14 @@ def nightly(
     Raises what `audit` raises, UnlikeProfiles for profiles that do not merge, and InputError for
     one that is damaged, or where the window has none.
     """
-    merging.check_config(config)
+    days.check_config(config)
     profiling.check_extras(spark, config)
     checking.check_rules(config)
     nights = Nights.of(config.out, config.name)
     if read:
         merging.check_window(spark, config, date, nights)
-    human = merging.reference(spark, config, nights, progress, reference)
-    own = merging.profile_day(spark, config, date, human, nights, progress) if read else None
+    human = days.reference(spark, config, nights, progress, reference)
+    own = days.profile_day(spark, config, date, human, nights, progress) if read else None
     window = merging.window(spark, config, date, human, nights, own)
     name = night_name(config.name, date)
     making = Making.begin(spark, config.on(date), date, progress, name)

@@ -15,7 +15,7 @@ import pytest
 from dftspark import cli
 from dftspark.config import Audit
 from dftspark.features.patterns import bundled
-from dftspark.stages.merging import check_config
+from dftspark.stages.days import check_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -121,7 +121,7 @@ def test_the_dag_is_python_that_says_when_and_what() -> None:
 
 
 def test_airflow_takes_the_dag() -> None:
-    """Where Airflow 3 is installed; done once by hand with apache-airflow-task-sdk 1.3.2."""
+    """Where Airflow 3 is installed; done once by hand with apache-airflow 3.3.2."""
     pytest.importorskip("airflow.sdk")
     spec = importlib.util.spec_from_file_location("airflow_nightly", DAG)
     assert spec is not None

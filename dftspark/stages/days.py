@@ -1,0 +1,189 @@
+"""The stages of a night that profile: the standing human side, and the documents of a day.
+
+What two profiles need to merge is fixed by the reference: its key ranges, its random features. A
+day's documents are settled and clustered within the day: an id or a prompt that comes again on
+another day is another document and, in the n-gram variances, another cluster, though in the same
+block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from dftspark.config import Audit, Corpus
+from dftspark.errors import ConfigError, UnlikeProfiles
+from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, reference_name
+from dftspark.report.progress import Progress
+from dftspark.stages import profiling
+from dftspark.stages.making import Making
+from dftspark.stages.profiling import Fixed, Profile
+from dftspark.store.run import Run
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_DATE = "{date}"
+
+
+def check_config(config: Audit) -> None:
+    """Raises ConfigError for what an audit may have and a nightly one may not."""
+    mistakes = []
+    if _DATE in config.out:
+        mistakes.append("out: one store has all nights; take {date} out of it")
+    human = config.corpora[config.human]
+    if any(_DATE in path for path in human.paths):
+        mistakes.append(
+            f"corpora.{config.human}.path: the human side of a nightly audit stands; it has no "
+            f"{{date}}"
+        )
+    mistakes += [
+        f"corpora.{name}: which documents are of a date? put {{date}} into its path, or name its "
+        f"columns.date"
+        for name, corpus in config.corpora.items()
+        if corpus.role == "model" and not _by_path(corpus) and corpus.columns.date is None
+    ]
+    if "variety" in config.lenses:
+        mistakes.append(
+            "lenses: variety compares documents, and a night merges states; leave it out"
+        )
+    if config.nightly.key_ranges > config.ngrams.sketch_width:
+        mistakes.append("nightly.key_ranges: at most ngrams.sketch_width")
+    if mistakes:
+        raise ConfigError("not a nightly audit\n  " + "\n  ".join(mistakes))
+
+
+def _by_path(corpus: Corpus) -> bool:
+    return any(_DATE in path for path in corpus.paths)
+
+
+def day_of(config: Audit, date: str) -> Audit:
+    """The model corpora, and of them the documents of `date` alone."""
+    corpora = {}
+    for name, corpus in config.corpora.items():
+        if corpus.role == "model" and not _by_path(corpus):
+            own = f"substring(date, 1, 10) = '{date}'"
+            kept = own if corpus.filter is None else f"({corpus.filter}) AND {own}"
+            corpora[name] = corpus.model_copy(update={"filter": kept})
+        elif corpus.role == "model":
+            corpora[name] = corpus
+    return config.model_copy(update={"corpora": corpora}).on(date)
+
+
+def human_of(config: Audit) -> Audit:
+    corpora = {config.human: config.corpora[config.human]}
+    return config.model_copy(update={"corpora": corpora})
+
+
+# --- what must agree -----------------------------------------------------------------------------
+
+
+def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
+    """What two profiles have in common when they merge, but for the random features."""
+    from dftspark.features import models
+    from dftspark.spark import embed, ngrams, structure
+
+    found = {
+        "text": ngrams.fingerprint(config),
+        "orders": " ".join(map(str, config.ngrams.orders)),
+        "sketch_width": str(config.ngrams.sketch_width),
+        "key_ranges": str(config.nightly.key_ranges),
+    }
+    if "structure" in config.lenses:
+        found["structure"] = structure.statistic(config).fingerprint
+    if "embeddings" in config.lenses:
+        device = embed.device_for(spark, config.embedding)
+        found["embedder"] = models.recipe(config.embedding, device).fingerprint
+    return found
+
+
+def check_alike(of: str, wanted: dict[str, str], run: Run) -> None:
+    """Raises UnlikeProfiles where the run's profile is not as `wanted`, which `of` says whose."""
+    found = run.manifest["fingerprints"]
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise UnlikeProfiles(
+                key,
+                (of, value),
+                (f"{run.manifest['date'] or 'reference'} {run.id}", found.get(key)),
+            )
+
+
+def frozen(run: Run | None) -> Any:
+    """The random features that a reference has frozen."""
+    from dftspark.features.fourier import Frequencies
+    from dftspark.stats.feature_sums import FeatureSums
+
+    if run is None or "embedding" not in run.manifest:
+        return None
+    manifest = run.manifest["embedding"]
+    kept = {name: value for name, value in manifest["features"].items() if name != "count"}
+    return FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
+
+
+# --- profiles ------------------------------------------------------------------------------------
+
+
+def reference(
+    spark: SparkSession, config: Audit, nights: Nights, progress: Progress | None,
+    again: bool = False,
+) -> Run:  # fmt: skip
+    """The profile of the human side: the stored one where its settings are the configuration's.
+
+    A new one keeps the random features of the one before, where embedder and settings are the
+    same, so that the days that were profiled beside that still merge.
+    """
+    prints = fingerprints(spark, config)
+    settings = _digest(human_of(config), prints)
+    stored = nights.reference
+    if stored and stored.manifest["settings_sha256"] == settings and not again:
+        return stored
+    name = reference_name(config.name)
+    making = Making.begin(spark, human_of(config), "", progress, name)
+    old = stored.manifest if stored else {}
+    same = (
+        old.get("fingerprints", {}).get("embedder") == prints.get("embedder")
+        and old.get("config", {}).get("mmd") == config.mmd.model_dump(mode="json")
+    )  # fmt: skip
+    fixed = Fixed(config.nightly.key_ranges, frozen(stored) if same else None)
+    found = profiling.profile(making, fixed)
+    return _publish(making, found, REFERENCE, prints, nights.next_version(name), settings)
+
+
+def profile_day(
+    spark: SparkSession, config: Audit, date: str, reference: Run, nights: Nights,
+    progress: Progress | None,
+) -> Run:  # fmt: skip
+    """A new profile of the documents of a date."""
+    name = profile_name(config.name, date)
+    making = Making.begin(spark, day_of(config, date), date, progress, name)
+    fixed = Fixed(config.nightly.key_ranges, frozen(reference))
+    found = profiling.profile(making, fixed)
+    return _publish(
+        making, found, PROFILE, fingerprints(spark, config), nights.next_version(name),
+        _digest(making.config, {}),
+    )  # fmt: skip
+
+
+def _publish(
+    making: Making, found: Profile, kind: str, prints: dict[str, str], version: int, settings: str
+) -> Run:
+    if found.clouds:
+        prints = {**prints, "features": json.dumps(found.clouds.statistic.frequencies.manifest())}
+    return making.publish(
+        kind,
+        version=version,
+        fingerprints=prints,
+        settings_sha256=settings,
+        **found.manifest,
+    )
+
+
+def _digest(config: Audit, prints: dict[str, str]) -> str:
+    """Of what a profile is made from: paths, columns, filters, cleaning, tokens, embedding."""
+    made_from = config.model_dump(
+        mode="json", include={"corpora", "cleaning", "tokens", "ngrams", "embedding", "mmd"}
+    )
+    text = json.dumps([made_from, prints, config.lenses], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
