@@ -382,7 +382,8 @@ def prune(
     if yes:
         retention.prune(store, going)
     total = sum(run.bytes for run in going) / 2**20
-    print(f"{len(going)} runs, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")
+    number = f"{len(going)} run{'' if len(going) == 1 else 's'}"
+    print(f"{number}, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.distances.jensen_shannon import jensen_shannon
+from dftspark.distances.ngram_table import Counts, rate_z
 from dftspark.distances.total_variation import total_variation
 from dftspark.features.grams import grams
 from dftspark.features.phrases import phrase_keys
@@ -208,6 +209,30 @@ def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
             rates = [(d.sum(axis=1) - d[:, j]) / (d.sum() - d[:, j].sum()) for d in dense]
             left_out.append(float(distance(*rates)))
         assert part.sums.left_out[i] == pytest.approx(left_out, abs=1e-12)
+
+
+def test_blocks_are_the_units_where_clusters_return(sides: Any) -> None:
+    n = 1
+    human, model = (profile(t, c, n)[0] for t, c in sides)
+    of_human, of_model = totals([human]), totals([model])
+    first, second = (
+        ngram_ranges.side(
+            s.counted, grams(s.counted).sums.key, NgramSketch(n=n).of_rows(s.counted), of, True
+        )
+        for s, of in ((human, of_human), (model, of_model))
+    )
+    part = ngram_ranges.partial(first, second, of_human, of_model, n, SETTINGS.ngrams)
+    keys = np.union1d(first.grams.key, second.grams.key)
+    counts = [
+        Counts(
+            count=dense.sum(axis=1), squares=dense[:, 0], cross=dense[:, 0],
+            tokens=float(of["tokens"].sum()), squared_tokens=np.nan, clusters=0,
+            by_block=(dense.astype(np.int64), of["tokens"]),
+        )
+        for dense, of in zip(by_block(human, model), (of_human, of_model), strict=True)
+    ]  # fmt: skip
+    expected = rate_z(*counts)[np.searchsorted(keys, part.listed["key"])]
+    np.testing.assert_allclose(part.listed["z"], expected, rtol=1e-12)
 
 
 def test_the_sketch_gives_the_spread_that_exact_counts_give(sides: Any) -> None:

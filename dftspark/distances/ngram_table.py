@@ -29,6 +29,9 @@ class Counts:
     tokens           T, n-grams of this order
     squared_tokens   sum over clusters of squared cluster tokens, M
     clusters         number of clusters
+    by_block         occurrences `(V, S)` and tokens `(S,)` of blocks of clusters; where they are
+                     given they are the units of chance, for clusters that come again and again
+                     and of which squares and cross know only the parts
     """
 
     count: NDArray[np.int64] | Floats
@@ -37,6 +40,7 @@ class Counts:
     tokens: float
     squared_tokens: float
     clusters: int
+    by_block: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
 
 def rate_z(human: Counts, model: Counts) -> Floats:
@@ -53,6 +57,13 @@ def rate_z(human: Counts, model: Counts) -> Floats:
 
 
 def _rate_variance(side: Counts, pooled: Floats) -> Floats:
+    if side.by_block is not None:
+        count, tokens = side.by_block
+        blocks = int((tokens > 0).sum())
+        if blocks < 2:
+            return np.full_like(pooled, np.nan)
+        squared = ((count - pooled[:, None] * tokens) ** 2).sum(axis=1)
+        return np.asarray(blocks / ((blocks - 1) * side.tokens**2) * squared)
     if side.clusters < 2:
         return np.full_like(pooled, np.nan)
     residual = side.squares - 2 * pooled * side.cross + pooled**2 * side.squared_tokens

@@ -42,6 +42,7 @@ class Side:
     sketch: BlockSketch
     tokens: float
     documents: float
+    returning: bool = False  # clusters come on several days, so blocks of them are the units
 
     @property
     def grams(self) -> Rows:
@@ -70,9 +71,12 @@ class Side:
         return np.asarray(np.bincount(block, self.by_gram.rows, BLOCKS), np.float64)
 
 
-def side(rows: Counted, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals) -> Side:
+def side(
+    rows: Counted, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals,
+    returning: bool = False,
+) -> Side:  # fmt: skip
     tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
-    return Side(rows, grams(rows), listable, sketch, tokens, documents)
+    return Side(rows, grams(rows), listable, sketch, tokens, documents, returning)
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +260,11 @@ def _columns(own: Side, which: NDArray[np.int64], present: NDArray[np.bool_]) ->
     return each(own.grams, lambda column: np.where(present, column[which], 0))
 
 
-def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
+def _counts(own: Side, keys: NDArray[np.uint64], rows: Rows, totals: Totals) -> ngram_table.Counts:
+    """Of n-grams `keys`, whose sums are `rows`."""
+    by_block = None
+    if own.returning:
+        by_block = by_block_of(own, keys, own.by_gram.rows), totals["tokens"]
     return ngram_table.Counts(
         count=rows.count,
         squares=rows.squares,
@@ -264,6 +272,7 @@ def _counts(rows: Rows, totals: Totals) -> ngram_table.Counts:
         tokens=float(totals["tokens"].sum()) or np.nan,
         squared_tokens=float(totals["squared_tokens"].sum()),
         clusters=int(totals["groups"].sum()),
+        by_block=by_block,
     )
 
 
@@ -283,8 +292,11 @@ def _tested(
 def _z(
     human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
 ) -> Floats:
-    sides = [_columns(own, *_where(own, keys)) for own in (human, model)]
-    return ngram_table.rate_z(_counts(sides[0], human_totals), _counts(sides[1], model_totals))
+    counts = [
+        _counts(own, keys, _columns(own, *_where(own, keys)), totals)
+        for own, totals in ((human, human_totals), (model, model_totals))
+    ]
+    return ngram_table.rate_z(*counts)
 
 
 def _where(own: Side, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -305,12 +317,14 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
     keys, mean = keys[order], mean[order]
     return (
         mean,
-        by_block(human, keys, human.by_gram.rows),
-        by_block(model, keys, model.by_gram.rows),
+        by_block_of(human, keys, human.by_gram.rows),
+        by_block_of(model, keys, model.by_gram.rows),
     )
 
 
-def by_block(own: Side, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+def by_block_of(
+    own: Side, keys: NDArray[np.uint64], values: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """What the rows of n-grams `keys` (zero block bits) have of `values`, by block, `(k, 64)`."""
     out = np.zeros((len(keys), BLOCKS), np.int64)
     which, at = _row_numbers(own.by_gram, keys)
@@ -330,7 +344,7 @@ def _listed(
     odds = ngram_table.shrunken_log_odds(
         h.count.astype(np.float64), m.count.astype(np.float64), human.tokens, model.tokens
     )
-    z = ngram_table.rate_z(_counts(h, human_totals), _counts(m, model_totals))
+    z = _z(human, model, keys[top], human_totals, model_totals)
     columns = (keys[top], h.count, m.count, h.docs, m.docs, odds, z, h.clusters + m.clusters,
                contribution[top])  # fmt: skip
     return dict(zip(LISTED, columns, strict=True))
@@ -344,7 +358,7 @@ def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
     return dict(
         zip(
             COMMON,
-            (keys, h.docs, m.docs, by_block(human, keys, expanded(human.rows).docs)),
+            (keys, h.docs, m.docs, by_block_of(human, keys, expanded(human.rows).docs)),
             strict=True,
         )
     )

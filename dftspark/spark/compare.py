@@ -29,18 +29,20 @@ from dftspark.store.profile_files import ProfileFiles, Range, Totals
 
 def pairs(
     spark: SparkSession, stored: list[str], totals: Totals, shared: dict[str, int], config: Audit,
-    ranges: int,
+    ranges: int, returning: frozenset[str] = frozenset(),
 ) -> DataFrame:  # fmt: skip
     """One row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
     `stored` are the paths of the profile tables, whose files the tasks read; `shared` is how many
-    clusters each model corpus has in common with the human one. Raises IncomparableProfiles where
+    clusters each model corpus has in common with the human one, `returning` are the corpora whose
+    clusters come on several days. Raises IncomparableProfiles where
     an order was profiled in more than one way.
     """
     files = ProfileFiles(stored)
     check_comparable(files, config)
     partial = _one_by_one(spark, files.ranges).mapInArrow(
-        _partials(stored, totals, config, ranges), from_arrow_schema(schema.PARTIAL_PAIRS)
+        _partials(stored, totals, config, ranges, returning),
+        from_arrow_schema(schema.PARTIAL_PAIRS),
     )
     return partial.groupBy("model", "stratum", "n").applyInArrow(
         _finishing(totals, shared, config), from_arrow_schema(schema.COMPARED)
@@ -88,13 +90,13 @@ def comparisons(totals: Totals, human: str) -> list[tuple[str, str]]:
 
 
 def _partials(
-    stored: list[str], totals: Totals, config: Audit, ranges: int
+    stored: list[str], totals: Totals, config: Audit, ranges: int, returning: frozenset[str]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         files = ProfileFiles(stored)
         for batch in batches:
             for n, part in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                sides = _Sides(files, (n, part), totals, config, ranges)
+                sides = _Sides(files, (n, part), totals, config, ranges, returning)
                 for model, stratum in comparisons(totals, config.human):
                     found = ngram_ranges.partial(
                         sides[config.human, stratum],
@@ -118,8 +120,10 @@ class _Sides:
     """
 
     def __init__(
-        self, files: ProfileFiles, key: Range, totals: Totals, config: Audit, ranges: int
-    ) -> None:
+        self, files: ProfileFiles, key: Range, totals: Totals, config: Audit, ranges: int,
+        returning: frozenset[str],
+    ) -> None:  # fmt: skip
+        self.returning = returning
         self.n, self.totals, self.config, self.ranges = key[0], totals, config, ranges
         self.rows = [
             (corpus.as_py(), stratum.as_py(), state.as_buffer(), sketch.as_buffer())
@@ -149,7 +153,8 @@ class _Sides:
         keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
         merged = NgramCounts(n=self.n).merge_all(states)
         totals = _summed(self.totals, corpus, stratum, self.n)
-        return ngram_ranges.side(merged.counted, keys, sketch, totals)
+        again = corpus in self.returning
+        return ngram_ranges.side(merged.counted, keys, sketch, totals, again)
 
 
 def _no_sketch(config: Audit, ranges: int) -> BlockSketch:

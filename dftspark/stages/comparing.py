@@ -33,7 +33,9 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
     with making.stage("compare"):
         totals = ProfileFiles(profile.stored).totals()
         path = making.staging("compared")
-        found = pairs(spark, profile.stored, totals, shared, config, profile.key_ranges)
+        found = pairs(
+            spark, profile.stored, totals, shared, config, profile.key_ranges, profile.returning
+        )
         tables.write(found, path)
         compared = tables.read(spark, path, schema.COMPARED)
         path = making.staging("examples")

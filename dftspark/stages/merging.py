@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,8 +124,18 @@ def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
         clouds=clouds,
         shared_clusters=shared,
         key_ranges=config.nightly.key_ranges,
+        returning=_returning(found, counts),
     )
     return profile, counts
+
+
+def _returning(found: Window, clusters: dict[str, int]) -> frozenset[str]:
+    """The corpora that have fewer `clusters` in all than their days have one by one."""
+    by_day: Counter[str] = Counter()
+    for run in found.runs:
+        table = run.table("corpora", ["corpus", "clusters"])
+        by_day.update(dict(zip(*(column.to_pylist() for column in table.columns), strict=True)))
+    return frozenset(name for name, count in by_day.items() if clusters.get(name, 0) < count)
 
 
 def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:

@@ -57,6 +57,7 @@ class Profile:
     shared_clusters: dict[str, int]
     key_ranges: int
     documents: DataFrame | None = None  # where the run has read them
+    returning: frozenset[str] = frozenset()  # corpora whose clusters come on several days
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -70,6 +71,7 @@ class Profile:
         return {
             "shared_clusters": self.shared_clusters,
             "key_ranges": self.key_ranges,
+            **({"returning": sorted(self.returning)} if self.returning else {}),
             **({"embedding": self.clouds.manifest} if self.clouds else {}),
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -51,6 +53,47 @@ def test_z_on_paper() -> None:
     model = counts_of(np.array([[4.0, 6.0], [4.0, 6.0], [7.0, 3.0]]))
     expected = 0.3 / np.sqrt(2 * 8.48 / 400 + 1.5 * 10.32 / 900)
     np.testing.assert_allclose(rate_z(human, model), [expected, -expected], rtol=1e-12)
+
+
+def test_z_by_blocks_of_one_cluster_is_z_by_clusters() -> None:
+    rng = np.random.default_rng(4)
+    sides = [rng.poisson(3.0, (clusters, 50)).astype(np.int64) for clusters in (20, 35)]
+    by_cluster = [counts_of(side.astype(np.float64)) for side in sides]
+    by_block = [
+        replace(counts, squares=0 * counts.squares, by_block=(side.T, side.sum(axis=1)))
+        for counts, side in zip(by_cluster, sides, strict=True)
+    ]
+    np.testing.assert_allclose(rate_z(*by_block), rate_z(*by_cluster), rtol=1e-12)
+
+
+def test_level_of_z_where_clusters_return() -> None:
+    """The same prompts on seven days, one cluster a day: blocks of prompts hold the level."""
+    rng = np.random.default_rng(5)
+    ngrams, prompts, days, tokens = 3_000, 400, 7, 300
+    human = rng.poisson(0.6 * rng.gamma(1, 1, (4 * prompts, ngrams)))
+    rates = 0.6 * rng.gamma(1, 1, (prompts, ngrams))
+    answers = [rng.poisson(rates) for _ in range(days)]
+    block = np.arange(prompts) % 64
+    in_block = np.zeros((64, ngrams), np.int64)
+    np.add.at(in_block, block, sum(answers[1:], answers[0]))
+
+    def counts(clusters: NDArray[np.int64]) -> Counts:
+        total = clusters.sum(axis=0)
+        return Counts(
+            count=total, squares=(clusters**2).sum(axis=0), cross=tokens * total,
+            tokens=float(tokens * len(clusters)), squared_tokens=float(tokens**2 * len(clusters)),
+            clusters=len(clusters),
+        )  # fmt: skip
+
+    by_day = counts(np.concatenate(answers))
+    sizes = np.bincount(block, minlength=64) * days * tokens
+    by_block = replace(by_day, by_block=(in_block.T, sizes))
+    wrong, right = (
+        np.mean(np.abs(rate_z(counts(human), model)) > 1.96) for model in (by_day, by_block)
+    )
+    assert wrong > 0.12
+    # .05 and what 64 blocks add to it, within four standard errors of 3,000 n-grams.
+    assert abs(right - 0.052) < 4 * np.sqrt(0.05 * 0.95 / ngrams)
 
 
 def test_z_is_nan_without_variance() -> None:

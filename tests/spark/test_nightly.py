@@ -128,6 +128,8 @@ def test_a_night_says_what_it_merged(year: Path) -> None:
     assert [rows[name]["documents"] for name in ("gpt", "human", "llama")] == [80, 40, 60]
     assert [rows[name]["clusters"] for name in ("gpt", "human", "llama")] == [80, 40, 30]
     assert last.manifest["shared_clusters"] == {"llama": 30}
+    assert last.manifest["returning"] == ["llama"]
+    assert "returning" not in night(year, DATES[0]).manifest
     n_model = {row["model"]: row["n_model"] for row in last.table("metrics").to_pylist()}
     assert n_model == {"gpt": 80, "llama": 60}
     stages = profile(year, DATES[1]).manifest["stages"]
