@@ -2,11 +2,12 @@
 
     python benchmarks/returning_prompts.py
 
-A night's states have a prompt once a day: seven days are seven clusters. Here counts of n-grams
+A day's states have a prompt once: seven days are seven clusters. That is why a night takes blocks
+of prompts for the units of z where prompts return. Here counts of n-grams
 are drawn with a rate for each prompt, human and model alike, so that z should be standard normal
 and |z| > 1.96 in 5% of the n-grams. `cv` is the coefficient of variation of the prompts' rates,
-`icc` what part of a document's variance is its prompt's. Beside what a night gives stand the same
-counts with a prompt as one cluster, and days of new prompts.
+`icc` what part of a document's variance is its prompt's. Beside clusters of a day stand the
+same counts with a prompt as one cluster, and days of new prompts.
 """
 
 from __future__ import annotations
