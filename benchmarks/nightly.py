@@ -177,11 +177,13 @@ def make_a_year(
     print("night  days merged  own CPU s  rest CPU s  wall s", flush=True)
     for night in [*range(1, made + 1), *LATE]:
         if night == LATE[0]:
-            day = Nights.of(config.out, config.name).profile(date_of(made))
-            assert day is not None
+            nights = Nights.of(config.out, config.name)
             for other in range(made + 1, LATE[0]):
+                like = made - other % 7  # seven different days in every window
+                day = nights.profile(date_of(like))
+                assert day is not None
                 copy_night(store, profile_name, day, other)
-                copy_night(store, night_name, found[made], other)
+                copy_night(store, night_name, found[like], other)
         write_texts(folder, [night], documents)
         found[night], cost = one_night(spark, config, date_of(night))
         costs[night] = cost
