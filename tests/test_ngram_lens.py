@@ -130,7 +130,7 @@ def test_a_cluster_of_many_documents_does_not_wrap_the_document_weighted_correct
     merged = [blocks.coarsen(part, count) for part in (h, m, n, k)]
     both_noises = squared.sampling_noise(squared.gram(*merged), paired=False)
     plug_in = ((h.sum(axis=0) / n.sum() - m.sum(axis=0) / k.sum()) ** 2).sum()
-    found = values(compared(*sides, 1))["l2_docs_squared_corrected_1gram"]
+    found = values(compared(sides[0], sides[1], 1))["l2_docs_squared_corrected_1gram"]
     assert found == pytest.approx(plug_in - both_noises, rel=1e-6)
 
 
