@@ -119,9 +119,8 @@ def vectors_of(settings: Embedding, texts: list[str], root: str) -> NDArray[np.f
 def stored(store: VectorStore) -> dict[bytes, NDArray[np.float32]]:
     found: dict[bytes, NDArray[np.float32]] = {}
     for name in sorted(store.files()):
-        table = pq.read_table(Path(store.folder.path) / name)
-        vectors = table["vector"].combine_chunks().values.to_numpy().reshape(len(table), -1)
-        found |= dict(zip(table["key"].to_pylist(), vectors, strict=True))
+        keys, vectors = store.read(name)
+        found |= dict(zip(keys.to_pylist(), vectors, strict=True))
     return found
 
 

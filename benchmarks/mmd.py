@@ -144,7 +144,7 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
     spark = start("benchmark", f"local[{threads}]")
     vectors = spark.read.parquet(str(folder))
     of = clouds.statistic(vectors, Mmd(), "benchmark")
-    stored = clouds.fold(vectors, of, clouds.Layout.of(clouds.counts(vectors)))
+    stored = clouds.fold(vectors, of)
     found = {corpus: own for (corpus, _), own in clouds.states(stored, of)}
     return _said(
         embeddings.compared(
@@ -154,16 +154,17 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
 
 
 def write_parquet(folder: Path, sides: list[Path]) -> Path:
+    from dftspark.spark.vectors import column
+
     folder.mkdir()
     for corpus, path in zip(("human", "model"), sides, strict=True):
         vectors = np.load(path, mmap_mode="r")
         for start in range(0, len(vectors), 8 * CHUNK):
             chunk = np.asarray(vectors[start : start + 8 * CHUNK])
             names = [f"{corpus}-{i}" for i in range(start, start + len(chunk))]
-            offsets = np.arange(len(chunk) + 1, dtype=np.int32) * WIDTH
             columns = [pa.array([corpus] * len(chunk)), pa.array([""] * len(chunk))]
             columns += [pa.array(names)] * 2
-            columns.append(pa.ListArray.from_arrays(offsets, chunk.reshape(-1)))
+            columns.append(column(chunk))
             table = pa.Table.from_arrays(
                 columns, ["corpus", "stratum", "cluster", "doc_id", "vector"]
             )

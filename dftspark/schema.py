@@ -64,14 +64,15 @@ PROFILE = pa.schema(
     ]
 )
 
-# Embeddings on their way to feature sums, those sums of one task, and of a whole stratum.
+# Embeddings on their way to feature sums, a vector as its float32 coordinates, little-endian; those
+# sums of one task, and of a whole stratum.
 CLOUDS = pa.schema(
     [
         ("corpus", pa.string()),
         ("stratum", pa.string()),
         ("cluster", pa.string()),
         ("doc_id", pa.string()),
-        ("vector", pa.list_(pa.float32())),
+        ("vector", pa.binary()),
     ]
 )
 
@@ -348,7 +349,7 @@ COMPARED_CLOUDS = pa.schema(
 )
 
 
-# What a classifier and the Frechet distance say of a model.
+# What a classifier, the Frechet distance and the exact MMD say of a model.
 TOLD_APART = pa.schema([("model", pa.string()), ("metrics", _METRICS)])
 
 

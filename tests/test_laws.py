@@ -21,6 +21,7 @@ from tests import laws
 SMALL = Frequencies(dim=3, sigma=0.7, least=4)
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "feature_sums": [{"frequencies": SMALL}],
+    "moments": [{"dim": 3}],
     "ngram_counts": [{"n": 1}, {"n": 3}],
     "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
     "structure": [{}],
@@ -40,6 +41,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
         )),
         {"vectors": "other"},
     ],
+    "moments": [{"dim": 4}, {"vectors": "other"}],
     "ngram_counts": [{"n": 2}, {"text": "other"}],
     "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
     "structure": [{"text": "other"}],
@@ -78,6 +80,13 @@ def vector_batches(draw: st.DrawFn) -> VectorBatch:
 
 
 @st.composite
+def short_vector_batches(draw: st.DrawFn) -> VectorBatch:
+    """The same in the unit ball."""
+    batch = draw(vector_batches())
+    return replace(batch, vectors=batch.vectors / np.float32(16))
+
+
+@st.composite
 def structure_batches(draw: st.DrawFn) -> DocumentVectors:
     """0 to 9 documents of few clusters, each in a block of its cluster, some without any count."""
     n = draw(st.integers(0, 9))
@@ -92,6 +101,7 @@ def structure_batches(draw: st.DrawFn) -> DocumentVectors:
 
 BATCHES: dict[str, Any] = {
     "feature_sums": vector_batches,
+    "moments": short_vector_batches,
     "ngram_counts": token_batches,
     "ngram_sketch": token_batches,
     "structure": structure_batches,

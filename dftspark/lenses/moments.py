@@ -45,7 +45,7 @@ def frechet_metrics(
     the plug-in lies about the plug-in, bias included. nan where a side is empty.
     """
     whole = _distance(human, model)
-    count = min(groups.adapt(clusters), len(human.count))
+    count = min(groups.adapt(clusters), len(human.documents))
     plain, corrected, value = no_inference(0), no_inference(0), float("nan")
     if count >= groups.FEWEST and np.isfinite(whole):
         human, model = _coarse(human, count), _coarse(model, count)
@@ -70,8 +70,8 @@ def human_floors(human: MomentSums, clusters: int, *, seed: int) -> tuple[float,
     The halves are half as large as the corpus: the plug-in's bias is twice that of a pair. The
     same for every model; nan below sixteen clusters.
     """
-    count = min(groups.adapt(clusters), len(human.count))
-    if count < groups.FEWEST or not human.count.any():
+    count = min(groups.adapt(clusters), len(human.documents))
+    if count < groups.FEWEST or not human.documents.any():
         return float("nan"), float("nan")
     human, rng = _coarse(human, count), np.random.default_rng(seed)
     plain, corrected = [], []
@@ -120,4 +120,4 @@ def _coarse(state: MomentSums, count: int) -> MomentSums:
         parts = array.reshape(len(array) // count, count, *array.shape[1:])
         return np.asarray(parts.sum(axis=0))
 
-    return MomentSums(merged(state.count), merged(state.total), merged(state.products))
+    return MomentSums(merged(state.documents), merged(state.total), merged(state.products))

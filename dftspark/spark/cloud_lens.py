@@ -3,9 +3,9 @@
 Regions, witnesses, copies, the Frechet distance and the classifier are of all strata of a pair
 together. Pairs are taken some at a time, since a witness travels with every task.
 
-Cost     a second pass over the vectors for every eight models; of each side at most
-         `CLASSIFIED` documents come to one task, for the classifier and the Frechet distance;
-         and `mmd.exact` to another, where that is asked for
+Cost     a second pass over the vectors for every eight models, and one each for copies, moments and
+         map; of each side at most `CLASSIFIED` documents come to one task for the classifier, and
+         `mmd.exact` to another where that is asked for
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from dftspark.inference.intervals import Inference
 from dftspark.lenses.copies import copy_metrics
 from dftspark.lenses.exact_mmd import exact_metrics
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.moments import frechet_metrics, human_floors
 from dftspark.lenses.regions import region_metrics
 from dftspark.spark import clouds, copies, regions
 from dftspark.spark.cloud_map import cloud_map
 from dftspark.spark.compare import metric_row
+from dftspark.spark.frechet import frechet
+from dftspark.spark.vectors import matrix
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
-from dftspark.stats.moments import moment_sums
 
 Floats = NDArray[np.float64]
 
@@ -77,10 +77,12 @@ def beside(
     frozen = _regions(pilot, counts, of, config)
     axes = fit_projection(*_sides(pilot, config.human))
     metrics: dict[str, list[Metric]] = {}
+    clusters = {config.human: len(human.clusters)}
     tables: dict[str, list[pa.Table]] = {"regions": [], "witness": []}
     for first in range(0, len(models), _PAIRS_AT_ONCE):
         some = models[first : first + _PAIRS_AT_ONCE]
         states = {model: _state(stored, of, model) for model in some}
+        clusters |= {model: len(state.clusters) for model, state in states.items()}
         paired = {model: shared.get(model, 0) > 0 for model in some}
         plan = regions.SecondPass(
             human=config.human,
@@ -90,7 +92,7 @@ def beside(
         )
         own = documents.where(F.col("corpus").isin(config.human, *some))
         found = regions.collect(regions.fold(own, plan))
-        count = {m: adapt(min(len(human.clusters), len(s.clusters))) for m, s in states.items()}
+        count = {m: adapt(min(clusters[config.human], clusters[m])) for m in some}
         tables["regions"].append(regions.regions(found, plan, count, run_id, date))
         tables["witness"].append(regions.witness(found, plan, run_id, date))
         for model in some:
@@ -99,13 +101,13 @@ def beside(
                 paired=paired[model], settings=config.inference,
             )  # fmt: skip
     found_copies, copied = _copies(documents, config, run_id, date)
-    more = [told_apart(documents, config)]
+    more = told_apart(documents, config).toArrow().to_pylist()
+    more += frechet(documents, config.human, of.frequencies.dim, clusters, config.inference)
     if config.mmd.exact:
-        more.append(_exact(documents, of, shared, config))
+        more += _exact(documents, of, shared, config).toArrow().to_pylist()
     apart: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
-    for table in more:
-        for row in table.toArrow().to_pylist():
-            apart[row["model"]] += row["metrics"]
+    for row in more:
+        apart[row["model"]] += row["metrics"]
     rows = [
         {
             "model": model, "stratum": "", "n_human": counts[config.human],
@@ -185,11 +187,11 @@ def _copies(
     }
 
 
-# --- the classifier and the Frechet distance, a task for each model -------------------------------
+# --- what needs the vectors of both sides at once, a task for each model -------------------------
 
 
 def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
-    """(model, metrics): what needs the vectors of both sides at once."""
+    """(model, metrics): the classifier's."""
     return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
         _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
     )
@@ -225,7 +227,7 @@ class _Together:
         ordered = both.sort_by([("corpus", "ascending"), ("doc_id", "ascending")])
         clusters = np.array(ordered["cluster"].to_pylist())
         return cls(
-            clouds.matrix(ordered["vector"].combine_chunks()),
+            matrix(ordered["vector"]),
             np.array(ordered["corpus"].to_pylist()) != human,
             block_of(clusters.tolist()).astype(np.int64),
             clusters,
@@ -255,19 +257,9 @@ def _exact(
 
 
 def _telling_apart(config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
-    settings = config.inference
-
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
         found = _Together.of(both, config.human)
-        vectors, model, blocks = found.vectors, found.model, found.blocks
-        metrics = [*_classified(vectors, model, blocks, settings.confidence)]
-        human, other = (moment_sums(vectors[own], blocks[own]) for own in (~model, model))
-        human_clusters = len(np.unique(found.clusters[~model]))
-        floors = human_floors(human, human_clusters, seed=settings.seed)
-        metrics += frechet_metrics(
-            human, other, found.fewest_clusters, floors,
-            confidence=settings.confidence, seed=settings.seed,
-        )  # fmt: skip
+        metrics = _classified(found.vectors, found.model, found.blocks, config.inference.confidence)
         row = {"model": key[0].as_py(), "metrics": [metric_row(metric) for metric in metrics]}
         return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
 

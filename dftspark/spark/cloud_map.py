@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.features.projection import Projection
 from dftspark.features.regions import Regions
-from dftspark.spark.clouds import matrix
+from dftspark.spark.vectors import matrix
 
 _KEYS = ["corpus", "region", "x", "y"]
 

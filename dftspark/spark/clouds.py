@@ -1,23 +1,22 @@
 """Vectors to sums of random features on Spark: one state a (corpus, stratum).
 
-`vectors` are rows of schema.CLOUDS, in any order: array<float> or fixed-size lists of float32. A
-pilot gives the bandwidth, which is frozen; then documents come to a task sorted by corpus and
-stratum and leave it as one state each. States are whole numbers and add exactly, so no result
-hangs on how Spark cuts the work.
+`vectors` are rows of schema.CLOUDS, in any order. A pilot gives the bandwidth, which is frozen;
+then tasks sum the documents where they lie, and their states, whole numbers that add exactly, are
+merged in two steps. So no result hangs on how Spark cuts the work.
 
-Cost     one shuffle of the vectors; in Python 60 microseconds a document and core;
-         a task holds 16,384 vectors and two states, a merge at most 128 encoded ones
+Cost     in Python 55 microseconds a document and core at d = 384; a task holds up to eight states
+         and as many buffers of 8,192 vectors, 250 MB, a merge at most 64 encoded states. Vectors
+         are shuffled only where there are more than eight groups
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -27,53 +26,21 @@ from dftspark import schema
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
 from dftspark.distances.mmd import median_distance
-from dftspark.errors import IncomparableProfiles, InputError, ShapeError
+from dftspark.errors import IncomparableProfiles, InputError
 from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.spark.records import record, runs
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
-from dftspark.stats.protocol import VectorBatch
+from dftspark.spark.records import record
+from dftspark.spark.vectors import matrix
+from dftspark.stats.feature_sums import FeatureSums
+from dftspark.stats.protocol import Statistic, VectorBatch
 
-ROWS_A_TASK = 50_000
-_MOST_TASKS = 128  # of one stratum: their states meet in one merge
-_BUFFER = 16_384  # documents whose features are taken at once
+_OPEN = 8  # states that a task holds
+_BUFFER = 8_192  # documents of a group whose features are taken at once
+_MERGED = 64  # tasks whose states are merged first
 _MOST_PILOT = 4_000  # documents of all corpora together: their distances are all taken
 
 Group = tuple[str, str]
-
-_PLACES = pa.schema(
-    [("corpus", pa.string()), ("stratum", pa.string()), ("first", pa.int64()),
-     ("width", pa.int64())]
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the work is cut; no result hangs on it.
-
-    tasks  for each (corpus, stratum): the first of its tasks, and how many it has
-    total  tasks in all
-    """
-
-    tasks: dict[Group, tuple[int, int]]
-    total: int
-
-    @classmethod
-    def of(cls, documents: dict[Group, int], rows: int = ROWS_A_TASK) -> Layout:
-        """`documents` as `counts` gives them; small groups share a task of about `rows`."""
-        tasks, used = {}, 0.0
-        for group, count in sorted(documents.items()):
-            wanted = min(_MOST_TASKS, max(1, round(count / rows)))
-            first = int(used) if wanted == 1 else int(np.ceil(used))
-            tasks[group] = (first, wanted)
-            used = first + wanted if wanted > 1 else max(used, first) + count / rows
-        return cls(tasks, int(used) + 1)
-
-
-def counts(vectors: DataFrame) -> dict[Group, int]:
-    """Documents of each (corpus, stratum)."""
-    rows = vectors.groupBy("corpus", "stratum").count().toArrow().to_pylist()
-    return {(row["corpus"], row["stratum"]): row["count"] for row in rows}
+Summed = Statistic[VectorBatch, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +72,7 @@ def pilot(vectors: DataFrame, settings: Mmd) -> Pilot:
     if not table.num_rows:
         raise InputError("no document has a vector; look at the rejects of the embedding")
     names = np.array(table["corpus"].to_pylist(), object)
-    return Pilot(matrix(table["vector"].combine_chunks()), names)
+    return Pilot(matrix(table["vector"]), names)
 
 
 def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> FeatureSums:
@@ -118,119 +85,118 @@ def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> Featu
         sample = pilot(vectors, settings).vectors
         dim, sigma = sample.shape[1], median_distance(sample)
     else:
-        dim = vectors.select(F.size("vector").alias("dim")).limit(1).toArrow()["dim"][0].as_py()
+        dim = matrix(vectors.select("vector").limit(1).toArrow()["vector"]).shape[1]
         sigma = settings.bandwidth
     frequencies = Frequencies(dim=dim, sigma=sigma, least=settings.features, seed=settings.seed)
     return FeatureSums(frequencies=frequencies, vectors=fingerprint)
 
 
-def fold(vectors: DataFrame, of: FeatureSums, layout: Layout) -> DataFrame:
-    """schema.FEATURE_SUMS: one row a (corpus, stratum), the same for any layout, bit for bit.
+def fold(vectors: DataFrame, of: Summed) -> DataFrame:
+    """schema.FEATURE_SUMS: one state a (corpus, stratum), the same for any cut, bit for bit.
 
     Raises, in its tasks, ShapeError for vectors of another width, InputError for unfit ones.
     """
-    placed = _placed(vectors, layout)
-    partial = placed.mapInArrow(_folding(of), from_arrow_schema(schema.PARTIAL_SUMS))
-    grouped = partial.groupBy("corpus", "stratum")
+    documents = vectors.select("corpus", "stratum", "cluster", "vector")
+    groups = documents.select("corpus", "stratum").distinct().limit(_OPEN + 1).count()
+    if groups > _OPEN:
+        documents = _gathered(documents)
+    partial = documents.mapInArrow(_folding(of), from_arrow_schema(schema.PARTIAL_SUMS))
+    bundle = F.floor(F.spark_partition_id() / _MERGED)
+    bundled = partial.withColumn("bundle", bundle).groupBy("corpus", "stratum", "bundle")
+    some = bundled.applyInArrow(_bundling(of), from_arrow_schema(schema.PARTIAL_SUMS))
+    grouped = some.groupBy("corpus", "stratum")
     return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
 
 
-def states(stored: DataFrame, of: FeatureSums) -> Iterator[tuple[Group, FeatureState]]:
+def _gathered(documents: DataFrame) -> DataFrame:
+    """Few groups to a task, one after another, and large groups in several tasks."""
+    order = "corpus", "stratum", F.xxhash64("cluster")
+    return documents.repartitionByRange(*order).sortWithinPartitions("corpus", "stratum")
+
+
+def states(stored: DataFrame, of: Summed) -> Iterator[tuple[Group, Any]]:
     """The states of `fold`, one after another. Raises IncomparableProfiles for one of another
     statistic: other frequencies, bandwidth, seed or embedder."""
     for row in stored.select(*schema.FEATURE_SUMS.names).toLocalIterator():
         if row["fingerprint"] != of.fingerprint:
             raise IncomparableProfiles(of.name, of.fingerprint, row["fingerprint"])
-        yield (row["corpus"], row["stratum"]), FeatureState.decode(bytes(row["state"]))
+        yield (row["corpus"], row["stratum"]), of.state.decode(bytes(row["state"]))
 
 
-def matrix(column: pa.Array[Any], dim: int | None = None) -> NDArray[np.float32]:
-    """`(B, dim)` of a column of float32 lists, without a copy where it has no gaps.
-
-    Raises InputError for nulls, ShapeError for lists of unlike lengths, or of another than `dim`.
-    """
-    values = column.flatten()
-    if column.null_count or values.null_count:
-        raise InputError(
-            f"{column.null_count} of {len(column)} vectors are null, {values.null_count} "
-            f"coordinates are; documents without a vector are rejects, leave them out"
-        )
-    lengths = np.unique(np.asarray(pc.list_value_length(column)))
-    wanted = dim if dim is not None else int(lengths[0]) if len(lengths) else 0
-    if len(lengths) > 1 or (len(lengths) and lengths[0] != wanted):
-        raise ShapeError(
-            f"vectors have {lengths[:5].tolist()} coordinates, expected {wanted} in all of them; "
-            f"was a corpus embedded with another model?"
-        )
-    return np.asarray(values, np.float32).reshape(-1, wanted)
+# --- in the tasks -------------------------------------------------------------------------------
 
 
-def _placed(vectors: DataFrame, layout: Layout) -> DataFrame:
-    """Documents in their group's tasks, by their cluster, sorted by group."""
-    rows = [
-        {"corpus": corpus, "stratum": stratum, "first": first, "width": width}
-        for (corpus, stratum), (first, width) in layout.tasks.items()
-    ]  # none of a day without documents
-    places = vectors.sparkSession.createDataFrame(pa.Table.from_pylist(rows, schema=_PLACES))
-    # A group that came since the counts were taken goes to the first task, not astray.
-    task = F.coalesce(F.col("first") + F.pmod(F.xxhash64("cluster"), F.col("width")), F.lit(0))
-    return (
-        vectors.select("corpus", "stratum", "cluster", "vector")
-        .join(F.broadcast(places), ["corpus", "stratum"], "left")
-        .select("corpus", "stratum", "cluster", "vector", task.cast("int").alias("task"))
-        .repartitionById(layout.total, F.col("task"))
-        .drop("task")
-        .sortWithinPartitions("corpus", "stratum")
-    )
-
-
-def _folding(of: FeatureSums) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _folding(of: Summed) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        group: Group | None = None
-        state, held = of.empty(), _Held([], [], 0)
-        for key, rows in runs(batches):
-            if key != group:
-                if group is not None:
-                    state = of.merge(state, of.observe(held.take()))
-                    yield record(schema.PARTIAL_SUMS, *group, state.encode())
-                group, state = key, of.empty()
-            held.add(matrix(rows["vector"], of.frequencies.dim), rows["cluster"].to_pylist())
-            if held.count >= _BUFFER:
-                state = of.merge(state, of.observe(held.take()))
-        if group is not None:
-            state = of.merge(state, of.observe(held.take()))
-            yield record(schema.PARTIAL_SUMS, *group, state.encode())
+        held: dict[Group, _Held] = {}  # the group that came last is last
+        for batch in batches:
+            for group, part in _by_group(batch):
+                if group not in held and len(held) == _OPEN:
+                    oldest = next(iter(held))
+                    yield record(schema.PARTIAL_SUMS, *oldest, held.pop(oldest).summed().encode())
+                own = held.pop(group) if group in held else _Held(of, of.empty())
+                own.add(part)
+                held[group] = own
+        for group, own in held.items():
+            yield record(schema.PARTIAL_SUMS, *group, own.summed().encode())
 
     return run
 
 
+def _by_group(batch: pa.RecordBatch) -> Iterator[tuple[Group, pa.RecordBatch]]:
+    corpora, strata = (batch[name].dictionary_encode() for name in ("corpus", "stratum"))
+    codes = corpora.indices.to_numpy() * len(strata.dictionary) + strata.indices.to_numpy()
+    for code in np.unique(codes):
+        corpus, stratum = divmod(int(code), len(strata.dictionary))
+        group = corpora.dictionary[corpus].as_py(), strata.dictionary[stratum].as_py()
+        rows = np.flatnonzero(codes == code)
+        yield group, batch if len(rows) == len(codes) else batch.take(pa.array(rows))
+
+
 @dataclass
 class _Held:
-    """Documents of one (corpus, stratum) whose features are not yet taken."""
+    """The sums of a (corpus, stratum), and its documents whose features are not yet taken."""
 
-    vectors: list[NDArray[np.float32]]
-    clusters: list[str]
-    count: int
+    of: Summed
+    state: Any
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    clusters: list[pa.Array[Any]] = field(default_factory=list)
+    count: int = 0
 
-    def add(self, vectors: NDArray[np.float32], clusters: list[str]) -> None:
-        self.vectors.append(vectors)
-        self.clusters += clusters
-        self.count += len(vectors)
+    def add(self, part: pa.RecordBatch) -> None:
+        width = self.vectors[0].shape[1] if self.vectors else None
+        self.vectors.append(matrix(part["vector"], width))
+        self.clusters.append(part["cluster"])
+        self.count += part.num_rows
+        if self.count >= _BUFFER:
+            self.summed()
 
-    def take(self) -> VectorBatch:
-        names, which = np.unique(np.array(self.clusters, object), return_inverse=True)
-        hashes = np.array([digest64(name, "dftspark cluster v1") for name in names], np.uint64)
-        blocks = block_of(names.tolist()).astype(np.int64)
-        batch = VectorBatch(np.concatenate(self.vectors), hashes[which], blocks[which])
-        self.vectors, self.clusters, self.count = [batch.vectors[:0]], [], 0
-        return batch
+    def summed(self) -> Any:
+        if self.count:
+            names = pa.concat_arrays(self.clusters).dictionary_encode()
+            which, known = names.indices.to_numpy(), names.dictionary
+            hashes = [digest64(name, "dftspark cluster v1") for name in known.to_pylist()]
+            blocks = block_of(known).astype(np.int64)
+            batch = VectorBatch(
+                np.concatenate(self.vectors), np.array(hashes, np.uint64)[which], blocks[which]
+            )
+            self.state = self.of.merge(self.state, self.of.observe(batch))
+            self.vectors, self.clusters, self.count = [], [], 0
+        return self.state
 
 
-def merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
+def _bundling(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        state = of.empty()
-        for encoded in partials["state"]:
-            state = of.merge(state, FeatureState.decode(encoded.as_buffer()))
+        corpus, stratum, _ = (value.as_py() for value in key)
+        row = record(schema.PARTIAL_SUMS, corpus, stratum, _merged(of, partials).encode())
+        return pa.Table.from_batches([row])
+
+    return run
+
+
+def merging(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
+    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
+        state = _merged(of, partials)
         row = record(
             schema.FEATURE_SUMS,
             key[0].as_py(), key[1].as_py(), of.fingerprint,
@@ -239,3 +205,10 @@ def merging(of: FeatureSums) -> Callable[[Any, pa.Table], pa.Table]:
         return pa.Table.from_batches([row])
 
     return run
+
+
+def _merged(of: Summed, partials: pa.Table) -> Any:
+    state = of.empty()
+    for encoded in partials["state"]:
+        state = of.merge(state, of.state.decode(encoded.as_buffer()))
+    return state

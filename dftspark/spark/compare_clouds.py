@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, GroupedData
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -34,16 +34,21 @@ def pairs(stored: DataFrame, of: FeatureSums, shared: dict[str, int], config: Au
     for row in stored.select("fingerprint").distinct().toArrow().to_pylist():
         if row["fingerprint"] != of.fingerprint:
             raise IncomparableProfiles(of.name, of.fingerprint, row["fingerprint"])
+    return by_model(stored, config.human).applyInArrow(
+        _comparing(of, shared, config), from_arrow_schema(schema.COMPARED_CLOUDS)
+    )
+
+
+def by_model(stored: DataFrame, human: str) -> GroupedData:
+    """The states of both sides, (corpus, stratum, state, side), by model corpus."""
     columns = stored.select("corpus", "stratum", "state")
-    models = columns.where(F.col("corpus") != config.human)
-    humans = columns.where(F.col("corpus") == config.human).select("stratum", "state")
+    models = columns.where(F.col("corpus") != human)
+    humans = columns.where(F.col("corpus") == human).select("stratum", "state")
     copies = models.select("corpus").distinct().crossJoin(humans)
     both = copies.withColumn("side", F.lit("human")).unionByName(
         models.withColumn("side", F.lit("model"))
     )
-    return both.groupBy("corpus").applyInArrow(
-        _comparing(of, shared, config), from_arrow_schema(schema.COMPARED_CLOUDS)
-    )
+    return both.groupBy("corpus")
 
 
 def _comparing(

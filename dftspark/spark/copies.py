@@ -24,7 +24,7 @@ from dftspark.distances.copies import NEAR, nearest, overlap
 from dftspark.errors import InputError
 from dftspark.features.tokens import one_line
 from dftspark.inference.proportions import ClusterSums
-from dftspark.spark.clouds import matrix
+from dftspark.spark.vectors import matrix
 
 _EXCERPT = 240
 _COMPARED = 100_000  # characters of a text whose phrases are compared
@@ -46,12 +46,11 @@ def human_side(documents: DataFrame, name: str) -> HumanSide:
     Raises InputError where there is none.
     """
     own = documents.where(F.col("corpus") == name).select("doc_id", "cluster", "vector")
-    table = own.toArrow().sort_by("doc_id").combine_chunks()
+    table = own.toArrow().sort_by("doc_id")
     if not table.num_rows:
         raise InputError(f"corpus {name!r} has no document with a vector; look at the rejects")
     columns = [np.array(table[c].to_pylist(), str) for c in ("doc_id", "cluster")]
-    vectors = table["vector"].combine_chunks()
-    return HumanSide(name, matrix(vectors, len(vectors[0])), *columns)
+    return HumanSide(name, matrix(table["vector"]), *columns)
 
 
 def neighbors(documents: DataFrame, human: HumanSide) -> DataFrame:

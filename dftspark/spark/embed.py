@@ -12,9 +12,6 @@ Cost    besides the model: two passes over the documents' text, one over the sto
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,11 +19,9 @@ from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.window import Window
-from pyspark.taskcontext import TaskContext
 
 from dftspark import schema
 from dftspark.config import Audit, Embedding
@@ -36,14 +31,13 @@ from dftspark.features.embedders import NOT_FINITE, ZERO
 from dftspark.features.models import Recipe
 from dftspark.location import Location
 from dftspark.spark import tables
-from dftspark.store.vectors import KEY_BYTES, VectorStore
+from dftspark.spark.devices import device_for, local_cores, task_device, threads
+from dftspark.spark.sampling import key_column, sampled
+from dftspark.spark.vectors import of_members, stored
+from dftspark.store.vectors import VectorStore
 
-# Another hash than that of the blocks: a sample must not favor some of them.
-_SAMPLING = "dftspark sample v1"
-_BUCKETS_BITS = 12
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
 _CHUNK_BYTES = 256 << 20  # of text that a task holds at once
-_GPUS = "spark.task.resource.gpu.amount"
 
 _WHY = {
     ZERO: "the embedder gives this text a zero vector, which has no direction",
@@ -95,7 +89,7 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     store.describe(recipe)
     tables.write(sampled(documents, settings), staging)
     members = spark.read.parquet(staging)
-    held = _held(spark, store).withColumn("held", F.lit(True))
+    held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
     (counts,) = (
         members.groupBy("key").agg(F.count("*").alias("copies"))
         .join(held, "key", "left")
@@ -112,14 +106,6 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     return Plan(spark, own, recipe, root, device, members, **counts)
 
 
-def _local_cores(spark: SparkSession) -> int:
-    """Cores of a local run, all of them this run's; 1 on a cluster."""
-    found = re.fullmatch(r"local\[(\d+|\*)(,\d+)?\]", spark.conf.get("spark.master", None) or "")
-    if found is None:
-        return 1
-    return (os.cpu_count() or 1) if found[1] == "*" else int(found[1])
-
-
 def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
 
@@ -127,24 +113,24 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     """
     if not plan.missing:
         return []
-    missing = _missing(plan.spark, plan.members, plan.store)
+    missing = _missing(plan)
     # A plan of few chunks would leave cores of a local run idle.
-    threads = max(1, _local_cores(plan.spark) // plan.chunks)
+    least = max(1, local_cores(plan.spark) // plan.chunks)
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     table = (
-        documents.select(_key().alias("key"), "text")
+        documents.select(key_column().alias("key"), "text")
         .join(missing, "key", "left_semi")
         .withColumn("chunk", chunk)
         .repartitionById(plan.chunks, F.col("chunk"))
         .sortWithinPartitions("chunk", "key")
         .mapInArrow(
-            _filling(plan.settings, plan.recipe, plan.root, plan.device, threads),
+            _filling(plan.settings, plan.recipe, plan.root, plan.device, least),
             from_arrow_schema(schema.EMBEDDED),
         )
         .toArrow()
     )
     done: list[dict[str, Any]] = table.to_pylist()
-    absent = 0 if _all_seen(plan, done) else _missing(plan.spark, plan.members, plan.store).count()
+    absent = 0 if _all_seen(plan, done) else _missing(plan).count()
     if absent:
         raise EnvironmentProblem(
             f"{absent} of {plan.missing} vectors are not in {plan.store.folder} after they were "
@@ -160,12 +146,8 @@ def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
 
 
 def vectors(plan: Plan) -> DataFrame:
-    """(corpus, stratum, cluster, doc_id, vector): a unit vector, array<float>, for each member.
-
-    Members without a vector are left out; `problems` has them.
-    """
-    found = _of_members(plan).where("problem IS NULL")
-    return found.select("corpus", "stratum", "cluster", "doc_id", "vector")
+    """schema.CLOUDS: a unit vector for each member but those that `problems` has."""
+    return of_members(plan.members, plan.root, plan.recipe)
 
 
 def problems(plan: Plan, documents: DataFrame) -> DataFrame:
@@ -211,116 +193,32 @@ def _counts(table: DataFrame) -> dict[str, int]:
     return {row["corpus"]: row["count"] for row in rows}
 
 
-def device_for(spark: SparkSession, settings: Embedding) -> str:
-    """'cpu' or 'cuda', the same for all tasks."""
-    if settings.device != "auto":
-        return settings.device
-    return "cuda" if float(spark.conf.get(_GPUS, None) or 0) > 0 else "cpu"
-
-
-# --- sampling -----------------------------------------------------------------------------------
-
-
-def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
-    """`settings.sample` documents of each corpus, or fewer where there are fewer.
-
-    Clusters come in the order of a hash of their name, whole but for the last: the same prompts in
-    every corpus that has them, whatever the partitioning.
-    """
-    named = documents.select("corpus", "stratum", "cluster", "doc_id", _key().alias("key"))
-    if settings.sample == "all":
-        return named
-    place = named.withColumns(
-        {
-            "order": F.xxhash64(F.lit(_SAMPLING), "cluster"),
-            "within": F.xxhash64(F.lit(_SAMPLING), "doc_id"),
-        }
-    )
-    place = place.withColumn("bucket", F.shiftright("order", 64 - _BUCKETS_BITS))
-    counts = place.groupBy("corpus", "bucket").count().toArrow().to_pylist()
-    last = _last_buckets(counts, settings.sample)
-    if not last:
-        return named
-    # A window over a whole corpus would sort it in one task; what can be in the sample is small.
-    lasts = F.create_map(*[F.lit(item) for pair in last.items() for item in pair])
-    turn = Window.partitionBy("corpus").orderBy("order", "cluster", "within", "doc_id")
-    return (
-        place.where(F.col("bucket") <= lasts[F.col("corpus")])
-        .withColumn("turn", F.row_number().over(turn))
-        .where(F.col("turn") <= settings.sample)
-        .select(*named.columns)
-    )
-
-
-def _last_buckets(counts: list[dict[str, Any]], sample: int) -> dict[str, int]:
-    """For each corpus the bucket in which its sample is full, or its last."""
-    last: dict[str, int] = {}
-    taken: dict[str, int] = {}
-    for row in sorted(counts, key=lambda row: (row["corpus"], row["bucket"])):
-        corpus = row["corpus"]
-        if taken.get(corpus, 0) < sample:
-            last[corpus] = row["bucket"]
-            taken[corpus] = taken.get(corpus, 0) + row["count"]
-    return last
-
-
-def _key() -> Column:
-    """vectors.key_of in the Java machine."""
-    return F.unhex(F.substring(F.sha2(F.col("text"), 256), 1, 2 * KEY_BYTES))
-
-
 # --- the store ----------------------------------------------------------------------------------
 
 
-def _stored(spark: SparkSession, store: VectorStore, files: Iterable[str]) -> DataFrame:
-    reader = spark.read.schema(from_arrow_schema(schema.VECTORS))
-    paths = [(store.folder / name).for_spark for name in files]
-    if not paths:
-        empty = spark.createDataFrame([], from_arrow_schema(schema.VECTORS))
-        return empty.withColumn("file", F.lit(""))
-    return reader.parquet(*paths).select("*", F.col("_metadata.file_name").alias("file"))
-
-
-def _missing(spark: SparkSession, members: DataFrame, store: VectorStore) -> DataFrame:
-    return members.select("key").distinct().join(_held(spark, store), "key", "left_anti")
-
-
-def _held(spark: SparkSession, store: VectorStore) -> DataFrame:
-    return _stored(spark, store, store.files()).select("key").distinct()
+def _missing(plan: Plan) -> DataFrame:
+    held = stored(plan.spark, plan.store).select("key").distinct()
+    return plan.members.select("key").distinct().join(held, "key", "left_anti")
 
 
 def _troubled(plan: Plan) -> DataFrame:
     """(key, problem) of the texts without a vector."""
-    stored = _stored(plan.spark, plan.store, plan.store.files()).where("problem IS NOT NULL")
-    return stored.groupBy("key").agg(F.min("problem").alias("problem"))
-
-
-def _of_members(plan: Plan) -> DataFrame:
-    """Members with vector and problem. Vectors are read from the files that hold some of theirs."""
-    store = plan.store
-    held = _stored(plan.spark, store, store.files()).select("key", "file")
-    # Two jobs at once may both have embedded a text; their vectors differ in the last bits.
-    located = (
-        plan.members.select("key").distinct().join(held, "key")
-        .groupBy("key").agg(F.min("file").alias("file"))
-    )  # fmt: skip
-    files = [row["file"] for row in located.select("file").distinct().toArrow().to_pylist()]
-    found = _stored(plan.spark, store, files).join(located, ["key", "file"])
-    return plan.members.join(found.select("key", "vector", "problem"), "key")
+    without = stored(plan.spark, plan.store).where("problem IS NOT NULL")
+    return without.groupBy("key").agg(F.min("problem").alias("problem"))
 
 
 # --- in the task --------------------------------------------------------------------------------
 
 
 def _filling(
-    settings: Embedding, recipe: Recipe, root: str, device: str, threads: int
+    settings: Embedding, recipe: Recipe, root: str, device: str, least: int
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = VectorStore.of(root, recipe)
         for keys, texts in _pieces(_chunks(batches)):
             started = time.monotonic()
             embedder = embedders.load(
-                settings, recipe, task_device(device), _threads(settings, threads)
+                settings, recipe, task_device(device), threads(settings, least)
             )
             found = embedder.encode(texts)
             row = {
@@ -367,61 +265,3 @@ def _pieces(
             size += len(text)
         if texts:
             yield keys, texts
-
-
-def _threads(settings: Embedding, least: int) -> int:
-    if settings.threads != "auto":
-        return settings.threads
-    context = TaskContext.get()
-    return max(least, context.cpus() if context is not None else 1)
-
-
-_tied: list[str] = []  # the address of this process's GPU
-
-
-def task_device(device: str) -> str:
-    """The device of the running task, as torch names it: 'cpu', or the GPU that Spark gave it.
-
-    The first task of a worker ties the worker to its GPU, before torch is imported, so that nothing
-    in the process can touch another. Raises EnvironmentProblem for a GPU that is not given.
-    """
-    if device == "cpu":
-        return "cpu"
-    context = TaskContext.get()
-    given = context.resources().get("gpu") if context is not None else None
-    if context is None or given is None:
-        return _unassigned(context)
-    address = given.addresses[0]
-    if not _tied:
-        if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
-            raise EnvironmentProblem(
-                f"Spark gave this task GPU {address}, but its Python worker already uses GPUs for "
-                f"something else. Embed in a Spark application of its own."
-            )
-        # Spark's addresses count as nvidia-smi does; CUDA by default counts the fastest first.
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        os.environ["CUDA_VISIBLE_DEVICES"] = address
-        _tied.append(address)
-    elif _tied != [address]:
-        raise EnvironmentProblem(
-            f"Spark gave this task GPU {address}, but its Python worker is tied to GPU {_tied[0]}. "
-            f"Give "
-            f"each executor one GPU (spark.executor.resource.gpu.amount 1), or set "
-            f"spark.python.worker.reuse false, which loads the model for every task."
-        )
-    return "cuda:0"
-
-
-def _unassigned(context: TaskContext | None) -> str:
-    """In local mode Spark gives out no GPUs: its tasks share those of the machine evenly."""
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not count:
-        raise EnvironmentProblem(
-            f"embedding.device is cuda, but Spark gave this task no GPU and torch "
-            f"{torch.__version__} sees none on {os.uname().nodename}. On a cluster set "
-            f"spark.executor.resource.gpu.amount, its discoveryScript (conf/getGpus.sh) and "
-            f"{_GPUS}; or set embedding.device = 'cpu'."
-        )
-    return f"cuda:{(context.partitionId() if context is not None else 0) % count}"

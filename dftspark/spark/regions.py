@@ -29,7 +29,7 @@ from dftspark.features.hashing import digest64
 from dftspark.features.regions import Regions
 from dftspark.features.tokens import one_line
 from dftspark.lenses.regions import region_table
-from dftspark.spark.clouds import matrix
+from dftspark.spark.vectors import matrix
 from dftspark.stats.region_sums import RegionSums, no_regions, region_sums
 
 Floats = NDArray[np.float64]

@@ -82,7 +82,7 @@ def human_of(config: Audit) -> Audit:
 def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
     """What two profiles have in common when they merge, but for the random features."""
     from dftspark.features import models
-    from dftspark.spark import embed, ngrams, structure
+    from dftspark.spark import devices, ngrams, structure
 
     found = {
         "text": ngrams.fingerprint(config),
@@ -93,7 +93,7 @@ def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
     if "structure" in config.lenses:
         found["structure"] = structure.statistic(config).fingerprint
     if "embeddings" in config.lenses:
-        device = embed.device_for(spark, config.embedding)
+        device = devices.device_for(spark, config.embedding)
         found["embedder"] = models.recipe(config.embedding, device).fingerprint
     return found
 

@@ -180,7 +180,4 @@ def stand_in(making: Making, documents: Documents) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = (
             cloud_lens.told_apart(embed.vectors(plan), making.config).toArrow().to_pylist()
         )
-    return [
-        {**row, "metrics": [m for m in row["metrics"] if m["metric"].startswith("c2st_")]}
-        for row in rows
-    ]
+    return rows

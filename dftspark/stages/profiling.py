@@ -90,9 +90,9 @@ def check_extras(spark: SparkSession, config: Audit) -> None:
 
 def _check_embedder(spark: SparkSession, config: Audit) -> None:
     from dftspark.features import models
-    from dftspark.spark import embed
+    from dftspark.spark import devices
 
-    models.recipe(config.embedding, embed.device_for(spark, config.embedding))
+    models.recipe(config.embedding, devices.device_for(spark, config.embedding))
 
 
 def _check_variety(spark: SparkSession, config: Audit) -> None:
@@ -184,8 +184,7 @@ def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clou
         tables.write(embed.vectors(plan).join(texts, ["corpus", "doc_id"]), path)
         documents = spark.read.parquet(path)
         of = frozen or clouds.statistic(documents, config.mmd, manifest["fingerprint"])
-        layout = clouds.Layout.of(clouds.counts(documents))
-        sums = making.write("feature_sums", clouds.fold(documents, of, layout), "none")
+        sums = making.write("feature_sums", clouds.fold(documents, of), "none")
     manifest |= {"features": of.frequencies.manifest()}
     return Clouds(of, sums, documents, manifest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dftspark.stats.feature_sums import FeatureSums
+from dftspark.stats.moments import Moments
 from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.stats.ngram_sketch import NgramSketch
 from dftspark.stats.protocol import Statistic
@@ -10,6 +11,7 @@ from dftspark.stats.structure import Structure
 
 STATISTICS: dict[str, type[Statistic]] = {  # type: ignore[type-arg]
     "feature_sums": FeatureSums,
+    "moments": Moments,
     "ngram_counts": NgramCounts,
     "ngram_sketch": NgramSketch,
     "structure": Structure,

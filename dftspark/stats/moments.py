@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dftspark.errors import InputError, ShapeError
 from dftspark.state import SumState
+from dftspark.stats.protocol import Statistic, VectorBatch
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ _LONGEST = 1.001  # of a vector that was normalized in half precision
 class MomentSums(SumState):
     """By block: documents `(S,)`, sums `(S, d)` x 2**18, upper triangles of products x 2**36."""
 
-    count: NDArray[np.int64]
+    documents: NDArray[np.int64]
     total: NDArray[np.int64]
     products: NDArray[np.int64]
 
@@ -52,7 +53,7 @@ def moment_sums(
     if vectors.ndim != 2 or len(vectors) != len(blocks):
         raise ShapeError(f"vectors have shape {vectors.shape}; give one for each of {len(blocks)}")
     state = no_moments(vectors.shape[1], count)
-    counts, totals, products = (np.array(a) for a in (state.count, state.total, state.products))
+    counts, totals, products = (np.array(a) for a in (state.documents, state.total, state.products))
     within = np.asarray(blocks, np.int64) % count
     upper = np.triu_indices(vectors.shape[1])
     for block in np.unique(within):
@@ -73,13 +74,37 @@ def moment_sums(
     return MomentSums(counts, totals, products)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Moments(Statistic[VectorBatch, MomentSums]):
+    """Parameters: dim, width of the vectors; vectors, the fingerprint of cleaning and embedder."""
+
+    name = "moments"
+    version = 1
+    state = MomentSums
+
+    dim: int
+    vectors: str = ""
+
+    def empty(self) -> MomentSums:
+        return no_moments(self.dim)
+
+    def observe(self, batch: VectorBatch) -> MomentSums:
+        """Raises as `moment_sums` does, and ShapeError for vectors of another width."""
+        if batch.vectors.shape[1:] != (self.dim,):
+            raise ShapeError(f"vectors have shape {batch.vectors.shape}; expected width {self.dim}")
+        return moment_sums(batch.vectors, batch.blocks)
+
+    def merge(self, left: MomentSums, right: MomentSums) -> MomentSums:
+        return left + right
+
+
 def moments(state: MomentSums, weights: Floats | None = None) -> tuple[Floats, Floats]:
     """Mean `(d,)` and covariance `(d, d)` of the blocks with weight 1 in `weights` `(S,)`, or all.
 
     Divided by n - 1. nan below two documents.
     """
-    chosen = np.ones(len(state.count), bool) if weights is None else weights > 0
-    n = int(state.count[chosen].sum())
+    chosen = np.ones(len(state.documents), bool) if weights is None else weights > 0
+    n = int(state.documents[chosen].sum())
     dim = state.total.shape[1]
     if n < 2:
         return np.full(dim, np.nan), np.full((dim, dim), np.nan)

@@ -15,10 +15,11 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow.fs import FileType
@@ -80,6 +81,15 @@ class VectorStore:
         with writing(self.folder / name):
             _put(self.folder, name, sink.getvalue().to_pybytes())
         return name
+
+    def read(self, name: str) -> tuple[pa.Array[Any], NDArray[np.float32]]:
+        """Of a file, the keys of the texts that have a vector, and the vectors `(k, d)`."""
+        file = self.folder / name
+        with file.filesystem.open_input_file(file.path) as source:
+            table = pq.ParquetFile(source).read(["key", "vector", "problem"])
+        table = table.filter(pc.is_null(table["problem"])).combine_chunks()
+        vectors = pc.list_flatten(table["vector"]).to_numpy()
+        return table["key"], vectors.reshape(len(table), -1)
 
     def files(self) -> dict[str, int]:
         """Texts in each file."""

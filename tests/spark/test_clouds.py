@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from dftspark.distances.mmd import median_distance
 from dftspark.errors import IncomparableProfiles, InputError, ShapeError
 from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.stats.feature_sums import FeatureSums
+from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 
 if TYPE_CHECKING:
@@ -44,11 +46,10 @@ def rows(seed: int = 0) -> list[dict[str, Any]]:
     return found
 
 
-def table(own: list[dict[str, Any]], fixed: bool = False) -> pa.Table:
-    kind = pa.list_(pa.float32(), DIM) if fixed else pa.list_(pa.float32())
+def table(own: list[dict[str, Any]]) -> pa.Table:
     names = ("corpus", "stratum", "cluster", "doc_id")
     columns = [pa.array([r[name] for r in own]) for name in names]
-    columns.append(pa.array([r["vector"].tolist() for r in own], kind))
+    columns.append(pa.array([r["vector"].tobytes() for r in own]))
     return pa.Table.from_arrays(columns, [*names, "vector"])
 
 
@@ -65,50 +66,61 @@ def expected(own: list[dict[str, Any]]) -> dict[tuple[str, str], bytes]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "partitions", "per_task", "batch", "fixed"),
-    [(1, 1, 10_000, 10_000, False), (2, 7, 50, 3, True), (3, 40, 10, 1024, False)],
+    ("seed", "partitions", "together", "merged", "batch"),
+    [(1, 1, 8, 64, 10_000), (2, 7, 8, 2, 3), (3, 40, 2, 64, 1024)],
 )
 def test_states_are_those_of_numpy_for_any_cut(
-    spark: SparkSession, seed: int, partitions: int, per_task: int, batch: int, fixed: bool
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    partitions: int,
+    together: int,
+    merged: int,
+    batch: int,
 ) -> None:
+    """The last is gathered first, since it has more groups than a task holds."""
     from dftspark.spark import clouds
 
+    monkeypatch.setattr(clouds, "_OPEN", together)
+    monkeypatch.setattr(clouds, "_MERGED", merged)
     own = rows()
     known = expected(own)
     np.random.default_rng(seed).shuffle(own)
-    vectors = spark.createDataFrame(table(own, fixed)).repartition(partitions)
-    sizes = clouds.counts(vectors)
-    assert sum(sizes.values()) == len(own)
-    layout = clouds.Layout.of(sizes, per_task)
-    assert layout.total > (len(own) // per_task) / 2
+    vectors = spark.createDataFrame(table(own)).repartition(partitions)
     size = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(size) or "1024"
     spark.conf.set(size, str(batch))
     try:
-        stored = clouds.fold(vectors, OF, layout).toArrow().to_pylist()
+        stored = clouds.fold(vectors, OF).toArrow().to_pylist()
     finally:
         spark.conf.set(size, before)
     assert {(r["corpus"], r["stratum"]): r["state"] for r in stored} == known
     assert {r["fingerprint"] for r in stored} == {OF.fingerprint}
-    assert {(r["corpus"], r["stratum"]): r["documents"] for r in stored} == sizes
+    groups = Counter((r["corpus"], r["stratum"]) for r in own)
+    assert {(r["corpus"], r["stratum"]): r["documents"] for r in stored} == groups
 
 
-def test_buffers_and_late_groups_change_nothing(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("buffer", "together", "most"), [(5, 8, 5), (10_000, 8, 5), (5, 1, 409)])
+def test_a_task_holds_few_states(
+    monkeypatch: pytest.MonkeyPatch, buffer: int, together: int, most: int
 ) -> None:
     from dftspark.spark import clouds
 
+    monkeypatch.setattr(clouds, "_BUFFER", buffer)
+    monkeypatch.setattr(clouds, "_OPEN", together)
     own = rows()
     known = expected(own)
-    monkeypatch.setattr(clouds, "_BUFFER", 5)
-    own.sort(key=lambda r: (r["corpus"], r["stratum"]))
+    np.random.default_rng(4).shuffle(own)
     batches = table(own).select(["corpus", "stratum", "cluster", "vector"]).to_batches(7)
-    found = [r for b in clouds._folding(OF)(batches) for r in b.to_pylist()]
-    assert {(r["corpus"], r["stratum"]): r["state"] for r in found} == known
+    found: dict[tuple[str, str], list[Any]] = {}
+    for batch in clouds._folding(OF)(batches):
+        for r in batch.to_pylist():
+            state = FeatureState.decode(r["state"])
+            found.setdefault((r["corpus"], r["stratum"]), []).append(state)
+    assert {group: reduce(OF.merge, parts).encode() for group, parts in found.items()} == known
+    assert len(known) <= sum(map(len, found.values())) <= most
+    assert (sum(map(len, found.values())) > len(known)) == (together < len(known))
     assert list(clouds._folding(OF)([])) == []
-    layout = clouds.Layout({("human", "news"): (0, 2)}, 2)
-    stored = clouds.fold(spark.createDataFrame(table(own)), OF, layout).toArrow().to_pylist()
-    assert {(r["corpus"], r["stratum"]): r["state"] for r in stored} == known
 
 
 def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSession) -> None:
@@ -144,7 +156,7 @@ def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
     from dftspark.spark import clouds
 
     vectors = spark.createDataFrame(table(rows()))
-    stored = clouds.fold(vectors, OF, clouds.Layout.of(clouds.counts(vectors))).cache()
+    stored = clouds.fold(vectors, OF).cache()
     assert {group: state.encode() for group, state in clouds.states(stored, OF)} == expected(rows())
     other = FeatureSums(frequencies=OF.frequencies, vectors="another embedder")
     with pytest.raises(IncomparableProfiles, match="another embedder"):
@@ -153,33 +165,23 @@ def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
 
 def test_what_is_no_matrix(spark: SparkSession) -> None:
     from dftspark.spark import clouds
+    from dftspark.spark.vectors import column, matrix
 
-    floats = pa.list_(pa.float32())
-    assert clouds.matrix(pa.array([[1, 2], [3, 4], [5, 6]], floats)[1:]).tolist() == [
-        [3, 4],
-        [5, 6],
-    ]
-    assert clouds.matrix(pa.array([], floats), 3).shape == (0, 3)
+    three = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    whole = column(three)
+    assert matrix(whole[1:]).tolist() == [[3, 4], [5, 6]]
+    assert matrix(pa.chunked_array([whole[1:], whole[:0], whole[:1]])).tolist() == [
+        [3, 4], [5, 6], [1, 2],
+    ]  # fmt: skip
+    assert column(three[::2]).to_pylist() == [three[0].tobytes(), three[2].tobytes()]
+    assert matrix(whole[:0], 3).shape == (0, 3)
+    assert matrix(pa.chunked_array([], pa.binary()), 3).shape == (0, 3)
     with pytest.raises(InputError, match="1 of 2 vectors are null"):
-        clouds.matrix(pa.array([[1, 2], None], floats))
+        matrix(pa.array([three[0].tobytes(), None]))
     with pytest.raises(ShapeError, match="expected 2 in all"):
-        clouds.matrix(pa.array([[1, 2], [1, 2, 3]], floats))
+        matrix(pa.array([bytes(8), bytes(12)]))
     with pytest.raises(ShapeError, match="another model"):
-        clouds.matrix(pa.array([[1, 2]], floats), 3)
+        matrix(whole, 3)
     empty = spark.createDataFrame(table(rows()[:1])).where("corpus = 'none'")
     with pytest.raises(InputError, match="no document has a vector"):
         clouds.pilot(empty, Mmd())
-
-
-def test_layouts_cut_large_groups_and_join_small_ones() -> None:
-    from dftspark.spark.clouds import Layout
-
-    sizes = {("h", ""): 1000, **{("m", f"s{i}"): 10 for i in range(50)}, ("z", ""): 10**9}
-    layout = Layout.of(sizes, 100)
-    assert layout.tasks["h", ""] == (0, 10)
-    small = {layout.tasks["m", f"s{i}"] for i in range(50)}
-    assert all(width == 1 and first >= 10 for first, width in small)
-    assert len(small) in (5, 6)
-    first, width = layout.tasks["z", ""]
-    assert width == 128
-    assert first + width <= layout.total

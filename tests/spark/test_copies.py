@@ -35,10 +35,11 @@ def documents(spark: SparkSession, partitions: int, seed: int) -> DataFrame:
             cluster = "p50" if (corpus, i) == ("human", 50) else cluster
             text = f"this is the whole of document {source}, word by word"
             text = "in words of its own" if (corpus, i) == ("model/a", 0) else text
-            rows.append((corpus, cluster, f"{corpus}-{i:03d}", vector.tolist(), text))
+            coordinates = vector.astype(np.float32).tobytes()
+            rows.append((corpus, cluster, f"{corpus}-{i:03d}", coordinates, text))
     order = np.random.default_rng(seed).permutation(len(rows))
     columns = list(zip(*(rows[i] for i in order), strict=True))
-    kinds = [pa.string()] * 3 + [pa.list_(pa.float32()), pa.string()]
+    kinds = [pa.string()] * 3 + [pa.binary(), pa.string()]
     arrays = [pa.array(list(c), k) for c, k in zip(columns, kinds, strict=True)]
     names = ["corpus", "cluster", "doc_id", "vector", "text"]
     return spark.createDataFrame(pa.Table.from_arrays(arrays, names)).repartition(partitions)

@@ -81,13 +81,15 @@ class Case:
     ) -> dict[tuple[str, str], Any]:
         """By corpus and doc_id, read from the store, which must have all."""
         from dftspark.spark import embed
+        from dftspark.spark.vectors import matrix
 
         plan, _ = self.plan(human, model, **embedding)
         assert plan.missing == 0
         table = embed.vectors(plan).toArrow()
         assert table.column_names == ["corpus", "stratum", "cluster", "doc_id", "vector"]
         rows = table.to_pylist()
-        found = {(row["corpus"], row["doc_id"]): np.array(row["vector"]) for row in rows}
+        names = [(row["corpus"], row["doc_id"]) for row in rows]
+        found = dict(zip(names, matrix(table["vector"]), strict=True))
         assert len(found) == len(rows)
         return found
 
@@ -204,7 +206,7 @@ def documents(spark: SparkSession) -> DataFrame:
 
 def members(documents: DataFrame, sample: int | str) -> dict[str, dict[str, list[str]]]:
     """Ids by corpus and cluster."""
-    from dftspark.spark.embed import sampled
+    from dftspark.spark.sampling import sampled
 
     settings = Embedding.model_validate({"sample": sample})
     found: dict[str, dict[str, list[str]]] = {}
@@ -249,9 +251,10 @@ def test_the_sample_does_not_favor_blocks(documents: DataFrame) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "é ü 東京 🙂", "a\u0000b" * 3, "x" * 100_000])
 def test_the_key_is_the_same_in_java(spark: SparkSession, text: str) -> None:
-    from dftspark.spark.embed import _key
+    from dftspark.spark.sampling import key_column
 
-    (row,) = spark.createDataFrame([(text,)], "text string").select(_key().alias("key")).collect()
+    texts = spark.createDataFrame([(text,)], "text string")
+    (row,) = texts.select(key_column().alias("key")).collect()
     assert bytes(row["key"]) == key_of(text)
 
 
@@ -348,7 +351,7 @@ from pyspark.sql import SparkSession
 
 def report(batches):
     import os
-    from dftspark.spark.embed import task_device
+    from dftspark.spark.devices import task_device
     before = "torch" in sys.modules
     for batch in batches:
         start = time.time()
@@ -442,15 +445,15 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`worker(task)`: the device of a task in a worker that is new to GPUs."""
     from pyspark.taskcontext import TaskContext
 
-    from dftspark.spark import embed
+    from dftspark.spark import devices
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "")
-    monkeypatch.setattr(embed, "_tied", [])
+    monkeypatch.setattr(devices, "_tied", [])
 
     def run(task: Given | None) -> str:
         monkeypatch.setattr(TaskContext, "get", classmethod(lambda cls: task))
-        return embed.task_device("cuda")
+        return devices.task_device("cuda")
 
     return run
 

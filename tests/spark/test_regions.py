@@ -60,8 +60,8 @@ def table(of: dict[str, dict[str, Any]], order: np.ndarray[Any, Any]) -> pa.Tabl
         columns["corpus"] += [corpus] * len(own["doc_id"])
         for name in ("cluster", "doc_id", "text"):
             columns[name] += own[name]
-        columns["vector"] += own["vector"].tolist()
-    kinds = {"vector": pa.list_(pa.float32())}
+        columns["vector"] += [row.tobytes() for row in own["vector"]]
+    kinds = {"vector": pa.binary()}
     arrays = [pa.array(values, kinds.get(name, pa.string())) for name, values in columns.items()]
     return pa.Table.from_arrays(arrays, list(columns)).take(pa.array(order))
 

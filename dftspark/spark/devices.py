@@ -1,0 +1,93 @@
+"""Where a task computes: the threads it may use, and the GPU that Spark gave it.
+
+Spark gives out GPUs by task on a cluster, and none in local mode. The first task of a Python worker
+ties the worker to its GPU, before torch is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from pyspark.sql import SparkSession
+from pyspark.taskcontext import TaskContext
+
+from dftspark.config import Embedding
+from dftspark.errors import EnvironmentProblem
+
+_GPUS = "spark.task.resource.gpu.amount"
+
+
+def device_for(spark: SparkSession, settings: Embedding) -> str:
+    """'cpu' or 'cuda', the same for all tasks."""
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if float(spark.conf.get(_GPUS, None) or 0) > 0 else "cpu"
+
+
+def local_cores(spark: SparkSession) -> int:
+    """Cores of a local run, all of them this run's; 1 on a cluster."""
+    found = re.fullmatch(r"local\[(\d+|\*)(,\d+)?\]", spark.conf.get("spark.master", None) or "")
+    if found is None:
+        return 1
+    return (os.cpu_count() or 1) if found[1] == "*" else int(found[1])
+
+
+def threads(settings: Embedding, least: int) -> int:
+    """Of the running task: `least`, or what Spark gives it where that is more."""
+    if settings.threads != "auto":
+        return settings.threads
+    context = TaskContext.get()
+    return max(least, context.cpus() if context is not None else 1)
+
+
+_tied: list[str] = []  # the address of this process's GPU
+
+
+def task_device(device: str) -> str:
+    """The device of the running task, as torch names it: 'cpu', or the GPU that Spark gave it.
+
+    The first task of a worker ties the worker to its GPU, before torch is imported, so that nothing
+    in the process can touch another. Raises EnvironmentProblem for a GPU that is not given.
+    """
+    if device == "cpu":
+        return "cpu"
+    context = TaskContext.get()
+    given = context.resources().get("gpu") if context is not None else None
+    if context is None or given is None:
+        return _unassigned(context)
+    address = given.addresses[0]
+    if not _tied:
+        if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
+            raise EnvironmentProblem(
+                f"Spark gave this task GPU {address}, but its Python worker already uses GPUs for "
+                f"something else. Embed in a Spark application of its own."
+            )
+        # Spark's addresses count as nvidia-smi does; CUDA by default counts the fastest first.
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = address
+        _tied.append(address)
+    elif _tied != [address]:
+        raise EnvironmentProblem(
+            f"Spark gave this task GPU {address}, but its Python worker is tied to GPU {_tied[0]}. "
+            f"Give "
+            f"each executor one GPU (spark.executor.resource.gpu.amount 1), or set "
+            f"spark.python.worker.reuse false, which loads the model for every task."
+        )
+    return "cuda:0"
+
+
+def _unassigned(context: TaskContext | None) -> str:
+    """In local mode Spark gives out no GPUs: its tasks share those of the machine evenly."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise EnvironmentProblem(
+            f"embedding.device is cuda, but Spark gave this task no GPU and torch "
+            f"{torch.__version__} sees none on {os.uname().nodename}. On a cluster set "
+            f"spark.executor.resource.gpu.amount, its discoveryScript (conf/getGpus.sh) and "
+            f"{_GPUS}; or set embedding.device = 'cpu'."
+        )
+    return f"cuda:{(context.partitionId() if context is not None else 0) % count}"

@@ -1,0 +1,76 @@
+"""The Frechet distance on Spark: moments of every corpus, of all its documents, then of each pair.
+
+Cost     a pass over the vectors, 7 microseconds a document and core for d = 384 beside reading it;
+         states of 9.5 MB a corpus and stratum; then a task for each model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from dftspark import config, schema
+from dftspark.lenses.moments import frechet_metrics, human_floors
+from dftspark.spark import clouds
+from dftspark.spark.compare import metric_row
+from dftspark.spark.compare_clouds import by_model
+from dftspark.stats.moments import Moments, MomentSums
+
+
+def frechet(
+    documents: DataFrame,
+    human: str,
+    dim: int,
+    clusters: Mapping[str, int],
+    settings: config.Inference,
+) -> list[dict[str, Any]]:
+    """(model, metrics) from schema.CLOUDS of width `dim`; `clusters` are those of each corpus."""
+    of = Moments(dim=dim)
+    stored = clouds.fold(documents, of).cache()
+    try:
+        own = clouds.states(stored.where(F.col("corpus") == human), of)
+        known = _together(of, (state for _, state in own))
+        floors = human_floors(known, clusters[human], seed=settings.seed)
+        found = by_model(stored, human).applyInArrow(
+            _comparing(of, human, floors, clusters, settings), from_arrow_schema(schema.TOLD_APART)
+        )
+        rows: list[dict[str, Any]] = found.toArrow().to_pylist()
+    finally:
+        stored.unpersist()
+    return rows
+
+
+def _comparing(
+    of: Moments,
+    human: str,
+    floors: tuple[float, float],
+    clusters: Mapping[str, int],
+    settings: config.Inference,
+) -> Callable[[Any, pa.Table], pa.Table]:
+    def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
+        model = key[0].as_py()
+        metrics = frechet_metrics(
+            _of_side(of, both, "human"), _of_side(of, both, "model"),
+            min(clusters[human], clusters[model]), floors,
+            confidence=settings.confidence, seed=settings.seed,
+        )  # fmt: skip
+        row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}
+        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+
+    return run
+
+
+def _of_side(of: Moments, both: pa.Table, side: str) -> MomentSums:
+    own = both.filter(pc.equal(both["side"], side))["state"]
+    return _together(of, (of.state.decode(encoded.as_buffer()) for encoded in own))
+
+
+def _together(of: Moments, states: Iterable[MomentSums]) -> MomentSums:
+    return reduce(of.merge, states, of.empty())
