@@ -113,23 +113,11 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     """
     if not plan.missing:
         return []
-    missing = _missing(plan)
     # A plan of few chunks would leave cores of a local run idle.
     least = max(1, local_cores(plan.spark) // plan.chunks)
-    chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
-    table = (
-        documents.select(key_column().alias("key"), "text")
-        .join(missing, "key", "left_semi")
-        .withColumn("chunk", chunk)
-        .repartitionById(plan.chunks, F.col("chunk"))
-        .sortWithinPartitions("chunk", "key")
-        .mapInArrow(
-            _filling(plan.settings, plan.recipe, plan.root, plan.device, least),
-            from_arrow_schema(schema.EMBEDDED),
-        )
-        .toArrow()
-    )
-    done: list[dict[str, Any]] = table.to_pylist()
+    filling = _filling(plan.settings, plan.recipe, plan.root, plan.device, least)
+    embedded = _cut(plan, documents).mapInArrow(filling, from_arrow_schema(schema.EMBEDDED))
+    done: list[dict[str, Any]] = embedded.toArrow().to_pylist()
     absent = 0 if _all_seen(plan, done) else _missing(plan).count()
     if absent:
         raise EnvironmentProblem(
@@ -137,6 +125,18 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
             f"made. embedding.store must be storage that the driver and every executor see."
         )
     return done
+
+
+def _cut(plan: Plan, documents: DataFrame) -> DataFrame:
+    """(key, text, chunk) of what is missing, a text as often as it comes, in order."""
+    chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
+    return (
+        documents.select(key_column().alias("key"), "text")
+        .join(_missing(plan), "key", "left_semi")
+        .withColumn("chunk", chunk)
+        .repartitionById(plan.chunks, F.col("chunk"))
+        .sortWithinPartitions("chunk", "key")
+    )
 
 
 def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -268,6 +270,66 @@ def sentences(count: int) -> list[str]:
     ]
 
 
+KILLED = """
+import os, pickle, signal, sys
+import pyarrow as pa
+from dftspark.spark import embed
+from dftspark.store.vectors import VectorStore
+
+add, added = VectorStore.add, []
+
+def dying(store, *found):
+    if len(added) == 2:
+        with open(f"{store.folder.path}/.{'f' * 32}-9.parquet.abc", "w") as half:
+            half.write("half written")
+        os.kill(os.getpid(), signal.SIGKILL)
+    added.append(add(store, *found))
+    return added[-1]
+
+if __name__ == "__main__":
+    VectorStore.add = dying
+    with open(sys.argv[1], "rb") as plan, pa.ipc.open_file(sys.argv[2]) as rows:
+        task = embed._filling(*pickle.load(plan))
+        list(task(rows.get_batch(i) for i in range(rows.num_record_batches)))
+"""
+
+
+def test_a_killed_task_loses_what_it_was_writing(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third of many chunks is never added. What goes on embeds the rest, to the same bits."""
+    from dftspark.spark import embed
+
+    monkeypatch.setattr(embed, "_LEAST_CHUNK", 50)
+    texts = small.texts(400)
+    sides = texts[:300], texts[200:]
+    plan, documents = case.plan(*sides)
+    order = [("chunk", "ascending"), ("key", "ascending")]
+    rows = embed._cut(plan, documents).toArrow().sort_by(order)
+    with (
+        pa.OSFile(str(case.folder / "rows"), "wb") as file,
+        pa.ipc.new_file(file, rows.schema) as to,
+    ):
+        to.write_table(rows)
+    what = pickle.dumps((plan.settings, plan.recipe, plan.root, "cpu"))
+    (case.folder / "plan").write_bytes(what)
+    (case.folder / "killed.py").write_text(KILLED)
+    done = processes.finished([sys.executable, "killed.py", "plan", "rows"], case.folder)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-4000:]
+    store = case.folder / "store"
+    assert len(list(store.glob("*/*.parquet"))) == 2
+    held = texts_in(store)
+    assert 0 < held < 200
+    assert case.embed(*sides) == 400 - held
+    assert texts_in(store) == 400
+    resumed = case.vectors(*sides)
+    assert case.embed(*sides, store=str(case.folder / "whole")) == 400
+    uninterrupted = case.vectors(*sides, store=str(case.folder / "whole"))
+    assert resumed.keys() == uninterrupted.keys()
+    for document, vector in uninterrupted.items():
+        np.testing.assert_array_equal(resumed[document], vector)
+
+
 @pytest.mark.slow
 @pytest.mark.cluster
 def test_a_killed_job_goes_on_where_it_stopped(
@@ -344,7 +406,7 @@ def settled(store: Path) -> int:
 # --- GPUs without a GPU -------------------------------------------------------------------------
 
 GPUS = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -356,13 +418,12 @@ def report(batches):
     for batch in batches:
         start = time.time()
         device = task_device("cuda")
-        time.sleep(0.4)
+        time.sleep(0.2)
         found = {"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "device": device, "start": start,
                  "end": time.time(), "torch": before, "order": os.environ["CUDA_DEVICE_ORDER"]}
         yield pa.RecordBatch.from_pylist([found])
 
 if __name__ == "__main__":
-    import json
     from dftspark.java import ensure_java
     script, model, folder = sys.argv[1:]
     ensure_java()
@@ -381,7 +442,10 @@ if __name__ == "__main__":
         return table.mapInArrow(report, columns).collect()
     while len({row["gpu"] for row in told(2)}) < 2:
         pass
-    rows = told(8)
+    rows = told(6)
+    if not folder:
+        print(json.dumps({"rows": [row.asDict() for row in rows]}))
+        sys.exit()
     from dftspark import runs
     from dftspark.config import Audit
     from dftspark.errors import DftsparkError
@@ -398,9 +462,11 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
 @pytest.mark.cluster
-def test_gpus_that_spark_gives_out(case: Case) -> None:
+@pytest.mark.parametrize(
+    "embed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["given", "embedding"]
+)
+def test_gpus_that_spark_gives_out(case: Case, embed: bool) -> None:
     """Two executors of one GPU each, by a discovery script that says there are two."""
     for name in ("human", "model"):
         case.write(name, small.texts(20))
@@ -409,12 +475,13 @@ def test_gpus_that_spark_gives_out(case: Case) -> None:
     script.chmod(0o755)
     program = case.folder / "gpus.py"
     program.write_text(GPUS)
-    command = [sys.executable, str(program), str(script), case.model, str(case.folder)]
+    command = [sys.executable, str(program), str(script), case.model]
+    command.append(str(case.folder) if embed else "")
     done = processes.finished(command, case.folder)
     assert done.returncode == 0, done.stderr[-4000:]
     told = json.loads(done.stdout.splitlines()[-1])
     rows = sorted(told["rows"], key=lambda row: row["start"])
-    assert len(rows) == 8
+    assert len(rows) == 6
     assert {row["gpu"] for row in rows} == {"0", "1"}
     assert {row["device"] for row in rows} == {"cuda:0"}  # of those that the process can see
     assert {row["order"] for row in rows} == {"PCI_BUS_ID"}
@@ -422,6 +489,8 @@ def test_gpus_that_spark_gives_out(case: Case) -> None:
     for gpu in ("0", "1"):
         own = [row for row in rows if row["gpu"] == gpu]
         assert all(a["end"] <= b["start"] for a, b in pairwise(own))
+    if not embed:
+        return
     # `auto` took the GPU that Spark gives out, found that it is not real, and did not compute.
     assert told["said"].startswith("EnvironmentProblem: embedding.device is cuda"), told["said"]
     assert "sees 0 CUDA devices here (CUDA_VISIBLE_DEVICES=" in told["said"]

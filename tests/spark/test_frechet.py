@@ -1,0 +1,74 @@
+"""The Frechet distance through Spark: of all documents, equal to NumPy's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dftspark.config import Inference
+from dftspark.corpus.blocks import block_of
+from dftspark.lenses.moments import frechet_metrics, human_floors
+from dftspark.spark.vectors import column
+from dftspark.stats.moments import moment_sums
+from tests.clouds import Floats
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from dftspark.lenses.metric import Metric
+
+pytestmark = pytest.mark.spark
+DIM = 5
+SIZES = {"human": 6_000, "model/a": 5_500, "model/b": 90}
+
+
+def cloud(corpus: str) -> Floats:
+    rng = np.random.default_rng(len(corpus))
+    x = rng.standard_normal((SIZES[corpus], DIM)) + (0.4 if corpus != "human" else 0.0)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float64)
+
+
+def clusters_of(corpus: str) -> list[str]:
+    return [f"p{i % 700}" for i in range(SIZES[corpus])]
+
+
+def expected(model: str, settings: Inference) -> list[Metric]:
+    human, own = (
+        moment_sums(cloud(corpus).astype(np.float32), block_of(clusters_of(corpus)))
+        for corpus in ("human", model)
+    )
+    floors = human_floors(human, 128, seed=settings.seed)
+    return frechet_metrics(
+        human, own, min(128, SIZES[model]), floors,
+        confidence=settings.confidence, seed=settings.seed,
+    )  # fmt: skip
+
+
+def test_all_documents_count(spark: SparkSession) -> None:
+    from dftspark.spark.compare import metric_row
+    from dftspark.spark.frechet import frechet
+
+    parts = [
+        pa.table(
+            {
+                "corpus": [corpus] * size,
+                "stratum": [("news", "essay")[i % 2] for i in range(size)],
+                "cluster": clusters_of(corpus),
+                "vector": column(cloud(corpus).astype(np.float32)),
+            }
+        )
+        for corpus, size in SIZES.items()
+    ]
+    documents = spark.createDataFrame(pa.concat_tables(parts)).repartition(3)
+    settings = Inference()
+    clusters = {corpus: min(128, size) for corpus, size in SIZES.items()}
+    found = frechet(documents, "human", DIM, clusters, settings)
+    assert sorted(row["model"] for row in found) == ["model/a", "model/b"]
+    for row in found:
+        known = [metric_row(metric) for metric in expected(row["model"], settings)]
+        assert row["metrics"] == known
+        assert [metric["metric"] for metric in known] == ["frechet", "frechet_corrected"]
+        assert known[1]["value"] > known[1]["floor"]
