@@ -46,6 +46,17 @@ _C1_OTHER = re.compile("[\x80-\x84\x86-\x90\x98-\x9f]")
 _NEXT_LINE = re.compile("(?<![\xc2-\xf4])\x85")
 
 
+VERSION = 2  # raised when the same text comes out as another
+
+
+def fingerprint(cleaning: Cleaning) -> str:
+    """What makes texts of two runs comparable."""
+    return (
+        f"clean-v{VERSION} normalize={cleaning.normalize} "
+        f"strip_invisible={cleaning.strip_invisible}"
+    )
+
+
 def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The text as it is counted, and (reason, detail) of each repair. Idempotent.
 

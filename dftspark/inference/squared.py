@@ -110,6 +110,9 @@ def infer_grams(
     error, low, high = jackknife(between(blocks.all_but_one(count)), value, confidence)
     equal = blocks.balanced(count, 0.5, permutations, noise, paired=paired)
     with_noise = _weighted([plug_in(each, *equal) for each in grams], weights)
+    # Pairs within a block have all of a difference that the groups share, so what is left here is
+    # below 0 by |p - q|^2 / S on average; at equality it is 0.
+    null = between(equal)
     return Inference(
         std_error=error,
         ci_low=low,
@@ -121,7 +124,7 @@ def infer_grams(
             sum(w * each.rounding for w, each in zip(weights, grams, strict=True)),
         ),
         floor=upper(between(blocks.human_halves(count, splits, floors), paired=False)),
-        mde=smallest_detectable(between(equal), float(with_noise.mean())),
+        mde=smallest_detectable(null - np.nanmean(null), float(with_noise.mean())),
         blocks=count,
     )
 

@@ -24,6 +24,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
+from dftspark.corpus import clean
 from dftspark.corpus.blocks import block_of
 from dftspark.features.hashing import digest64
 from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
@@ -81,11 +82,7 @@ def _ranges(size: int) -> int:
 
 def fingerprint(config: Audit) -> str:
     """What makes two n-gram profiles comparable: cleaning, tokenizer and its settings."""
-    cleaning = config.cleaning
-    return (
-        f"{tokenizer(config.tokens).fingerprint} "
-        f"normalize={cleaning.normalize} strip_invisible={cleaning.strip_invisible}"
-    )
+    return f"{tokenizer(config.tokens).fingerprint} {clean.fingerprint(config.cleaning)}"
 
 
 def count(documents: DataFrame, config: Audit, layout: Layout) -> DataFrame:

@@ -19,6 +19,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
+from dftspark.corpus import clean
 from dftspark.errors import IncomparableProfiles
 from dftspark.features import document_vectors, measures, pattern_examples
 from dftspark.features.pattern_examples import Examples
@@ -32,12 +33,8 @@ Group = tuple[str, str]  # corpus, stratum
 
 
 def statistic(config: Audit) -> Structure:
-    cleaning = config.cleaning
-    text = (
-        f"{document_vectors.fingerprint()} "
-        f"normalize={cleaning.normalize} strip_invisible={cleaning.strip_invisible}"
-    )
-    return Structure(text=text)
+    made_by = (document_vectors.fingerprint(), clean.fingerprint(config.cleaning))
+    return Structure(text=" ".join(made_by))
 
 
 def profile(documents: DataFrame, config: Audit) -> DataFrame:

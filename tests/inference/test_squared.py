@@ -182,6 +182,21 @@ def test_side_order_changes_no_p_value_and_no_error() -> None:
     assert other.p_value == pytest.approx(one.p_value, abs=4 * np.sqrt(0.5 / 199))
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_what_could_have_been_seen_hangs_on_the_noise_and_not_on_the_difference(
+    paired: bool,
+) -> None:
+    """A large difference, the same in all blocks, once gave an mde below 0."""
+    human, model, *_ = random_blocks(23, count=16)
+    sizes = np.full(16, 5.0), np.full(16, 70.0)
+    none, large = (
+        infer_squared(human, model + shift, *sizes, value=0.0, paired=paired, **ARGUMENTS)
+        for shift in (0, 1000 * np.eye(1, human.shape[1]))
+    )
+    assert none.mde > 0
+    assert large.mde == pytest.approx(none.mde, rel=1e-6)
+
+
 def test_empty_blocks_change_nothing() -> None:
     rng, rates = np.random.default_rng(14), zipf(30)
     human, model = documents(rng, 50, rates), documents(rng, 80, tilted(rates, 0.5))
