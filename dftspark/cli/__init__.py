@@ -1,0 +1,61 @@
+"""The command line. Commands parse, load, call and print; nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dftspark import __version__
+from dftspark.cli import computing, reading, setup  # in the order of --help
+from dftspark.cli.shared import app
+from dftspark.errors import DftsparkError
+
+__all__ = ["app", "computing", "main", "reading", "setup"]
+
+_DEBUG = "DFTSPARK_DEBUG"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns 0, or the exit code of the error that ended it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # text is any language; a terminal need not be
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except DftsparkError as error:
+        if os.environ.get(_DEBUG, "") not in ("", "0"):
+            raise
+        _say_error(error)
+        return error.exit_code
+    return 0
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[_DEBUG] = "1"
+
+
+def _say_error(error: DftsparkError) -> None:
+    from dftspark.location import redact
+    from dftspark.report.text import visible_lines
+
+    print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)

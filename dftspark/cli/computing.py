@@ -1,0 +1,244 @@
+"""Commands that make runs, all of which start Spark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dftspark.cli.shared import (
+    Conf,
+    Date,
+    Human,
+    Master,
+    Model,
+    Out,
+    Quiet,
+    app,
+    compute,
+    console,
+    opened,
+)
+from dftspark.errors import ConfigError
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option("--out", help="Folder of the run store.")] = "runs",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Audits the bundled sample on this machine, end to end.
+
+    Example: `dftspark demo`
+    """
+    from dftspark import runs
+
+    config = runs.demo_config(out)
+    compute("demo", lambda spark, shown: runs.audit(spark, config, "", shown), master, quiet)
+
+
+@app.command()
+def audit(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Reads, profiles, compares and publishes a run.
+
+    Example: `dftspark audit --human 'essays/*.txt' --model gpt.jsonl --model claude.jsonl`
+
+    Example: `dftspark audit nightly.toml --date 2026-11-22`
+    """
+    from dftspark import runs
+    from dftspark.config import request
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    compute("audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def profile(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Reads and counts only; `compare` works from the run that this makes.
+
+    Example: `dftspark profile nightly.toml --date 2026-11-22`
+    """
+    from dftspark import runs
+    from dftspark.config import request
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    compute("profile", lambda spark, shown: runs.profile(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def embed(
+    conf: Conf = None,
+    human: Human = None,
+    model: Model = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Embeds the texts that the embedding store lacks; an audit then finds all of them there.
+
+    Example: `dftspark embed nightly.toml --date 2026-11-22`
+    """
+    from dftspark import runs
+    from dftspark.config import request
+
+    config = request.audit(conf, human or [], model or [], out, date)
+    compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
+
+
+@app.command()
+def judge(
+    conf: Annotated[Path, typer.Argument(help="The TOML file; its [judge] names the judges.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
+    ] = False,
+    export_batch: Annotated[
+        Path | None,
+        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+    ] = None,
+    ingest_batch: Annotated[
+        list[Path] | None,
+        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Send again what was sent and brought no answer."),
+    ] = False,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Shows judges model text and human text on the same prompts and counts what they prefer.
+
+    It costs what the judges charge, never more than the caps of [judge]. Verdicts are kept: a
+    killed run goes on where it stopped, and the same question is never paid for twice.
+
+    Example: `dftspark judge nightly.toml --dry-run`
+
+    Example: `dftspark judge nightly.toml`
+
+    Example: `dftspark judge nightly.toml --export-batch batch/`
+    """
+    from dftspark import runs
+    from dftspark.config import request
+    from dftspark.report import judge as pages
+    from dftspark.stages.judging import Asking
+
+    if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
+        raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
+    config = request.audit(conf, [], [], out, date)
+    if dry_run or export_batch:
+        from rich.console import Console
+
+        from dftspark.report.progress import progress
+        from dftspark.spark.session import session
+
+        with session("judge", master) as spark:
+            shown = progress(Console(stderr=True), quiet)
+            ready = runs.judge_plan(spark, config, date, shown, again)
+        pages.print_plan(ready.plan.estimates, config.judge, console())
+        if export_batch:
+            from dftspark.judge import batch
+
+            for path, count in batch.export(
+                ready.plan, ready.pairs, ready.prompts, config.judge, export_batch
+            ):
+                print(f"{path}: {count:,} requests")
+        return
+    if ingest_batch:
+        from dftspark.judge import batch
+
+        taken = batch.ingest(ingest_batch, config)
+        print(taken, file=sys.stderr)
+    asking = Asking(
+        ask=not ingest_batch, again=again,
+        announce=None if quiet else lambda found: pages.print_plan(
+            found, config.judge, console(stderr=True)
+        ),
+    )  # fmt: skip
+    compute(
+        "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
+    )
+
+
+@app.command()
+def compare(
+    conf: Annotated[Path, typer.Argument(help="The TOML file of the audit.")],
+    profiled: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="RUN", help="The run to work from; the latest if none."),
+    ] = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compares the stored counts of a run, without reading its documents again.
+
+    Example: `dftspark compare nightly.toml --profile runs/20261122T010000Z-nightly-1a2b3c`
+    """
+    from dftspark import runs
+    from dftspark.config import request
+
+    config = request.audit(conf, [], [], out, date)
+    run = opened(profiled or config.out)
+    compute("compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet)
+
+
+@app.command()
+def nightly(
+    conf: Annotated[Path, typer.Argument(help="The TOML file of the nightly audit.")],
+    date: Annotated[str, typer.Option("--date", help="YYYY-MM-DD, or yesterday.")],
+    stored: Annotated[
+        bool, typer.Option("--stored", help="Read no document: merge the stored profiles.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take the date's documents out of all later merges.")
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Then redo the nights that had the date before.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Profile the human side again.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="With --remove: why.")] = "",
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the checks as JUnit XML here too.")
+    ] = None,
+    log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
+    out: Out = None,
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Profiles one date, merges the window that ends with it, compares, checks and publishes.
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-22`
+
+    Example: `dftspark nightly nightly.toml --date 2026-11-20 --remove --refresh`
+    """
+    from dftspark import night_shift
+    from dftspark.config import request
+
+    config, date = request.night(conf, out, date)
+    order = night_shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    night_shift.work(config, order, night_shift.logging(log, quiet), master)

@@ -1,0 +1,183 @@
+"""Commands that read runs, none of which starts Spark."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, cast
+
+import typer
+
+from dftspark.cli.shared import AsJson, Store, app, console, opened
+from dftspark.errors import ConfigError
+
+
+@app.command("runs")
+def list_runs(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
+    as_json: AsJson = False,
+) -> None:
+    """Lists the runs of a store, newest first.
+
+    Example: `dftspark runs s3a://audits/nightly`
+    """
+    from dftspark.report.listing import print_runs
+    from dftspark.store.run import runs
+
+    found = runs(store)
+    if as_json:
+        for info in found:
+            print(json.dumps(asdict(info)))
+    else:
+        print_runs(found, store, console())
+
+
+@app.command()
+def history(
+    metric: Annotated[str, typer.Argument(help="Name in the table metrics, such as l2_2gram.")],
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")] = "runs",
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of several audits, which.")] = None,
+    since: Annotated[str, typer.Option("--since", help="First date, YYYY-MM-DD.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Prints a metric of every night, by date.
+
+    Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
+    """
+    from dftspark.nights import calendar
+    from dftspark.report import table as tables
+
+    columns = ["date", "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor",
+               "ratio_to_floor", "n_model", "run_id"]  # fmt: skip
+    found = calendar.history(store, metric, model=model, name=name, since=since, columns=columns)
+    if not found.num_rows:
+        raise ConfigError(
+            f"no night in {store} has {metric!r}" + (f" of {model!r}" if model else "")
+        )
+    if not as_json:
+        return tables.print_table(found, metric, console(), found.num_rows)
+    for line in tables.json_lines(found):
+        print(line)
+
+
+@app.command()
+def prune(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="Folder or URI.")],
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", min=1, help="Profiles of how many dates stay.")
+    ] = None,
+    superseded: Annotated[bool, typer.Option("--superseded", help="Older versions go.")] = False,
+    unfinished: Annotated[bool, typer.Option("--unfinished", help="Killed runs go.")] = False,
+    hours: Annotated[float, typer.Option("--hours", min=0, help="Only runs older than.")] = 24.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without, only say what would.")
+    ] = False,
+) -> None:
+    """Says which runs of nightly audits need not be kept, and with --yes deletes them.
+
+    Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
+    """
+    from dftspark.nights import retention
+
+    if keep_days is None and not (superseded or unfinished):
+        raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished")
+    going = retention.doomed(
+        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, hours=hours
+    )
+    for run in going:
+        print(f"{run.id}  {run.why}, {run.bytes / 2**20:,.1f} MiB")
+    if yes:
+        retention.prune(store, going)
+    total = sum(run.bytes for run in going) / 2**20
+    number = f"{len(going)} run{'' if len(going) == 1 else 's'}"
+    print(f"{number}, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")
+
+
+@app.command()
+def show(
+    run: Store = "runs",
+    table: Annotated[str | None, typer.Argument(help="A table; without, the verdict.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="How many to show.")] = None,
+    as_json: AsJson = False,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="COLUMN", help="-COLUMN: largest first.")
+    ] = None,
+) -> None:
+    """Prints the verdict of a run, or one of its tables.
+
+    Example: `dftspark show runs`
+
+    Example: `dftspark show runs ngrams --sort -share --rows 50`
+
+    Example: `dftspark show runs metrics --json`
+    """
+    from dftspark.report import table as tables
+    from dftspark.report.terminal import render
+
+    found = opened(run)
+    if table is None:
+        if as_json or sort:
+            raise ConfigError(f"--json and --sort go with a table; there are {found.tables}")
+        return render(found, console(), rows or 12)
+    content = found.table(table)
+    content = tables.sort(content, sort) if sort else content
+    if not as_json:
+        return tables.print_table(content, table, console(), rows or 20)
+    for line in tables.json_lines(content if rows is None else content.slice(0, rows)):
+        print(line)
+
+
+@app.command()
+def report(
+    run: Store = "runs",
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="File to write; else beside the run, or index.html in a store."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="In full; once per model. Else the first.")
+    ] = None,
+    swap: Annotated[
+        bool | None,
+        typer.Option("--copy-swap/--no-copy-swap", help="Swap words where excerpts are copied."),
+    ] = None,
+) -> None:
+    """Writes one static page: of a run, or over all runs of a store, and prints where it is.
+
+    An audit leaves report.html in its run, which never changes; this makes one anew, from the
+    run's tables, with the history as it is now.
+
+    Example: `dftspark report runs/20261122T010000Z-nightly-1a2b3c --out report.html`
+
+    Example: `dftspark report runs`
+    """
+    from dftspark.report import written
+
+    print(written.report(run, out, tuple(model or ()), swap))
+
+
+@app.command()
+def export(
+    run: Store = "runs",
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    form: Annotated[
+        str, typer.Option("--as", help="statistics, antislop, strings or lines.")
+    ] = "statistics",
+    ratio: Annotated[float, typer.Option("--ratio", min=1, help="Least model / human.")] = 3.0,
+    q_value: Annotated[float, typer.Option("--q-value", min=0, max=1)] = 0.01,
+    documents: Annotated[int, typer.Option("--documents", min=2, help="Least that have it.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 500,
+) -> None:
+    """Prints over-used words and phrases as a ban list for samplers.
+
+    Example: `dftspark export runs --as antislop > slop_phrase_prob_adjustments.json`
+    """
+    from dftspark.report import ban_list
+
+    if form not in ban_list.FORMS:
+        raise ConfigError(f"--as is one of {', '.join(ban_list.FORMS)}, got {form!r}")
+    entries = ban_list.of_run(
+        opened(run), model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
+    )
+    print(ban_list.written(entries, cast("ban_list.Form", form)), end="")

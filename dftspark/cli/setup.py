@@ -1,0 +1,55 @@
+"""Commands about this machine and a new configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dftspark.cli.shared import AsJson, Master, app, console
+from dftspark.errors import EnvironmentProblem
+
+
+@app.command()
+def doctor(
+    out: Annotated[str, typer.Option("--out", help="Where runs will go.")] = "runs",
+    spark: Annotated[
+        bool,
+        typer.Option("--spark/--no-spark", help="Start Spark and the embedder to see them work."),
+    ] = True,
+    master: Master = None,
+    as_json: AsJson = False,
+) -> None:
+    """Checks Java, Spark, Python, packages, embedder, memory and storage, each with its remedy.
+
+    Example: `dftspark doctor --out /mnt/audits`
+    """
+    from dftspark.doctor import examine
+    from dftspark.report.listing import print_check
+
+    failed = False
+    for check in examine(out, spark, master):
+        failed |= not check.ok
+        if as_json:
+            print(json.dumps(asdict(check)), flush=True)
+        else:
+            print_check(check, console())
+    if failed:
+        raise typer.Exit(EnvironmentProblem.exit_code)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("audit.toml"),
+) -> None:
+    """Writes a commented configuration with every setting in it.
+
+    Example: `dftspark init nightly.toml`
+    """
+    from dftspark.config import template
+
+    template.write(path)
+    print(f"{path}: set the two paths in it, then run: dftspark audit {path}")

@@ -1,0 +1,74 @@
+"""What the commands share: the program, its options, and what is around every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dftspark.report.progress import Progress
+    from dftspark.store.run import Run
+
+    Work = Callable[[Any, Progress], Run]
+
+app = typer.Typer(
+    name="dftspark",
+    help="Measures how far a body of model text is from a body of human text, and where.\n\n"
+    "Start with `dftspark demo`, then `dftspark audit --human PATH --model PATH`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Conf = Annotated[Path | None, typer.Argument(help="TOML file; `dftspark init` writes one.")]
+Out = Annotated[str | None, typer.Option("--out", help="Folder or URI of the run store.")]
+Date = Annotated[str, typer.Option("--date", help="YYYY-MM-DD; {date} in paths becomes it.")]
+Master = Annotated[str | None, typer.Option("--master", help="Spark master; else this machine.")]
+Human = Annotated[list[str] | None, typer.Option("--human", help="Path, glob or URI of text.")]
+Model = Annotated[list[str] | None, typer.Option("--model", help="The same; once per model.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
+Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs.")]
+
+
+def compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
+    """Does `work` in a Spark session and prints its run; raises for one not as it should be."""
+    from rich.console import Console
+
+    from dftspark.job import accept
+    from dftspark.report.progress import progress
+    from dftspark.report.terminal import render
+    from dftspark.spark.session import session
+
+    shown = progress(Console(stderr=True), quiet)
+    with session(name, master) as spark:
+        run = work(spark, shown)
+    if quiet:
+        print(run.path)
+    else:
+        render(run, console())
+    accept(run)
+
+
+def opened(text: str) -> Run:
+    """The run that `text` names: itself, or the latest of a store."""
+    from dftspark.store.run import is_run_id, open_run
+
+    store, _, last = text.rstrip("/").rpartition("/")
+    if is_run_id(last):
+        return open_run(store or ".", last)
+    return open_run(text)
+
+
+def console(stderr: bool = False) -> Console:
+    """Of standard output or error, whatever they are at the time."""
+    from rich.console import Console
+
+    return Console(stderr=stderr)
