@@ -113,7 +113,9 @@ class Judge(Frozen):
         50, description="pairs of each control"
     )
     control_dimensions: tuple[str, ...] | None = Field(
-        None, description="dimensions that controls are asked on, else all of them"
+        None,
+        description="dimensions that controls are asked on, else all of them",
+        examples=[["overall"]],
     )
     ties: bool = Field(True, description="whether a judge may answer that neither is better")
     prompts: str | None = Field(

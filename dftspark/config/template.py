@@ -93,7 +93,7 @@ def _setting(name: str, field: FieldInfo) -> str:
         )
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
-        said, value = f"{said}; not set", name
+        said, value = f"{said}; not set", (field.examples or [name])[0]
     return (f"{_comment(said)}\n" if said else "") + f"#{name} = {_toml(value)}\n"
 
 
