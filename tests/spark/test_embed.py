@@ -311,7 +311,7 @@ def test_a_killed_task_loses_what_it_was_writing(
         pa.ipc.new_file(file, rows.schema) as to,
     ):
         to.write_table(rows)
-    what = pickle.dumps((plan.settings, plan.recipe, plan.root, "cpu"))
+    what = pickle.dumps((plan.settings, plan.recipe, plan.root, "cpu", 1))
     (case.folder / "plan").write_bytes(what)
     (case.folder / "killed.py").write_text(KILLED)
     done = processes.finished([sys.executable, "killed.py", "plan", "rows"], case.folder)
