@@ -108,7 +108,7 @@ def test_an_error_takes_its_pair_out_of_the_rate_and_not_its_other_verdict() -> 
     row = rate(of)
     assert (row["pairs"], row["verdicts"], row["errors"]) == (160, 360, 40)
     assert row["win_rate"] == 1
-    assert any("40 of 400 requests" in w for w in of.warnings)
+    assert any("40 of 400 (overall) requests" in w for w in of.warnings)
 
 
 def test_nothing_of_a_control_is_jmq() -> None:
@@ -132,6 +132,13 @@ def test_it_is_told_on_each_dimension_that_is_reported() -> None:
     warned = [w for w in found(*parts, *controls).warnings if "that source whatever" in w]
     assert len(warned) == 1
     assert "(depth)" in warned[0]
+    assert "(overall)" not in warned[0]
+
+
+def test_one_line_tells_of_all_dimensions_of_a_model() -> None:
+    of = found(*(rows(always_a, dimension=d) for d in ("overall", "depth")))
+    (said,) = of.warnings
+    assert "100% (depth), 100% (overall) of the pairs of m" in said
 
 
 def test_a_judge_that_prefers_every_model_is_told() -> None:

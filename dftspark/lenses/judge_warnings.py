@@ -23,18 +23,18 @@ def warnings(rates: Sequence[Row]) -> list[str]:
 
 
 def _of_controls(rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        if row["kind"] == "broken" and row["win_rate"] > _BROKEN_WINS:
+    for model, own in _by("model", [row for row in rows if row["kind"] == "broken"]):
+        if preferred := [row for row in own if row["win_rate"] > _BROKEN_WINS]:
             yield (
-                f"prefers text of {row['model']} with its words shuffled to human text in "
-                f"{row['win_rate']:.0%} of the pairs ({row['dimension']}): it prefers that source "
+                f"prefers text of {model} with its words shuffled to human text in "
+                f"{_shares(preferred, 'win_rate')} of the pairs: it prefers that source "
                 f"whatever it says, or does not read, and its JMQ means nothing"
             )
 
 
 def _of_judge(rows: Sequence[Row]) -> Iterator[str]:
     liked = [
-        dimension for dimension, own in _by_dimension(rows)
+        dimension for dimension, own in _by("dimension", rows)
         if len(own) > 1 and all((row["jmq_low"] or 0) > 1 for row in own)
     ]  # fmt: skip
     if liked:
@@ -42,31 +42,37 @@ def _of_judge(rows: Sequence[Row]) -> Iterator[str]:
             f"prefers the text of every model to human text ({', '.join(liked)}): it may prefer "
             f"machine text whatever its source; JMQ above 1 is then the judge's taste"
         )
-    for dimension, own in _by_dimension(rows):
-        for row in own:
-            asked = row["verdicts"] + row["errors"]
-            if row["flip_rate"] > _FLIPS:
-                yield (
-                    f"changes its mind with the order in {row['flip_rate']:.0%} of the pairs of "
-                    f"{row['model']} ({dimension}): what it prefers is mostly a place, and JMQ is "
-                    f"drawn toward 1"
-                )
-            if asked and row["errors"] > _ERRORS * asked:
-                yield (
-                    f"{row['errors']:,} of {asked:,} requests about {row['model']} ({dimension}) "
-                    f"have no verdict; the table judgements says why"
-                )
-            if _by_length(row):
-                yield (
-                    f"at equal lengths its preference about {row['model']} ({dimension}) is "
-                    f"{2 * row['lc_win_rate']:.2f} and no longer {row['jmq']:.2f}: it is in good "
-                    f"part one for {'longer' if row['length_effect'] > 0 else 'shorter'} text"
-                )
+    for model, own in _by("model", rows):
+        if flipped := [row for row in own if row["flip_rate"] > _FLIPS]:
+            yield (
+                f"changes its mind with the order in {_shares(flipped, 'flip_rate')} of the pairs "
+                f"of {model}: what it prefers is mostly a place, and JMQ is drawn toward 1"
+            )
+        if silent := [row for row in own if row["errors"] > _ERRORS * _asked(row)]:
+            counts = [f"{r['errors']:,} of {_asked(r):,} ({r['dimension']})" for r in silent]
+            yield (
+                f"gave no verdict on {model} to {', '.join(counts)} requests; the table "
+                f"judgements says why"
+            )
+        for row in filter(_by_length, own):
+            yield (
+                f"at equal lengths its preference about {model} ({row['dimension']}) is "
+                f"{2 * row['lc_win_rate']:.2f} and no longer {row['jmq']:.2f}: it is in good "
+                f"part one for {'longer' if row['length_effect'] > 0 else 'shorter'} text"
+            )
 
 
-def _by_dimension(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    for dimension in dict.fromkeys(row["dimension"] for row in rows):
-        yield dimension, [row for row in rows if row["dimension"] == dimension]
+def _asked(row: Row) -> int:
+    return int(row["verdicts"] + row["errors"])
+
+
+def _shares(rows: Sequence[Row], name: str) -> str:
+    return ", ".join(f"{row[name]:.0%} ({row['dimension']})" for row in rows)
+
+
+def _by(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    for value in dict.fromkeys(row[name] for row in rows):
+        yield value, [row for row in rows if row[name] == value]
 
 
 def _by_length(row: Row) -> bool:

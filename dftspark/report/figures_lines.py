@@ -206,13 +206,19 @@ def judge(run: Run, model: str) -> Figure | None:
         rows=rows,
         axis=axis,
         several=len({row["judge"] for row in rows}) > 1,
-        controls=_controls(run),
+        controls=_controls(run, model),
+        warnings=run.manifest.get("judge", {}).get("warnings", []),
         confidence=confidence_of(run),
     )
 
 
-def _controls(run: Run) -> list[Row]:
-    """What the judge says where the answer is known: human against human, and broken text."""
+def _controls(run: Run, model: str) -> list[Row]:
+    """What the judge says where the answer is known, human against human and the model's broken
+    text, and of the model against others."""
     where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
     rows: list[Row] = run.table("win_rates", where=where).to_pylist()
-    return [row for row in rows if row["pairs"]][:_CONTROLS]
+    own = [
+        row for row in rows
+        if row["kind"].startswith("human") or model in (row["model"], row["against"])
+    ]  # fmt: skip
+    return [row for row in own if row["pairs"]][:_CONTROLS]

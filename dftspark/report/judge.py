@@ -97,7 +97,7 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     for row in estimates:
         table.add_row(
             Text(visible(row.judge)), f"{row.requests:,}", f"{row.stored:,}", f"{row.missing:,}",
-            f"{row.tokens_in:,}", f"{row.tokens_out:,}", _money(row.cost), _money(row.most),
+            f"{row.tokens_in:,}", f"{row.tokens_out:,}", _money(row.cost, row), _money(row.most, row),
         )  # fmt: skip
     console.print(table)
     lost = sum(row.lost for row in estimates)
@@ -120,8 +120,10 @@ def _ci(confidence: float) -> str:
     return f"{confidence:.0%} CI"
 
 
-def _money(value: float) -> str:
-    return f"{value:,.2f}" if value else "free"
+def _money(value: float, row: Estimate) -> str:
+    if not value:
+        return "free" if row.missing else "0.00"
+    return f"{value:,.2f}" if value >= 0.01 else "<0.01"
 
 
 def render(run: Run, console: Console) -> None:
@@ -194,9 +196,8 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
         should = {"broken": "near 0%", "models": ""}.get(row["kind"], "50%")
         table.add_row(
             Text(name), Text(visible(row["judge"])), Text(visible(row["dimension"])),
-            _share(row["win_rate"]), f"{_share(row['ci_low'])}-{_share(row['ci_high'])}",
-            _share(row["first_rate"]),
-            _share(row["flip_rate"]), should,
+            _share(row["win_rate"]), _shares(row["ci_low"], row["ci_high"]),
+            _share(row["first_rate"]), _share(row["flip_rate"]), should,
         )  # fmt: skip
     console.print(table)
 
@@ -231,6 +232,10 @@ def _two(value: float | None) -> str:
 def _share(value: float | None) -> str:
     found = real(value)
     return MISSING if found != found else f"{found:.0%}"
+
+
+def _shares(low: float | None, high: float | None) -> str:
+    return f"{_share(low)}-{_share(high)}" if real(low) == real(low) else MISSING
 
 
 def _p(value: float | None) -> str:

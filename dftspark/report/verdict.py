@@ -151,8 +151,10 @@ def _beside_floor(main: Row) -> str:
     return value if math.isnan(times) else f"{value}, {ratio(times)} the floor"
 
 
-def _standing(row: Row) -> tuple[bool, bool, str, str]:
-    return row["stratum"] != "", row["metric"] != MAIN, row["metric"], row["stratum"]
+def _standing(row: Row) -> tuple[bool, bool, bool, bool, str, str]:
+    name = row["metric"]  # where only a judge was asked, its JMQ and no log odds
+    judged = name.startswith("jmq_overall:"), name.startswith("jmq_")
+    return row["stratum"] != "", name != MAIN, not judged[0], not judged[1], name, row["stratum"]
 
 
 def _nearness(row: Row) -> tuple[bool, float, str]:

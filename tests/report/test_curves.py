@@ -139,6 +139,21 @@ def test_the_judge_has_its_dimensions_and_controls(tmp_path: Path) -> None:
     assert "of human text against human text half should win" in page(run)
 
 
+@needs["win_rates"]
+def test_a_model_has_its_own_controls_and_what_to_be_wary_of(tmp_path: Path) -> None:
+    rows = [verdicts(dimension="overall", model=model) for model in ("gpt", "claude")]
+    for model, rate in (("gpt", 0.11), ("claude", 0.77)):
+        rows.append(verdicts(kind="broken", model=model, dimension="overall", win_rate=rate))
+    rows.append(verdicts(kind="models", model="claude", against="gpt", win_rate=0.66))
+    told = {"judge": {"warnings": ["judge mini: it <looks> away"]}}
+    run = publish(tmp_path, {"metrics": metrics("gpt"), "win_rates": rows}, **told)
+    drawn = str(judge(run, "gpt"))
+    assert ">11%<" in drawn
+    assert ">66%<" in drawn
+    assert ">77%<" not in drawn
+    assert "judge mini: it &lt;looks&gt; away" in drawn
+
+
 def test_without_their_tables_there_is_no_figure(tmp_path: Path) -> None:
     run = publish(tmp_path, {"metrics": metrics("gpt")})
     assert judge(run, "gpt") is None
@@ -154,6 +169,8 @@ def test_a_run_of_the_judge_alone_has_a_page(tmp_path: Path, models: tuple[str, 
             ratio_to_floor=float("nan"), unit="2 x win rate")
         for i, model in enumerate(models)
     ]  # fmt: skip
+    others = ("bradley_terry_overall:mini", "jmq_depth:mini", "jmq_lc_overall:mini")
+    rows += [{**found, "metric": name, "value": 0.1} for found in rows for name in others]
     rates = [verdicts(dimension="overall", model=model) for model in models]
     text = page(publish(tmp_path, {"metrics": rows, "win_rates": rates}))
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", text)

@@ -63,6 +63,13 @@ def test_numbers_and_controls_stand_in_their_columns(tmp_path: Path) -> None:
     assert "price 1.50, of this run 0.250" in page
 
 
+def test_a_control_without_a_verdict_has_no_interval(tmp_path: Path) -> None:
+    none = dict.fromkeys(("win_rate", "ci_low", "ci_high", "first_rate", "flip_rate"))
+    page = shown(run_with(tmp_path, [rate(), rate("human", model="human", **none)]))
+    (line,) = [line for line in page.splitlines() if line.startswith("two human texts")]
+    assert line.split()[-7:] == ["mini", "overall", "-", "-", "-", "-", "50%"]
+
+
 def test_names_are_no_markup(tmp_path: Path) -> None:
     page = shown(run_with(tmp_path, [rate(model="[/red][bold]x"), rate("broken", model="[b]")]))
     assert "[/red][bold]x, by mini" in page
@@ -96,5 +103,12 @@ def test_the_estimate_names_price_and_caps() -> None:
     page = file.getvalue()
     for part in ("mini", "900", "800", "1,000,000", "0.79", "1.20", "20,000 requests", "--again"):
         assert part in page
+    stored = Estimate("mini", 900, 900, 0, 0, 0, 0, 0.0, 0.0)
+    cheap = Estimate("mini", 900, 896, 0, 4, 9, 9, 0.002, 0.004)
+    for estimate, price in ((stored, "0.00"), (cheap, "<0.01")):
+        target, file = console(100)
+        judge.print_plan([estimate], Judge(), target)
+        (line,) = [line for line in file.getvalue().splitlines() if line.startswith("mini")]
+        assert line.split()[-2:] == [price] * 2
     judge.print_plan([], Judge(), target)
     assert "No judge will be asked" in file.getvalue()
