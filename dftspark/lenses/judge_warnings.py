@@ -51,7 +51,7 @@ def _of_judge(rows: Sequence[Row]) -> Iterator[str]:
         if silent := [row for row in own if row["errors"] > _ERRORS * _asked(row)]:
             counts = [f"{r['errors']:,} of {_asked(r):,} ({r['dimension']})" for r in silent]
             yield (
-                f"gave no verdict on {model} to {', '.join(counts)} requests; the table "
+                f"{', '.join(counts)} requests about {model} have no verdict; the table "
                 f"judgements says why"
             )
         for row in filter(_by_length, own):

@@ -97,7 +97,8 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     for row in estimates:
         table.add_row(
             Text(visible(row.judge)), f"{row.requests:,}", f"{row.stored:,}", f"{row.missing:,}",
-            f"{row.tokens_in:,}", f"{row.tokens_out:,}", _money(row.cost, row), _money(row.most, row),
+            f"{row.tokens_in:,}", f"{row.tokens_out:,}",
+            _money(row.cost, row), _money(row.most, row),
         )  # fmt: skip
     console.print(table)
     lost = sum(row.lost for row in estimates)

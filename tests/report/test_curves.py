@@ -145,7 +145,7 @@ def test_a_model_has_its_own_controls_and_what_to_be_wary_of(tmp_path: Path) -> 
     for model, rate in (("gpt", 0.11), ("claude", 0.77)):
         rows.append(verdicts(kind="broken", model=model, dimension="overall", win_rate=rate))
     rows.append(verdicts(kind="models", model="claude", against="gpt", win_rate=0.66))
-    told = {"judge": {"warnings": ["judge mini: it <looks> away"]}}
+    told: dict[str, Any] = {"judge": {"warnings": ["judge mini: it <looks> away"]}}
     run = publish(tmp_path, {"metrics": metrics("gpt"), "win_rates": rows}, **told)
     drawn = str(judge(run, "gpt"))
     assert ">11%<" in drawn
