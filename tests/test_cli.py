@@ -23,7 +23,7 @@ from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep, request
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.config.template import template
 from dftspark.errors import CheckFailed, ConfigError, InputError
-from dftspark.report.progress import Bars, Lines, Silent, progress
+from dftspark.report.progress import Bars, Lines, Silent, _state, progress
 from dftspark.store.run import Run, RunWriter, open_run, runs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -404,6 +404,12 @@ def test_lines_beat_while_nothing_moves(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(ValueError, match="x"), Lines(stream).stage("fails"):  # type: ignore[arg-type]
         raise ValueError("x")
     assert "fails: failed after" in "".join(stream.lines)
+
+
+def test_a_state_says_no_rate_of_nothing() -> None:
+    assert _state(1, None, 24.0, "tasks") == "1 task, 24 s"
+    assert _state(1, 2, 10.0, "tasks") == "1 of 2 tasks, 10 s, 0.1 tasks/s, 10 s left"
+    assert _state(40, None, 2.0, "rows") == "40 rows, 2.0 s, 20 rows/s"
 
 
 def test_the_kind_of_progress_follows_the_console() -> None:

@@ -34,9 +34,11 @@ def demo(
 
     Example: `dftspark demo`
     """
-    from dftspark import runs
+    from dftspark import runs, sample
 
     config = runs.demo_config(out)
+    if not quiet:
+        print(sample.NOTE, file=sys.stderr)
     compute("demo", lambda spark, shown: runs.audit(spark, config, "", shown), master, quiet)
 
 
@@ -50,7 +52,7 @@ def audit(
     master: Master = None,
     quiet: Quiet = False,
 ) -> None:
-    """Reads, profiles, compares and publishes a run.
+    """Measures how far model text is from human text, and where; makes a run with its page.
 
     Example: `dftspark audit --human 'essays/*.txt' --model gpt.jsonl --model claude.jsonl`
 

@@ -31,7 +31,7 @@ Conf = Annotated[Path | None, typer.Argument(help="TOML file; `dftspark init` wr
 Out = Annotated[str | None, typer.Option("--out", help="Folder or URI of the run store.")]
 Date = Annotated[str, typer.Option("--date", help="YYYY-MM-DD; {date} in paths becomes it.")]
 Master = Annotated[str | None, typer.Option("--master", help="Spark master; else this machine.")]
-Human = Annotated[list[str] | None, typer.Option("--human", help="Path, glob or URI of text.")]
+Human = Annotated[list[str] | None, typer.Option("--human", help="File, folder, glob or URI.")]
 Model = Annotated[list[str] | None, typer.Option("--model", help="The same; once per model.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
 Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]

@@ -189,6 +189,7 @@ def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embe
 def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
     folder = verified(settings, recipe)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are here
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a worker's, amid the run's own
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
     try:
         import torch

@@ -176,7 +176,7 @@ class _Bar:
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.{1 if speed < 10 else 0}f} {task.fields['unit']}/s" if speed else "")
+        return Text(_rate(speed or 0, task.fields["unit"]))
 
 
 class _Rows(ProgressColumn):
@@ -184,7 +184,7 @@ class _Rows(ProgressColumn):
         if not task.completed or not task.fields["counted"]:
             return Text("")
         of = f" of {task.total:,.0f}" if task.total and not task.finished else ""
-        return Text(f"{task.completed:,.0f}{of} {task.fields['unit']}")
+        return Text(f"{task.completed:,.0f}{of} {_unit(task.completed, of, task.fields['unit'])}")
 
 
 def _state(rows: int, total: int | None, seconds: float, unit: str) -> str:
@@ -194,4 +194,14 @@ def _state(rows: int, total: int | None, seconds: float, unit: str) -> str:
     rate = rows / max(seconds, 1e-9)
     of = f" of {total:,}" if total else ""
     left = f", {max(total - rows, 0) / rate:,.0f} s left" if total else ""
-    return f"{rows:,}{of} {unit}, {took}, {rate:,.{1 if rate < 10 else 0}f} {unit}/s{left}"
+    parts = [f"{rows:,}{of} {_unit(rows, of, unit)}", took, _rate(rate, unit)]
+    return ", ".join(part for part in parts if part) + left
+
+
+def _rate(speed: float, unit: str) -> str:
+    """Empty below what one decimal can say."""
+    return f"{speed:,.{1 if speed < 10 else 0}f} {unit}/s" if speed >= 0.05 else ""
+
+
+def _unit(rows: float, of: str, unit: str) -> str:
+    return unit.removesuffix("s") if rows == 1 and not of else unit

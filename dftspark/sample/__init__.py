@@ -9,8 +9,8 @@ from pathlib import Path
 from dftspark.config import Audit
 
 NOTE = (
-    "The sample shows the tool, not the quality of a model: reference manual against explanation, "
-    "79 topics, one model, one sitting."
+    "The sample is Python's reference manual beside a model's explanations of its 79 topics. It "
+    "shows the tool, not the quality of a model: layout and length differ as well."
 )
 
 
