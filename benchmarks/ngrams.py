@@ -50,6 +50,7 @@ DOCUMENTS = 20_000
 TINY = 64  # documents of the warm-up
 ROWS_PER_GROUP = 1_000  # small enough that every engine can read in parallel
 PACKED = 4.4  # bytes of ours' packed rows of orders 1 to 4, for each byte of text
+NOISE_BYTES = 1 << 20  # more than any compression looks back
 LADDER = (10_000, 100_000, 1_000_000)
 VERSIONS = ("duckdb", "polars", "pyspark", "pyarrow", "numpy")
 
@@ -98,10 +99,12 @@ def run_transport(
 def _noise(merges: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Records of noise, as many bytes of them as the n-grams of the texts would take."""
     size = sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches)
-    noise = os.urandom(int(size * PACKED) // merges)
+    each = int(size * PACKED) // merges
+    noise = os.urandom(NOISE_BYTES)  # again and again: making it costs more than moving it
+    state = (noise * (each // NOISE_BYTES + 1))[:each]
     for merge in range(merges):
         yield pa.RecordBatch.from_arrays(
-            [pa.array([noise], pa.binary()), pa.array([merge], pa.int32())], ["state", "merge"]
+            [pa.array([state], pa.binary()), pa.array([merge], pa.int32())], ["state", "merge"]
         )
 
 

@@ -15,7 +15,7 @@ from dftspark import config
 from dftspark.corpus.blocks import block_of
 from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
-from dftspark.lenses import ngram_ranges, ngrams
+from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.lenses.metric import Metric
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
@@ -72,15 +72,15 @@ def compared(
 
 
 class _Side(NamedTuple):
-    side: ngram_ranges.Side
-    totals: ngram_ranges.Totals
+    side: ngram_side.Side
+    totals: ngram_side.Totals
 
     @classmethod
     def of(cls, state: NgramRows, n: int, audit: config.Audit) -> _Side:
         totals = {name: getattr(state, name) for name in TOTALS}
         listable = phrase_keys(state.counted, audit.ngrams.phrases)
         sketch = NgramSketch(n=n, width=audit.ngrams.sketch_width).of_rows(state.counted)
-        return cls(ngram_ranges.side(state.counted, listable, sketch, totals), totals)
+        return cls(ngram_side.side(state.counted, listable, sketch, totals), totals)
 
 
 def metrics(found: ngrams.Finished) -> dict[str, Metric]:

@@ -17,7 +17,7 @@ from dftspark.features.grams import grams
 from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
 from dftspark.inference import blocks, squared
-from dftspark.lenses import ngram_ranges, ngrams
+from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
@@ -54,7 +54,7 @@ def profile(texts: list[str], clusters: list[str], n: int, ranges: int = 1) -> l
     return list(NgramCounts(n=n).observe_ranges(batch, ranges))
 
 
-def totals(states: list[NgramRows]) -> ngram_ranges.Totals:
+def totals(states: list[NgramRows]) -> ngram_side.Totals:
     return {name: np.sum([getattr(s, name) for s in states], axis=0) for name in TOTALS}
 
 
@@ -65,7 +65,7 @@ def compared(
     of_human, of_model = totals(human), totals(model)
     for part, (h, m) in enumerate(zip(human, model, strict=True)):
         sides = [
-            ngram_ranges.side(
+            ngram_side.side(
                 own.counted,
                 phrase_keys(own.counted, 5_000),
                 NgramSketch(n=n).of_rows(own.counted, part, len(human)),
@@ -196,7 +196,7 @@ def test_intervals_of_divergences_leave_out_whole_blocks(sides: Any) -> None:
     n = 1
     human, model = (profile(t, c, n) for t, c in sides)
     first, second = (
-        ngram_ranges.side(
+        ngram_side.side(
             s[0].counted, s[0].key[:0], NgramSketch(n=n).of_rows(s[0].counted), totals(s)
         )
         for s in (human, model)
@@ -216,7 +216,7 @@ def test_blocks_are_the_units_where_clusters_return(sides: Any) -> None:
     human, model = (profile(t, c, n)[0] for t, c in sides)
     of_human, of_model = totals([human]), totals([model])
     first, second = (
-        ngram_ranges.side(
+        ngram_side.side(
             s.counted, grams(s.counted).sums.key, NgramSketch(n=n).of_rows(s.counted), of, True
         )
         for s, of in ((human, of_human), (model, of_model))

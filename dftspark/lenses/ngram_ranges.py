@@ -17,66 +17,17 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_table, total_variation
-from dftspark.features.counting import Counted, expanded
-from dftspark.features.grams import Grams, grams, in_both, kinds, matched
+from dftspark.features.counting import expanded
+from dftspark.features.grams import in_both, kinds, matched
 from dftspark.features.hashing import BLOCKS, mixed
 from dftspark.features.ngrams import RATE_ONE, Rows, each
 from dftspark.inference.ngram_sample import in_sample
+from dftspark.lenses.ngram_side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
-from dftspark.stats.ngram_sketch import BlockSketch
 
-Floats = NDArray[np.float64]
-Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS
 TESTED_CLUSTERS = 20  # fewer clusters on both sides together: no test, whatever the labels
 COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
 _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One corpus in one key range: n-grams with their blocks added up, and the rows behind."""
-
-    rows: Counted  # by n-gram and block
-    by_gram: Grams
-    listable: NDArray[np.uint64]  # keys whose text the profile keeps, sorted
-    sketch: BlockSketch
-    tokens: float
-    documents: float
-    returning: bool = False  # clusters come on several days, so blocks of them are the units
-
-    @property
-    def grams(self) -> Rows:
-        return self.by_gram.sums
-
-    # The human side meets every model: what needs all of its n-grams is worked out once.
-
-    @cached_property
-    def token_rates(self) -> Floats:
-        return self.grams.count / self.tokens
-
-    @cached_property
-    def document_rates(self) -> Floats:
-        return self.grams.rate / (self.documents * RATE_ONE)
-
-    @cached_property
-    def sums(self) -> Floats:
-        """Sum Q, sum p H, |p|^2, |document-weighted p|^2."""
-        p, f = self.token_rates, self.document_rates
-        return np.array([self.grams.squares.sum(), p @ self.grams.weighted, p @ p, f @ f])
-
-    @cached_property
-    def per_block(self) -> Floats:
-        """Occurrences in each block."""
-        block = (self.rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
-        return np.asarray(np.bincount(block, self.by_gram.rows, BLOCKS), np.float64)
-
-
-def side(
-    rows: Counted, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals,
-    returning: bool = False,
-) -> Side:  # fmt: skip
-    tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
-    return Side(rows, grams(rows), listable, sketch, tokens, documents, returning)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,16 +128,6 @@ class _Aligned:
         return out
 
 
-def _positions(
-    keys: NDArray[np.uint64], wanted: NDArray[np.uint64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """(whether it is there, where) of each wanted key in the sorted keys."""
-    if not len(keys):
-        return np.zeros(len(wanted), np.bool_), np.zeros(len(wanted), np.int64)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return keys[at] == wanted, at
-
-
 def _squared_difference(rates: _Aligned) -> float:
     own = rates.human[rates.human_only]
     return float(((rates.on_model - rates.model) ** 2).sum() + own @ own)
@@ -234,18 +175,6 @@ def _without_each_block(
     return np.array(out)
 
 
-def _row_numbers(
-    of: Grams, keys: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(which of `keys`, with zero block bits, and row number) of each row they have."""
-    present, at = _positions(of.sums.key, keys)
-    which = np.flatnonzero(present)
-    first = of.first[at[which]]
-    lengths = of.first[at[which] + 1] - first
-    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(which, lengths), np.repeat(first, lengths) + offset
-
-
 def _products(human: Side, model: Side, name: str) -> Floats:
     scale = RATE_ONE if name == "rates" else 1.0
     sketches = [getattr(own.sketch, name) / scale for own in (human, model)]
@@ -253,18 +182,11 @@ def _products(human: Side, model: Side, name: str) -> Floats:
     return np.asarray(stacked @ stacked.T)
 
 
-def _columns(own: Side, which: NDArray[np.int64], present: NDArray[np.bool_]) -> Rows:
-    """Rows of own n-grams at `which`, zero where not present."""
-    if not len(own.grams.key):
-        return each(own.grams, lambda column: np.zeros(len(which), column.dtype))
-    return each(own.grams, lambda column: np.where(present, column[which], 0))
-
-
 def _counts(own: Side, keys: NDArray[np.uint64], rows: Rows, totals: Totals) -> ngram_table.Counts:
     """Of n-grams `keys`, whose sums are `rows`."""
     by_block = None
     if own.returning:
-        by_block = by_block_of(own, keys, own.by_gram.rows), totals["tokens"]
+        by_block = own.by_block(keys, own.by_gram.rows), totals["tokens"]
     return ngram_table.Counts(
         count=rows.count,
         squares=rows.squares,
@@ -293,15 +215,10 @@ def _z(
     human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
 ) -> Floats:
     counts = [
-        _counts(own, keys, _columns(own, *_where(own, keys)), totals)
+        _counts(own, keys, own.columns(keys), totals)
         for own, totals in ((human, human_totals), (model, model_totals))
     ]
     return ngram_table.rate_z(*counts)
-
-
-def _where(own: Side, keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    present, at = _positions(own.grams.key, keys)
-    return at, present
 
 
 def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDArray[Any], ...]:
@@ -317,19 +234,9 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
     keys, mean = keys[order], mean[order]
     return (
         mean,
-        by_block_of(human, keys, human.by_gram.rows),
-        by_block_of(model, keys, model.by_gram.rows),
+        human.by_block(keys, human.by_gram.rows),
+        model.by_block(keys, model.by_gram.rows),
     )
-
-
-def by_block_of(
-    own: Side, keys: NDArray[np.uint64], values: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """What the rows of n-grams `keys` (zero block bits) have of `values`, by block, `(k, 64)`."""
-    out = np.zeros((len(keys), BLOCKS), np.int64)
-    which, at = _row_numbers(own.by_gram, keys)
-    out[which, (own.rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)] = values[at]
-    return out
 
 
 def _listed(
@@ -337,7 +244,7 @@ def _listed(
 ) -> dict[str, NDArray[Any]]:
     """The n-grams of this range with text and the largest contributions, as columns."""
     keys = np.union1d(human.listable, model.listable)
-    h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
+    h, m = (own.columns(keys) for own in (human, model))
     contribution = ngram_table.signed_contributions(h.count / human.tokens, m.count / model.tokens)
     top = np.lexsort((keys, -np.abs(contribution)))[:most]
     h, m = (each(rows, lambda column: column[top]) for rows in (h, m))
@@ -354,11 +261,11 @@ def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
     """Tokens in at least 2% of the model's documents that have text, as columns."""
     enough = model.grams.docs >= COMMON_SHARE * model.documents
     keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
-    h, m = (_columns(own, *_where(own, keys)) for own in (human, model))
+    h, m = (own.columns(keys) for own in (human, model))
     return dict(
         zip(
             COMMON,
-            (keys, h.docs, m.docs, by_block_of(human, keys, expanded(human.rows).docs)),
+            (keys, h.docs, m.docs, human.by_block(keys, expanded(human.rows).docs)),
             strict=True,
         )
     )

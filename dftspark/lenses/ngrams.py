@@ -24,15 +24,8 @@ from dftspark.inference.intervals import Inference, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import rate_scale, sample_weights
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.ngram_ranges import (
-    COMMON,
-    LISTED,
-    TESTED_CLUSTERS,
-    Floats,
-    Partial,
-    Sums,
-    Totals,
-)  # fmt: skip
+from dftspark.lenses.ngram_ranges import COMMON, LISTED, TESTED_CLUSTERS, Partial, Sums
+from dftspark.lenses.ngram_side import Floats, Totals
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.features.phrases import phrase_keys
 from dftspark.inference.intervals import Inference
-from dftspark.lenses import ngram_ranges, ngrams
+from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.lenses.metric import Metric
 from dftspark.spark.ngrams import phrase_quota
 from dftspark.spark.records import record
@@ -66,7 +66,7 @@ def check_comparable(stored: ProfileFiles, config: Audit) -> None:
             raise IncomparableProfiles("ngram_counts", human[row["n"]], row["fingerprint"])
 
 
-def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_ranges.Totals:
+def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_side.Totals:
     """Of one stratum, or of all of them for the stratum ''."""
     chosen = [
         value for (name, part, order), value in totals.items()
@@ -131,9 +131,9 @@ class _Sides:
                 *files.rows(key, ["corpus", "stratum", "state", "sketch"]).columns, strict=True
             )
         ]
-        self.humans: dict[str, ngram_ranges.Side] = {}  # they meet every model
+        self.humans: dict[str, ngram_side.Side] = {}  # they meet every model
 
-    def __getitem__(self, of: tuple[str, str]) -> ngram_ranges.Side:
+    def __getitem__(self, of: tuple[str, str]) -> ngram_side.Side:
         corpus, stratum = of
         if corpus != self.config.human:
             return self._side(corpus, stratum)
@@ -141,7 +141,7 @@ class _Sides:
             self.humans[stratum] = self._side(corpus, stratum)
         return self.humans[stratum]
 
-    def _side(self, corpus: str, stratum: str) -> ngram_ranges.Side:
+    def _side(self, corpus: str, stratum: str) -> ngram_side.Side:
         own = [row[2:] for row in self.rows if row[0] == corpus and stratum in ("", row[1])]
         states = [NgramRows.decode(state) for state, _ in own]
         sketches = [BlockSketch.decode(sketch) for _, sketch in own]
@@ -154,7 +154,7 @@ class _Sides:
         merged = NgramCounts(n=self.n).merge_all(states)
         totals = _summed(self.totals, corpus, stratum, self.n)
         again = corpus in self.returning
-        return ngram_ranges.side(merged.counted, keys, sketch, totals, again)
+        return ngram_side.side(merged.counted, keys, sketch, totals, again)
 
 
 def _no_sketch(config: Audit, ranges: int) -> BlockSketch:

@@ -44,6 +44,8 @@ LOCAL = {
     # What is shuffled is mostly packed already.
     "spark.shuffle.compress": "false",
     "spark.shuffle.spill.compress": "false",
+    # Nothing compares them before a block fails to decompress.
+    "spark.shuffle.checksum.enabled": "false",
     "spark.buffer.pageSize": "4m",
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
