@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -101,7 +102,13 @@ def _is_noise(place: NDArray[np.uint8]) -> bool:
     return len(packed) > _WORTHWHILE * len(sample) + 32
 
 
-def decode_arrays(data: bytes | memoryview, name: str) -> list[NDArray[Any]]:
+def decode_arrays(
+    data: bytes | memoryview, name: str, first: int | None = None
+) -> list[NDArray[Any]]:
+    """All arrays, or the `first` few, read-only where nothing had to be worked out.
+
+    Raises StateFormatError for what `encode_arrays` has not written.
+    """
     view = memoryview(data)
     if bytes(view[: len(_MAGIC)]) != _MAGIC:
         raise StateFormatError(
@@ -109,7 +116,7 @@ def decode_arrays(data: bytes | memoryview, name: str) -> list[NDArray[Any]]:
             f"profile the corpus again, old states are not upgraded in place"
         )
     try:
-        return _decode_body(view[len(_MAGIC) :])
+        return _decode_body(view[len(_MAGIC) :], first)
     except (ValueError, TypeError, struct.error, OSError) as error:
         raise StateFormatError(
             f"{name}: a state of {len(view)} bytes is damaged or cut short ({error}); "
@@ -117,20 +124,23 @@ def decode_arrays(data: bytes | memoryview, name: str) -> list[NDArray[Any]]:
         ) from error
 
 
-def _decode_body(view: memoryview) -> list[NDArray[Any]]:
+def _decode_body(view: memoryview, first: int | None) -> list[NDArray[Any]]:
     (length,) = struct.unpack("<I", view[:4])
     position = 4 + length
+    heads = json.loads(bytes(view[4:position]))
+    sizes = [sum(size for _, size in parts) for *_, parts in heads]
+    if position + sum(sizes) != len(view):
+        raise ValueError(f"{len(view) - position - sum(sizes)} bytes are left over")
     arrays = []
-    for dtype, shape, stored_dtype, sorted_keys, parts in json.loads(bytes(view[4:position])):
-        size = sum(size for _, size in parts)
-        n = int(np.prod(shape, dtype=np.int64))
-        stored = _unpacked(view[position : position + size], parts, n, np.dtype(stored_dtype))
+    for head, size in zip(heads[:first], sizes, strict=False):
+        dtype, shape, stored_dtype, sorted_keys, parts = head
+        stored = _unpacked(
+            view[position : position + size], parts, math.prod(shape), np.dtype(stored_dtype)
+        )
         position += size
         if sorted_keys:
             stored = np.cumsum(stored, dtype=np.uint64)
         arrays.append(stored.astype(dtype, copy=False).reshape(shape))
-    if position != len(view):
-        raise ValueError(f"{len(view) - position} bytes are left over")
     return arrays
 
 
@@ -138,20 +148,26 @@ def _unpacked(
     view: memoryview, parts: list[tuple[int, int]], n: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:
     """Items `(n,)` of the given type from what `_packed` made of them."""
-    out = np.empty(n, dtype)
+    if not n:
+        return np.empty(0, dtype)
     if len(parts) == 5 and dtype.itemsize == 8:
-        out.view(np.uint32)[0::2] = np.frombuffer(view[: parts[0][1]], np.uint32)
-        out.view(np.uint32)[1::2] = _unpacked(
-            view[parts[0][1] :], parts[1:], n, np.dtype(np.uint32)
-        )
-        return out
+        low = np.frombuffer(view[: parts[0][1]], np.uint32)
+        high = _unpacked(view[parts[0][1] :], parts[1:], n, np.dtype(np.uint32))
+        bits = high.astype(np.uint64) << np.uint64(32)
+        bits |= low
+        return bits.view(dtype)
     position = 0
-    for place, (kind, size) in enumerate(parts):
+    planes = []
+    for kind, size in parts:
         part = view[position : position + size]
-        if n:
-            plane = pa.decompress(part, n, _CODEC) if kind == _PACKED else part
-            out.view(np.uint8)[place :: dtype.itemsize] = np.frombuffer(plane, np.uint8)
+        plane = pa.decompress(part, n, _CODEC) if kind == _PACKED else part
+        planes.append(np.frombuffer(plane, np.uint8))
         position += size
+    if len(planes) == 1:
+        return planes[0].view(dtype)
+    out = np.empty(n, dtype)
+    for place, plane in enumerate(planes):
+        out.view(np.uint8)[place :: dtype.itemsize] = plane
     return out
 
 

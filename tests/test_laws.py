@@ -15,6 +15,7 @@ from dftspark.features import measures
 from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.fourier import Frequencies
 from dftspark.stats import STATISTICS
+from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.protocol import Batch, Statistic, VectorBatch
 from tests import laws
 
@@ -185,3 +186,21 @@ def test_damaged_bytes_are_an_error_with_a_remedy(harm: str) -> None:
     }[harm]
     with pytest.raises(StateFormatError, match="profile the corpus again"):
         stat.state.decode(broken)
+
+
+def test_rows_come_out_of_a_state_without_its_totals() -> None:
+    rng = np.random.default_rng(5)
+    batch = Batch(
+        rng.integers(0, 40, 300).astype(np.uint64) << np.uint64(50),
+        np.arange(0, 301, 30),
+        np.array([0, 1, 1, 4, 10]),
+        np.arange(4),
+    )
+    state = NgramCounts(n=2).observe(batch)
+    assert (state.count == 0).any()
+    found = NgramRows.decode_counted(state.encode())
+    for name, own, expected in zip(found._fields, found, state.counted, strict=True):
+        assert own.dtype == expected.dtype, name
+        np.testing.assert_array_equal(own, expected, err_msg=name)
+    with pytest.raises(StateFormatError, match="left over"):
+        NgramRows.decode_counted(state.encode() + b"x")

@@ -36,7 +36,7 @@ def occurrences(stored: ProfileFiles, gram: Gram, ranges: int) -> Counter[tuple[
     rows = stored.rows((n, key >> (64 - bits) if bits else 0), ["corpus", "stratum", "state"])
     found: Counter[tuple[str, str]] = Counter()
     for corpus, stratum, state in zip(*rows.columns, strict=True):
-        keys, counts = gram_counts(NgramRows.decode(state.as_buffer()).counted)
+        keys, counts = gram_counts(NgramRows.decode_counted(state.as_buffer()))
         at = int(np.searchsorted(keys, np.uint64(key)))
         if at < len(keys) and int(keys[at]) == key:
             found[corpus.as_py(), stratum.as_py()] += int(counts[at])

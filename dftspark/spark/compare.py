@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
+from dftspark.features.counting import summed
 from dftspark.features.phrases import phrase_keys
 from dftspark.inference.intervals import Inference
 from dftspark.lenses import ngram_ranges, ngram_side, ngrams
@@ -22,7 +23,7 @@ from dftspark.lenses.metric import Metric
 from dftspark.spark.ngrams import phrase_quota
 from dftspark.spark.records import record
 from dftspark.spark.session import shuffle_partitions
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.stats.ngram_counts import TOTALS, NgramRows
 from dftspark.stats.ngram_sketch import BlockSketch
 from dftspark.store.profile_files import ProfileFiles, Range, Totals
 
@@ -143,18 +144,17 @@ class _Sides:
 
     def _side(self, corpus: str, stratum: str) -> ngram_side.Side:
         own = [row[2:] for row in self.rows if row[0] == corpus and stratum in ("", row[1])]
-        states = [NgramRows.decode(state) for state, _ in own]
+        runs = [NgramRows.decode_counted(state) for state, _ in own]
         sketches = [BlockSketch.decode(sketch) for _, sketch in own]
         sketch = sketches[0] if sketches else _no_sketch(self.config, self.ranges)
         for other in sketches[1:]:
             sketch = sketch + other
         quota = phrase_quota(self.config, self.ranges)
-        listable = [phrase_keys(state.counted, quota) for state in states]
+        listable = [phrase_keys(rows, quota) for rows in runs]
         keys = np.unique(np.concatenate(listable)) if listable else np.empty(0, np.uint64)
-        merged = NgramCounts(n=self.n).merge_all(states)
         totals = _summed(self.totals, corpus, stratum, self.n)
         again = corpus in self.returning
-        return ngram_side.side(merged.counted, keys, sketch, totals, again)
+        return ngram_side.side(summed(runs), keys, sketch, totals, again)
 
 
 def _no_sketch(config: Audit, ranges: int) -> BlockSketch:

@@ -269,7 +269,7 @@ def _wanting(quota: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.Rec
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for i in range(batch.num_rows):
-                rows = NgramRows.decode(batch["state"][i].as_buffer()).counted
+                rows = NgramRows.decode_counted(batch["state"][i].as_buffer())
                 yield record(
                     schema.WANTED,
                     batch["corpus"][i].as_py(), batch["n"][i].as_py(),

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dftspark import schema
 from dftspark.config import Audit
@@ -198,8 +199,8 @@ class _Source:
         found = [self.making.writer.read(table, columns)]
         if self.dates:
             found.append(self._past(table, columns))
-        every: list[dict[str, Any]] = pa.concat_tables(found).to_pylist()
-        return [row for row in every if row[key] == value]
+        own = pc.field(key) == value
+        return pa.concat_tables(found).filter(own).to_pylist()  # type: ignore[no-any-return]
 
     def _past(self, table: str, columns: list[str]) -> pa.Table:
         import pyarrow.dataset as ds

@@ -23,6 +23,7 @@ from dftspark.features.ngrams import Rows
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
 
+_ROW_ARRAYS = 9  # of an encoded state: key, count, length and the six columns of `several`
 TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")
 
 
@@ -58,6 +59,12 @@ class NgramRows(State):
     def rows(self) -> Rows:
         """Every column of every row, worked out anew at each call."""
         return counting.expanded(self.counted)
+
+    @classmethod
+    def decode_counted(cls, data: bytes | memoryview) -> Counted:
+        """The rows of an encoded state, without its totals."""
+        key, count, length, *several = decode_arrays(data, cls.__name__, first=_ROW_ARRAYS)
+        return Counted(key, count, length, np.stack(several))
 
     def encode(self) -> bytes:
         # Columns of `several` apart, since each is stored in as few bytes as it needs.
