@@ -1,0 +1,137 @@
+"""Every table's columns, the one place where they are named; `schema.METRICS` is one table's.
+
+columns      how result tables are written down, and the columns that they begin with
+documents    documents, and what of the input was not used
+comparisons, judgements, sweeps     the result tables
+states       what is kept to be read again: states in runs, stores of vectors and verdicts
+records      what goes from one Spark stage to the next
+"""
+
+from __future__ import annotations
+
+from dftspark.schema.comparisons import (
+    CHECKS,
+    CLOUD_MAP,
+    COPIES,
+    DIFFERENCES,
+    DOCUMENT_RATIOS,
+    METRICS,
+    NGRAMS,
+    PATTERNS,
+    REGIONS,
+    VARIETY,
+    WITNESS,
+)
+from dftspark.schema.documents import CORPORA, DOCUMENTS, REJECT_FIELDS, REJECTS, STAGED
+from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
+from dftspark.schema.records import (
+    CLOUDS,
+    COMPARED,
+    COMPARED_CLOUDS,
+    EMBEDDED,
+    JUDGE_PARTS,
+    JUDGE_WORK,
+    KEY_RANGES,
+    NEIGHBORS,
+    PARTIAL_COUNTS,
+    PARTIAL_PAIRS,
+    PARTIAL_SUMS,
+    PLACED,
+    REGION_PASS,
+    STRUCTURE_COMPARED,
+    STRUCTURE_PARTIAL,
+    TOLD_APART,
+    WANTED,
+)
+from dftspark.schema.states import (
+    CLUSTERS,
+    FEATURE_SUMS,
+    PHRASES,
+    PROFILE,
+    STATES,
+    STRUCTURE_PROFILE,
+    VECTORS,
+    VERDICTS,
+)
+from dftspark.schema.sweeps import SAMPLERS, SUPER_BASELINE, TRADEOFFS
+
+# The tables of a run, by name.
+TABLES = {
+    "corpora": CORPORA,
+    "metrics": METRICS,
+    "ngrams": NGRAMS,
+    "document_ratios": DOCUMENT_RATIOS,
+    "regions": REGIONS,
+    "witness": WITNESS,
+    "copies": COPIES,
+    "cloud_map": CLOUD_MAP,
+    "patterns": PATTERNS,
+    "differences": DIFFERENCES,
+    "judgements": JUDGEMENTS,
+    "win_rates": WIN_RATES,
+    "variety": VARIETY,
+    "samplers": SAMPLERS,
+    "super_baseline": SUPER_BASELINE,
+    "tradeoffs": TRADEOFFS,
+    "checks": CHECKS,
+    "rejects": REJECTS,
+}
+LENS_TABLES = {  # of one lens alone
+    "embeddings": ("regions", "witness", "copies", "cloud_map"),
+    "structure": ("patterns",),
+    "variety": ("variety",),
+    "judge": ("judgements", "win_rates"),
+}
+SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
+
+__all__ = [
+    "CHECKS",
+    "CLOUDS",
+    "CLOUD_MAP",
+    "CLUSTERS",
+    "COMPARED",
+    "COMPARED_CLOUDS",
+    "COPIES",
+    "CORPORA",
+    "DIFFERENCES",
+    "DOCUMENTS",
+    "DOCUMENT_RATIOS",
+    "EMBEDDED",
+    "FEATURE_SUMS",
+    "JUDGEMENTS",
+    "JUDGE_PARTS",
+    "JUDGE_WORK",
+    "KEY_RANGES",
+    "LENS_TABLES",
+    "METRICS",
+    "NEIGHBORS",
+    "NGRAMS",
+    "PARTIAL_COUNTS",
+    "PARTIAL_PAIRS",
+    "PARTIAL_SUMS",
+    "PATTERNS",
+    "PHRASES",
+    "PLACED",
+    "PROFILE",
+    "REGIONS",
+    "REGION_PASS",
+    "REJECTS",
+    "REJECT_FIELDS",
+    "SAMPLERS",
+    "STAGED",
+    "STATES",
+    "STRUCTURE_COMPARED",
+    "STRUCTURE_PARTIAL",
+    "STRUCTURE_PROFILE",
+    "SUPER_BASELINE",
+    "SWEEP_TABLES",
+    "TABLES",
+    "TOLD_APART",
+    "TRADEOFFS",
+    "VARIETY",
+    "VECTORS",
+    "VERDICTS",
+    "WANTED",
+    "WIN_RATES",
+    "WITNESS",
+]

@@ -1,0 +1,62 @@
+"""Documents, what was not used of the input, and the count of both."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from dftspark.schema.columns import RUN, table
+
+DOCUMENTS = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("corpus", pa.string()),
+        ("role", pa.string()),
+        ("cluster", pa.string()),
+        ("stratum", pa.string()),
+        ("block", pa.int32()),
+        ("text", pa.string()),
+        ("prompt_id", pa.string()),
+        ("prompt", pa.string()),
+        ("model", pa.string()),
+        ("sampler", pa.map_(pa.string(), pa.string())),
+        ("date", pa.string()),
+    ]
+)
+
+REJECT_FIELDS = [
+    pa.field("corpus", pa.string(), metadata={"doc": "corpus as named in the configuration"}),
+    pa.field("file", pa.string(), metadata={"doc": "path as read"}),
+    pa.field("position", pa.string(), metadata={"doc": "line 12, row 12, byte 345, or empty"}),
+    pa.field("action", pa.string(), metadata={"doc": "rejected, duplicate, repaired or noted"}),
+    pa.field("reason", pa.string(), metadata={"doc": "a short code: invalid_utf8, text_missing"}),
+    pa.field("detail", pa.string(), metadata={"doc": "the reason in words, with the values"}),
+    pa.field("excerpt", pa.string(), metadata={"doc": "up to 80 characters of the row"}),
+]
+
+# One row per row read: a document (action null), an issue with a row, or both, as two rows.
+# `source` is the corpus as the configuration names it, `corpus` one of its parts under split_by.
+STAGED = pa.schema(
+    [pa.field("source", pa.string())]
+    + [field for field in DOCUMENTS if field.name != "block"]
+    + [pa.field("fields", pa.map_(pa.string(), pa.string()))]
+    + REJECT_FIELDS[1:]
+)
+
+CORPORA = table(
+    *RUN,
+    ("corpus", pa.string(), "corpus"),
+    ("role", pa.string(), "human or model"),
+    ("read", pa.int64(), "rows read: kept + rejected + duplicates + filtered"),
+    ("documents", pa.int64(), "rows kept"),
+    ("rejected", pa.int64(), "rows that could not be used, listed in rejects"),
+    ("duplicates", pa.int64(), "rows that repeat a doc_id and its text, listed in rejects"),
+    ("filtered", pa.int64(), "rows that the corpus's filter left out"),
+    ("repaired", pa.int64(), "repairs and notes in rejects"),
+    ("clusters", pa.int64(), "distinct clusters: prompts, or texts where there is no prompt"),
+    ("tokens", pa.int64(), "tokens of the documents"),
+    ("bytes", pa.int64(), "UTF-8 bytes of the documents"),
+    ("state_bytes", pa.int64(), "bytes of the fixed-size states, bounded by settings"),
+    ("keyed_bytes", pa.int64(), "bytes of the exact n-gram counts"),
+)
+
+REJECTS = pa.schema([*table(*RUN), *REJECT_FIELDS])

@@ -1,0 +1,244 @@
+"""Records on their way from one Spark stage to the next."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from dftspark.schema.columns import PAIR
+from dftspark.schema.comparisons import PATTERNS
+from dftspark.schema.states import PROFILE, STRUCTURE_PROFILE
+
+# `merge` is the task that the record goes to.
+PARTIAL_COUNTS = pa.schema(
+    [PROFILE.field(name) for name in ("corpus", "stratum", "n", "part", "state")]
+    + [pa.field("merge", pa.int32())]
+)
+
+# n-grams that a lens wants the text of, as the bytes of their int64 keys.
+WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
+
+# Which key ranges a task compares, and what it sends on of each.
+KEY_RANGES = pa.schema([("task", pa.int32()), ("n", pa.int32()), ("part", pa.int32())])
+
+PARTIAL_PAIRS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("part", pa.int32()),
+        ("partial", pa.binary()),
+    ]
+)
+
+_F8, _I8 = pa.float64(), pa.int64()
+
+_METRIC = pa.struct(
+    [
+        ("metric", pa.string()),
+        ("value", _F8),
+        ("unit", pa.string()),
+        ("std_error", _F8),
+        ("ci_low", _F8),
+        ("ci_high", _F8),
+        ("p_value", _F8),
+        ("floor", _F8),
+        ("mde", _F8),
+        ("blocks", pa.int32()),
+        # Of a sweep: without each block, and on the halves of each split, first and second.
+        ("left_out", pa.list_(_F8)),
+        ("halves", pa.list_(_F8)),
+    ]
+)
+_METRICS = pa.list_(_METRIC)
+
+# What the n-gram lens says of one (model, stratum, n): metrics, and rows of its two tables.
+COMPARED = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("tokens_human", _I8),
+        ("tokens_model", _I8),
+        ("remainder", _F8),
+        ("metrics", _METRICS),
+        (
+            "ngrams",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", _I8),
+                        ("count_human", _I8),
+                        ("count_model", _I8),
+                        ("docs_human", _I8),
+                        ("docs_model", _I8),
+                        ("log_odds", _F8),
+                        ("z", _F8),
+                        ("contribution", _F8),
+                        ("q_value", _F8),
+                    ]
+                )
+            ),
+        ),
+        (
+            "ratios",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", _I8),
+                        ("docs_human", _I8),
+                        ("docs_model", _I8),
+                        ("ratio", _F8),
+                        ("ratio_floor", _F8),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+# Embeddings on their way to feature sums, a vector as its float32 coordinates, little-endian.
+CLOUDS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("vector", pa.binary()),
+    ]
+)
+
+# Those sums of one task.
+PARTIAL_SUMS = pa.schema(
+    [("corpus", pa.string()), ("stratum", pa.string()), ("state", pa.binary())]
+)
+
+# What a task of the embedding stage did: one row a file that it added to the store.
+EMBEDDED = pa.schema(
+    [
+        ("file", pa.string()),
+        ("texts", pa.int64()),
+        ("problems", pa.int64()),
+        ("dimension", pa.int32()),
+        ("batch_tokens", pa.int64()),
+        ("seconds", pa.float64()),
+        ("device", pa.string()),
+    ]
+)
+
+# What the second pass over the vectors finds: sums of a corpus under the witness of a model, and
+# documents of a list. `kind` is sums, model_like, human_like, typical or sample; of the last two,
+# which hold for every pair, `model` is empty.
+REGION_PASS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("model", pa.string()),
+        ("kind", pa.string()),
+        ("region", pa.int32()),
+        ("value", pa.float64()),
+        ("doc_id", pa.string()),
+        ("cluster", pa.string()),
+        ("text", pa.string()),
+        ("state", pa.binary()),
+    ]
+)
+
+# Documents of a task in the cells of the cloud's map.
+PLACED = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("region", pa.int32()),
+        ("x", pa.int32()),
+        ("y", pa.int32()),
+        ("documents", pa.int64()),
+    ]
+)
+
+# The nearest human document of every document; text where the two nearly repeat each other.
+NEIGHBORS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("near", pa.bool_()),
+        ("cosine", pa.float64()),
+        ("neighbor_id", pa.string()),
+        ("same_cluster", pa.bool_()),
+        ("text", pa.string()),
+    ]
+)
+
+# What the embedding lens says of one (model, stratum) from feature sums.
+COMPARED_CLOUDS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("metrics", _METRICS),
+    ]
+)
+
+# What a classifier, the Frechet distance and the exact MMD say of a model.
+TOLD_APART = pa.schema([("model", pa.string()), ("metrics", _METRICS)])
+
+# A task's part of the structure profile.
+STRUCTURE_PARTIAL = pa.schema([f for f in STRUCTURE_PROFILE if f.name != "fingerprint"])
+
+# What the structure lens says of one (model, stratum); `patterns` are rows of its table.
+STRUCTURE_COMPARED = pa.schema(
+    [
+        ("model", pa.string()),
+        ("stratum", pa.string()),
+        ("n_human", _I8),
+        ("n_model", _I8),
+        ("metrics", _METRICS),
+        ("rates", _METRICS),
+        ("patterns", pa.list_(pa.struct([(f.name, f.type) for f in PATTERNS][len(PAIR) :]))),
+    ]
+)
+
+# A pair of texts and what is to be asked about it in one task, on the way there.
+JUDGE_WORK = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("turn", pa.int32()),
+        ("kind", pa.string()),
+        ("pair_id", pa.string()),
+        ("model", pa.string()),
+        ("against", pa.string()),
+        ("stratum", pa.string()),
+        ("cluster", pa.string()),
+        ("prompt", pa.string()),
+        ("model_id", pa.string()),
+        ("model_text", pa.string()),
+        ("against_id", pa.string()),
+        ("against_text", pa.string()),
+        ("rank", pa.float64()),
+        (
+            "requests",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("key", pa.binary()),
+                        ("dimension", pa.string()),
+                        ("model_first", pa.bool_()),
+                        ("tokens_in", pa.int64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+# What a task of the judge did with the requests to one endpoint.
+JUDGE_PARTS = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("judge", pa.string()),
+        ("requests", pa.int64()),
+        ("answered", pa.int64()),
+        ("stopped", pa.string()),
+    ]
+)
