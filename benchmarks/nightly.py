@@ -45,8 +45,8 @@ from dftspark.stages import days
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Fixed, profile
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
+from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
-from dftspark.store.run import runs as listed
 
 LATE = (365, 366, 367)
 FIRST = datetime.date(2026, 1, 1)

@@ -10,7 +10,7 @@ __all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "p
 if TYPE_CHECKING:
     from dftspark.nights.calendar import history
     from dftspark.runs import audit, embed, nightly, profile
-    from dftspark.store.run import open_run
+    from dftspark.store.listing import open_run
 
 _HOMES = {
     "audit": "runs",
@@ -18,7 +18,7 @@ _HOMES = {
     "history": "nights.calendar",
     "nightly": "runs",
     "profile": "runs",
-    "open_run": "store.run",
+    "open_run": "store.listing",
 }
 
 

@@ -16,7 +16,8 @@ from dftspark import job, runs
 from dftspark.config import Audit, request
 from dftspark.report.progress import Lines
 from dftspark.spark.session import session
-from dftspark.store.run import Run, open_run
+from dftspark.store.listing import open_run
+from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,7 +24,9 @@ from dftspark.config.nightly import Acknowledged, Check
 from dftspark.config.template import template
 from dftspark.errors import CheckFailed, ConfigError, InputError
 from dftspark.report.progress import Bars, Lines, Silent, _state, progress
-from dftspark.store.run import Run, RunWriter, open_run, runs
+from dftspark.store.listing import open_run, runs
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [

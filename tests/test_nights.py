@@ -18,7 +18,9 @@ from dftspark.errors import ConfigError, InputError
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
 from dftspark.report.progress import JsonLines
-from dftspark.store.run import Run, RunWriter, load, named_runs, runs
+from dftspark.store.listing import named_runs, runs
+from dftspark.store.run import Run, load
+from dftspark.store.writer import RunWriter
 
 DATES = [f"2026-11-{d:02}" for d in range(1, 21)]
 

@@ -191,7 +191,7 @@ def test_an_absent_library_is_noticed() -> None:
 
 def test_reading_runs_needs_no_extra() -> None:
     compute = "numba scipy tokenizers zstandard polars"
-    assert not import_without(f"{EXTRAS} {compute}", "dftspark.store.run", "dftspark.cli")
+    assert not import_without(f"{EXTRAS} {compute}", "dftspark.store.writer", "dftspark.cli")
 
 
 def test_the_numerical_core_needs_no_spark() -> None:

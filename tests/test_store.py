@@ -23,7 +23,9 @@ from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
 from dftspark.location import redact
 from dftspark.store import publish
-from dftspark.store.run import Run, RunWriter, open_run, runs
+from dftspark.store.listing import open_run, runs
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -159,7 +161,7 @@ def test_sigkill_in_the_middle_of_writing(tmp_path: Path) -> None:
         """
         import sys
         import pyarrow as pa
-        from dftspark.store.run import RunWriter
+        from dftspark.store.writer import RunWriter
         table = pa.ipc.open_file(sys.argv[2]).read_all()
         while True:
             writer = RunWriter.create(sys.argv[1], "killed")

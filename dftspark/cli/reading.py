@@ -22,7 +22,7 @@ def list_runs(
     Example: `dftspark runs s3a://audits/nightly`
     """
     from dftspark.report.listing import print_runs
-    from dftspark.store.run import runs
+    from dftspark.store.listing import runs
 
     found = runs(store)
     if as_json:

@@ -59,7 +59,7 @@ def compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
 
 def opened(text: str) -> Run:
     """The run that `text` names: itself, or the latest of a store."""
-    from dftspark.store.run import is_run_id, open_run
+    from dftspark.store.listing import is_run_id, open_run
 
     store, _, last = text.rstrip("/").rpartition("/")
     if is_run_id(last):

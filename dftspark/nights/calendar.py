@@ -21,7 +21,9 @@ from pyarrow.fs import FileType
 from dftspark import schema
 from dftspark.errors import ConfigError, InputError
 from dftspark.location import Location
-from dftspark.store.run import MANIFEST, Run, RunWriter, load, named_runs
+from dftspark.store.listing import named_runs
+from dftspark.store.run import MANIFEST, Run, load
+from dftspark.store.writer import RunWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,8 @@ from pyarrow.fs import FileType
 from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
 from dftspark.nights.calendar import PROFILE, dated
-from dftspark.store.run import MANIFEST, RunInfo, load, runs
+from dftspark.store.listing import RunInfo, runs
+from dftspark.store.run import MANIFEST, load
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dftspark.report.text import visible
-from dftspark.store.run import RunInfo
+from dftspark.store.listing import RunInfo
 
 if TYPE_CHECKING:
     from dftspark.doctor import Check

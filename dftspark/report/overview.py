@@ -14,7 +14,7 @@ from dftspark.report import figures, figures_lines, figures_tables
 from dftspark.report.figure import asset, environment
 from dftspark.report.page import LARGEST, policy
 from dftspark.report.text import visible
-from dftspark.store.run import RunInfo, open_run
+from dftspark.store.listing import RunInfo, open_run
 
 RUNS = 400
 NIGHTS = 120

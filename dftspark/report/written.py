@@ -10,7 +10,8 @@ from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
 from dftspark.report.overview import overview
 from dftspark.report.page import page
-from dftspark.store.run import MANIFEST, Run, is_run_id, open_run, runs, series
+from dftspark.store.listing import is_run_id, open_run, runs, series
+from dftspark.store.run import MANIFEST, Run
 
 
 def report(

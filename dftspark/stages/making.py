@@ -15,7 +15,9 @@ from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
 from dftspark.report.progress import Progress, Silent
-from dftspark.store.run import Run, RunWriter, series
+from dftspark.store.listing import series
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from dftspark import schema
-from dftspark.store.run import Run, RunWriter
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 BIDI = "abc \u202e txet neddih \u2066 \u0627\u0644\u0639\u0631\u0628\u064a\u0629 \x1b[31m \u200b"

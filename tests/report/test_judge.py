@@ -14,7 +14,8 @@ from dftspark.config import Judge
 from dftspark.judge.plan import Estimate
 from dftspark.report import judge
 from dftspark.report.terminal import render
-from dftspark.store.run import Run, RunWriter
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 TOLD: dict[str, Any] = {
     "requests": 1000, "sent": 990, "tokens_in": 12_345, "tokens_out": 99, "cost": 1.5,

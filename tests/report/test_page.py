@@ -16,7 +16,8 @@ from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.report import figure
 from dftspark.report.page import LARGEST, MODELS, page
-from dftspark.store.run import RunWriter, open_run
+from dftspark.store.listing import open_run
+from dftspark.store.writer import RunWriter
 from tests.report.page_runs import HOSTILE, SCRIPT, made, metrics, ngrams, publish, row, tables
 
 PLAIN = ("a testament to", "tapestry", "delve", "and so on")

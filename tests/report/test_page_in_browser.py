@@ -14,7 +14,8 @@ import pytest
 
 from dftspark.report.overview import overview
 from dftspark.report.page import page
-from dftspark.store.run import Run, runs
+from dftspark.store.listing import runs
+from dftspark.store.run import Run
 from tests.report.browser import ROOT, axe, chromium, look, requests
 from tests.report.page_runs import SCRIPT, made, metrics, publish, row, tables
 

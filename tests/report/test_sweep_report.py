@@ -14,7 +14,8 @@ from rich.console import Console
 
 from dftspark import schema, sweeps
 from dftspark.report.table import json_lines, print_table
-from dftspark.store.run import Run, RunWriter
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 from tests.report.test_terminal import metric, shown
 from tests.test_sweeps import audit, rows
 

@@ -17,7 +17,8 @@ from dftspark import schema
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
 from dftspark.report.verdict import headline, ranked, verdict
-from dftspark.store.run import Run, RunWriter
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 
 HOSTILE = "[red]a\x1b[31mb\u202ec\nd\x07[/red] [link=x]"
 

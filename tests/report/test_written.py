@@ -11,7 +11,9 @@ from dftspark import cli
 from dftspark.errors import ConfigError, InputError
 from dftspark.report.overview import overview
 from dftspark.report.written import report
-from dftspark.store.run import Run, RunWriter, runs, series
+from dftspark.store.listing import runs, series
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
 from tests.report.page_runs import made, metrics, publish
 
 TEXTS = ("tapestry", "delve")

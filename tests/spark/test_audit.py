@@ -16,7 +16,8 @@ import pytest
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
-from dftspark.store.run import Run, open_run
+from dftspark.store.listing import open_run
+from dftspark.store.run import Run
 from tests.spark.agreement import assert_same
 
 if TYPE_CHECKING:

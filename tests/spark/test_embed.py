@@ -20,7 +20,7 @@ import pytest
 
 from dftspark.config import Audit, Embedding
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.store.run import open_run, runs
+from dftspark.store.listing import open_run, runs
 from dftspark.store.vectors import key_of
 from tests import extras
 from tests import models as small

@@ -17,7 +17,7 @@ import pytest
 from dftspark import cli, sample
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, EnvironmentProblem, IncomparableProfiles, InputError
-from dftspark.store.run import runs
+from dftspark.store.listing import runs
 from tests.spark import processes
 
 if TYPE_CHECKING:

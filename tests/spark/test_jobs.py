@@ -11,7 +11,8 @@ import pytest
 
 from dftspark import sample
 from dftspark.errors import InputError
-from dftspark.store.run import Run, open_run, runs
+from dftspark.store.listing import open_run, runs
+from dftspark.store.run import Run
 from tests.spark import processes
 from tests.spark.agreement import assert_same
 

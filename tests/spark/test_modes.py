@@ -10,7 +10,8 @@ import pytest
 
 from dftspark import runs, sample
 from dftspark.config import Audit
-from dftspark.store.run import Run, open_run
+from dftspark.store.listing import open_run
+from dftspark.store.run import Run
 from tests.spark import processes
 from tests.spark.agreement import assert_same
 

@@ -25,8 +25,8 @@ from dftspark.stages.checking import JUNIT
 from dftspark.state import encode_arrays
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.structure import Structure, StructureSums
+from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
-from dftspark.store.run import runs as listed
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write
 
 if TYPE_CHECKING:

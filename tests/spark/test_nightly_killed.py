@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dftspark.nights import calendar
-from dftspark.store.run import runs
+from dftspark.store.listing import runs
 from tests.spark import processes
 from tests.spark.nights import DATES, corpora, said
 

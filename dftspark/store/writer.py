@@ -1,0 +1,143 @@
+"""Filling a new run folder and making it a run, in one step.
+
+Cost    publishing reads the footer of every Parquet file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileType
+
+from dftspark import schema
+from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.location import Location, redact, writing
+from dftspark.store import publish
+from dftspark.store.run import FORMAT_VERSION, MANIFEST, NAME, Run, dataset, file_name
+
+PAGE = "report.html"
+
+_PATTERN = re.compile(r"[*?\[\]{}\\]")
+
+
+class RunWriter:
+    """Fills one new run folder. Nothing in it is a run until `publish` returns."""
+
+    def __init__(self, run_id: str, location: Location, created: datetime) -> None:
+        self.id, self._location, self._created = run_id, location, created
+
+    @classmethod
+    def create(cls, out: str, name: str) -> RunWriter:
+        """Makes the folder. EnvironmentProblem where `out` cannot be written, ConfigError where
+        Spark would look for something else under its name."""
+        if not NAME.fullmatch(name):
+            raise ConfigError(f"a run's name is letters, digits and . _ -, got {name!r}")
+        root, created = Location.parse(out), datetime.now(UTC)
+        if _PATTERN.search(root.path):
+            raise ConfigError(
+                f"out: {root} has one of * ? [ ] {{ }} and \\, which Spark takes for a pattern "
+                f"when it reads the tables again; choose a folder without them"
+            )
+        run_id = f"{created:%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
+        location = root / run_id
+        with writing(location):
+            if root.local:
+                _make_local_folder(root, location)
+            else:
+                location.filesystem.create_dir(location.path, recursive=True)
+        return cls(run_id, location, created)
+
+    @property
+    def path(self) -> str:
+        return self._location.name
+
+    def table_path(self, name: str) -> str:
+        """Where Spark writes a table: a URI with its scheme."""
+        return (self._location / file_name(name)).for_spark
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Writes a table of `schema.TABLES`; ShapeError unless its columns are exactly those."""
+        publish.check_columns(name, table.schema)
+        table = pa.Table.from_arrays(table.columns, schema=schema.TABLES[name])
+        self._refuse_if_published()
+        target = self._location / file_name(name)
+        with writing(target), target.filesystem.open_output_stream(target.path) as stream:
+            pq.write_table(table, stream, compression="zstd")
+
+    def has(self, name: str) -> bool:
+        return bool((self._location / file_name(name)).kind != FileType.NotFound)
+
+    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A table that this run has written."""
+        return dataset(self._location / file_name(name)).to_table(columns=columns)
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """Writes a file beside the tables."""
+        self._refuse_if_published()
+        target = self._location / name
+        with writing(target), target.filesystem.open_output_stream(target.path) as stream:
+            stream.write(data)
+
+    def discard_if_empty(self) -> None:
+        """Takes the folder away again where nothing has been written into it."""
+        with writing(self._location):
+            if not self._location.children():
+                self._location.filesystem.delete_dir(self._location.path)
+
+    def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
+        """Reads every table back, then makes the run visible. It never changes afterwards.
+
+        `page` is given the run as it will be, and its HTML becomes part of it. A problem with it
+        is noted in the manifest; it does not cost the run.
+        """
+        self._refuse_if_published()
+        document = {
+            **publish.plain(manifest, "manifest"),
+            "run_id": self.id,
+            "created_at": self._created.isoformat(timespec="microseconds"),
+            "format_version": FORMAT_VERSION,
+            "tables": publish.tables(self._location),
+        }
+        if page is not None:
+            document["page"] = self._put_page(page, Run(self.id, document, self._location))
+        for stage in document.get("stages", {}).values():
+            written = [document["tables"].get(name, {}) for name in stage["tables"]]
+            stage |= {key: sum(table.get(key, 0) for table in written) for key in ("rows", "bytes")}
+        text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
+        with writing(self._location / MANIFEST):
+            publish.put(self._location, MANIFEST, text.encode())
+        return Run(self.id, document, self._location)
+
+    def _put_page(self, page: Callable[[Run], str], run: Run) -> dict[str, str]:
+        try:
+            html = page(run).encode("utf-8", "backslashreplace")
+        except Exception as error:  # hours of work are not lost for a picture of them
+            return {"problem": redact(f"{type(error).__name__}: {error}")}
+        with writing(self._location / PAGE):
+            publish.put(self._location, PAGE, html)
+        return {"file": PAGE}
+
+    def _refuse_if_published(self) -> None:
+        if (self._location / MANIFEST).kind != FileType.NotFound:
+            raise EnvironmentProblem(
+                f"{self._location} is published, and a published run never changes; start another"
+            )
+
+
+def _make_local_folder(root: Location, location: Location) -> None:
+    parent = Path(root.path).parent
+    if not parent.exists():
+        raise EnvironmentProblem(
+            f"cannot write {location}: there is no folder {parent}. Make it (mkdir -p {parent}), "
+            f"or choose another `out`."
+        )
+    Path(root.path).mkdir(exist_ok=True)
+    Path(location.path).mkdir()
