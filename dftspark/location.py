@@ -8,7 +8,8 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +23,9 @@ _USERINFO = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/@:]{0,256}:(?!\d{1,5}/)[^\s@]{0,512}@"
     r"(?:[^\s/@]{0,256}@)*"
 )
+
+_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
+_OPTIONS = re.compile(r"\?(?=\w+=)")
 
 _REMEDIES = {
     errno.ENOSPC: "Free some space, or choose another `out`.",
@@ -42,23 +46,23 @@ def redact(text: str) -> str:
 
 @dataclass(frozen=True)
 class Location:
-    """A file or folder: `path` inside `filesystem`, and `name` as people write it."""
+    """A file or folder: `path` inside `filesystem`.
+
+    People write it with `before` in place of `inner`, scheme and host for the beginning of the
+    path, and with the options of the file system `after` it.
+    """
 
     filesystem: fs.FileSystem
     path: str
-    name: str
+    inner: str = ""
+    before: str = ""
+    after: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Location:
-        """Local paths become absolute; s3a: and s3n: are read as s3:."""
-        if "://" not in text and not text.startswith("file:"):
-            path = str(Path(text).expanduser().absolute())
-            return cls(fs.LocalFileSystem(), path, path)
-        if text.startswith("file:"):
-            path = "/" + unquote(re.sub(r"^//[^/]*", "", text.removeprefix("file:"))).strip("/")
-            return cls(fs.LocalFileSystem(), path, path)
+        """As `locate`, with a ConfigError or an EnvironmentProblem that says what to do."""
         try:
-            filesystem, path = fs.FileSystem.from_uri(re.sub(r"^s3[an]://", "s3://", text))
+            return cls.locate(text)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ConfigError(
                 f"{redact(text)}: {redact(str(error))}. Use a local path or an s3a:, gs:, abfs: "
@@ -66,10 +70,38 @@ class Location:
             ) from error
         except OSError as error:
             raise EnvironmentProblem(f"{redact(text)}: {redact(str(error))}") from error
-        return cls(filesystem, path.rstrip("/"), text.rstrip("/"))
+
+    @classmethod
+    def locate(cls, text: str) -> Location:
+        """Of a path or URI. Local paths become absolute; what follows the host of a URI is taken
+        as it is, as Hadoop does: spaces, % and patterns too. Raises OSError, ArrowException."""
+        remote = _REMOTE.fullmatch(text)
+        if text.lower().startswith("file:"):
+            path = unquote(re.sub(r"^//[^/]*", "", text[len("file:") :]))
+            return cls(fs.LocalFileSystem(), "/" + path.strip("/"))
+        if remote is None:
+            return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
+        scheme, host, rest = remote.groups()
+        rest, *options = _OPTIONS.split(rest, maxsplit=1)
+        after = f"?{options[0]}" if options else ""
+        filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
+        return cls(filesystem, inner + rest.rstrip("/"), inner, f"{scheme}://{host}", after)
+
+    def at(self, path: str) -> Location:
+        """Another path of the same file system."""
+        return replace(self, path=path)
 
     def __truediv__(self, child: str) -> Location:
-        return Location(self.filesystem, f"{self.path}/{child}", f"{self.name}/{child}")
+        return self.at(f"{self.path}/{child}")
+
+    @property
+    def name(self) -> str:
+        """As people write it."""
+        return self._without_options + self.after
+
+    @property
+    def _without_options(self) -> str:
+        return self.before + self.path.removeprefix(self.inner)
 
     def __str__(self) -> str:
         return redact(self.name)
@@ -80,8 +112,9 @@ class Location:
 
     @property
     def for_spark(self) -> str:
-        """With a scheme, because a cluster's default file system may be another one."""
-        return f"file:{self.path}" if self.local else self.name
+        """With a scheme, because a cluster's default file system may be another one, and without
+        options, which are for Arrow."""
+        return f"file:{self.path}" if self.local else self._without_options
 
     @property
     def kind(self) -> fs.FileType:
@@ -92,6 +125,18 @@ class Location:
         with _reading(self):
             selector = fs.FileSelector(self.path, recursive=recursive)
             return list(self.filesystem.get_file_info(selector))
+
+
+def arrow_scheme(uri: str) -> str:
+    """s3a: and s3n:, which are Hadoop's names, as s3:."""
+    return re.sub(r"^s3[an]://", "s3://", uri, flags=re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
+    """With the beginning of all paths in it. Kept, for finding a bucket may ask the network."""
+    filesystem, inner = fs.FileSystem.from_uri(uri)
+    return filesystem, inner.rstrip("/")
 
 
 @contextmanager

@@ -148,7 +148,8 @@ def _has_lines(kind: str, corpus: Corpus) -> bool:
 
 
 def _row_groups(place: Place) -> list[tuple[int, int]]:
-    with place.filesystem.open_input_file(place.inner) as file:
+    at = place.location
+    with at.filesystem.open_input_file(at.path) as file:
         metadata = pq.ParquetFile(file).metadata
         return group(
             [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)],

@@ -7,50 +7,28 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import translate
-from functools import lru_cache
-from pathlib import Path
-from urllib.parse import unquote
 
 import pyarrow as pa
 from pyarrow import fs
 
 from dftspark.errors import InputError
-from dftspark.location import redact
+from dftspark.location import Location, arrow_scheme, redact
 
-_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
-_QUERY = re.compile(r"\?(?=\w+=)")
 _MAGIC = re.compile(r"[*?\[{]")
-_SCHEMES = {"s3a": "s3", "s3n": "s3"}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A file: `path` as reported, `inner` as its filesystem calls it, `name` below the root."""
+    """A file to read; `name` is what is left of its path below the folder that was asked for."""
 
-    path: str
-    filesystem: fs.FileSystem
-    inner: str
+    location: Location
     name: str
     size: int
 
-
-@dataclass(frozen=True)
-class _Root:
-    """A filesystem and the text before and after its paths: scheme and bucket, options."""
-
-    filesystem: fs.FileSystem
-    inner: str = ""
-    before: str = ""
-    after: str = ""
-
-    def path(self, inner: str) -> str:
-        return f"{self.before}{inner.removeprefix(self.inner)}{self.after}"
-
-
-def locate(path: str) -> tuple[fs.FileSystem, str]:
-    """The filesystem of a path or URI, and the path within it. Raises OSError, ArrowInvalid."""
-    root, inner = _locate(path)
-    return root.filesystem, inner
+    @property
+    def path(self) -> str:
+        """As reported, and as `Location.locate` reads it again."""
+        return self.location.name
 
 
 def expand(path: str, setting: str) -> list[Place]:
@@ -59,16 +37,16 @@ def expand(path: str, setting: str) -> list[Place]:
     Raises InputError, led by `setting`, where there is none.
     """
     try:
-        root, inner = _locate(path)
-        found = root.filesystem.get_file_info(inner)
+        asked = Location.locate(arrow_scheme(path))  # two spellings of a file are one file
+        found = asked.filesystem.get_file_info(asked.path)
         if found.type == fs.FileType.File:
-            places = [_place(root, found, posixpath.dirname(inner))]
+            places = [_place(asked, found, posixpath.dirname(asked.path))]
         elif found.type == fs.FileType.Directory:
-            places = _folder(root, inner, inner)
-        elif _MAGIC.search(inner):
-            places = _glob(root, inner)
+            places = _folder(asked, asked.path)
+        elif _MAGIC.search(asked.path):
+            places = _glob(asked)
         else:
-            raise InputError(f"{setting}: there is no file or folder {_told(path, root, inner)}")
+            raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{setting}: cannot look up {redact(path)!r}: {redact(str(error))}; check the address, "
@@ -77,65 +55,44 @@ def expand(path: str, setting: str) -> list[Place]:
     if not places:
         kind = "folder" if found.type == fs.FileType.Directory else "pattern"
         raise InputError(
-            f"{setting}: the {kind} {redact(path)!r} has no file to read (tried {inner!r}, with "
-            f"its subfolders; names that begin with _ or . do not count); put files there or "
-            f"correct the path"
+            f"{setting}: the {kind} {redact(path)!r} has no file to read (tried {asked.path!r}, "
+            f"with its subfolders; names that begin with _ or . do not count); put files there "
+            f"or correct the path"
         )
     return sorted(places, key=lambda place: place.path)
 
 
-def _told(path: str, root: _Root, inner: str) -> str:
-    looked = "" if path == inner else f" (looked for {redact(root.path(inner))!r})"
+def _told(path: str, asked: Location) -> str:
+    looked = "" if path == asked.path else f" (looked for {str(asked)!r})"
     return f"{redact(path)!r}{looked}; correct the path, which is relative to the working directory"
 
 
-def _locate(path: str) -> tuple[_Root, str]:
-    remote = _REMOTE.fullmatch(path)
-    if path.lower().startswith("file:"):
-        rest = path[len("file:") :]
-        return _Root(fs.LocalFileSystem()), unquote(re.sub(r"^//[^/]*", "", rest))
-    if remote is None:
-        return _Root(fs.LocalFileSystem()), str(Path(path).expanduser().absolute())
-    scheme, host, rest = remote.groups()
-    rest, *query = _QUERY.split(rest, maxsplit=1)
-    scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
-    root = _remote(scheme, host, query[0] if query else "")
-    return root, root.inner + rest.rstrip("/")
-
-
-@lru_cache(maxsize=64)
-def _remote(scheme: str, host: str, query: str) -> _Root:
-    after = f"?{query}" if query else ""
-    filesystem, inner = fs.FileSystem.from_uri(f"{scheme}://{host}/{after}")
-    return _Root(filesystem, inner.rstrip("/"), f"{scheme}://{host}", after)
-
-
-def _place(root: _Root, info: fs.FileInfo, top: str) -> Place:
+def _place(asked: Location, info: fs.FileInfo, top: str) -> Place:
     name = posixpath.relpath(info.path, top or "/") if top else info.path
-    return Place(root.path(info.path), root.filesystem, info.path, name, info.size or 0)
+    return Place(asked.at(info.path), name, info.size or 0)
 
 
-def _folder(root: _Root, inner: str, top: str) -> list[Place]:
-    found = root.filesystem.get_file_info(fs.FileSelector(inner, recursive=True))
-    return [
-        _place(root, info, top)
-        for info in found
-        if info.type == fs.FileType.File
-        and not any(part[0] in "_." for part in posixpath.relpath(info.path, inner).split("/"))
-    ]
+def _folder(folder: Location, top: str) -> list[Place]:
+    found = folder.filesystem.get_file_info(fs.FileSelector(folder.path, recursive=True))
+    files = [info for info in found if info.type == fs.FileType.File]
+    return [_place(folder, info, top) for info in files if not _hidden(info.path, folder.path)]
 
 
-def _glob(root: _Root, pattern: str) -> list[Place]:
+def _hidden(path: str, folder: str) -> bool:
+    return any(part[0] in "_." for part in posixpath.relpath(path, folder).split("/"))
+
+
+def _glob(pattern: Location) -> list[Place]:
     places: dict[str, Place] = {}
-    for plain in _braces(pattern):
+    for plain in _braces(pattern.path):
         parts = plain.split("/")
         first = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
         top = "/".join(parts[:first]) or ("/" if plain.startswith("/") else "")
-        for info in _matches(root.filesystem, top, parts[first:]):
+        for info in _matches(pattern.filesystem, top, parts[first:]):
             if info.type == fs.FileType.Directory:
-                inside = _folder(root, info.path, top)
+                inside = _folder(pattern.at(info.path), top)
             else:
-                inside = [_place(root, info, top)]
+                inside = [_place(pattern, info, top)]
             places.update((place.path, place) for place in inside)
     return list(places.values())
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import zstandard
 
 from dftspark.corpus.gzip_members import GZIP, gunzip
-from dftspark.corpus.paths import locate
 from dftspark.corpus.rows import Damaged, Notes
+from dftspark.location import Location
 
 CHUNK = 1 << 20
 _HEAD = 400
@@ -55,8 +55,8 @@ def is_utf8(encoding: str) -> bool:
 
 def is_plain(path: str, encoding: str) -> bool:
     """Whether the bytes at `path` are UTF-8 text as it stands, so that it may be cut anywhere."""
-    filesystem, inner = locate(path)
-    with filesystem.open_input_file(inner) as file:
+    place = Location.locate(path)
+    with place.filesystem.open_input_file(place.path) as file:
         head = file.read(16)
     packed = head.startswith(GZIP) or _ZSTD.match(head) or any(re.match(m, head) for m in _UNREAD)
     return is_utf8(encoding) and not packed and not any(head.startswith(m) for m, _ in _MARKS)
@@ -68,8 +68,8 @@ def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Ite
     Bytes that are not valid in `encoding` stay invalid in the result, for each row to answer for.
     Raises Damaged after the last bytes that can be read, OSError where there are none.
     """
-    filesystem, inner = locate(path)
-    with filesystem.open_input_stream(inner, compression=None) as stream:
+    place = Location.locate(path)
+    with place.filesystem.open_input_stream(place.path, compression=None) as stream:
         chunks = _with_head(iter(lambda: stream.read(CHUNK), b""))
         head = next(chunks)
         if head.startswith(GZIP):
@@ -86,8 +86,8 @@ def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Ite
 
 def byte_chunks(path: str, start: int) -> Iterator[bytes]:
     """The file from byte `start` on, as it stands."""
-    filesystem, inner = locate(path)
-    with filesystem.open_input_file(inner) as file:
+    place = Location.locate(path)
+    with place.filesystem.open_input_file(place.path) as file:
         file.seek(start)
         yield from iter(lambda: file.read(CHUNK), b"")
 

@@ -17,10 +17,10 @@ from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.clean import decode
 from dftspark.corpus.files import Split
 from dftspark.corpus.mapping import Mapping
-from dftspark.corpus.paths import locate
 from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecodable
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.streams import is_utf8
+from dftspark.location import Location
 
 _BATCH_ROWS, _BATCH_BYTES = 1_000, 16 << 20
 
@@ -134,8 +134,8 @@ def read_parquet(
     Raises OSError or ArrowException where the file cannot be read.
     """
     mapping = Mapping.of(corpus)
-    filesystem, inner = locate(split.path)
-    with filesystem.open_input_file(inner) as file:
+    place = Location.locate(split.path)
+    with place.filesystem.open_input_file(place.path) as file:
         parquet = pq.ParquetFile(file)
         names = parquet.schema_arrow.names
         columns = [name for name in names if name in mapping.sources]

@@ -6,7 +6,6 @@ import gzip
 import io
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dftspark.config import Corpus
-from dftspark.corpus import files, paths
+from dftspark.corpus import files
 from dftspark.errors import ConfigError, InputError
+from dftspark.location import Location
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def test_an_address_that_no_file_system_knows_keeps_its_password(tree: Path) -> 
 
 
 @pytest.mark.parametrize("scheme", ["mock", "MOCK"])
-def test_another_file_system(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    filesystem = paths.locate("mock://bucket/")[0]
+def test_another_file_system(scheme: str) -> None:
+    filesystem = Location.locate("mock://bucket/").filesystem
     for name in ("in/a.jsonl", "in/b/c.jsonl", "in/_d.jsonl"):
         filesystem.create_dir(name.rpartition("/")[0], recursive=True)
         with filesystem.open_output_stream(name) as file:
@@ -136,26 +136,8 @@ def test_another_file_system(monkeypatch: pytest.MonkeyPatch, scheme: str) -> No
     splits = find(f"{scheme}://bucket/in/*")[0]
     assert [s.name for s in splits] == ["a.jsonl", "b/c.jsonl"]
     for split in splits:
-        reached, inner = paths.locate(split.path)
-        assert reached.get_file_info(inner).size == 1
-
-
-def test_s3_spellings(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def from_uri(uri: str) -> tuple[Any, str]:
-        asked.append(uri)
-        return object(), "bucket"
-
-    fake = SimpleNamespace(FileSystem=SimpleNamespace(from_uri=from_uri))
-    monkeypatch.setattr("dftspark.corpus.paths.fs", fake)
-    paths._remote.cache_clear()
-    for scheme in ("s3", "s3a", "s3n"):
-        root, inner = paths._locate(f"{scheme}://bucket/a b/*.jsonl?region=eu-west-1")
-        assert inner == "bucket/a b/*.jsonl"
-        assert root.path("bucket/a b/x.jsonl") == "s3://bucket/a b/x.jsonl?region=eu-west-1"
-    assert asked == ["s3://bucket/?region=eu-west-1"]
-    paths._remote.cache_clear()
+        place = Location.locate(split.path)
+        assert place.filesystem.get_file_info(place.path).size == 1
 
 
 @pytest.mark.parametrize(

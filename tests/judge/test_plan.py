@@ -210,7 +210,7 @@ def test_files_that_are_no_results(tmp_path: Path, text: str) -> None:
 
 
 def test_an_object_store_is_no_place_for_verdicts() -> None:
-    memory = Location(fs._MockFileSystem(), "verdicts", "mock://verdicts")
+    memory = Location(fs._MockFileSystem(), "verdicts", before="mock://")
     with (
         patch.object(Location, "parse", return_value=memory),
         pytest.raises(ConfigError, match="file system with locks"),
