@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from dftspark import schema
 from dftspark.config import Audit, Corpus
+from dftspark.corpus.parts import corpus_of, values_of
 from dftspark.errors import ConfigError
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.super_baseline import (
@@ -61,7 +62,7 @@ def check(config: Audit) -> None:
     a challenger that no model corpus can be."""
     challenger = config.sweep.challenger
     models = [name for name, corpus in config.corpora.items() if corpus.role == "model"]
-    if challenger is not None and challenger.split("/", 1)[0] not in models:
+    if challenger is not None and corpus_of(challenger) not in models:
         raise ConfigError(
             f"sweep.challenger is a model corpus or a part of one as corpus/value, got "
             f"{challenger!r}; model corpora are {', '.join(models)}"
@@ -80,8 +81,8 @@ def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
     """The sweeps that the corpora `models` make; one of a single setting is none."""
     found = []
     for name, corpus in config.corpora.items():
-        parts = [m for m in models if corpus.split_by and m.startswith(f"{name}/")]
-        settings = {m: _settings(corpus, m.removeprefix(f"{name}/")) for m in parts}
+        parts = [m for m in models if corpus.split_by and m != name and corpus_of(m) == name]
+        settings = {m: _settings(corpus, m) for m in parts}
         challenger = config.sweep.challenger if config.sweep.challenger in models else None
         if challenger is not None:
             settings.pop(challenger, None)
@@ -91,15 +92,11 @@ def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
     return found
 
 
-def _settings(corpus: Corpus, values: str) -> dict[str, str]:
-    """By sampler setting, or by column where the column is none. Values that have a slash in a
-    split of several columns cannot be told apart, and stay together."""
+def _settings(corpus: Corpus, part: str) -> dict[str, str]:
+    """By sampler setting, or by column where the column is none."""
     named = {column: setting for setting, column in corpus.columns.sampler.items()}
     names = [named.get(column, column) for column in corpus.split_by]
-    each = values.split("/") if len(names) > 1 else [values]
-    if len(each) != len(names):
-        return {"/".join(names): values}
-    return dict(zip(names, each, strict=True))
+    return dict(zip(names, values_of(part, len(names)), strict=True))
 
 
 def _ordered(value: str) -> tuple[bool, float, str]:

@@ -89,11 +89,11 @@ def test_several_columns_and_values_with_a_slash() -> None:
         "n": {"role": "model", "path": "m", "split_by": ["model"]},
     }
     config = Audit.parse({"corpora": corpora}, "the test")
-    found = sweeps.found_in(config, ["m/a/0.9", "m/b/0.8", "m/org/b/0.8", "n/org/b", "n/c"])
+    found = sweeps.found_in(config, ["m/a/0.9", "m/b/0.8", "m/org%2Fb/0.8", "n/org/b", "n/c"])
     assert found[0].settings == {
         "m/a/0.9": {"model": "a", "top_p": "0.9"},
         "m/b/0.8": {"model": "b", "top_p": "0.8"},
-        "m/org/b/0.8": {"model/top_p": "org/b/0.8"},
+        "m/org%2Fb/0.8": {"model": "org/b", "top_p": "0.8"},
     }
     assert found[1].settings == {"n/c": {"model": "c"}, "n/org/b": {"model": "org/b"}}
 

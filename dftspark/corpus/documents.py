@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from dftspark.config import Cleaning
 from dftspark.corpus.clean import clean, decode, is_visible
 from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.parts import part_name
 from dftspark.corpus.readers import kind_of, undecodable
 from dftspark.corpus.rows import Issue, Row, excerpt
 from dftspark.corpus.values import day, sampler_value, scalar
@@ -154,14 +155,14 @@ def _about(values: Any, source: Source) -> _About:
     settings = {}
     for setting, column in mapping.sampler:
         settings[column] = _add_setting(values, setting, column, about)
-    parts = [source.corpus]
+    parts = []
     for column in mapping.split_by:
         value = settings[column] if column in settings else _single(values, column, about)
         if not value:
             break
         parts.append(value)
     else:
-        about.corpus = "/".join(parts)
+        about.corpus = part_name(source.corpus, parts)
     for column in mapping.fields:
         value = values.get(column)
         if not isinstance(value, list | dict):

@@ -17,6 +17,7 @@ from pyspark.sql.window import Window
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import files, ingest
+from dftspark.corpus.parts import corpus_of
 from dftspark.errors import ConfigError, InputError
 from dftspark.spark import tables
 
@@ -235,10 +236,9 @@ def _counted(
     filtered: Counter[str],
     config: Audit,
 ) -> dict[str, Any]:
-    source = name.split("/", 1)[0]
     row = {
         "corpus": name,
-        "role": config.corpora[source].role,
+        "role": config.corpora[corpus_of(name)].role,
         "documents": seen.get("documents", 0),
         "rejected": issues[name, "rejected"],
         "duplicates": issues[name, "duplicate"],
@@ -256,7 +256,7 @@ def check(
 ) -> None:
     """Raises InputError for too many rejects, and for a corpus without documents unless allowed."""
     for name, corpus in config.corpora.items():
-        own = [row for row in counted if row["corpus"].split("/", 1)[0] == name]
+        own = [row for row in counted if corpus_of(row["corpus"]) == name]
         total = {
             c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")
         }

@@ -129,6 +129,12 @@ def test_split_by_names_corpora(stage: Any) -> None:
     assert found.told == [("line 4", "repaired", "sampler_invalid")]
 
 
+def test_values_with_a_slash_make_corpora_of_their_own(stage: Any) -> None:
+    rows = [{"text": "a", "p": "a/b", "q": "c"}, {"text": "b", "p": "a", "q": "b/c"}]
+    found = stage(*rows, split_by=["p", "q"], **MODEL)
+    assert [row["corpus"] for row in found.kept] == ["c/a%2Fb/c", "c/a/b%2Fc"]
+
+
 def test_fields_are_what_the_filter_mentions(stage: Any) -> None:
     row = {"text": "a", "lang": "en", "n": 1.50, "other": "x", "list": [1], "nan": float("nan")}
     where = "fields['lang'] = 'en' AND fields[\"n\"] > 1 AND fields['list'] AND fields['nan'] = 1"
