@@ -119,12 +119,16 @@ def _rows(
     split: Split, name: str, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
     """What the reader yields, and one rejection where the file cannot be read further."""
+    rows = 0
     try:
-        yield from READERS[split.format](split, corpus, cleaning, notes)
+        for found in READERS[split.format](split, corpus, cleaning, notes):
+            rows += 1
+            yield found
         return
     except Damaged as error:
+        detail = f"{error.detail}; {_read_before(error, rows)}"
         issue = Issue(
-            split.path, error.position, "rejected", error.reason, error.detail, excerpt(error.rest)
+            split.path, error.position, "rejected", error.reason, detail, excerpt(error.rest)
         )
         cause: Exception = error
     except (OSError, pa.ArrowException) as error:
@@ -137,3 +141,10 @@ def _rows(
             f'remove it, or set cleaning.on_unreadable_file = "reject"'
         ) from cause
     yield issue
+
+
+def _read_before(damage: Damaged, rows: int) -> str:
+    """How much is not lost: a damaged file is one reject, whether it has lost a row or all."""
+    of = "" if damage.total is None else f" of {damage.total:,}"
+    size = "" if damage.size is None else f", {damage.size:,} bytes of text"
+    return f"read before that: {rows:,}{of} rows{size}"

@@ -15,12 +15,15 @@ Notes = list[tuple[str, str]]
 class Damaged(Exception):
     """A file ends in something that cannot be read; what came before it has been read.
 
-    `rest` is the beginning of the row that was cut off, `position` where it is.
+    `rest` is the beginning of the row that was cut off, `position` where it is; `size` are the
+    bytes of text before the damage and `total` the rows that should be there, None if unknown.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason, self.detail, self.rest, self.position = reason, detail, b"", ""
+        self.size: int | None = None
+        self.total: int | None = None
 
 
 class Row(NamedTuple):

@@ -176,7 +176,8 @@ def pieces(
 ) -> Iterator[Piece]:
     """Cuts a stream at `separator`, which is left out; an empty last piece is none.
 
-    Offsets count from `offset`. Damaged is passed on with `rest`, the start of the unended piece.
+    Offsets count from `offset`. Damaged is passed on with `rest`, the start of the unended piece,
+    and the `size` of all before the damage.
     """
     held: list[bytes] = []  # the unended piece; only its head once size is above the limit
     seam = b""  # its last bytes, which may begin a separator
@@ -207,7 +208,7 @@ def pieces(
                 offset += len(data) + len(separator)
             held, size, seam = [last], len(last), last[-tail:] if tail else b""
     except Damaged as damage:
-        damage.rest = b"".join(held)[:_HEAD]
+        damage.rest, damage.size = b"".join(held)[:_HEAD], offset + size
         raise
     if size:
         data = b"".join(held)

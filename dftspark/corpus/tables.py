@@ -20,7 +20,7 @@ from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecodable
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.streams import is_utf8
-from dftspark.location import Location
+from dftspark.location import Location, redact
 
 _BATCH_ROWS, _BATCH_BYTES = 1_000, 16 << 20
 
@@ -131,7 +131,8 @@ def read_parquet(
 ) -> Iterator[Row | Issue]:
     """The rows of the split's row groups, with the columns that are looked at.
 
-    Raises OSError or ArrowException where the file cannot be read.
+    Raises OSError or ArrowException where the file cannot be opened, Damaged where a row group
+    cannot be read.
     """
     mapping = Mapping.of(corpus)
     place = Location.locate(split.path)
@@ -144,7 +145,7 @@ def read_parquet(
         metadata = parquet.metadata
         last = split.end if split.end >= 0 else metadata.num_row_groups
         groups = range(split.start, last)
-        number = sum(metadata.row_group(i).num_rows for i in range(split.start))
+        before, expected = _row_count(metadata, range(split.start)), _row_count(metadata, groups)
         # Where there is no text the reject lists what there is.
         blank = {} if mapping.text in names else dict.fromkeys(names)
         batches = parquet.iter_batches(
@@ -153,17 +154,30 @@ def read_parquet(
             columns=columns,
             use_threads=False,
         )
-        for batch in batches:
-            lists = [_values(column) for column in batch.columns]
-            rows = zip(*lists, strict=True) if lists else ((),) * batch.num_rows
-            for number, row in enumerate(rows, start=number + 1):  # noqa: B020
-                values = dict(zip(columns, row, strict=True))
+        number = before
+        try:
+            for number, record in enumerate(_records(batches), start=before + 1):
+                values = dict(zip(columns, record, strict=True))
                 yield Row(f"row {number}", {**blank, **values} if blank else values)
+        except (OSError, pa.ArrowException) as error:
+            damage = Damaged("unreadable_file", excerpt(redact(str(error)), 300))
+            damage.position, damage.total = f"row {number + 1}", expected
+            raise damage from error
+
+
+def _records(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
+    for batch in batches:
+        lists = [_values(column) for column in batch.columns]
+        yield from zip(*lists, strict=True) if lists else ((),) * batch.num_rows
+
+
+def _row_count(metadata: pq.FileMetaData, groups: range) -> int:
+    return sum(metadata.row_group(i).num_rows for i in groups)
 
 
 def _batch_rows(metadata: pq.FileMetaData, groups: range) -> int:
     sizes = [metadata.row_group(i).total_byte_size for i in groups]
-    rows = sum(metadata.row_group(i).num_rows for i in groups)
+    rows = _row_count(metadata, groups)
     return int(max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(1, sum(sizes)))))
 
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import random
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_truncated_file_keeps_what_came_before(read: Any, tmp_path: Path, kind
     found = read(write(tmp_path / "x.jsonl", packed[: len(packed) * 6 // 10]))
     assert 0 < len(found.kept) < 2_000
     assert found.told == [(f"line {len(found.kept) + 1}", "rejected", f"truncated_{kind}")]
+    told = re.search(r"read before that: ([\d,]+) rows, ([\d,]+) bytes", found.issues[0]["detail"])
+    assert told is not None
+    rows, size = (int(number.replace(",", "")) for number in told.groups())
+    line = len(whole) // 2_000
+    assert rows == len(found.kept) == size // line
+    assert whole[rows * line : size].startswith(found.issues[0]["excerpt"].encode())
     assert (
         found.texts == [json.loads(line)["text"] for line in whole.splitlines()][: len(found.kept)]
     )

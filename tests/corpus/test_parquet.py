@@ -148,8 +148,11 @@ def test_what_cannot_be_read_is_a_reject(read: Any, tmp_path: Path, kind: str) -
         columns = [pa.array(["a"]), pa.array(["b"])]
         pq.write_table(pa.Table.from_arrays(columns, names=["text", "text"]), path)
     found = read(path)
-    assert found.told == [("", "rejected", "unreadable_file")]
+    position = "row 1001" if kind == "page" else ""
+    assert found.told == [(position, "rejected", "unreadable_file")]
     assert len(found.kept) == (1_000 if kind == "page" else 0)
+    known = found.issues[0]["detail"].endswith("; read before that: 1,000 of 2,000 rows")
+    assert known == (kind == "page")
 
 
 def test_parquet_under_the_name_of_json_lines(read: Any, tmp_path: Path) -> None:
