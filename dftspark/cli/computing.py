@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from dftspark.cli.shared import (
     opened,
 )
 from dftspark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dftspark.config import Audit
 
 
 @app.command()
@@ -150,28 +153,12 @@ def judge(
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
     config = request.audit(conf, [], [], out, date)
     if dry_run or export_batch:
-        from rich.console import Console
-
-        from dftspark.report.progress import progress
-        from dftspark.spark.session import session
-
-        with session("judge", master) as spark:
-            shown = progress(Console(stderr=True), quiet)
-            ready = runs.judge_plan(spark, config, date, shown, again)
-        pages.print_plan(ready.plan.estimates, config.judge, console())
-        if export_batch:
-            from dftspark.judge import batch
-
-            for path, count in batch.export(
-                ready.plan, ready.pairs, ready.prompts, config.judge, export_batch
-            ):
-                print(f"{path}: {count:,} requests")
+        _show_plan(config, date, again, export_batch, master, quiet)
         return
     if ingest_batch:
         from dftspark.judge import batch
 
-        taken = batch.ingest(ingest_batch, config)
-        print(taken, file=sys.stderr)
+        print(batch.ingest(ingest_batch, config), file=sys.stderr)
     asking = Asking(
         ask=not ingest_batch, again=again,
         announce=None if quiet else lambda found: pages.print_plan(
@@ -181,6 +168,28 @@ def judge(
     compute(
         "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
     )
+
+
+def _show_plan(
+    config: Audit, date: str, again: bool, folder: Path | None, master: str | None, quiet: bool
+) -> None:
+    """What would be asked and its price; the requests go to batch files in `folder`, if any."""
+    from rich.console import Console
+
+    from dftspark import runs
+    from dftspark.judge import batch
+    from dftspark.report import judge as pages
+    from dftspark.report.progress import progress
+    from dftspark.spark.session import session
+
+    with session("judge", master) as spark:
+        shown = progress(Console(stderr=True), quiet)
+        ready = runs.judge_plan(spark, config, date, shown, again)
+    pages.print_plan(ready.plan.estimates, config.judge, console())
+    if folder is not None:
+        written = batch.export(ready.plan, ready.pairs, ready.prompts, config.judge, folder)
+        for path, count in written:
+            print(f"{path}: {count:,} requests")
 
 
 @app.command()
