@@ -1,0 +1,90 @@
+"""One measure over the corpora of a sweep, on all blocks and on parts of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark.config import Audit
+from dftspark.inference.super_baseline import Grid, SuperBaseline, Value, front, may_be_best
+from dftspark.sweeps.settings import RATE, Sweep, judged
+
+Row = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure over the corpora of a sweep that have it; `grid` over those with parts."""
+
+    metric: str
+    rows: dict[str, Row]  # settings in their order, then the challenger
+    grid: Grid | None
+    corpora: list[str]  # of the grid
+    challenger: int | None  # in the grid
+    p_best: Floats
+
+    @property
+    def any_row(self) -> Row:
+        return next(iter(self.rows.values()))
+
+
+def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) -> Measure:
+    """From rows `found` by corpus; without a grid where fewer than two settings have parts."""
+    order = [*sweep.settings, *([sweep.challenger] if sweep.challenger else [])]
+    rows = {corpus: found[corpus] for corpus in order if corpus in found}
+    within = [c for c, row in rows.items() if row.get("halves") and np.isfinite(row["value"])]
+    candidates = np.array([c != sweep.challenger for c in within], np.bool_)
+    if candidates.sum() < 2:
+        return Measure(metric, rows, None, [], None, np.empty(0))
+    grid = Grid(
+        values=np.array([rows[c]["value"] for c in within]),
+        left_out=np.array([rows[c]["left_out"] for c in within], np.float64),
+        halves=np.array([rows[c]["halves"] for c in within], np.float64).reshape(
+            len(within), -1, 2
+        ),
+        blocks=np.array([rows[c]["blocks"] for c in within], np.int64),
+        candidates=candidates,
+    )
+    last = None if candidates.all() else len(within) - 1
+    return Measure(metric, rows, grid, within, last, may_be_best(grid, seed=config.inference.seed))
+
+
+def signed(row: Row) -> float:
+    """The value, smaller where it is better."""
+    return -float(row["value"]) if row["better"] == "higher" else float(row["value"])
+
+
+def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
+    """From 1, the best; settings of one value share a rank, those without one have none."""
+    values = {c: signed(measure.rows[c]) for c in sweep.settings if c in measure.rows}
+    known = np.sort([v for v in values.values() if np.isfinite(v)])
+    return {c: int(np.searchsorted(known, v)) + 1 for c, v in values.items() if np.isfinite(v)}
+
+
+def best_of(measure: Measure, ranks: dict[str, int], found: SuperBaseline | None) -> str | None:
+    """The first of rank 1; of a measure with halves the one that `found` is about."""
+    if found is not None:
+        return measure.corpora[found.best]
+    return next((corpus for corpus, rank in ranks.items() if rank == 1), None)
+
+
+def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
+    """Settings that no other beats by all judged measures, those followed one by one apart."""
+    main = [
+        m for m in measures
+        if judged(m.metric, config) and not m.metric.startswith(RATE)
+        and all(corpus in m.rows for corpus in sweep.settings)
+    ]  # fmt: skip
+    if not main:
+        return set()
+    values = np.array([[signed(m.rows[c]) for c in sweep.settings] for m in main])
+    return {c for c, own in zip(sweep.settings, front(values), strict=True) if own}
+
+
+def interval(name: str, value: Value) -> Row:
+    """The columns of a value that has an interval."""
+    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
