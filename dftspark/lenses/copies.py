@@ -7,7 +7,7 @@ from dftspark.inference.proportions import ClusterSums, clustered_share
 from dftspark.lenses.metric import Metric
 
 
-def copy_metrics(model: ClusterSums, human: ClusterSums, *, confidence: float) -> list[Metric]:
+def copy_metrics(human: ClusterSums, model: ClusterSums, *, confidence: float) -> list[Metric]:
     """Of documents with a near duplicate, by cluster.
 
     near_duplicates        share of model documents whose nearest human one has a cosine of .95,

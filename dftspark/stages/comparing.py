@@ -25,35 +25,18 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
 
     Judges are asked where the profile has its documents.
     """
-    from dftspark.spark import ngrams, tables, variety
-    from dftspark.spark.compare import pairs
+    from dftspark.spark import ngrams
 
-    spark, config, run_id = making.spark, making.config, making.writer.id
-    shared = profile.shared_clusters
-    with making.stage("compare"):
-        totals = ProfileFiles(profile.stored).totals()
-        path = making.staging("compared")
-        found = pairs(
-            spark, profile.stored, totals, shared, config, profile.key_ranges, profile.returning
-        )
-        tables.write(found, path)
-        compared = tables.read(spark, path, schema.COMPARED)
-        path = making.staging("examples")
-        tables.write(tables.examples(profile.phrases, compared), path)
-        text = (tables.read(spark, path, schema.PHRASES), config.human, run_id, making.date)
-        making.write("ngrams", tables.ngrams(compared, *text))
-        making.write("document_ratios", tables.document_ratios(compared, *text))
-        rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
-    metrics = _ngram_metrics(making, rows)
+    config, shared = making.config, profile.shared_clusters
+    metrics = _compare_ngrams(making, profile)
+    models = {row["model"] for row in metrics}
     if profile.structure is not None:
         with making.stage("compare structure"):
             metrics += _compare_structure(making, profile.structure, shared)
     if profile.clouds:
         metrics += _compare_clouds(making, profile.clouds, shared)
     if "variety" in config.lenses and profile.documents is not None:
-        with making.stage("measure variety"):
-            found = variety.measure(profile.documents, config, run_id, making.date)
-            making.write("variety", found)
+        _measure_variety(making, profile.documents)
     told: dict[str, Any] = {}
     if "judge" in config.lenses and not config.judge.endpoints:
         told["judge"] = judging.NO_JUDGE
@@ -61,24 +44,62 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         judged, told["judge"] = judging.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
-    table = pa.Table.from_pylist(
-        [row for row in metrics if not row["metric"].startswith(sweeps.RATE)],
-        schema=schema.METRICS,
-    )
-    making.writer.write("metrics", table)
-    if config.splits:
-        making.writer.write("differences", differences.table(metrics, config.inference.confidence))
-    if config.sweeps:
-        with making.stage("compare settings"):
-            for name, found in sweeps.tables(metrics, config).items():
-                making.writer.write(name, found)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
-        "headline": headline(table),
-        "corpora": sorted({config.human, *(row["model"] for row in rows)}),
+        "headline": headline(_write_metrics(making, metrics)),
+        "corpora": sorted({config.human, *models}),
         **told,
     }
+
+
+def _write_metrics(making: Making, rows: list[dict[str, Any]]) -> pa.Table:
+    """Writes and returns the table, and writes those that follow from it: differences, sweeps."""
+    config = making.config
+    table = pa.Table.from_pylist(
+        [row for row in rows if not row["metric"].startswith(sweeps.RATE)], schema=schema.METRICS
+    )
+    making.writer.write("metrics", table)
+    if config.splits:
+        making.writer.write("differences", differences.table(rows, config.inference.confidence))
+    if config.sweeps:
+        with making.stage("compare settings"):
+            for name, found in sweeps.tables(rows, config).items():
+                making.writer.write(name, found)
+    return table
+
+
+def _compare_ngrams(making: Making, profile: Profile) -> list[dict[str, Any]]:
+    """Rows of the metrics table; writes those of n-grams."""
+    from dftspark.spark import tables
+    from dftspark.spark.compare import pairs
+
+    spark, config = making.spark, making.config
+    with making.stage("compare"):
+        totals = ProfileFiles(profile.stored).totals()
+        path = making.staging("compared")
+        found = pairs(
+            spark, profile.stored, totals, profile.shared_clusters, config, profile.key_ranges,
+            profile.returning,
+        )  # fmt: skip
+        tables.write(found, path)
+        compared = tables.read(spark, path, schema.COMPARED)
+        path = making.staging("examples")
+        tables.write(tables.examples(profile.phrases, compared), path)
+        phrases = tables.read(spark, path, schema.PHRASES)
+        text = (phrases, config.human, making.writer.id, making.date)
+        making.write("ngrams", tables.ngrams(compared, *text))
+        making.write("document_ratios", tables.document_ratios(compared, *text))
+        rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
+    return _ngram_metrics(making, rows)
+
+
+def _measure_variety(making: Making, documents: DataFrame) -> None:
+    from dftspark.spark import variety
+
+    with making.stage("measure variety"):
+        found = variety.measure(documents, making.config, making.writer.id, making.date)
+        making.write("variety", found)
 
 
 def judge_metrics(making: Making, found: Iterable[OfModel]) -> list[dict[str, Any]]:

@@ -173,11 +173,11 @@ def _manifest(
 def stand_in(making: Making, documents: Documents) -> list[dict[str, Any]]:
     """What can be told without a judge: how well a classifier tells the sides apart by their
     embeddings, as rows (model, metrics). Its metrics are c2st_*, and nothing of it is JMQ."""
-    from dftspark.spark import cloud_lens, embed
+    from dftspark.spark import both_sides, embed
 
     plan, _ = profiling.embedded(making, documents)
     with making.stage("tell apart"):
         rows: list[dict[str, Any]] = (
-            cloud_lens.told_apart(embed.vectors(plan), making.config).toArrow().to_pylist()
+            both_sides.told_apart(embed.vectors(plan), making.config).toArrow().to_pylist()
         )
     return rows

@@ -58,8 +58,8 @@ def test_planted_copies_are_counted() -> None:
     rows, cosines = nearest(unit(model), unit(human))
     _, own = nearest(unit(human), unit(human), (clusters, clusters))
     share, floor = copy_metrics(
-        ClusterSums.of(cosines >= NEAR, clusters[:400]),
         ClusterSums.of(own >= NEAR, clusters),
+        ClusterSums.of(cosines >= NEAR, clusters[:400]),
         confidence=0.95,
     )
     assert (share.name, share.value) == ("near_duplicates", 0.1)

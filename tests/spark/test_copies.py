@@ -60,7 +60,7 @@ def test_planted_copies(spark: SparkSession) -> None:
     assert again[0] == sums
     assert again[1].equals(table)
     assert sums["model/a"] == ClusterSums(90, 90, 5, 5, 90, 5)
-    share, floor = copy_metrics(sums["model/a"], sums["human"], confidence=0.95)
+    share, floor = copy_metrics(sums["human"], sums["model/a"], confidence=0.95)
     assert share.value == pytest.approx(5 / 90)
     assert floor.value == pytest.approx(6 / 120)
     assert table.schema == schema.COPIES
