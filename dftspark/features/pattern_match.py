@@ -15,7 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.pattern_language import MOST, Program
+from dftspark.features.pattern_language import MOST
+from dftspark.features.pattern_program import Program
 from dftspark.features.stream import Stream
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 
 from dftspark.errors import ConfigError
-from dftspark.features import pattern_language, stream
+from dftspark.features import pattern_program, stream
 
 PER = ("words", "sentences", "lines")
 
@@ -36,7 +36,7 @@ class Pattern:
 @dataclass(frozen=True)
 class PatternSet:
     patterns: tuple[Pattern, ...]
-    program: pattern_language.Program
+    program: pattern_program.Program
     fingerprint: str
 
 
@@ -70,5 +70,5 @@ def read(patterns: str, lexicon: str) -> PatternSet:
     if wrong:
         raise ConfigError(f"`per` is one of {PER}; it is not in {wrong}")
     said = hashlib.blake2b((patterns + lexicon).encode(), digest_size=8).hexdigest()
-    program = pattern_language.compiled({p.id: p.match for p in found}, classes)
+    program = pattern_program.compiled({p.id: p.match for p in found}, classes)
     return PatternSet(found, program, said)
