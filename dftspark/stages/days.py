@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dftspark.config import Audit, Corpus
 from dftspark.errors import ConfigError, UnlikeProfiles
@@ -18,7 +18,7 @@ from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, r
 from dftspark.report.progress import Progress
 from dftspark.stages import profiling
 from dftspark.stages.making import Making
-from dftspark.stages.profiling import Fixed, Profile
+from dftspark.stages.profiling import Fixed, Profile, frozen
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -110,18 +110,6 @@ def check_alike(of: str, wanted: dict[str, str], run: Run) -> None:
             )
 
 
-def frozen(run: Run | None) -> Any:
-    """The random features that a reference has frozen."""
-    from dftspark.features.fourier import Frequencies
-    from dftspark.stats.feature_sums import FeatureSums
-
-    if run is None or "embedding" not in run.manifest:
-        return None
-    manifest = run.manifest["embedding"]
-    kept = {name: value for name, value in manifest["features"].items() if name != "count"}
-    return FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
-
-
 # --- profiles ------------------------------------------------------------------------------------
 
 
@@ -146,7 +134,7 @@ def reference(
         old.get("fingerprints", {}).get("embedder") == prints.get("embedder")
         and old.get("config", {}).get("mmd") == config.mmd.model_dump(mode="json")
     )  # fmt: skip
-    fixed = Fixed(config.nightly.key_ranges, frozen(stored) if same else None)
+    fixed = _fixed(config, stored if same else None)
     found = profiling.profile(making, fixed)
     return _publish(making, found, REFERENCE, prints, nights.next_version(name), settings)
 
@@ -158,12 +146,17 @@ def profile_day(
     """A new profile of the documents of a date."""
     name = profile_name(config.name, date)
     making = Making.begin(spark, day_of(config, date), date, progress, name)
-    fixed = Fixed(config.nightly.key_ranges, frozen(reference))
+    fixed = _fixed(config, reference)
     found = profiling.profile(making, fixed)
     return _publish(
         making, found, PROFILE, fingerprints(spark, config), nights.next_version(name),
         _digest(making.config, {}),
     )  # fmt: skip
+
+
+def _fixed(config: Audit, reference: Run | None) -> Fixed:
+    embedded = reference if reference and "embedding" in reference.manifest else None
+    return Fixed(config.nightly.key_ranges, frozen(embedded) if embedded else None)
 
 
 def _publish(

@@ -133,11 +133,12 @@ class Making:
                 if folder.kind.name == "Directory":
                     folder.filesystem.delete_dir(folder.path)
 
-    def publish(self, status: str, **found: Any) -> Run:
+    def publish(self, kind: str, **found: Any) -> Run:
+        """Makes the run visible; `found` goes into its manifest."""
         self._delete(*(f"{name}.staging" for name in self.staged))
         return self.writer.publish(
             {
-                "kind": status,
+                "kind": kind,
                 "status": "complete",
                 "name": self.config.name,
                 "date": self.date,

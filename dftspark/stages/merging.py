@@ -14,9 +14,9 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import InputError
 from dftspark.nights.calendar import Nights, window_of
-from dftspark.stages.days import check_alike, fingerprints, frozen
+from dftspark.stages.days import check_alike, fingerprints
 from dftspark.stages.making import Making
-from dftspark.stages.profiling import Clouds, Profile
+from dftspark.stages.profiling import Clouds, Profile, frozen
 from dftspark.store.run import Run
 from dftspark.store.state_files import check_files, damaged_states
 

@@ -14,6 +14,7 @@ from dftspark.stages.making import Making
 from dftspark.store.profile_files import GROUP_ROWS
 from dftspark.store.run import Run
 
+_PACKED = "none"  # compression of states, which are packed by themselves
 _NO_STATES = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
 
 if TYPE_CHECKING:
@@ -136,9 +137,8 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)
         if fixed:
             layout = replace(layout, ranges=fixed.key_ranges)
-        # States are packed already.
-        counted_rows = ngrams.count(documents.kept, config, layout)
-        stored = making.write("profile", counted_rows, "none", GROUP_ROWS)
+        states = ngrams.count(documents.kept, config, layout)
+        stored = making.write("profile", states, _PACKED, GROUP_ROWS)
     with making.stage("read back phrases"):
         found = ngrams.phrases(documents.kept, stored, config, layout)
         known = making.write("phrases", found)
@@ -149,7 +149,7 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
     if "structure" in config.lenses:
         with making.stage("measure structure"):
             found = structure.profile(documents.kept, config)
-            structured = making.write("structure", found, "none")
+            structured = making.write("structure", found, _PACKED)
     write_corpora(making, counted, ngrams.state_sizes(stored))
     frozen = fixed.features if fixed else None
     clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
@@ -184,7 +184,7 @@ def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clou
         tables.write(embed.vectors(plan).join(texts, ["corpus", "doc_id"]), path)
         documents = spark.read.parquet(path)
         of = frozen or clouds.statistic(documents, config.mmd, manifest["fingerprint"])
-        sums = making.write("feature_sums", clouds.fold(documents, of), "none")
+        sums = making.write("feature_sums", clouds.fold(documents, of), _PACKED)
     manifest |= {"features": of.frequencies.manifest()}
     return Clouds(of, sums, documents, manifest)
 
@@ -244,12 +244,17 @@ def _stored_structure(spark: SparkSession, config: Audit, profiled: Run) -> Data
 
 
 def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> Clouds | None:
+    if "feature_sums" not in profiled.tables or "embeddings" not in config.lenses:
+        return None
+    sums = spark.read.parquet(profiled.table_path("feature_sums"))
+    return Clouds(frozen(profiled), sums, None, profiled.manifest["embedding"])
+
+
+def frozen(profiled: Run) -> FeatureSums:
+    """The random features that a run with embeddings has frozen."""
     from dftspark.features.fourier import Frequencies
     from dftspark.stats.feature_sums import FeatureSums
 
-    if "feature_sums" not in profiled.tables or "embeddings" not in config.lenses:
-        return None
     manifest = profiled.manifest["embedding"]
     kept = {name: value for name, value in manifest["features"].items() if name != "count"}
-    of = FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
-    return Clouds(of, spark.read.parquet(profiled.table_path("feature_sums")), None, manifest)
+    return FeatureSums(frequencies=Frequencies(**kept), vectors=manifest["fingerprint"])
