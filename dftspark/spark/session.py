@@ -92,10 +92,10 @@ def start(app: str, master: str | None) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has chosen master and settings
         return builder.getOrCreate()
     ensure_java()
-    # Workers take `python3` from PATH otherwise, which need not be this environment.
     # Each core has a worker already; a worker's linear algebra gains nothing from more threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Workers take `python3` from PATH otherwise, which need not be this environment.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     local = master is None or master.startswith("local")
     if local:  # executors of a cluster must reach the driver, so its address is Spark's to find

@@ -25,11 +25,12 @@ def check_files(run: Run, tables: list[str]) -> None:
         if name not in run.tables:
             raise InputError(_told(run, f"it has no table {name}"))
         written = run.manifest["tables"][name]
-        parts = _parts(Location.parse(run.path) / f"{name}.parquet")
+        table = Location.parse(run.path) / f"{name}.parquet"
+        parts = _parts(table)
         rows = 0
         for part in parts:
             try:
-                footer = pq.ParquetFile(_filesystem(run).open_input_file(part.path))
+                footer = pq.ParquetFile(table.filesystem.open_input_file(part.path))
             except (OSError, pa.ArrowInvalid) as error:
                 raise InputError(_told(run, f"{part.path} cannot be read: {error}")) from error
             with footer:
@@ -51,16 +52,20 @@ def check_files(run: Run, tables: list[str]) -> None:
 def damaged_states(run: Run) -> str:
     """What is wrong with the run's states, or nothing."""
     for name in (name for name in schema.STATES if name in run.tables):
-        for part in _parts(Location.parse(run.path) / f"{name}.parquet"):
+        table = Location.parse(run.path) / f"{name}.parquet"
+        for part in _parts(table):
             try:
-                with _filesystem(run).open_input_file(part.path) as file:
-                    table = pq.read_table(file, page_checksum_verification=True)
-                for column in (column for column in _STATES if column in table.column_names):
-                    for state in table[column]:
-                        decode_arrays(state.as_buffer(), f"{name}.{column}")
+                with table.filesystem.open_input_file(part.path) as file:
+                    _decode_all(name, pq.read_table(file, page_checksum_verification=True))
             except (OSError, pa.ArrowException, StateFormatError) as error:
                 return _told(run, f"{part.path} cannot be read: {error}")
     return ""
+
+
+def _decode_all(name: str, rows: pa.Table) -> None:
+    for column in (column for column in _STATES if column in rows.column_names):
+        for state in rows[column]:
+            decode_arrays(state.as_buffer(), f"{name}.{column}")
 
 
 def _told(run: Run, what: str) -> str:
@@ -70,10 +75,6 @@ def _told(run: Run, what: str) -> str:
         f"the profile {run.id} of {date or 'the human side'} cannot be used: {what}\n"
         f"  make it anew from the documents: dftspark nightly CONF {remedy}"
     )
-
-
-def _filesystem(run: Run):  # type: ignore[no-untyped-def]
-    return Location.parse(run.path).filesystem
 
 
 def _parts(table: Location) -> list[FileInfo]:
