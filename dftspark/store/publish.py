@@ -1,7 +1,7 @@
 """The step that makes a run visible: read every table back, then put the manifest in place.
 
-Source  A killed or failed run must leave nothing that looks finished, so the manifest is the last
-        file, it appears whole or not at all, and it never replaces another.
+A killed or failed run must leave nothing that looks finished, so the manifest is the last file, it
+appears whole or not at all, and it never replaces another.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _READERS = 16
 
 
 def check_columns(name: str, found: pa.Schema) -> None:
+    """Raises ShapeError, with the difference, for other columns than the table's."""
     if name not in schema.TABLES:
         raise ShapeError(f"schema.TABLES has no table {name!r}; it has {sorted(schema.TABLES)}")
     expected = [(column.name, column.type) for column in schema.TABLES[name]]
@@ -50,9 +51,11 @@ def tables(run: Location) -> dict[str, dict[str, int]]:
     return {name.removesuffix(".parquet"): _read_back(run / name) for name in names}
 
 
-def _parts(table: Location) -> list[FileInfo]:
-    if table.kind == FileType.File:
-        return [table.filesystem.get_file_info(table.path)]
+def parts_of(table: Location) -> list[FileInfo]:
+    """Its Parquet files: itself, or those in its folder without hidden ones; none if not there."""
+    if table.kind != FileType.Directory:
+        info = table.filesystem.get_file_info(table.path)
+        return [info] if info.type == FileType.File else []
     return [
         info
         for info in table.children(recursive=True)
@@ -66,7 +69,7 @@ def _parts(table: Location) -> list[FileInfo]:
 
 def _read_back(table: Location) -> dict[str, int]:
     # A footer that can be read is also the proof that its file is whole.
-    parts = _parts(table)
+    parts = parts_of(table)
     if not parts:
         raise EnvironmentProblem(
             f"{table} has no Parquet file after it was written. `out` must be storage that the "

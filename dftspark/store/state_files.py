@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.fs import FileInfo, FileType
 
 from dftspark import schema
 from dftspark.errors import InputError, StateFormatError
 from dftspark.location import Location
 from dftspark.state import decode_arrays
+from dftspark.store import publish
 from dftspark.store.run import Run
 
 _STATES = ("state", "sketch", "totals")
@@ -26,7 +26,7 @@ def check_files(run: Run, tables: list[str]) -> None:
             raise InputError(_told(run, f"it has no table {name}"))
         written = run.manifest["tables"][name]
         table = Location.parse(run.path) / f"{name}.parquet"
-        parts = _parts(table)
+        parts = publish.parts_of(table)
         rows = 0
         for part in parts:
             try:
@@ -53,7 +53,7 @@ def damaged_states(run: Run) -> str:
     """What is wrong with the run's states, or nothing."""
     for name in (name for name in schema.STATES if name in run.tables):
         table = Location.parse(run.path) / f"{name}.parquet"
-        for part in _parts(table):
+        for part in publish.parts_of(table):
             try:
                 with table.filesystem.open_input_file(part.path) as file:
                     _decode_all(name, pq.read_table(file, page_checksum_verification=True))
@@ -75,11 +75,3 @@ def _told(run: Run, what: str) -> str:
         f"the profile {run.id} of {date or 'the human side'} cannot be used: {what}\n"
         f"  make it anew from the documents: dftspark nightly CONF {remedy}"
     )
-
-
-def _parts(table: Location) -> list[FileInfo]:
-    found = (
-        table.children() if table.kind == FileType.Directory
-        else table.filesystem.get_file_info([table.path])
-    )  # fmt: skip
-    return [i for i in found if i.type == FileType.File and i.base_name.endswith(".parquet")]
