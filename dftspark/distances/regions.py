@@ -4,8 +4,8 @@ A region is a cell of a frozen clustering of the vectors. Its part of MMD square
 the difference of the two shares times how model-like the region is, and that within, the share
 times how the two sides differ inside; over regions they sum to MMD squared exactly.
 
-Source   statistics.md 4: with shares p, mean witness scores f and f0 the mean of both sides' means,
-         (pm - ph)((fh + fm)/2 - f0) + ((ph + pm)/2)(fm - fh)
+With shares p, mean witness scores f and f0 the mean of both sides' means, a region's part is
+(pm - ph)((fh + fm)/2 - f0) + ((ph + pm)/2)(fm - fh).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 State    centroids (k, d) float32, largest region of the pilot first
 Cost     fitting: k-means on the pilot, seconds for ten thousand vectors; 2 d k operations a vector
          to assign it
-Source   Lloyd's k-means as faiss has it; statistics.md 4 for the number of regions
+Source   Lloyd's k-means as faiss has it; the number of regions: `region_count`
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The structure lens: every measure of a pair of corpora, with its interval and its human band.
 
 Cost     milliseconds a pair, whatever the corpora; the distributions' tests are most of it
-Source   statistics.md 3 and 5.4: block jackknife, and variances under equality for the tests
+Source   intervals by the block jackknife, tests with the variances that hold under equality
 """
 
 from __future__ import annotations

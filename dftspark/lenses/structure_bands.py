@@ -5,7 +5,7 @@ small that its own noise would leave it, by Student's t for a variance that few 
 what chance does to the number of documents that have something rare.
 
 Cost     a few hundred thousand additions, whatever the corpora
-Source   statistics.md 3; Satterthwaite (1946), Biometrics Bulletin 2, 110
+Source   Satterthwaite (1946), Biometrics Bulletin 2, 110
 """
 
 from __future__ import annotations

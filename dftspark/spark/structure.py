@@ -27,6 +27,7 @@ from dftspark.inference.halves import Splits
 from dftspark.lenses import structure
 from dftspark.spark import tables
 from dftspark.spark.compare import metric_row
+from dftspark.spark.records import record
 from dftspark.stats.structure import Structure, StructureSums
 
 Group = tuple[str, str]  # corpus, stratum
@@ -64,7 +65,7 @@ def _folding(
                 pattern_examples.update(best, rows["text"], rows["doc_id"].to_pylist(), hits)
         for (corpus, stratum), state in states.items():
             examples = pattern_examples.rows(found[corpus, stratum])
-            yield _record(schema.STRUCTURE_PARTIAL, corpus, stratum, state.encode(), examples)
+            yield record(schema.STRUCTURE_PARTIAL, corpus, stratum, state.encode(), examples)
 
     return run
 
@@ -87,19 +88,14 @@ def _merging(stat: Structure) -> Callable[[Any, pa.Table], pa.Table]:
             examples = pattern_examples.merged(
                 examples, pattern_examples.of_rows(found.as_py() or [])
             )
-        record = _record(
+        merged = record(
             schema.STRUCTURE_PROFILE,
             *(value.as_py() for value in key), state.encode(), pattern_examples.rows(examples),
             stat.fingerprint,
         )  # fmt: skip
-        return pa.Table.from_batches([record])
+        return pa.Table.from_batches([merged])
 
     return run
-
-
-def _record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
-    columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=of)
 
 
 # --- comparison ----------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ State    rows sorted by key, one for each n-gram and block that occurs (features
          per block (64,) the totals that turn counts into rates
 Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
          document costs little more than its hash; rows are bounded by the tokens, not by a setting
-Source   statistics.md 5.4: C, Q, H and df with the cluster as the document
+Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): of clusters with N
+         tokens and c occurrences it needs sum c, sum c^2, sum c N and how many have any
 """
 
 from __future__ import annotations

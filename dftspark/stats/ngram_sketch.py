@@ -3,8 +3,8 @@
 State    (64, width) int64 twice: by block, the sketch of counts and that of rates x 2**40. Its size
          is a setting, whatever the corpus; range r of R owns the buckets r*width/R onward
 Cost     two additions a row of NgramRows
-Source   statistics.md 5.5: the relative standard deviation of a squared L2 distance is at most
-         sqrt(2 / width), 2.2% at 4096, and nothing of it depends on the vocabulary
+Source   Charikar, Chen and Farach-Colton (2002): the relative standard deviation of a squared L2
+         distance is at most sqrt(2 / width), 2.2% at 4096, whatever the vocabulary
 """
 
 from __future__ import annotations

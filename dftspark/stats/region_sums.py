@@ -2,9 +2,10 @@
 
 State    (64, k) int64 twice; its size is a setting, whatever the corpus
 Cost     two additions a document
-Source   statistics.md 4. Scores are counted in units of 2**-36, so that sums are exact and merging
-         in any order gives the same bits. A cell of block and region holds at least 2**24 - 1
-         documents: a score is in [-8, 8], and one of unit features in about [-2, 2]
+
+Scores are counted in units of 2**-36, so that sums are exact and merging in any order gives the
+same bits. A cell of block and region holds at least 2**24 - 1 documents: a score is in [-8, 8], and
+one of unit features in about [-2, 2].
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dftspark.inference.proportions import ClusterSums, clustered_share, wilson
     [(45, 60, 0.62768, 0.84224), (0, 20, 0.0, 0.16113), (200, 400, 0.45123, 0.54877)],
 )
 def test_golden_values(right: int, of: int, low: float, high: float) -> None:
-    """statistics.md 8."""
+    """Wilson (1927)."""
     assert wilson(right / of, of) == pytest.approx((low, high), abs=1e-5)
 
 
