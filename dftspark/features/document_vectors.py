@@ -60,6 +60,7 @@ def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
 
 
 def of_items(texts: pa.Array, items: stream.Stream, clusters: pa.Array) -> DocumentVectors:
+    """`of` for texts that are read as `items` already."""
     known = patterns.bundled()
     blocks = block_of(clusters).astype(np.int64)
     counts, means, histograms = measures.measured(texts, items, known.program.lexicon.roles, blocks)

@@ -51,6 +51,7 @@ def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np
 
 
 def merged(left: Examples, right: Examples) -> Examples:
+    """Of each pattern the example whose document has the smaller hash."""
     out = dict(left)
     for name, example in right.items():
         if name not in out or _key(out[name]) > _key(example):

@@ -40,6 +40,8 @@ class TokenBatch:
 
 
 class Tokenizer(Protocol):
+    """Texts to 64-bit hashes of tokens, and from places of tokens back to text."""
+
     @property
     def fingerprint(self) -> str:
         """Equal exactly when two tokenizers give the same tokens for every text."""
@@ -64,6 +66,8 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Words:
+    """The `words` tokenizer."""
+
     lowercase: bool = False
 
     @property
@@ -104,6 +108,7 @@ class Words:
 
 
 def tokenizer(settings: config.Tokens) -> Tokenizer:
+    """That of the settings. Raises what HuggingFaceTokens.load raises."""
     if settings.tokenizer == "words":
         return Words(settings.lowercase)
     from dftspark.features.hf_tokens import HuggingFaceTokens

@@ -17,6 +17,8 @@ from dftspark.judge.journal import Heard
 
 @dataclass(frozen=True)
 class Limits:
+    """The most that may be sent: requests, tokens read and written, and their price."""
+
     requests: int
     tokens: int
     cost: float

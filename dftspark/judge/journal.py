@@ -17,9 +17,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +40,13 @@ class Entry:
     seconds: float = 0.0
     attempts: int = 0
     at: str = ""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Entry:
+        """From the columns of schema.VERDICTS; a null in `odds` is nan."""
+        took = {name: row[name] for name in ("seconds", "attempts", "at")}
+        said = {field.name: row[field.name] for field in fields(Verdict)}
+        return cls(Verdict(**said | {"odds": _nan(said["odds"])}), **took)
 
     @property
     def unheard(self) -> bool:
@@ -148,7 +155,12 @@ def taken(path: Path, deadline: float) -> Iterator[Heard]:
         path.unlink()
 
 
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
 def read(path: Path) -> Heard:
+    """What a journal holds by now; the later line on a request wins."""
     answered: dict[bytes, Entry] = {}
     failed: dict[bytes, str] = {}
     open_: dict[bytes, None] = {}
@@ -162,10 +174,8 @@ def read(path: Path) -> Heard:
             failed[key] = line["error"]
             open_.pop(key, None)
         else:
-            key = bytes.fromhex(line.pop("key"))
-            took = {name: line.pop(name) for name in ("seconds", "attempts", "at")}
-            odds = math.nan if line["odds"] is None else line["odds"]
-            answered[key] = Entry(Verdict(**{**line, "odds": odds}), **took)
+            key = bytes.fromhex(line["key"])
+            answered[key] = Entry.of(line)
             open_.pop(key, None)
     return Heard(answered, failed, set(open_) - answered.keys(), requests)
 

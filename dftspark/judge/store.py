@@ -10,7 +10,6 @@ Cost    some 200 bytes a verdict; a run reads the keys of all files
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +26,6 @@ from dftspark import schema
 from dftspark.errors import ConfigError
 from dftspark.judge import journal
 from dftspark.judge.journal import Entry
-from dftspark.judge.verdicts import Verdict
 from dftspark.location import Location, writing
 from dftspark.polling import polling
 from dftspark.store import publish
@@ -41,6 +39,8 @@ _PATIENCE = 20.0  # seconds that tasks of a killed run are given to end
 
 @dataclass(frozen=True)
 class VerdictStore:
+    """The store below `folder`, which driver and executors share."""
+
     folder: Path
 
     @classmethod
@@ -111,7 +111,7 @@ class VerdictStore:
         for path in sorted(self.folder.glob("*.parquet")):
             table = pq.read_table(path)
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
-                entry = _entry(row)
+                entry = Entry.of(row)
                 known = found.get(row["key"])
                 if known is None or (known.unheard, known.at) > (entry.unheard, entry.at):
                     found[row["key"]] = entry
@@ -141,11 +141,3 @@ def _row(key: bytes, entry: Entry) -> dict[str, object]:
         "key": key, **entry.verdict.__dict__, "seconds": entry.seconds,
         "attempts": entry.attempts, "at": entry.at,
     }  # fmt: skip
-
-
-def _entry(row: dict[str, object]) -> Entry:
-    values = {name: value for name, value in row.items() if name != "key"}
-    took = {name: values.pop(name) for name in ("seconds", "attempts", "at")}
-    odds = values["odds"]
-    values["odds"] = math.nan if odds is None else odds
-    return Entry(Verdict(**values), **took)  # type: ignore[arg-type]

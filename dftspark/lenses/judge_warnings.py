@@ -13,6 +13,7 @@ _ERRORS = 0.05
 
 
 def warnings(rates: Sequence[Row]) -> list[str]:
+    """What rows of schema.WIN_RATES say against each judge, in sentences; empty where nothing."""
     whole = [row for row in rates if not row["stratum"]]
     said = []
     for judge in sorted({row["judge"] for row in whole}):

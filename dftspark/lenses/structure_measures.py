@@ -92,6 +92,7 @@ _DISTRIBUTIONS = {
 
 @cache
 def all_measures() -> tuple[Measure, ...]:
+    """Patterns, counts, means and distributions, in the order of every table of them."""
     found = []
     for p in patterns.bundled().patterns:
         scale, unit = _PER[p.per]

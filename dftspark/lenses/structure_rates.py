@@ -68,6 +68,9 @@ def compared_rates(
     factor: float,
     settings: config.Inference,
 ) -> dict[str, NDArray[Any]]:
+    """By name, of each measure `(m,)`: what structure.Row holds of rates; for the summary
+    `left_distance` and `left_ratio` `(m, S)` without a block, and `halves` and `half_ratios`
+    `(m, R)` between halves of the human side."""
     script = _script(human)
     sides = [_sides(chosen, side, script) for side in (human, model)]
     is_mean = np.array([m.kind == "mean" for m in chosen])

@@ -195,6 +195,8 @@ def _bundling(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
 
 
 def merging(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
+    """For applyInArrow: partial states of one (corpus, stratum) to a row of schema.FEATURE_SUMS."""
+
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         state = _merged(of, partials)
         row = record(

@@ -118,6 +118,7 @@ def compare(stored: DataFrame, shared: dict[str, int], config: Audit) -> DataFra
 
 
 def check_comparable(stored: DataFrame, config: Audit) -> None:
+    """Raises IncomparableProfiles where a model's fingerprint is none of the human side's."""
     kinds = stored.select("corpus", "fingerprint").distinct().toArrow().to_pylist()
     human = {row["fingerprint"] for row in kinds if row["corpus"] == config.human}
     for row in kinds:

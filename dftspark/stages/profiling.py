@@ -168,6 +168,7 @@ def embed(making: Making) -> dict[str, Any]:
 def write_corpora(
     making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, int]]
 ) -> None:
+    """The table corpora; `states` are tokens and sizes of states by corpus, 0 where it has none."""
     of_run = {"run_id": making.writer.id, "date": making.date}
     rows = [{**of_run, **row, **states.get(row["corpus"], _NO_STATES)} for row in counted]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))

@@ -12,6 +12,7 @@ from dftspark.sweeps.settings import Sweep, judged
 
 
 def baseline_row(sweep: Sweep, measure: Measure, found: SuperBaseline | None, config: Audit) -> Row:
+    """Of one measure; without `found` there are no halves, and no honest value."""
     ranks = ranks_of(measure, sweep)
     best = best_of(measure, ranks, found)
     some = measure.any_row
