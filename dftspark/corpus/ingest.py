@@ -126,25 +126,26 @@ def _rows(
             yield found
         return
     except Damaged as error:
-        detail = f"{error.detail}; {_read_before(error, rows)}"
-        issue = Issue(
-            split.path, error.position, "rejected", error.reason, detail, excerpt(error.rest)
-        )
-        cause: Exception = error
+        damage = error
     except (OSError, pa.ArrowException) as error:
-        detail = excerpt(redact(str(error)) or type(error).__name__, 300)
-        issue = Issue(split.path, "", "rejected", "unreadable_file", detail)
-        cause = error
+        said = redact(str(error)) or type(error).__name__
+        damage = Damaged("unreadable_file", excerpt(said, 300))
+        damage.__cause__ = error
+    detail = f"{damage.detail}; {_read_before(damage, rows)}"
     if cleaning.on_unreadable_file == "fail":
         raise InputError(
-            f"corpora.{name}: {redact(split.path)} cannot be read: {issue.detail}; restore or "
+            f"corpora.{name}: {redact(split.path)} cannot be read: {detail}; restore or "
             f'remove it, or set cleaning.on_unreadable_file = "reject"'
-        ) from cause
-    yield issue
+        ) from damage
+    yield Issue(
+        split.path, damage.position, "rejected", damage.reason, detail, excerpt(damage.rest)
+    )
 
 
 def _read_before(damage: Damaged, rows: int) -> str:
     """How much is not lost: a damaged file is one reject, whether it has lost a row or all."""
+    if not rows and not damage.size:
+        return "nothing was read before that"
     of = "" if damage.total is None else f" of {damage.total:,}"
     size = "" if damage.size is None else f", {damage.size:,} bytes of text"
     return f"read before that: {rows:,}{of} rows{size}"

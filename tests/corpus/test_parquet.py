@@ -151,8 +151,8 @@ def test_what_cannot_be_read_is_a_reject(read: Any, tmp_path: Path, kind: str) -
     position = "row 1001" if kind == "page" else ""
     assert found.told == [(position, "rejected", "unreadable_file")]
     assert len(found.kept) == (1_000 if kind == "page" else 0)
-    known = found.issues[0]["detail"].endswith("; read before that: 1,000 of 2,000 rows")
-    assert known == (kind == "page")
+    read_before = "read before that: 1,000 of 2,000 rows" if found.kept else "nothing was read"
+    assert f"; {read_before}" in found.issues[0]["detail"]
 
 
 def test_parquet_under_the_name_of_json_lines(read: Any, tmp_path: Path) -> None:
