@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import special
 
 from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
@@ -200,13 +201,11 @@ def test_a_constant_history_allows_rounding_only() -> None:
 
 def test_a_closed_form() -> None:
     """w = 1, m nights: the textbook's prediction interval, with its variance from differences."""
-    from scipy import stats
-
     values = np.random.default_rng(3).normal(size=30)
     low, high = trailing_range({day(i): v for i, v in enumerate(values)}, 1, 0.05, True)
     variance = np.mean(np.diff(values) ** 2) / 2
     freedom = 29 / (1 + 0.5 * (1 - 1 / 29))
-    reach = stats.t.ppf(0.975, freedom) * math.sqrt(variance * (1 + 1 / 30))
+    reach = special.stdtrit(freedom, 0.975) * math.sqrt(variance * (1 + 1 / 30))
     assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 

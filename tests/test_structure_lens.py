@@ -170,6 +170,13 @@ def test_few_occurrences_leave_few_degrees_of_freedom() -> None:
     assert common.max() <= 31 + 1e-9
 
 
+def test_degrees_of_freedom_by_hand() -> None:
+    """(0, 0, 0, 0, 1) has the excess kurtosis 5, so 2 / (2 / 4 + 5 / 5) degrees; others have 4."""
+    columns = np.array([[0, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0.1] * 5, [0] * 5], np.float64).T
+    np.testing.assert_allclose(structure_bands.freedom(columns), [4 / 3, 4, 4, 4], rtol=1e-12)
+    np.testing.assert_allclose(structure_bands.freedom(columns[2:]), 2, rtol=1e-12)
+
+
 def test_one_more_draw_is_above_the_upper_one_in_at_most_one_of_twenty() -> None:
     draws = np.random.default_rng(2).normal(size=(20_000, 60))
     beyond = [row[-1] > structure_bands.upper_draw(row[:-1]) for row in draws]

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from dftspark.errors import ShapeError
 
@@ -88,7 +88,7 @@ def classify(
     nan = float("nan")
     if min(len(np.unique(numbers[side])) for side in (model, ~model)) < _FEWEST_BLOCKS:
         return Classified(Share(nan, nan, nan, nan), Share(nan, nan, nan, nan), nan, count)
-    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1))
+    reach = float(special.stdtrit(count - 1, (1 + confidence) / 2))
     shares = []
     for value, error in _accuracy_and_area(scores, model, numbers, fold):
         wider = error * float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
@@ -108,7 +108,7 @@ def _halves_test(
         _, (area, error) = _accuracy_and_area(scores[own], model[own], blocks[own], half[own])
         beyond, errors = beyond + area - 0.5, errors + error
         fewest = min(fewest, len(np.unique(blocks[own])))
-    return float(stats.t.sf(beyond / errors, fewest - 1)) if errors > 0 else float("nan")
+    return float(special.stdtr(fewest - 1, -beyond / errors)) if errors > 0 else float("nan")
 
 
 def cross_fitted(

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from dftspark.errors import ShapeError
 
@@ -84,9 +84,9 @@ def length_controlled(
     covariance = inverse @ (sums.T @ sums) @ inverse * groups / (groups - 1)
     error = math.sqrt(max(float(covariance[0, 0]), float(inverse[0, 0])))
     theta = float(found[0])
-    reach = float(stats.t.ppf((1 + confidence) / 2, groups - 1)) * error
+    reach = float(special.stdtrit(groups - 1, (1 + confidence) / 2)) * error
     rate = float(special.expit(theta))
-    p = float(2 * stats.t.sf(abs(theta) / error, groups - 1)) if error > 0 else math.nan
+    p = float(2 * special.stdtr(groups - 1, -abs(theta) / error)) if error > 0 else math.nan
     return LengthControlled(
         value=rate,
         low=float(special.expit(theta - reach)),

@@ -47,7 +47,7 @@ def p_value(
 def pearson3_tail(x: float, skewness: float) -> float:
     """P(X > x) for the gamma distribution moved to mean 0 and scaled to variance 1, or -1 times it.
 
-    scipy.stats has the same, and takes a second to import in every worker.
+    scipy.stats has the same, and takes as long to import in every worker as all the rest.
     """
     if abs(skewness) < _NORMAL:
         return float(special.ndtr(-x))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 _NORMAL_95 = 1.959963984540054
 
@@ -69,5 +69,5 @@ def clustered_share(sums: ClusterSums, confidence: float) -> tuple[float, float,
     squares = sums.squared_cases - 2 * share * sums.cross + share**2 * sums.squared_documents
     error = math.sqrt(count / (count - 1) * max(squares, 0.0)) / n
     size = min(n, share * (1 - share) / error**2) if 0 < share < 1 and error > 0 else count
-    low, high = wilson(share, size, float(stats.t.ppf((1 + confidence) / 2, count - 1)))
+    low, high = wilson(share, size, float(special.stdtrit(count - 1, (1 + confidence) / 2)))
     return share, error, low, high

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from dftspark.errors import ShapeError
 
@@ -209,7 +209,7 @@ def may_be_best(grid: Grid, *, seed: int = 0, draws: int = DRAWS) -> Floats:
 def _student_scales(blocks: Integers, uniform: Floats) -> dict[int, Floats]:
     """By number of blocks, what makes draws of normals those of t: one chi-squared for all."""
     return {
-        int(b): np.sqrt((b - 1) / stats.chi2.ppf(uniform, b - 1))
+        int(b): np.sqrt((b - 1) / (2 * special.gammaincinv((b - 1) / 2, uniform)))
         for b in np.unique(blocks) if b > 1
     }  # fmt: skip
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from dftspark.errors import ShapeError
 from dftspark.inference.proportions import wilson
@@ -64,10 +64,10 @@ def win_rate(scores: Floats, clusters: NDArray[Any], confidence: float = 0.95) -
     error = math.sqrt(groups / (groups - 1) * float(sums @ sums)) / count
     size = value * (1 - value) / error**2 if 0 < value < 1 and error > 0 else float(groups)
     degrees = groups - 1
-    low, high = wilson(value, size, float(stats.t.ppf((1 + confidence) / 2, degrees)))
+    low, high = wilson(value, size, float(special.stdtrit(degrees, (1 + confidence) / 2)))
     at_parity = math.sqrt(0.25 / size)
-    p = float(2 * stats.t.sf(abs(value - 0.5) / at_parity, degrees))
-    reach = float(stats.t.ppf(0.975, degrees) + stats.t.ppf(POWER, degrees))
+    p = float(2 * special.stdtr(degrees, -abs(value - 0.5) / at_parity))
+    reach = float(special.stdtrit(degrees, 0.975) + special.stdtrit(degrees, POWER))
     return WinRate(value, error, low, high, p, reach * at_parity, count, groups)
 
 

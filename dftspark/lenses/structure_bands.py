@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from dftspark import config
 from dftspark.inference import blocks
@@ -46,7 +46,7 @@ def widened(factor: float, degrees: Floats | float) -> Floats:
     Halves say what the blocks of the human side give. That their variance is itself an estimate,
     of `degrees` of freedom, a quantile of Student's t makes up for.
     """
-    quantile = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
+    quantile = special.stdtrit(degrees, 0.975) / special.ndtri(0.975)
     return np.asarray(np.maximum(1.0, factor * quantile))
 
 
@@ -57,10 +57,24 @@ def freedom(of_blocks: Floats) -> Floats:
     the occurrences of what is rare.
     """
     count = len(of_blocks)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        excess = stats.kurtosis(of_blocks, axis=0, bias=False)
+    excess = _excess_kurtosis(of_blocks)
     excess = np.where(np.isfinite(excess), excess, 0.0)
     return np.asarray(2 / (2 / (count - 1) + np.maximum(excess, 0.0) / count))
+
+
+def _excess_kurtosis(columns: Floats) -> Floats:
+    """Excess kurtosis of each column of `(S, R)`, from unbiased cumulants (Fisher's G2).
+
+    Not finite below four rows and for a column that is constant up to rounding.
+    """
+    n, center = np.float64(len(columns)), columns.mean(axis=0)
+    squares = (columns - center) ** 2
+    variance = squares.mean(axis=0)
+    variance[variance <= (np.finfo(np.float64).resolution * center) ** 2] = np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        biased = (squares**2).mean(axis=0) / variance**2
+        corrected = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * biased - 3 * (n - 1))
+    return np.asarray(corrected)
 
 
 def upper_draw(null: Floats) -> float:
@@ -95,7 +109,7 @@ def presence(sides: list[tuple[Floats, Floats, Floats]], documents: list[Any]) -
         share = present / sum(documents)
         per_side = sum(n / bottom**2 for n, (_, bottom, _) in zip(documents, totals, strict=True))
         spread = each * np.sqrt(share * (1 - share) * per_side)
-    return np.asarray(np.nan_to_num(float(stats.norm.ppf(0.975)) * spread))
+    return np.asarray(np.nan_to_num(float(special.ndtri(0.975)) * spread))
 
 
 def residuals(top: Floats, bottom: Floats, human: StructureSums) -> Floats:

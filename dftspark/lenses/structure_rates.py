@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from dftspark import config
 from dftspark.features import measures
@@ -157,7 +157,7 @@ def _uncertainty(
 ) -> dict[str, NDArray[Any]]:
     (h_top, h_bottom), (m_top, m_bottom) = merged
     left = [whole.sum(0) - whole for whole in (h_top, h_bottom, m_top, m_bottom)]
-    reach = float(stats.t.ppf((1 + settings.confidence) / 2, count - 1))
+    reach = float(special.stdtrit(count - 1, (1 + settings.confidence) / 2))
     left_difference = left[2] / left[3] - left[0] / left[1]
     left_ratio = _log_ratio(left[0], left[1], left[2], left[3], half)
     error, log_error = _jackknife_error(left_difference), _jackknife_error(left_ratio)
@@ -173,7 +173,7 @@ def _uncertainty(
         "std_error": error,
         "ci_low": np.exp(ratio - reach * log_error),
         "ci_high": np.exp(ratio + reach * log_error),
-        "p_value": 2 * stats.t.sf(np.abs(t), freedom(residual)),
+        "p_value": 2 * special.stdtr(freedom(residual), -np.abs(t)),
         "left_distance": np.abs(left_difference).T,
         "left_ratio": left_ratio.T,
     }

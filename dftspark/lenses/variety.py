@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
+from scipy import special
 
 from dftspark.errors import EnvironmentProblem
 from dftspark.features.hashing import digest64
@@ -120,7 +120,7 @@ def _mean(values: Sequence[float], confidence: float, most: float = math.inf) ->
     if n == 1:
         return Estimate(mean, float("nan"), float("nan"), 1)
     error = float(np.std(values, ddof=1)) / n**0.5
-    reach = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * error
     return Estimate(mean, max(mean - reach, 0.0), min(mean + reach, most), n)
 
 

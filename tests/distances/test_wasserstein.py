@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from dftspark.distances.wasserstein import steps, wasserstein
 
@@ -22,6 +21,8 @@ def test_one_case_moves_as_far_as_its_bins_are_apart() -> None:
 
 
 def test_as_scipy_has_it() -> None:
+    from scipy import stats  # slow to import, so not by every worker
+
     rng = np.random.default_rng(1)
     for _ in range(20):
         human, model = rng.integers(0, 9, 7), rng.integers(0, 30, 7)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
 from dftspark.distances import witness
 from dftspark.distances.witness import HUMAN, MODEL, Witness
@@ -162,7 +161,8 @@ def test_agrees_with_the_exact_kernel() -> None:
     hh, mm = kernel(human, human, square), kernel(model, model, square)
     hm = kernel(human, model, square)
     exact = np.r_[hm.mean(1) - (hh.sum(1) - 1) / 499, (mm.sum(1) - 1) / 399 - hm.mean(0)]
-    assert stats.spearmanr(got, exact).statistic >= 0.99
+    ranks = [values.argsort().argsort() for values in (got, exact)]
+    assert np.corrcoef(ranks)[0, 1] >= 0.99
 
 
 def test_the_batch_does_not_matter(clouds: Clouds) -> None:
