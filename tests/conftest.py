@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Before NumPy is loaded: threads of linear algebra only wait for each other here.
+# Before NumPy is loaded: threads of linear algebra and of k-means only wait for each other here.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -66,12 +67,24 @@ parsed = cache(ast.parse)
 
 
 @cache
+def text_of(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+@cache
 def imports_of(source: str) -> list[Import]:
     return list(_imports(parsed(source), for_types_only=False, in_function=False))
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """What a node holds apart from expressions, which hold no import."""
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        inner = getattr(node, field, ())
+        yield from inner if isinstance(inner, list) else ()
+
+
 def _imports(node: ast.AST, for_types_only: bool, in_function: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
+    for child in _statements(node):
         typed, inner = for_types_only, in_function
         if isinstance(child, ast.Import):
             for name in child.names:
@@ -110,7 +123,9 @@ def home_of(file: Path) -> str:
 
 def classic_attributes(source: str) -> list[tuple[int, str]]:
     """Uses of what Spark Connect lacks, as an attribute or as the name in a getattr."""
-    found = []
+    found: list[tuple[int, str]] = []
+    if not re.search("|".join(CLASSIC_ONLY), source):
+        return found
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Attribute) and node.attr in CLASSIC_ONLY:
             found.append((node.lineno, node.attr))
@@ -130,7 +145,8 @@ def test_only_spark_and_jobs_import_pyspark() -> None:
         report(file, found.line, found.module)
         for file in sources(PACKAGE, ROOT / "tests")
         if not any(file.is_relative_to(folder) for folder in allowed)
-        for found in imports_of(file.read_text(encoding="utf-8"))
+        if re.search("pyspark|py4j", text_of(file))
+        for found in imports_of(text_of(file))
         if needs_spark(found)
     ]
     assert not offences, "pyspark is for dftspark/spark, jobs and their tests:\n" + "\n".join(
@@ -144,7 +160,8 @@ def test_tests_outside_spark_can_be_collected_without_pyspark() -> None:
         report(file, found.line, found.module)
         for file in sources(ROOT / "tests")
         if not any(file.is_relative_to(folder) for folder in homes)
-        for found in imports_of(file.read_text(encoding="utf-8"))
+        if re.search(r"\bspark\b", text_of(file))
+        for found in imports_of(text_of(file))
         if layer_of(found.module) == "spark" and not (found.in_function or found.for_types_only)
     ]
     assert not offences, "move these to tests/spark or import in a fixture:\n" + "\n".join(offences)
@@ -160,7 +177,7 @@ def test_imports_point_to_lower_layers() -> None:
         report(file, found.line, f"{home_of(file)} imports {found.module}")
         for file in sources(PACKAGE)
         if home_of(file) in LAYERS
-        for found in imports_of(file.read_text(encoding="utf-8"))
+        for found in imports_of(text_of(file))
         if (target := layer_of(found.module)) in LAYERS
         and not found.for_types_only
         and LAYERS.index(target) > LAYERS.index(home_of(file))
@@ -174,7 +191,7 @@ def test_the_numerical_core_is_numpy(layer: str) -> None:
     offences = [
         report(file, found.line, found.module)
         for file in sources(PACKAGE / layer)
-        for found in imports_of(file.read_text(encoding="utf-8"))
+        for found in imports_of(text_of(file))
         if found.module.split(".")[0] not in allowed
     ]
     assert not offences, f"{layer} may import {sorted(NUMERICAL_LIBRARIES)}:\n" + "\n".join(
@@ -186,7 +203,7 @@ def test_spark_code_runs_on_connect() -> None:
     uses = {
         file: found
         for file in sources(PACKAGE, ROOT / "jobs")
-        if (found := classic_attributes(file.read_text(encoding="utf-8")))
+        if (found := classic_attributes(text_of(file)))
     }
     offences = [report(file, *use) for file, found in uses.items() for use in found]
     assert len(uses) <= 1, "at most one file adapts to classic sessions:\n" + "\n".join(offences)
@@ -202,6 +219,13 @@ def test_spark_code_runs_on_connect() -> None:
         ("def f():\n    from pyspark.sql import Row", True, True),
         ("if TYPE_CHECKING:\n    from pyspark.sql import Row", False, False),
         ("if True:\n    import pyspark", True, False),
+        ("if True:\n    pass\nelse:\n    import pyspark", True, False),
+        ("try:\n    pass\nexcept E:\n    import pyspark", True, False),
+        ("try:\n    pass\nfinally:\n    import pyspark", True, False),
+        ("class A:\n    with b:\n        import pyspark", True, False),
+        ("while a:\n    for b in c:\n        import pyspark", True, False),
+        ("match a:\n    case b:\n        import pyspark", True, False),
+        ("async def f():\n    import pyspark", True, True),
         ("import pysparkling", False, False),
     ],
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # text is any language; a terminal need not be
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
+        _program()(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except DftsparkError as error:
@@ -34,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say_error(error)
         return error.exit_code
     return 0
+
+
+@cache
+def _program() -> Callable[..., object]:
+    return typer.main.get_command(app)
 
 
 def _print_version(asked: bool) -> None:

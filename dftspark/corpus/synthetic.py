@@ -230,14 +230,10 @@ def _words(seed: int, vocabulary: int) -> tuple[str, ...]:
     endings = [syllable + coda for syllable, coda in product(syllables, CODAS)]
     short = kernel.shuffled(seed, kernel.SHORT, len(endings))
     long = kernel.shuffled(seed, kernel.LONG, len(syllables) * len(endings))
-    words = [endings[j] for j in short[:vocabulary]]
-    return (
-        *words,
-        *(
-            syllables[j // len(endings)] + endings[j % len(endings)]
-            for j in long[: vocabulary - len(words)]
-        ),
-    )
+    words = [endings[j] for j in short[:vocabulary].tolist()]
+    halves = np.divmod(long[: vocabulary - len(words)], len(endings))
+    pairs = zip(*(half.tolist() for half in halves), strict=True)
+    return (*words, *(syllables[first] + endings[last] for first, last in pairs))
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ _MAP = {"cells": 48, "explained": [0.12, 0.07], "axes": "principal components of
 
 def row(table: str, **values: Any) -> dict[str, Any]:
     """A row of the table with something in each column that is not given."""
+    return {**_filled(table), **values}
+
+
+@cache
+def _filled(table: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column in schema.TABLES[table]:
         kind = column.type
@@ -34,9 +40,7 @@ def row(table: str, **values: Any) -> dict[str, Any]:
             else True if pa.types.is_boolean(kind)
             else []
         )  # fmt: skip
-    return {**found, "human": "web", "stratum": "", **values} if "human" in found else {
-        **found, **values
-    }  # fmt: skip
+    return {**found, "human": "web", "stratum": ""} if "human" in found else found
 
 
 METRICS = {

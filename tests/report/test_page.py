@@ -17,6 +17,7 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.report import figure
 from dftspark.report.page import LARGEST, MODELS, page
 from dftspark.store.listing import open_run
+from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 from tests.report.page_runs import HOSTILE, SCRIPT, made, metrics, ngrams, publish, row, tables
 
@@ -52,15 +53,24 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page(made(tmp_path_factory.mktemp("runs"), models=[SCRIPT]))
 
 
-def test_the_first_words_are_the_verdict(tmp_path: Path) -> None:
-    text = page(made(tmp_path, texts=PLAIN))
-    heading = re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made(tmp_path_factory.mktemp("runs"), texts=PLAIN)
+
+
+@pytest.fixture(scope="module")
+def plain(plain_run: Run) -> str:
+    return page(plain_run)
+
+
+def test_the_first_words_are_the_verdict(plain: str) -> None:
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", plain, re.DOTALL)
     assert heading is not None
     assert html.unescape(heading[1]) == (
         "By words, gpt is 2.0 times as far from human as two halves of the human text are from "
         "each other; by content and style 2.0 times as far, by structure 2.0 times."
     )
-    top = said(text[: text.index('id="measures"')])
+    top = said(plain[: plain.index('id="measures"')])
     for answer in (
         "How far 2.0× as far as two halves of the human text",
         "Where It gives itself away by",
@@ -70,9 +80,8 @@ def test_the_first_words_are_the_verdict(tmp_path: Path) -> None:
     assert "4,000 human and 3,000 model documents" in top
 
 
-def test_the_order_is_the_readers(tmp_path: Path) -> None:
-    text = page(made(tmp_path, texts=PLAIN))
-    sections = re.findall(r'<section id="([a-z]+)"', text)
+def test_the_order_is_the_readers(plain: str) -> None:
+    sections = re.findall(r'<section id="([a-z]+)"', plain)
     assert sections == ["measures", "words", "clouds", "structure", "variety", "examples", "how"]
 
 
@@ -85,9 +94,8 @@ def test_every_section_can_be_reached(tmp_path: Path) -> None:
     assert {str(link).removeprefix("#") for link in links} <= set(ids)
 
 
-def test_parts_of_a_shift_chart_sum_to_the_distance(tmp_path: Path) -> None:
-    text = said(page(made(tmp_path, texts=PLAIN)))
-    parts = re.findall(r"Parts: (\S+) in these rows.*?together (\S+) of L2²", text)
+def test_parts_of_a_shift_chart_sum_to_the_distance(plain: str) -> None:
+    parts = re.findall(r"Parts: (\S+) in these rows.*?together (\S+) of L2²", said(plain))
     assert [whole for _, whole in parts] == ["100%", "100%"]
 
 
@@ -141,10 +149,9 @@ def test_no_address_is_in_the_page(hostile: str) -> None:
         html.escape(SCRIPT), ""))  # fmt: skip
 
 
-def test_without_the_swap_there_is_no_script(tmp_path: Path) -> None:
-    run = made(tmp_path, texts=PLAIN)
-    assert "Copying from an excerpt swaps" in said(page(run))
-    without = page(run, copy_swap=False)
+def test_without_the_swap_there_is_no_script(plain_run: Run, plain: str) -> None:
+    assert "Copying from an excerpt swaps" in said(plain)
+    without = page(plain_run, copy_swap=False)
     assert "<script" not in without
     assert "script-src" not in without
     assert "swaps a few words" not in said(without)
