@@ -31,7 +31,7 @@ demo: $(STAMP) ## audit the bundled sample on this machine
 test: lint ## lint, types and the whole default test suite, JOBS files at once
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-fast: $(STAMP) ## the tests without Spark, embedder, browser, reference corpora or simulation
+test-fast: $(STAMP) ## the tests without Spark, embedder, other processes, reference corpora or simulation
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/spark \
 		-m "not (slow or spark or cluster or data or simulation or embedder or program)" $(ARGS)
 

@@ -343,6 +343,7 @@ def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str
     assert f"Example: dftspark {command}" in capsys.readouterr().out
 
 
+@pytest.mark.program
 def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
     run = publish(str(tmp_path / "runs"))
     program = (

@@ -185,15 +185,18 @@ CORE = ("stats", "distances", "inference")
 EXTRAS = "pyspark py4j pandas torch sentence_transformers faiss contourpy jinja2 urllib3 duckdb"
 
 
+@pytest.mark.program
 def test_an_absent_library_is_noticed() -> None:
     assert "ModuleNotFoundError" in import_without("pyarrow", "dftspark.schema")
 
 
+@pytest.mark.program
 def test_reading_runs_needs_no_extra() -> None:
     compute = "numba scipy tokenizers zstandard polars"
     assert not import_without(f"{EXTRAS} {compute}", "dftspark.store.writer", "dftspark.cli")
 
 
+@pytest.mark.program
 def test_the_numerical_core_needs_no_spark() -> None:
     assert not import_without(EXTRAS, *(f"dftspark.{m}" for m in CORE))
 
@@ -214,6 +217,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], s
     return in_wheel, in_sdist
 
 
+@pytest.mark.program
 def test_distributions_hold_the_whole_package(distributions: tuple[set[str], set[str]]) -> None:
     wanted = {
         str(file.relative_to(ROOT))
@@ -227,6 +231,7 @@ def test_distributions_hold_the_whole_package(distributions: tuple[set[str], set
         assert not [name for name in names if "__pycache__" in name]
 
 
+@pytest.mark.program
 def test_distributions_hold_the_license_and_the_source_holds_the_tests(
     distributions: tuple[set[str], set[str]],
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_failure_at_any_step_leaves_nothing_that_looks_finished(
     assert sorted(states(out)) == ["finished", "unfinished"]
 
 
+@pytest.mark.program
 def test_sigkill_in_the_middle_of_writing(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     rows = tmp_path / "rows.arrow"

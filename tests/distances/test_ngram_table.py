@@ -66,6 +66,7 @@ def test_z_by_blocks_of_one_cluster_is_z_by_clusters() -> None:
     np.testing.assert_allclose(rate_z(*by_block), rate_z(*by_cluster), rtol=1e-12)
 
 
+@pytest.mark.simulation
 def test_level_of_z_where_clusters_return() -> None:
     """The same prompts on seven days, one cluster a day: blocks of prompts hold the level."""
     rng = np.random.default_rng(5)

@@ -103,6 +103,7 @@ def test_replicates_leave_out_block_j_of_both_sides(paired: bool) -> None:
         assert got == pytest.approx(float(expected[0]), abs=1e-12)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("paired", [False, True])
 def test_mean_is_the_true_square(paired: bool) -> None:
     """Within 4 standard errors of |p - q|^2, or of 0 at equality; blocks and sides are unequal."""

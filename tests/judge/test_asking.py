@@ -196,6 +196,7 @@ def wait_for(server: Server, count: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.program
 def test_a_killed_task_goes_on_without_one_request_twice(tmp_path: Path) -> None:
     """Killed with requests in flight: those are known as lost, and not sent again by themselves."""
     with serving(latency=0.05) as server:
@@ -214,6 +215,7 @@ def test_a_killed_task_goes_on_without_one_request_twice(tmp_path: Path) -> None
         assert len(server.requests) >= 200 - 8, "what was written down may not have been sent yet"
 
 
+@pytest.mark.program
 def test_a_second_attempt_of_the_same_work_waits_for_the_first(tmp_path: Path) -> None:
     """Spark's speculation: two live processes, one part."""
     with serving(latency=0.02) as server:
@@ -258,6 +260,7 @@ def test_the_store_keeps_verdicts_by_key(tmp_path: Path) -> None:
     assert list((tmp_path / "v" / "asking").glob("*.jsonl")) == []
 
 
+@pytest.mark.program
 def test_what_a_killed_run_left_is_taken_in(tmp_path: Path) -> None:
     with serving(latency=0.05) as server:
         store = VerdictStore.of(str(tmp_path / "v"))
