@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import shutil
 import sys
 import tomllib
 from html.parser import HTMLParser
@@ -85,9 +86,16 @@ def test_every_relative_link_of_the_sources_exists(file: Path) -> None:
         assert generated or (file.parent / path).exists(), f"{file.name} links to {target}"
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(made(tmp_path_factory.mktemp("runs"), texts=["tapestry", "delve"]).path).parent
+
+
 @pytest.mark.parametrize("block", blocks("python"))
-def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made(tmp_path / "runs", texts=["tapestry", "delve"])
+def test_python_blocks_run(
+    block: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(store, tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["block"])
     (tmp_path / "block.py").write_text(block)

@@ -163,12 +163,14 @@ def test_parquet_under_the_name_of_json_lines(read: Any, tmp_path: Path) -> None
     assert len(read(tmp_path / "x.jsonl", format="parquet").kept) == 10
 
 
-def test_batches_are_bounded_by_bytes(tmp_path: Path) -> None:
-    from dftspark.corpus.ingest import BATCH_BYTES, ingest
+def test_batches_are_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dftspark.corpus import ingest
 
-    texts = [f"{i} " + "x" * 1_000_000 for i in range(40)]
+    assert ingest.BATCH_BYTES == 16 << 20
+    monkeypatch.setattr(ingest, "BATCH_BYTES", 1 << 20)
+    texts = [f"{i} " + "x" * 60_000 for i in range(40)]
     pq.write_table(pa.table({"text": texts}), tmp_path / "x.parquet")
     split = files.Split(str(tmp_path / "x.parquet"), "x", "parquet")
-    batches = list(ingest(split, "c", Corpus(role="human", path="x"), Cleaning()))
+    batches = list(ingest.ingest(split, "c", Corpus(role="human", path="x"), Cleaning()))
     assert sum(batch.num_rows for batch in batches) == 40
-    assert max(batch.nbytes for batch in batches) < BATCH_BYTES + 1_100_000
+    assert max(batch.nbytes for batch in batches) < (1 << 20) + 70_000

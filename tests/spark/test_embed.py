@@ -1,4 +1,4 @@
-"""Embedding on Spark: the sample, the store, what is embedded again and what is not."""
+"""Embedding on Spark: the store, what is embedded again and what is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark.config import Audit, Embedding
+from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.store.listing import open_run, runs
-from dftspark.store.vectors import key_of
 from tests import extras
 from tests import models as small
 from tests.spark import processes
@@ -193,73 +191,6 @@ def test_an_error_in_a_task_comes_back_as_itself(case: Case) -> None:
         embed.fill(plan, documents)
 
 
-# --- the sample ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def documents(spark: SparkSession) -> DataFrame:
-    """human: 900 prompts, one text each; model: the same prompts, three each; small: 30 texts."""
-    rows = [("human", f"p{i}", f"h{i}") for i in range(900)]
-    rows += [("model", f"p{i}", f"m{i}-{k}") for i in range(900) for k in range(3)]
-    rows += [("small", f"p{i}", f"s{i}") for i in range(30)]
-    table = spark.createDataFrame(rows, "corpus string, cluster string, doc_id string")
-    return table.selectExpr("*", "'' AS stratum", "doc_id AS text")
-
-
-def members(documents: DataFrame, sample: int | str) -> dict[str, dict[str, list[str]]]:
-    """Ids by corpus and cluster."""
-    from dftspark.spark.sampling import sampled
-
-    settings = Embedding.model_validate({"sample": sample})
-    found: dict[str, dict[str, list[str]]] = {}
-    for row in sampled(documents, settings).toArrow().to_pylist():
-        assert row["key"] == key_of(row["doc_id"])
-        found.setdefault(row["corpus"], {}).setdefault(row["cluster"], []).append(row["doc_id"])
-    return found
-
-
-def test_the_sample_is_whole_clusters_that_corpora_share(documents: DataFrame) -> None:
-    found = members(documents, 300)
-    sizes = {name: sum(map(len, own.values())) for name, own in found.items()}
-    assert sizes == {"human": 300, "model": 300, "small": 30}
-    assert {len(ids) for ids in found["model"].values()} == {3}
-    assert found["model"].keys() <= found["human"].keys()
-    larger = members(documents, 400)
-    assert found["human"].keys() < larger["human"].keys()
-    # 400 is not a multiple of three: one cluster is cut.
-    assert sorted(map(len, larger["model"].values())) == [1] + [3] * 133
-    everything = members(documents, "all")
-    assert sum(map(len, everything["model"].values())) == 2_700
-
-
-def test_the_sample_does_not_depend_on_partitions(documents: DataFrame) -> None:
-    turned = documents.repartition(7, "doc_id").orderBy("text")
-    left, right = members(documents, 200), members(turned, 200)
-    for name in left:
-        assert {c: sorted(ids) for c, ids in left[name].items()} == {
-            c: sorted(ids) for c, ids in right[name].items()
-        }
-
-
-def test_the_sample_does_not_favor_blocks(documents: DataFrame) -> None:
-    from dftspark.corpus.blocks import block_of
-
-    chosen = list(members(documents, 450)["human"])
-    counts = np.bincount(block_of(chosen), minlength=64)
-    all_counts = np.bincount(block_of([f"p{i}" for i in range(900)]), minlength=64)
-    # Half of each block, within five standard deviations of a draw without replacement.
-    assert (np.abs(counts - all_counts / 2) < 5 * np.sqrt(all_counts / 4)).all()
-
-
-@pytest.mark.parametrize("text", ["plain", "é ü 東京 🙂", "a\u0000b" * 3, "x" * 100_000])
-def test_the_key_is_the_same_in_java(spark: SparkSession, text: str) -> None:
-    from dftspark.spark.sampling import key_column
-
-    texts = spark.createDataFrame([(text,)], "text string")
-    (row,) = texts.select(key_column().alias("key")).collect()
-    assert bytes(row["key"]) == key_of(text)
-
-
 # --- killed in the middle -----------------------------------------------------------------------
 
 
@@ -401,142 +332,3 @@ def settled(store: Path) -> int:
         before = now
         time.sleep(4)
     raise AssertionError("the store goes on growing after its job was killed")
-
-
-# --- GPUs without a GPU -------------------------------------------------------------------------
-
-GPUS = """
-import json, sys, time
-from pathlib import Path
-import pyarrow as pa
-from pyspark.sql import SparkSession
-
-def report(batches):
-    import os
-    from dftspark.spark.devices import task_device
-    before = "torch" in sys.modules
-    for batch in batches:
-        start = time.time()
-        device = task_device("cuda")
-        time.sleep(0.2)
-        found = {"gpu": os.environ["CUDA_VISIBLE_DEVICES"], "device": device, "start": start,
-                 "end": time.time(), "torch": before, "order": os.environ["CUDA_DEVICE_ORDER"]}
-        yield pa.RecordBatch.from_pylist([found])
-
-if __name__ == "__main__":
-    from dftspark.java import ensure_java
-    script, model, folder = sys.argv[1:]
-    ensure_java()
-    spark = (SparkSession.builder.master("local-cluster[1,2,1024]").appName("gpus")
-        .config("spark.executor.cores", "1").config("spark.executor.memory", "512m")
-        .config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "2")
-        .config("spark.worker.resource.gpu.amount", "2")
-        .config("spark.worker.resource.gpu.discoveryScript", script)
-        .config("spark.executor.resource.gpu.amount", "1")
-        .config("spark.task.resource.gpu.amount", "1").getOrCreate())
-    # Both executors must be there, or one may do all of the work before the other comes.
-    columns = ("gpu string, device string, start double, end double, torch boolean, "
-               "order string")
-    def told(tasks):
-        table = spark.range(tasks, numPartitions=tasks)
-        return table.mapInArrow(report, columns).collect()
-    while len({row["gpu"] for row in told(2)}) < 2:
-        pass
-    rows = told(6)
-    if not folder:
-        print(json.dumps({"rows": [row.asDict() for row in rows]}))
-        sys.exit()
-    from dftspark import runs
-    from dftspark.config import Audit
-    from dftspark.errors import DftsparkError
-    from dftspark.report.progress import Silent
-    corpora = {n: {"role": n, "path": f"{folder}/{n}.jsonl"} for n in ("human", "model")}
-    config = Audit.parse({"corpora": corpora, "out": f"{folder}/runs",
-                          "embedding": {"embedder": model}}, "the test")
-    try:
-        runs.embed(spark, config)
-        said = "it embedded"
-    except DftsparkError as error:
-        said = f"{type(error).__name__}: {error}"
-    print(json.dumps({"rows": [row.asDict() for row in rows], "said": said}))
-"""
-
-
-@pytest.mark.cluster
-@pytest.mark.parametrize(
-    "embed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["given", "embedding"]
-)
-def test_gpus_that_spark_gives_out(case: Case, embed: bool) -> None:
-    """Two executors of one GPU each, by a discovery script that says there are two."""
-    for name in ("human", "model"):
-        case.write(name, small.texts(20))
-    script = case.folder / "gpus.sh"
-    script.write_text("""#!/bin/sh\necho '{"name": "gpu", "addresses": ["0", "1"]}'\n""")
-    script.chmod(0o755)
-    program = case.folder / "gpus.py"
-    program.write_text(GPUS)
-    command = [sys.executable, str(program), str(script), case.model]
-    command.append(str(case.folder) if embed else "")
-    done = processes.finished(command, case.folder)
-    assert done.returncode == 0, done.stderr[-4000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    rows = sorted(told["rows"], key=lambda row: row["start"])
-    assert len(rows) == 6
-    assert {row["gpu"] for row in rows} == {"0", "1"}
-    assert {row["device"] for row in rows} == {"cuda:0"}  # of those that the process can see
-    assert {row["order"] for row in rows} == {"PCI_BUS_ID"}
-    assert not any(row["torch"] for row in rows)
-    for gpu in ("0", "1"):
-        own = [row for row in rows if row["gpu"] == gpu]
-        assert all(a["end"] <= b["start"] for a, b in pairwise(own))
-    if not embed:
-        return
-    # `auto` took the GPU that Spark gives out, found that it is not real, and did not compute.
-    assert told["said"].startswith("EnvironmentProblem: embedding.device is cuda"), told["said"]
-    assert "sees 0 CUDA devices here (CUDA_VISIBLE_DEVICES=" in told["said"]
-
-
-class Given:
-    """A task that Spark gave a GPU."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = list(addresses)
-
-    def resources(self) -> dict[str, Any]:
-        return {"gpu": self} if self.addresses else {}
-
-    def partitionId(self) -> int:
-        return 3
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`worker(task)`: the device of a task in a worker that is new to GPUs."""
-    from pyspark.taskcontext import TaskContext
-
-    from dftspark.spark import devices
-
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setenv("CUDA_DEVICE_ORDER", "")
-    monkeypatch.setattr(devices, "_tied", [])
-
-    def run(task: Given | None) -> str:
-        monkeypatch.setattr(TaskContext, "get", classmethod(lambda cls: task))
-        return devices.task_device("cuda")
-
-    return run
-
-
-def test_a_worker_is_tied_to_its_gpu(worker: Any) -> None:
-    assert [worker(Given("1")), worker(Given("1"))] == ["cuda:0", "cuda:0"]
-    with pytest.raises(EnvironmentProblem, match=r"GPU 0, but its Python worker is tied to GPU 1"):
-        worker(Given("0"))
-
-
-def test_local_tasks_share_what_there_is(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-    with pytest.raises(EnvironmentProblem, match=r"no GPU and torch.*conf/getGpus\.sh"):
-        worker(Given())
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert worker(Given()) == "cuda:1"
