@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyspark
+import pytest
 
 from dftspark.java import ensure_java
 
@@ -45,6 +46,43 @@ def finished(command: list[str], folder: Path, **more: str) -> subprocess.Comple
         command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False,
         timeout=300, errors="replace",
     )  # fmt: skip
+
+
+def killed(command: list[str], folder: Path, begun: Callable[[], object]) -> None:
+    """Starts a command and kills it, and all that it started, once it has `begun`."""
+    said = folder / "killed.log"
+    with said.open("w") as log:  # a pipe that nobody reads would stop it
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 240
+        while not begun():
+            assert process.poll() is None, said.read_text()[-4000:]
+            assert time.monotonic() < deadline, "it has not begun"
+            time.sleep(0.02)
+    finally:
+        stop(process, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """A file system of that size in a new folder; skips where none can be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"cannot mount a small file system: {error}")
+    if done.returncode:
+        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        # Lazily: Java keeps a file open that it could not write to its end.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def dftspark(*arguments: str) -> list[str]:

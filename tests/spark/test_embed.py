@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -284,20 +283,7 @@ def test_a_killed_job_goes_on_where_it_stopped(
     )
     command = processes.spark_submit("embed.py", "--conf", "a.toml")
     killed = tmp_path / "killed"
-    with (tmp_path / "killed.log").open("w") as log:
-        job = subprocess.Popen(
-            command, cwd=tmp_path, env=processes.environment(), stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 240
-        while not list(killed.glob("*/*.parquet")):
-            assert job.poll() is None, (tmp_path / "killed.log").read_text()[-4000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    finally:
-        processes.stop(job, signal.SIGKILL)
-    assert job.returncode == -signal.SIGKILL
+    processes.killed(command, tmp_path, lambda: list(killed.glob("*/*.parquet")))
     held = settled(killed)
     assert 0 < held < 700
     assert [info.state for info in runs(str(tmp_path / "runs"))] == ["unfinished"]

@@ -150,19 +150,8 @@ def test_an_output_that_cannot_be(say: Any, here: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except OSError as error:
-        pytest.skip(f"cannot mount a small file system: {error}")
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-    yield folder
-    # Lazily: Java keeps a file open that it could not write to its end.
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with processes.small_disk(tmp_path / "small", 1024) as folder:
+        yield folder
 
 
 def test_a_full_disk(say: Any, small_disk: Path) -> None:

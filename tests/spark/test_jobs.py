@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -38,20 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def killed(folder: Path) -> str:
     """The id of a run that got SIGKILL after its profile began to be written."""
     command = processes.spark_submit("audit.py", "--conf", "audit.toml", "--date", "2026-01-31")
-    with (folder / "killed.log").open("w") as log:  # a pipe that nobody reads would stop the job
-        job = subprocess.Popen(
-            command, cwd=folder, env=processes.environment(), stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 240
-        while not (found := list((folder / "runs").glob("*/profile.parquet"))):
-            assert job.poll() is None, (folder / "killed.log").read_text()[-4000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        processes.stop(job, signal.SIGKILL)
-    assert job.returncode == -signal.SIGKILL
+    found: list[Path] = []
+
+    def begun() -> bool:
+        found.extend((folder / "runs").glob("*/profile.parquet"))
+        return bool(found)
+
+    processes.killed(command, folder, begun)
     return found[0].parent.name
 
 

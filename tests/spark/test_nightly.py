@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.structure import Structure, StructureSums
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
+from tests.spark import processes
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write
 
 if TYPE_CHECKING:
@@ -370,21 +370,10 @@ def test_two_runs_of_one_date_at_once(spark: SparkSession, folder: Path, store: 
 @pytest.fixture
 def small_disk(tmp_path: Path, year: Path) -> Iterator[Path]:
     """A file system with the store on it and little room beside."""
-    folder = tmp_path / "small"
-    folder.mkdir()
     size = sum(path.stat().st_size for path in year.rglob("*")) // 1024 + 500
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except OSError as error:
-        pytest.skip(f"cannot mount a small file system: {error}")
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-    try:
+    with processes.small_disk(tmp_path / "small", size) as folder:
         shutil.copytree(year, folder / "store")
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.slow
