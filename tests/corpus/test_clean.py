@@ -113,7 +113,7 @@ def test_a_long_run_of_combining_marks_is_never_put_in_order(
 
     def normalize(form: Literal["NFC"], text: str) -> str:
         ordered.append(text)
-        return plain(form, text)
+        return plain(form, text[:1_000])
 
     monkeypatch.setattr(unicodedata, "normalize", normalize)
     text = "a" + "\u0315\u0300" * 200_000

@@ -215,7 +215,7 @@ def test_hostile_text_takes_linear_time(
     """A third portion of the text costs as many steps as the second.
 
     But for the few lines of a window of 50 words that closes in one of them alone. A line for each
-    pair of items, of which a portion has twelve at least, would be 144 more.
+    pair of items or letters, of which a portion has twelve at least, would be 144 more.
     """
     once, twice, thrice = interpreted[name]["lines"]
     assert once < twice
