@@ -275,6 +275,21 @@ def test_what_the_next_night_needs_stays(year: Path) -> None:
     assert all(info.standing in ("current", "") for info in runs(str(year)))
 
 
+def test_an_old_date_goes_with_all_its_versions(tmp_path: Path) -> None:
+    """Else what a later version put right would hold again."""
+    for date in [DATES[0], *DATES[:5]]:
+        profile(tmp_path, date)
+        night(tmp_path, date)
+    going = doomed(str(tmp_path), keep_days=4, now=LATER)
+    assert names(tmp_path, [run.id for run in going]) == [profile_name("night", DATES[0])] * 2
+    first, second = index(tmp_path).ids[profile_name("night", DATES[0])]
+    current = index(tmp_path).profile(DATES[0])
+    assert current is not None
+    assert going[-1].id == ({first, second} - {current.id}).pop()  # the last of these goes first
+    prune(str(tmp_path), going)
+    assert index(tmp_path).profile(DATES[0]) is None
+
+
 def test_half_a_deletion_leaves_nothing_that_looks_whole(
     year: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

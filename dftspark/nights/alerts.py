@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import queue
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -48,21 +51,39 @@ def tell(run: Run, variable: str, pause: float = 1.0) -> str:
     url = os.environ.get(variable, "")
     if not url or run.manifest["checks"]["outcome"] == "pass":
         return ""
-    parsed = urllib.parse.urlsplit(url)
-    if parsed.scheme not in ("http", "https") or not parsed.hostname:
+    host = _host(url)
+    if not host:
         return f"not told: {variable} is not an http or https URL"
     body = json.dumps(message(run)).encode()
     problem = ""
     for turn in range(_TRIES):
         time.sleep(turn * pause)
-        problem, again = _post(url, body, parsed.hostname)
+        problem, again = _post(url, body, host)
         if not again:
             break
     return problem
 
 
+def _host(url: str) -> str:
+    try:
+        parsed = urllib.parse.urlsplit(url)
+    except ValueError:
+        return ""
+    return (parsed.hostname or "") if parsed.scheme in ("http", "https") else ""
+
+
 def _post(url: str, body: bytes, host: str) -> tuple[str, bool]:
     """(what went wrong, whether another try may help)."""
+    answer: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+    # A socket's timeout is for one read: an answer that trickles in would never end.
+    threading.Thread(target=lambda: answer.put(_ask(url, body, host)), daemon=True).start()
+    try:
+        return answer.get(timeout=_SECONDS)
+    except queue.Empty:
+        return f"not told: {host}: no answer in {_SECONDS} seconds", True
+
+
+def _ask(url: str, body: bytes, host: str) -> tuple[str, bool]:
     headers = {"Content-Type": "application/json"}
     try:
         request = urllib.request.Request(url, body, headers, method="POST")
@@ -72,5 +93,5 @@ def _post(url: str, body: bytes, host: str) -> tuple[str, bool]:
     except urllib.error.HTTPError as error:
         error.close()
         return f"not told: {host} answered {error.code}", error.code == 429 or error.code >= 500
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return f"not told: {host}: {type(error).__name__}", True

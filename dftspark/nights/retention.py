@@ -41,7 +41,9 @@ def doomed(
     """What may go, newest first, of the runs that are older than `hours`.
 
     `keep_days` keeps the profiles of that many newest dates of each nightly audit and lets older
-    ones go. Raises ConfigError where that is fewer than the window that its newest night merged.
+    ones go, every version of them: were the current one alone to go, the one that it superseded
+    would be current again. Raises ConfigError where that is fewer than the window that its newest
+    night merged.
     """
     before = (now or datetime.now(UTC)) - timedelta(hours=hours)
     found = runs(root)
@@ -63,7 +65,7 @@ def doomed(
 def prune(root: str, going: list[Doomed]) -> None:
     """Deletes these runs. EnvironmentProblem where storage refuses."""
     store = Location.parse(root)
-    for run in going:
+    for run in reversed(going):  # an older version before the one that supersedes it
         folder = store / run.id
         with writing(folder):
             if (folder / MANIFEST).kind == FileType.File:
@@ -72,13 +74,17 @@ def prune(root: str, going: list[Doomed]) -> None:
 
 
 def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
-    """Current profiles of days by id, but for the `keep` newest dates of their audit."""
+    """The date of every version of days' profiles by id, but for the `keep` newest dates of
+    their audit and those that are taken out."""
     days: dict[str, dict[str, str]] = {}
+    versions: dict[str, list[str]] = {}
     nights: dict[str, str] = {}
     for info in found:
         name = dated(info.name)
+        if info.standing:
+            versions.setdefault(info.name, []).append(info.id)
         if name and info.standing == "current" and info.kind == PROFILE:
-            days.setdefault(name.audit, {})[info.date] = info.id
+            days.setdefault(name.audit, {})[info.date] = info.name
         elif name and info.standing == "current" and not name.profile:
             nights[name.audit] = max(nights.get(name.audit, ""), f"{info.date} {info.id}")
     for audit, newest in nights.items():
@@ -91,7 +97,8 @@ def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
     return {
         run_id: date
         for of_audit in days.values()
-        for date, run_id in sorted(of_audit.items(), reverse=True)[keep:]
+        for date, name in sorted(of_audit.items(), reverse=True)[keep:]
+        for run_id in versions[name]
     }
 
 

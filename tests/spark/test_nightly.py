@@ -39,6 +39,8 @@ RULES = [
     {"name": "far", "metric": "l2_1gram", "above": 1e9, "min_documents": 10},
     {"name": "worth", "phrase": "worth noting", "above": 1.0, "severity": "warn",
      "min_documents": 10},
+    {"name": "contrast", "pattern": "contrast_not_only", "above": 1e9, "nights": 2,
+     "min_documents": 10},
 ]  # fmt: skip
 
 
@@ -480,6 +482,7 @@ def test_the_command_with_rules(
         ("pairs", "gpt"): "fail", ("pairs", "llama"): "unknown",  # 80 and 60 documents
         ("far", "gpt"): "pass", ("far", "llama"): "pass",
         ("worth", "gpt"): "warn", ("worth", "llama"): "warn",
+        ("contrast", "gpt"): "pass", ("contrast", "llama"): "pass",
     }  # fmt: skip
     assert rows["worth", "gpt"]["value"] == pytest.approx(pair_rate(folder, "worth noting"))
     suite = ET.fromstring(junit.read_text()).find("testsuite")
