@@ -343,8 +343,9 @@ def test_taking_out_by_command(year: Path, capsys: pytest.CaptureFixture[str]) -
     event = json.loads(told.err.splitlines()[0])
     assert (event["event"], event["kind"], event["exit_code"]) == ("error", "InputError", 4)
     assert "error: " in told.err
-    assert cli.main(["nightly", str(conf), "--date", "soon", "--remove"]) == 2
-    assert "a day as YYYY-MM-DD, got 'soon'" in capsys.readouterr().err
+    for wrong in ("soon", "2023-02-29", "20240229", "0001-01-01", "9999-12-31", "../up"):
+        assert cli.main(["nightly", str(conf), "--date", wrong, "--remove"]) == 2
+        assert f"a day as YYYY-MM-DD, got '{wrong}'" in capsys.readouterr().err
 
 
 def test_json_lines() -> None:

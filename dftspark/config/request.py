@@ -73,7 +73,9 @@ def night(conf: Path, out: str | None, date: str) -> tuple[Audit, str]:
 
 def _check_date(date: str) -> None:
     try:
-        known = datetime.date.fromisoformat(date).isoformat() == date
+        day = datetime.date.fromisoformat(date)
+        # A window needs dates before and after it.
+        known = day.isoformat() == date and datetime.MINYEAR < day.year < datetime.MAXYEAR
     except ValueError:
         known = False
     if not known:
