@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import cli, history, schema
+from dftspark import cli, history, night_shift, schema
+from dftspark.config import Audit
 from dftspark.config.nightly import Nightly
-from dftspark.errors import ConfigError, InputError
+from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
 from dftspark.report.progress import JsonLines
@@ -362,3 +364,43 @@ def test_json_lines() -> None:
     ]  # fmt: skip
     assert (events[1]["stage"], events[1]["done"], events[1]["total"]) == ("read", 4, 10)
     assert datetime.fromisoformat(events[0]["time"]).tzinfo == UTC
+
+
+# --- what is said of a night ---------------------------------------------------------------------
+
+
+def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the webhook was asked to tell of a night whose checks are written to `junit` too."""
+    config = Audit.parse(
+        {"name": "night", "out": str(out),
+         "corpora": {"human": {"role": "human", "path": "h"},
+                     "gpt": {"role": "model", "path": "{date}"}}},
+        "the test",
+    )  # fmt: skip
+    checks = {"outcome": "pass", "counts": {}, "said": []}
+    run = RunWriter.create(str(out), night_name("night", DATES[0])).publish(
+        {"date": DATES[0], "checks": checks, "missing": DATES[1:2], "removed": []}
+    )
+    heard: list[str] = []
+    monkeypatch.setattr(night_shift.runs, "nightly", lambda *_, **__: run)
+    monkeypatch.setattr(night_shift, "tell", lambda told_of, _: heard.append(told_of.id) or "")
+    order = night_shift.Order(DATES[0], junit=junit)
+    log = io.StringIO()
+    with suppress(EnvironmentProblem):
+        night_shift._one(None, config, order, DATES[0], True, JsonLines(log))
+    assert json.loads(log.getvalue())["missing"] == DATES[1:2]
+    return [run_id for run_id in heard if run_id == run.id]
+
+
+def test_a_night_without_rules_writes_an_empty_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    junit = tmp_path / "night.xml"
+    assert told(tmp_path / "runs", junit, monkeypatch)
+    assert 'tests="0"' in junit.read_text()
+
+
+def test_the_webhook_hears_of_a_night_whose_junit_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(tmp_path / "runs", tmp_path / "none" / "night.xml", monkeypatch)
