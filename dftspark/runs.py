@@ -172,6 +172,7 @@ def nightly(
         merging.check_window(spark, config, date, nights)
     human = days.reference(spark, config, nights, progress, reference)
     own = days.profile_day(spark, config, date, human, nights, progress) if read else None
+    nights = Nights.of(config.out, config.name)  # profiling takes long: a date may be taken out
     window = merging.window(spark, config, date, human, nights, own)
     name = night_name(config.name, date)
     making = Making.begin(spark, config.on(date), date, progress, name)

@@ -366,17 +366,48 @@ def test_json_lines() -> None:
     assert datetime.fromisoformat(events[0]["time"]).tzinfo == UTC
 
 
+class Stop(Exception):
+    """The merge has begun."""
+
+
+def test_a_date_that_is_taken_out_while_another_is_profiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile(tmp_path, DATES[0])
+    seen: list[bool] = []
+
+    def window(*given: Any) -> None:
+        seen.append(given[4].is_removed(DATES[0]))
+        raise Stop
+
+    work = night_shift.runs
+    for module, name in ((work.days, "reference"), (work.profiling, "check_extras"),
+                         (work.merging, "check_window")):  # fmt: skip
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(
+        work.days, "profile_day", lambda *_: remove(str(tmp_path), "night", DATES[0])
+    )
+    monkeypatch.setattr(work.merging, "window", window)
+    with pytest.raises(Stop):
+        work.nightly(None, nightly_audit(tmp_path), DATES[1])
+    assert seen == [True]
+
+
 # --- what is said of a night ---------------------------------------------------------------------
 
 
-def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the webhook was asked to tell of a night whose checks are written to `junit` too."""
-    config = Audit.parse(
+def nightly_audit(out: Path) -> Audit:
+    return Audit.parse(
         {"name": "night", "out": str(out),
          "corpora": {"human": {"role": "human", "path": "h"},
                      "gpt": {"role": "model", "path": "{date}"}}},
         "the test",
     )  # fmt: skip
+
+
+def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the webhook was asked to tell of a night whose checks are written to `junit` too."""
+    config = nightly_audit(out)
     checks = {"outcome": "pass", "counts": {}, "said": []}
     run = RunWriter.create(str(out), night_name("night", DATES[0])).publish(
         {"date": DATES[0], "checks": checks, "missing": DATES[1:2], "removed": []}
