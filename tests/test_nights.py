@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli, history, night_shift, schema
+from dftspark import runs as making_runs
 from dftspark.config import Audit
 from dftspark.config.nightly import Nightly
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
 from dftspark.report.progress import JsonLines
+from dftspark.stages import days, merging, profiling
 from dftspark.store.listing import named_runs, runs
 from dftspark.store.run import Run, load
 from dftspark.store.writer import RunWriter
@@ -375,21 +377,19 @@ def test_a_date_that_is_taken_out_while_another_is_profiled(
 ) -> None:
     profile(tmp_path, DATES[0])
     seen: list[bool] = []
+    no_spark: Any = None
 
     def window(*given: Any) -> None:
         seen.append(given[4].is_removed(DATES[0]))
         raise Stop
 
-    work = night_shift.runs
-    for module, name in ((work.days, "reference"), (work.profiling, "check_extras"),
-                         (work.merging, "check_window")):  # fmt: skip
+    for module, name in ((days, "reference"), (profiling, "check_extras"),
+                         (merging, "check_window")):  # fmt: skip
         monkeypatch.setattr(module, name, lambda *_: None)
-    monkeypatch.setattr(
-        work.days, "profile_day", lambda *_: remove(str(tmp_path), "night", DATES[0])
-    )
-    monkeypatch.setattr(work.merging, "window", window)
+    monkeypatch.setattr(days, "profile_day", lambda *_: remove(str(tmp_path), "night", DATES[0]))
+    monkeypatch.setattr(merging, "window", window)
     with pytest.raises(Stop):
-        work.nightly(None, nightly_audit(tmp_path), DATES[1])
+        making_runs.nightly(no_spark, nightly_audit(tmp_path), DATES[1])
     assert seen == [True]
 
 
@@ -413,8 +413,13 @@ def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         {"date": DATES[0], "checks": checks, "missing": DATES[1:2], "removed": []}
     )
     heard: list[str] = []
-    monkeypatch.setattr(night_shift.runs, "nightly", lambda *_, **__: run)
-    monkeypatch.setattr(night_shift, "tell", lambda told_of, _: heard.append(told_of.id) or "")
+    monkeypatch.setattr(making_runs, "nightly", lambda *_, **__: run)
+
+    def tell(told_of: Run, _: str) -> str:
+        heard.append(told_of.id)
+        return ""
+
+    monkeypatch.setattr(night_shift, "tell", tell)
     order = night_shift.Order(DATES[0], junit=junit)
     log = io.StringIO()
     with suppress(EnvironmentProblem):
