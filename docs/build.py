@@ -3,7 +3,7 @@
     python docs/build.py [FOLDER]     into build/site unless told otherwise
 
 The pages have no script and load nothing. Settings and tables are described where they are defined;
-here they become pages.
+here they become pages, which are written into this folder too, where links to them lead.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ _PAGE = """<!doctype html>
 
 
 def main(out: str = "build/site") -> None:
+    for name, text in generated().items():
+        (HERE / f"{name}.md").write_text(text, encoding="utf-8")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     for name, html in site().items():
@@ -61,7 +63,7 @@ def main(out: str = "build/site") -> None:
 def site() -> dict[str, str]:
     """HTML of every page by its name."""
     texts = {file.stem: file.read_text(encoding="utf-8") for file in HERE.glob("*.md")}
-    texts |= {"configuration": configuration(), "tables": tables()}
+    texts |= generated()
     names = [name for name in ORDER if name in texts]
     names += sorted(texts.keys() - set(names))
     pages = [(name, _label(texts[name])) for name in names]
@@ -108,6 +110,11 @@ def anchor(heading: str) -> str:
 
 
 # --- pages made from the code ---------------------------------------------------------------------
+
+
+def generated() -> dict[str, str]:
+    """Markdown of the pages by their names."""
+    return {"configuration": configuration(), "tables": tables()}
 
 
 def configuration() -> str:

@@ -84,7 +84,37 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     return made
 
 
+def place(*paths: str) -> None:
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_wrong_path_is_told_before_spark_starts(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place("h.txt", "f/_hidden.txt")
+    for wrong, said in (("nosuch.txt", "there is no file or folder 'nosuch.txt'"),
+                        ("no*.txt", "the pattern 'no*.txt' has no file to read"),
+                        ("f", "the folder 'f' has no file to read")):  # fmt: skip
+        for command in ("audit", "profile", "embed"):
+            assert cli.main([command, "--human", "h.txt", "--model", wrong]) == 4
+            assert said in capsys.readouterr().err
+    assert not calls
+
+
+def test_a_table_that_is_not_there_is_told_in_words(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish("runs", "a")
+    assert cli.main(["show", "runs", "metrisc"]) == 2
+    told = capsys.readouterr().err
+    assert "did you mean 'metrics'? it has metrics" in told
+    assert "[" not in told
+
+
 def test_audit_from_paths(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    place("h/a.txt", "h2.txt", "m/gpt-4.jsonl.gz", "other/gpt-4/a.txt")
     code = cli.main(
         ["audit", "--human", "h/*.txt", "--human", "h2.txt", "--model", "m/gpt-4.jsonl.gz",
          "--model", "other/gpt-4/*.txt", "--out", "store", "--master", "local[2]"]
@@ -101,6 +131,7 @@ def test_audit_from_paths(calls: list[Any], capsys: pytest.CaptureFixture[str]) 
 
 
 def test_audit_from_a_file_with_a_date(calls: list[Any], tmp_path: Path) -> None:
+    place("x/2026-11-22/a/1.txt", "y/1.txt", "m/2026-11-22/1.txt")
     (tmp_path / "a.toml").write_text(
         'out = "runs-{date}"\n'
         '[corpora.web]\nrole = "human"\npath = ["x/{date}/a", "y"]\n'
@@ -188,7 +219,8 @@ def test_errors_have_their_exit_code_and_no_secrets(
 
     monkeypatch.delenv("DFTSPARK_DEBUG", raising=False)
     monkeypatch.setattr(sys.modules["dftspark.runs"], "audit", fails)
-    arguments = ["audit", "--human", "h", "--model", "m", "--quiet"]
+    place("h.txt", "m.txt")
+    arguments = ["audit", "--human", "h.txt", "--model", "m.txt", "--quiet"]
     assert cli.main(arguments) == code
     told = capsys.readouterr().err
     assert told.startswith("error: ")
@@ -205,7 +237,8 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, calls: list
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["dftspark.runs"], "audit", interrupted)
-    assert cli.main(["audit", "--human", "h", "--model", "m"]) == 130
+    place("h.txt", "m.txt")
+    assert cli.main(["audit", "--human", "h.txt", "--model", "m.txt"]) == 130
 
 
 def test_runs_lists_newest_first(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,6 +337,7 @@ def test_init_writes_what_loads_and_never_overwrites(
     assert cli.main(["init"]) == 2
     assert (tmp_path / "audit.toml").read_text() == written
     assert cli.main(["init", "no/such/folder.toml"]) == 75
+    place("data/human.jsonl", "data/model.jsonl")
     assert cli.main(["audit", "audit.toml"]) == 0
 
 

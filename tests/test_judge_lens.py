@@ -111,6 +111,15 @@ def test_an_error_takes_its_pair_out_of_the_rate_and_not_its_other_verdict() -> 
     assert any("40 of 400 (overall) requests" in w for w in of.warnings)
 
 
+def test_what_was_never_asked_is_no_error() -> None:
+    table = rows(lambda rng, first, longer: math.nan if first else 1.0)
+    of = found([row | {"error": "not asked" if row["verdict"] is None else None} for row in table])
+    row = rate(of)
+    assert (row["verdicts"], row["errors"], row["not_asked"]) == (200, 0, 200)
+    assert any("200 (overall) requests about" in w and "not asked" in w for w in of.warnings)
+    assert not any("no verdict" in w for w in of.warnings)
+
+
 def test_nothing_of_a_control_is_jmq() -> None:
     of = found(rows(fair()), rows(fair(0.02), kind="broken"), rows(fair(), kind="human",
                model="human"))  # fmt: skip

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from dftspark.config import Audit
 
 
+def _asked(
+    conf: Path | None, human: list[str], model: list[str], out: str | None, date: str
+) -> Audit:
+    """The configuration, whose inputs are there: a wrong path is told before Spark starts."""
+    from dftspark.config import request
+    from dftspark.corpus import files
+
+    config = request.audit(conf, human, model, out, date)
+    files.check(config.corpora)
+    return config
+
+
 @app.command()
 def demo(
     out: Annotated[str, typer.Option("--out", help="Folder of the run store.")] = "runs",
@@ -62,10 +74,11 @@ def audit(
     Example: `dftspark audit nightly.toml --date 2026-11-22`
     """
     from dftspark import runs
-    from dftspark.config import request
 
-    config = request.audit(conf, human or [], model or [], out, date)
-    compute("audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet)
+    config = _asked(conf, human or [], model or [], out, date)
+    compute(
+        "audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet, conf
+    )
 
 
 @app.command()
@@ -83,10 +96,15 @@ def profile(
     Example: `dftspark profile nightly.toml --date 2026-11-22`
     """
     from dftspark import runs
-    from dftspark.config import request
 
-    config = request.audit(conf, human or [], model or [], out, date)
-    compute("profile", lambda spark, shown: runs.profile(spark, config, date, shown), master, quiet)
+    config = _asked(conf, human or [], model or [], out, date)
+    compute(
+        "profile",
+        lambda spark, shown: runs.profile(spark, config, date, shown),
+        master,
+        quiet,
+        conf,
+    )
 
 
 @app.command()
@@ -104,10 +122,11 @@ def embed(
     Example: `dftspark embed nightly.toml --date 2026-11-22`
     """
     from dftspark import runs
-    from dftspark.config import request
 
-    config = request.audit(conf, human or [], model or [], out, date)
-    compute("embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet)
+    config = _asked(conf, human or [], model or [], out, date)
+    compute(
+        "embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet, conf
+    )
 
 
 @app.command()
@@ -145,13 +164,12 @@ def judge(
     Example: `dftspark judge nightly.toml --export-batch batch/`
     """
     from dftspark import runs
-    from dftspark.config import request
     from dftspark.report import judge as pages
     from dftspark.stages.judging import Asking
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
-    config = request.audit(conf, [], [], out, date)
+    config = _asked(conf, [], [], out, date)
     if dry_run or export_batch:
         _show_plan(config, date, again, export_batch, master, quiet)
         return
@@ -213,7 +231,9 @@ def compare(
 
     config = request.audit(conf, [], [], out, date)
     run = opened(profiled or config.out)
-    compute("compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet)
+    compute(
+        "compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet, conf
+    )
 
 
 @app.command()

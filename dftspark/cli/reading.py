@@ -118,7 +118,7 @@ def show(
     found = opened(run)
     if table is None:
         if as_json or sort:
-            raise ConfigError(f"--json and --sort go with a table; there are {found.tables}")
+            raise ConfigError(f"--json and --sort go with a table: {', '.join(found.tables)}")
         return render(found, console(), rows or 12)
     content = found.table(table)
     content = tables.sort(content, sort) if sort else content

@@ -50,6 +50,7 @@ def init(
     Example: `dftspark init nightly.toml`
     """
     from dftspark.config import template
+    from dftspark.report.program import program
 
     template.write(path)
-    print(f"{path}: set the two paths in it, then run: dftspark audit {path}")
+    print(f"{path}: set the two paths in it, then run: {program()} audit {path}")

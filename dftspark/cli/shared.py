@@ -38,8 +38,13 @@ Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or it
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs.")]
 
 
-def compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
-    """Does `work` in a Spark session and prints its run; raises for one not as it should be."""
+def compute(
+    name: str, work: Work, master: str | None, quiet: bool, conf: Path | None = None
+) -> None:
+    """Does `work` in a Spark session and prints its run; raises for one not as it should be.
+
+    `conf` is the file that the run is configured by, if any.
+    """
     from rich.console import Console
 
     from dftspark.job import accept
@@ -53,7 +58,7 @@ def compute(name: str, work: Work, master: str | None, quiet: bool) -> None:
     if quiet:
         print(run.path)
     else:
-        render(run, console())
+        render(run, console(), conf=str(conf or ""))
     accept(run)
 
 

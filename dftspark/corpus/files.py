@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dftspark.config import Corpus
-from dftspark.corpus.paths import Place, expand
+from dftspark.corpus.paths import Place, check_remote, expand, is_local
 from dftspark.corpus.rows import Issue
 from dftspark.corpus.streams import is_plain
 from dftspark.errors import ConfigError, InputError
@@ -87,6 +87,19 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
                 splits += _splits(place, kind, corpus)
             seen.add(place.path)
     return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues
+
+
+def check(corpora: Mapping[str, Corpus]) -> None:
+    """Raises what `find` raises of files that are not there, and lists no remote folder.
+
+    A remote pattern is not looked at: that takes a listing, which `find` makes anyway.
+    """
+    for name, corpus in corpora.items():
+        if all(map(is_local, corpus.paths)):
+            find(corpus, name)
+        for path in corpus.paths:
+            if not is_local(path):
+                check_remote(path, f"corpora.{name}.path")
 
 
 def check_text_settings(corpus: Corpus, name: str) -> None:

@@ -48,10 +48,7 @@ def expand(path: str, setting: str) -> list[Place]:
         else:
             raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
     except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{setting}: cannot look up {redact(path)!r}: {redact(str(error))}; check the address, "
-            f"the permissions and the credentials of this machine"
-        ) from error
+        raise _unknown(path, setting, error) from error
     if not places:
         kind = "folder" if found.type == fs.FileType.Directory else "pattern"
         raise InputError(
@@ -60,6 +57,29 @@ def expand(path: str, setting: str) -> list[Place]:
             f"or correct the path"
         )
     return sorted(places, key=lambda place: place.path)
+
+
+def is_local(path: str) -> bool:
+    return "://" not in path or path.lower().startswith("file:")
+
+
+def check_remote(path: str, setting: str) -> None:
+    """Raises what `expand` raises where `path`, which is no pattern, names nothing; one look."""
+    try:
+        asked = Location.locate(arrow_scheme(path))
+        if _MAGIC.search(asked.path):
+            return
+        if asked.filesystem.get_file_info(asked.path).type == fs.FileType.NotFound:
+            raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
+    except (OSError, pa.ArrowException) as error:
+        raise _unknown(path, setting, error) from error
+
+
+def _unknown(path: str, setting: str, error: Exception) -> InputError:
+    return InputError(
+        f"{setting}: cannot look up {redact(path)!r}: {redact(str(error))}; check the address, "
+        f"the permissions and the credentials of this machine"
+    )
 
 
 def _told(path: str, asked: Location) -> str:

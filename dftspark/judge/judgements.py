@@ -14,9 +14,9 @@ from dftspark.judge.journal import Entry
 from dftspark.judge.pairs import Pair
 from dftspark.judge.requests import Request
 from dftspark.judge.verdicts import Verdict
+from dftspark.lenses.judge_rates import NOT_ASKED
 
 _ROWS = 20_000  # that are dictionaries at once
-NOT_ASKED = "not asked"
 
 
 def judgements(

@@ -19,10 +19,11 @@ Row = dict[str, Any]
 Key = tuple[str, str, str, str, str]  # kind, model, against, dimension, judge
 
 MODEL = "model"
+NOT_ASKED = "not asked"  # the error of a request that was never sent
 _SCORES = {"model": 1.0, "tie": 0.5, "against": 0.0}
 _COLUMNS = [
     "kind", "model", "against", "stratum", "judge", "dimension", "pair_id", "cluster", "order",
-    "verdict", "odds", "model_characters", "against_characters",
+    "verdict", "odds", "error", "model_characters", "against_characters",
 ]  # fmt: skip
 
 
@@ -37,13 +38,14 @@ class Pairs:
     scores: Floats
     odds: Floats
     longer: Floats
-    asked: int
+    unasked: NDArray[np.bool_]  # (P, 2): planned and never sent
+    planned: int
 
     def of(self, stratum: str) -> Pairs:
         own = self.strata == stratum
         return Pairs(
             self.names[own], self.clusters[own], self.strata[own], self.scores[own],
-            self.odds[own], self.longer[own], 2 * int(own.sum()),
+            self.odds[own], self.longer[own], self.unasked[own], 2 * int(own.sum()),
         )  # fmt: skip
 
 
@@ -60,9 +62,11 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
         place = {name: p for p, name in enumerate(dict.fromkeys(names))}
         first = dict(zip(reversed(names), reversed(own), strict=True))
         scores, odds = (np.full((len(place), 2), math.nan) for _ in range(2))
+        unasked = np.zeros((len(place), 2), bool)
         for name, i in zip(names, own, strict=True):
             order = 0 if columns["order"][i] == "model_first" else 1
             scores[place[name], order] = _SCORES.get(columns["verdict"][i], math.nan)
+            unasked[place[name], order] = columns["error"][i] == NOT_ASKED
             value = columns["odds"][i]
             odds[place[name], order] = math.nan if value is None else value
         at = [first[name] for name in place]
@@ -70,7 +74,7 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
         yield key, Pairs(
             np.array(list(place)), np.array([columns["cluster"][i] for i in at], object),
             np.array([columns["stratum"][i] for i in at], object), scores, odds,
-            np.array(longer, np.float64), len(own),
+            np.array(longer, np.float64), unasked, len(own),
         )  # fmt: skip
 
 
@@ -101,7 +105,8 @@ def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
     return {
         "pairs": found.pairs, "clusters": found.clusters, "verdicts": len(single),
         "wins": int((single == 1).sum()), "ties": int((single == 0.5).sum()),
-        "losses": int((single == 0).sum()), "errors": pairs.asked - len(single),
+        "losses": int((single == 0).sum()), "not_asked": int(pairs.unasked.sum()),
+        "errors": pairs.planned - int(pairs.unasked.sum()) - len(single),
         "win_rate": found.value, "std_error": found.std_error, "ci_low": found.low,
         "ci_high": found.high, "p_value": found.p_value, "mde": found.mde,
         "jmq": 2 * found.value if is_jmq else None,

@@ -55,6 +55,12 @@ def _of_judge(rows: Sequence[Row]) -> Iterator[str]:
                 f"{', '.join(counts)} requests about {model} have no verdict; the table "
                 f"judgements says why"
             )
+        if unasked := [row for row in own if row["not_asked"]]:
+            counts = [f"{r['not_asked']:,} ({r['dimension']})" for r in unasked]
+            yield (
+                f"{', '.join(counts)} requests about {model} were not asked: the numbers stand on "
+                f"the others"
+            )
         for row in filter(_by_length, own):
             yield (
                 f"at equal lengths its preference about {model} ({row['dimension']}) is "

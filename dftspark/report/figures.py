@@ -15,7 +15,7 @@ from dftspark.report.figure import Figure, draw
 from dftspark.report.measures import measure
 from dftspark.report.scale import ratios
 from dftspark.report.text import visible
-from dftspark.report.verdict import interval, missing, ranked, real
+from dftspark.report.verdict import interval, missing, ranked, real, rounding, times_floor
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
@@ -186,7 +186,7 @@ def _mains(run: Run, stratum: str) -> list[Row]:
 def _measured(row: Row) -> Row:
     """A row of metrics with its place in units of the floor, where it has one."""
     floor, known = real(row["floor"]), row["better"] == "lower"
-    placed = known and floor > 0 and not math.isnan(real(row["value"]))
+    placed = known and floor > 0 and not (math.isnan(real(row["value"])) or rounding(row))
     scaled = {name: real(row[name]) / floor if placed else None
               for name in ("value", "ci_low", "ci_high")}  # fmt: skip
     return {
@@ -204,7 +204,7 @@ def _measured(row: Row) -> Row:
 def _cell(row: Row | None) -> dict[str, Any]:
     if row is None:
         return {"kind": "", "value": None}
-    beside = real(row["ratio_to_floor"])
+    beside = times_floor(row)
     if row["better"] != "lower" or beside != beside:
         return {"kind": "value", "value": row["value"]}
     steps = (1.0, 2.0, 5.0, 10.0)

@@ -15,7 +15,7 @@ from dftspark.report.figures import Row, confidence_of
 from dftspark.report.measures import measure
 from dftspark.report.scale import Scale, linear, ratios
 from dftspark.report.text import number, visible
-from dftspark.report.verdict import ranked, real
+from dftspark.report.verdict import ranked, real, rounding
 from dftspark.store.run import Run
 
 LINES = 8  # of one figure
@@ -105,7 +105,7 @@ def in_floors(row: Row) -> tuple[float, float, float] | None:
     """Value and interval in units of the floor; as they are where parity is the aim."""
     scale = 1.0 if row["better"] == "parity" else real(row["floor"])
     value = real(row["value"])
-    if row["better"] == "higher" or not scale > 0 or math.isnan(value):
+    if row["better"] == "higher" or not scale > 0 or math.isnan(value) or rounding(row):
         return None
     return value / scale, real(row["ci_low"]) / scale, real(row["ci_high"]) / scale
 
@@ -188,8 +188,11 @@ def _said(value: float, sign: str) -> str:
 # --- judge ----------------------------------------------------------------------------------------
 
 
-def judge(run: Run, model: str) -> Figure | None:
-    """JMQ of each dimension and judge, with parity at 1; None where no judge was asked."""
+def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
+    """JMQ of each dimension and judge, with parity at 1; None where no judge was asked.
+
+    Warnings are those of the run, about all models; `warned` False leaves them out.
+    """
     if "win_rates" not in run.tables:
         return None
     where = (pc.field("model") == model) & (pc.field("stratum") == "")
@@ -207,7 +210,7 @@ def judge(run: Run, model: str) -> Figure | None:
         axis=axis,
         several=len({row["judge"] for row in rows}) > 1,
         controls=_controls(run, model),
-        warnings=run.manifest.get("judge", {}).get("warnings", []),
+        warnings=run.manifest.get("judge", {}).get("warnings", []) if warned else [],
         confidence=confidence_of(run),
     )
 

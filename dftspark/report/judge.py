@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dftspark.config import Judge
-from dftspark.judge.judgements import NOT_ASKED
 from dftspark.judge.plan import Estimate
 from dftspark.judge.verdicts import LOST
+from dftspark.lenses.judge_rates import NOT_ASKED
 from dftspark.report.text import MISSING, number, visible
 from dftspark.report.verdict import real
 from dftspark.store.run import Run
@@ -68,16 +68,14 @@ def unanswered(run: Run) -> str:
         f"{error} {count:,}" for error, count in told["errors"].items()
     )
     lost = int(told["errors"].get(LOST, 0))
+    left = "" if lost == missing else " The same command goes on where this run stopped."
     again = (
-        f" {lost:,} were sent by a run that was killed, and may have been paid for; --again sends "
-        f"them once more."
+        f" {lost:,} were sent by a run that was killed, and may have been paid for; the same "
+        f"command with --again sends them once more."
         if lost
         else ""
     )
-    return (
-        f"{missing:,} of {told['requests']:,} requests have no answer: {why}. The same command "
-        f"goes on where this run stopped.{again}"
-    )
+    return f"{missing:,} of {told['requests']:,} requests have no answer: {why}.{left}{again}"
 
 
 def unfinished(run: Run) -> str:

@@ -181,7 +181,17 @@ MEASURES = (
         "|model − human|", "≥ 0", _PLUG_IN,
     ),
     Measure(
-        r"jmq_(?:lc_|odds_)?([\w.:-]+)", "Judge, {n}",
+        r"jmq_lc_(.+)", "Judge at equal length, {n}",
+        "The same as the judge would prefer if both texts were equally long.",
+        "2 × win rate at equal lengths", "0 to 2", "1",
+    ),
+    Measure(
+        r"jmq_odds_(.+)", "Judge by its probabilities, {n}",
+        "The same by how sure the judge was of its first word.",
+        "2 × mean probability of a win", "0 to 2", "1",
+    ),
+    Measure(
+        r"jmq_(.+)", "Judge, {n}",
         "Twice the share of pairs in which a judge prefers the model's text to the human one.",
         "2 × wins / pairs", "0 to 2", "1",
     ),
@@ -203,5 +213,8 @@ def measure(name: str) -> Measure:
 def _spoken(known: Measure, group: str) -> str:
     if r"(\d)gram" in known.pattern:
         return _WORDS.get(group, f"{group}-gram")
+    if known.pattern.startswith("jmq_"):
+        dimension, _, judge = group.partition(":")
+        return f"{dimension.replace('_', ' ')} ({judge})" if judge else dimension
     said = _WORDS.get(group, group.replace("_", " ").strip())
     return said.capitalize() if known.title.startswith("{n}") else said

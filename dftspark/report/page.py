@@ -21,20 +21,22 @@ from dftspark import __version__
 from dftspark.errors import ConfigError
 from dftspark.report import figures, figures_cloud, figures_lines, figures_sweep, figures_tables
 from dftspark.report.excerpts import Examples, copies, examples
-from dftspark.report.figure import Figure, asset, environment, times
+from dftspark.report.figure import Figure, asset, environment
 from dftspark.report.figures import Row, of_pair
 from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
-from dftspark.report.text import number, visible
+from dftspark.report.text import visible
 from dftspark.report.verdict import (
     LEADS,
     beside,
     finding,
     headline_of,
+    leading,
     missing,
     ranked,
     real,
     spoken,
+    times_floor,
 )
 from dftspark.store.run import Run
 
@@ -110,9 +112,10 @@ def _render(
     return template.render(
         title=" ".join(_title(run)),
         kicker=" · ".join([*_title(run), run.id]),
-        headline=parts[0].finding if one else headline_of(mains),
+        headline=parts[0].finding if one else headline_of(mains, _of_lenses(run)),
         spans=[] if one else _spans(run),
         checks=figures_tables.checks(run),
+        wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
         left_out=[row["model"] for row in mains if row not in chosen],
         ladder=None if one else figures.ladder(run),
@@ -178,7 +181,7 @@ def _part(run: Run, main: Row, key: str) -> Part:
         name=visible(model, 80),
         main=main,
         finding=finding(main, others),
-        missing=missing(main),
+        missing=missing(leading(main, others)[0]),
         answers=_answers(run, main, others),
         measures=figures.measures(run, model, stratum),
         all_measures=figures.measures(run, model, stratum, every=True),
@@ -191,7 +194,7 @@ def _part(run: Run, main: Row, key: str) -> Part:
         structure=figures.structure(run, model, stratum) if has_patterns else None,
         all_structure=figures.structure(run, model, stratum, every=True) if has_patterns else None,
         variety=figures_tables.variety(run, model, stratum),
-        judge=figures_lines.judge(run, model),
+        judge=figures_lines.judge(run, model, warned=not key),
         examples=examples(run, model),
     )
 
@@ -216,15 +219,18 @@ def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
         if row["outside"] and real(row["ratio"]) > 0
         and abs(math.log(row["ratio"])) >= math.log(_TELLING)
     ]  # fmt: skip
-    floor, ratio = real(main["floor"]), real(main["ratio_to_floor"])
+    lenses = leading(main, others)
+    lead = lenses[0]
+    floor, ratio = real(lead["floor"]), times_floor(lead)
     known = floor > 0 and ratio == ratio
-    ends = [real(main[end]) / floor for end in ("ci_low", "ci_high")] if known else [math.nan] * 2
+    ends = [real(lead[end]) / floor for end in ("ci_low", "ci_high")] if known else [math.nan] * 2
     return {
-        "times": times(ratio) if known else number(real(main["value"])),
+        "lead": lead,
         "known": known,
-        "beyond": known and ratio > 1,
-        "measure": spoken(main["metric"]),
-        "lenses": [{**row, "lens": LEADS[row["metric"]]} for row in others],
+        "measure": spoken(lead["metric"]),
+        "lenses": [
+            {"name": LEADS.get(row["metric"], ""), "times": times_floor(row)} for row in lenses
+        ],
         "low": ends[0],
         "high": ends[1],
         "confidence": figures.confidence_of(run),
@@ -234,19 +240,24 @@ def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
             {"name": row["pattern"].replace("_", " "), "times": row["ratio"]}
             for row in figures.farthest(outside, 6)
         ],
-        "p_value": real(main["p_value"]),
+        "p_value": real(lead["p_value"]),
     }
 
 
 def _spans(run: Run) -> list[tuple[str, float, float]]:
-    """What other lenses say of all models: from the least to the most times as far."""
-    where = pc.field("metric").isin(list(LEADS)) & (pc.field("stratum") == "")
-    rows = run.table("metrics", ["metric", "stratum", "ratio_to_floor"], where).to_pylist()
-    found = []
+    """What each lens says of all models: from the least to the most times as far."""
+    rows, found = _of_lenses(run), []
     for metric, lens in LEADS.items():
-        times = [real(row["ratio_to_floor"]) for row in rows if row["metric"] == metric]
+        times = [times_floor(row) for row in rows if row["metric"] == metric]
         known = [value for value in times if not math.isnan(value)]
         found += [(lens, min(known), max(known))] if known else []
+    return sorted(found, key=lambda span: -span[2])
+
+
+def _of_lenses(run: Run) -> list[Row]:
+    """The rows that stand for a lens, of all models."""
+    where = pc.field("metric").isin(list(LEADS)) & (pc.field("stratum") == "")
+    found: list[Row] = run.table("metrics", _MAIN, where).to_pylist()
     return found
 
 

@@ -49,6 +49,7 @@ def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> N
             Text(visible(row["unit"])),
         )
     console.print(drawn)
-    said = f"{len(outside)} of {len(found)} measures lie outside the human band; see `patterns`."
+    said = f"{len(outside)} of the {len(found)} measures with enough cases here lie outside"
+    said += " the human band; see `patterns`."
     console.print(Text(said, "dim"), soft_wrap=True)
     console.print()

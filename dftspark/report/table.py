@@ -56,7 +56,9 @@ def sort(table: pa.Table, column: str) -> pa.Table:
     """By a column, smallest first; `-column` for largest first. Missing values come last."""
     name = column.removeprefix("-")
     if name not in table.column_names:
-        raise ConfigError(f"--sort: there is no column {name!r}; there are {table.column_names}")
+        raise ConfigError(
+            f"--sort: there is no column {name!r}; there are {', '.join(table.column_names)}"
+        )
     if pa.types.is_nested(table.schema.field(name).type):
         raise ConfigError(f"--sort: column {name!r} holds lists, which have no order")
     return table.sort_by([(name, "descending" if column.startswith("-") else "ascending")])

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dftspark.report import clouds, counts, judge, patterns, sweeps, words
+from dftspark.report.program import program
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import (
     Row,
     beside,
     interval,
+    leading,
     missing,
     p_value,
     ranked,
     real,
     spoken,
+    times_floor,
     verdict,
 )
 from dftspark.store.run import Run
@@ -27,10 +31,12 @@ from dftspark.store.run import Run
 _IN_FULL = 4  # more models than this are a ranking without pages
 _FAMILIES = re.compile(r"(l2|l2_docs|js|tv)_\dgram")
 _BAR = 6
+_PATH = 4096  # a path that is cut is no path
 
 
-def render(run: Run, console: Console, rows: int = 12) -> None:
-    """Prints the run. `rows` is the number of lines of each table of words."""
+def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
+    """Prints the run. `rows` is the number of lines of each table of words; `conf` the
+    configuration that it was made with, where that is known to be a file."""
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     _line(console, visible(title or run.id), "bold")
     _checks(run, console)
@@ -48,15 +54,16 @@ def render(run: Run, console: Console, rows: int = 12) -> None:
         _strata(console, metrics, models)
     judge.render(run, console)
     counts.render(run, console)
-    _next_steps(console, run, bool(models) or judged)
+    _next_steps(console, run, bool(models) or judged, conf)
 
 
 def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int) -> None:
     confidence = run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95)
     console.print()
     console.rule(Text(visible(main["model"]), "bold"), align="left", style="dim")
-    said = verdict(main, confidence, beside(metrics, main))
-    console.print(Text(said, f"bold {_color(main)}"))
+    others = beside(metrics, main)
+    said = verdict(main, confidence, others)
+    console.print(Text(said, f"bold {_color(leading(main, others)[0])}"))
     console.print()
     pair = (main["model"], main["stratum"])
     found = [row for row in metrics if (row["model"], row["stratum"]) == pair]
@@ -124,8 +131,8 @@ def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
     _notes(console, inside)
 
 
-def _next_steps(console: Console, run: Run, compared: bool) -> None:
-    path = visible(run.path)
+def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
+    path, command = visible(shlex.quote(run.path), _PATH), program()
     steps = [
         f"show {path} {name}"
         for name in (
@@ -142,25 +149,26 @@ def _next_steps(console: Console, run: Run, compared: bool) -> None:
     ]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
         steps.append(f"show {path} rejects")
-    if "profile" in run.tables:
-        steps.append(f"compare CONF --profile {path}")
+    if "profile" in run.tables and conf:
+        date = f" --date {run.manifest['date']}" if run.manifest.get("date") else ""
+        steps.append(f"compare {visible(shlex.quote(conf), _PATH)} --profile {path}{date}")
     console.print()
     if not compared:
         _line(console, "Nothing is compared yet.")
-    _line(console, f"Run: {path}", "bold")
+    _line(console, f"Run: {visible(run.path, _PATH)}", "bold")
     for step in steps:
-        _line(console, f"  dftspark {step}")
+        _line(console, f"  {command} {step}")
     made = run.manifest.get("page", {})
     if "problem" in made:
         _line(console, f"No page was made: {visible(made['problem'])}", "yellow")
-        _line(console, f"  dftspark report {path}")
+        _line(console, f"  {command} report {path}")
     elif run.page:
-        _line(console, f"Page: {visible(run.page)}", "bold")
+        _line(console, f"Page: {visible(run.page, _PATH)}", "bold")
 
 
 def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
-    times = real(row["ratio_to_floor"])
-    known = [r for r in (real(other["ratio_to_floor"]) for other in beside) if not math.isnan(r)]
+    times = times_floor(row)
+    known = [r for r in (times_floor(other) for other in beside) if not math.isnan(r)]
     length = bar(times / max(known, default=1.0), _BAR, block(console))
     return [
         number(real(row["value"])),
@@ -179,7 +187,7 @@ def _notes(console: Console, rows: list[Row]) -> None:
 
 
 def _color(row: Row) -> str:
-    times = real(row["ratio_to_floor"])
+    times = times_floor(row)
     return "yellow" if math.isnan(times) else "red" if times > 1 else "green"
 
 

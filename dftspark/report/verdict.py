@@ -15,59 +15,83 @@ from dftspark.report.text import MISSING, number, ratio, visible
 Row = dict[str, Any]
 
 MAIN = "l2_1gram"
-LEADS = {"mmd": "content and style", "structure_factor": "structure"}  # of other lenses
+LEADS = {MAIN: "words", "mmd": "content and style", "structure_factor": "structure"}
 _L2 = re.compile(r"l2_(\d)gram")
+_SQUARES = re.compile(r"squared|energy|frechet")
+_NO_FARTHER = "no farther from human than"
+_MOST = 1e5  # times the floor, of a distance; its square is of a squared one
 
 
 def headline(metrics: pa.Table) -> str:
     """The outcome in one short line: the model farthest from human, and the nearest."""
-    models = ranked(metrics.to_pylist())
+    rows = metrics.to_pylist()
+    models = ranked(rows)
     if not models:
         return ""
-    if len(models) == 1:
-        return _beside_floor(models[0])
-    return f"farthest {_beside_floor(models[-1])}; nearest {_beside_floor(models[0])}"
+    said = [_beside_floor(main, beside(rows, main)) for main in (models[-1], models[0])]
+    return said[0] if len(models) == 1 else f"farthest {said[0]}; nearest {said[1]}"
 
 
 def verdict(main: Row, confidence: float = 0.95, others: Sequence[Row] = ()) -> str:
     """One sentence on a model, from the row that `ranked` gives for it and those of `beside`."""
-    return f"{finding(main, others)} ({evidence(main, confidence)})."
+    return f"{finding(main, others)} ({evidence(leading(main, others)[0], confidence)})."
 
 
 def finding(main: Row, others: Sequence[Row] = ()) -> str:
     """The verdict without its evidence and its full stop; `others` are what other lenses say."""
-    name, times = visible(main["model"]), real(main["ratio_to_floor"])
-    if main["metric"].startswith("jmq_"):
-        won = real(main["value"]) / 2
+    lead, *rest = leading(main, others)
+    name, far = visible(lead["model"]), times_floor(lead)
+    if lead["metric"].startswith("jmq_"):
+        won = real(lead["value"]) / 2
         return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
-    if math.isnan(times):
-        return f"{name} has no human-human floor to stand beside"
-    far = f"{number(times, 2)} times as far from human as"
-    far = far if times > 1 else "no farther from human than"
-    said = f"{_by(main)}{name} is {far} two halves of the human text are from each other"
-    more = [
-        f"by {LEADS[row['metric']]} {number(real(row['ratio_to_floor']), 2)} times"
-        for row in others
-        if not math.isnan(real(row["ratio_to_floor"]))
-    ]
-    if not more:
-        return said
-    return f"{said}; {', '.join([f'{more[0]} as far', *more[1:]])}"
+    if math.isnan(far):
+        why = "a floor of rounding size" if rounding(lead) else "no human-human floor"
+        return f"{name} has {why} to stand beside"
+    lens = LEADS.get(lead["metric"]) or ("words" if _L2.fullmatch(lead["metric"]) else "")
+    said = f"{f'By {lens}, ' if lens else ''}{name} is "
+    said += f"{number(far, 2)} times as far from human as" if far > 1 else _NO_FARTHER
+    said += " two halves of the human text are from each other"
+    more = [f"by {LEADS[row['metric']]} {number(times_floor(row), 2)} times" for row in rest]
+    return f"{said}; {', '.join([f'{more[0]} as far', *more[1:]])}" if more else said
 
 
-def _by(main: Row) -> str:
-    return "By words, " if _L2.fullmatch(main["metric"]) else ""
+def leading(main: Row, others: Sequence[Row] = ()) -> list[Row]:
+    """The rows with a place beside their floor, the farthest above it first; at least one row.
+
+    A verdict that led with one lens would hide what another one sees.
+    """
+    if main["metric"].startswith("jmq_"):
+        return [main]
+    rows = [main, *others] if main["metric"] in LEADS or not others else list(others)
+    known = [row for row in rows if not math.isnan(times_floor(row))]
+    return sorted(known, key=lambda row: -times_floor(row)) or [main]
+
+
+def times_floor(row: Row) -> float:
+    """The value in units of the human-human floor; nan where that is none or rounding."""
+    return math.nan if rounding(row) else real(row["ratio_to_floor"])
+
+
+def rounding(row: Row) -> bool:
+    """Whether the floor is so small beside the value that rounding alone may have made it."""
+    most = _MOST**2 if _SQUARES.search(row["metric"]) else _MOST
+    return abs(real(row["ratio_to_floor"])) > most
 
 
 def beside(metrics: Iterable[Row], main: Row) -> list[Row]:
     """The rows of the same pair that stand for other lenses."""
     pair = (main["model"], main["stratum"])
     rows = {row["metric"]: row for row in metrics if (row["model"], row["stratum"]) == pair}
-    return [rows[name] for name in LEADS if name in rows]
+    return [rows[name] for name in LEADS if name in rows and name != main["metric"]]
 
 
-def headline_of(models: list[Row]) -> str:
-    """One sentence on several models, as `ranked` gives them."""
+def headline_of(models: list[Row], others: Sequence[Row] = ()) -> str:
+    """One sentence on several models, as `ranked` gives them; `others` are rows of other lenses.
+
+    It is by the lens in which some model is farthest above its floor.
+    """
+    if not models[0]["metric"].startswith("jmq_"):
+        models = _farthest_lens(models, others)
     near, far = models[0], models[-1]
     if near["metric"].startswith("jmq_"):
         return (
@@ -75,18 +99,36 @@ def headline_of(models: list[Row]) -> str:
             f"({visible(near['model'])}) to {real(far['value']) / 2:.0%} ({visible(far['model'])}) "
             f"of the pairs; half is parity"
         )
-    times = real(far["ratio_to_floor"])
-    if math.isnan(times) or math.isnan(real(near["ratio_to_floor"])):
+    times, nearest = times_floor(far), times_floor(near)
+    if math.isnan(times) or math.isnan(nearest):
         return f"{visible(near['model'])} is nearest to human, {visible(far['model'])} farthest"
+    lens = LEADS.get(near["metric"]) or ("words" if _L2.fullmatch(near["metric"]) else "")
+    by = f"By {lens}, " if lens else ""
     if times <= 1:
         said = "no model is farther from human than two halves of the human text from each other"
-        return f"{_by(far)}{said}" if _by(far) else f"N{said[1:]}"
-    nearest = real(near["ratio_to_floor"])
+        return f"{by}{said}" if by else f"N{said[1:]}"
     return (
-        f"{_by(near)}{visible(near['model'])} is nearest to human, at {number(nearest, 2)} times "
+        f"{by}{visible(near['model'])} is nearest to human, at {number(nearest, 2)} times "
         f"the distance of two halves of the human text; {visible(far['model'])} is farthest, at "
         f"{number(times, 2)}"
     )
+
+
+def _farthest_lens(models: list[Row], others: Sequence[Row]) -> list[Row]:
+    """The rows of the lens with the largest ratio, nearest to human first."""
+    by_lens: dict[str, list[Row]] = defaultdict(list)
+    names = {row["model"] for row in models}
+    for row in others:
+        if row["metric"] in LEADS and not row["stratum"] and row["model"] in names:
+            by_lens[row["metric"]].append(row)
+    whole = [models, *(sorted(rows, key=_nearness) for rows in by_lens.values())]
+    whole = [rows for rows in whole if len(rows) == len(models)]
+    return max(whole, key=lambda rows: max(map(_known_times, rows)))
+
+
+def _known_times(row: Row) -> float:
+    found = times_floor(row)
+    return -1.0 if math.isnan(found) else found
 
 
 def ranked(metrics: Iterable[Row]) -> list[Row]:
@@ -124,6 +166,8 @@ def missing(row: Row) -> str:
         return "no value: one side has no such n-gram"
     if math.isnan(real(row["ci_low"])):
         return f"no interval: too few clusters ({row['blocks'] or 0} blocks a side)"
+    if rounding(row):
+        return "no ratio: the human-human floor is at rounding size"
     if math.isnan(real(row["ratio_to_floor"])):
         return "no ratio: the human-human floor is missing or zero"
     return ""
@@ -145,10 +189,17 @@ def evidence(main: Row, confidence: float) -> str:
     return "; ".join([*parts, missing(main)] if missing(main) else parts)
 
 
-def _beside_floor(main: Row) -> str:
-    times = real(main["ratio_to_floor"])
-    value = f"{visible(main['model'])}: {spoken(main['metric'])} {number(real(main['value']))}"
-    return value if math.isnan(times) else f"{value}, {ratio(times)} the floor"
+def _beside_floor(main: Row, others: Sequence[Row]) -> str:
+    found = leading(main, others)
+    if math.isnan(times_floor(found[0])):
+        value = number(real(found[0]["value"]))
+        return f"{visible(main['model'])}: {spoken(found[0]['metric'])} {value}"
+    said = [
+        f"{ratio(times_floor(row))}{' the floor' * (row is found[0])} by "
+        f"{LEADS.get(row['metric'], spoken(row['metric']))}"
+        for row in found
+    ]
+    return f"{visible(main['model'])}: {', '.join(said)}"
 
 
 def _standing(row: Row) -> tuple[bool, bool, bool, bool, str, str]:

@@ -53,7 +53,8 @@ WIN_RATES = table(
     ("wins", pa.int64(), "verdicts for the model's text"),
     ("ties", pa.int64(), "verdicts that neither is better"),
     ("losses", pa.int64(), "verdicts for the other text"),
-    ("errors", pa.int64(), "requests without a verdict"),
+    ("errors", pa.int64(), "requests that were sent and brought no verdict"),
+    ("not_asked", pa.int64(), "requests that a cap or an end came before"),
     (
         "win_rate",
         pa.float64(),

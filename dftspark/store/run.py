@@ -7,6 +7,7 @@ Cost    opening reads the manifest; a table is read when it is asked for.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import re
@@ -86,7 +87,11 @@ class Run:
 
     def _place(self, name: str) -> Location:
         if name not in self.tables:
-            raise ConfigError(f"run {self.id} has no table {name!r}; it has {self.tables}")
+            near = difflib.get_close_matches(name, self.tables, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(
+                f"run {self.id} has no table {name!r}; {hint}it has {', '.join(self.tables)}"
+            )
         return self._location / file_name(name)
 
     def _dataset(self, name: str) -> ds.Dataset:

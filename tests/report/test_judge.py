@@ -89,6 +89,12 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert judge.unfinished(run) == "", "a few do not make a run unfinished"
 
 
+def test_requests_that_were_lost_are_sent_again_only_when_asked(tmp_path: Path) -> None:
+    page = judge.unanswered(run_with(tmp_path, [rate()], unanswered=4, errors={"lost": 4}))
+    assert "the same command with --again sends them once more" in page
+    assert "goes on where" not in page, "without --again it asks nothing"
+
+
 def test_a_run_that_ended_early_is_unfinished(tmp_path: Path) -> None:
     for told in (
         {"unanswered": 10, "stopped": ["mini: status 401"], "errors": {"not asked": 10}},

@@ -72,9 +72,9 @@ def test_the_first_words_are_the_verdict(plain: str) -> None:
     )
     top = said(plain[: plain.index('id="measures"')])
     for answer in (
-        "How far 2.0× as far as two halves of the human text",
+        "How far by words 2.0× by content and style 2.0× by structure 2.0× as far as two halves",
         "Where It gives itself away by",
-        "How sure 1.9× – 2.1× is the 95% interval of that ratio: all of it is beyond human halves",
+        "How sure 1.9× – 2.1× is the 95% interval of the ratio by words: all of it is beyond",
     ):
         assert answer in top
     assert "4,000 human and 3,000 model documents" in top
@@ -169,7 +169,7 @@ def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
         "Models by how far"
     )
     assert "far is farthest, at 4.0" in text
-    assert "By content and style they are 2.0× to 4.0× as far as human halves, by structure" in text
+    assert "By words they are 2.0× to 4.0× as far as human halves, by content and style" in text
 
 
 def test_models_are_chosen_by_name(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from dftspark import schema
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.verdict import headline, ranked, verdict
+from dftspark.report.verdict import headline, headline_of, ranked, rounding, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -91,13 +91,14 @@ def full(out: Path) -> Run:
 
 def test_the_verdict_says_what_other_lenses_found() -> None:
     others = [metric(metric="mmd", ratio_to_floor=8.6), metric(metric="structure_factor")]
-    assert "from each other; by content and style 8.6 times as far, by structure 3.1 times (" in (
-        verdict(metric(), others=others)
-    )
-    near = verdict(metric(ratio_to_floor=0.9), others=others[:1])
-    assert (
-        "is no farther from human than two halves of the human text are from each other; by" in near
-    )
+    assert verdict(metric(), others=others) == (
+        "By content and style, gpt is 8.6 times as far from human as two halves of the human text "
+        "are from each other; by words 3.1 times as far, by structure 3.1 times (mmd 0.0213, 95% "
+        "CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
+    ), "the lens that is farthest above its floor leads, with its own evidence"
+    near = verdict(metric(ratio_to_floor=0.9), others=[metric(metric="mmd", ratio_to_floor=0.7)])
+    assert "By words, gpt is no farther from human than two halves of the human text" in near
+    assert "; by content and style 0.70 times as far" in near
     assert (
         "as far" not in verdict(metric(), others=[metric(metric="mmd", ratio_to_floor=None)])[60:]
     )
@@ -128,13 +129,54 @@ def test_the_verdict_says_why_numbers_are_missing(nothing: float | None) -> None
     assert "no such n-gram" in verdict(metric(**few, value=nothing))
 
 
+def test_a_floor_of_rounding_size_is_no_yardstick(tmp_path: Path) -> None:
+    tiny = {"floor": 1e-9, "ratio_to_floor": 0.0213 / 1e-9}
+    text = shown(run_with(tmp_path / "runs", metrics=[metric(**tiny)]))
+    assert "gpt has a floor of rounding size to stand beside" in text
+    assert "no ratio: the human-human floor is at rounding size" in text
+    assert "000x" not in text
+    squared = metric(name="l2_squared_corrected_1gram", **tiny)
+    assert not rounding(squared), "squares are as far as that from their floor in large corpora"
+
+
+def test_several_models_are_told_by_the_lens_that_sees_most() -> None:
+    words = [metric("a", value=0.1, ratio_to_floor=1.1), metric("b", value=0.2, ratio_to_floor=2.0)]
+    clouds = [metric("a", "mmd", value=0.3, ratio_to_floor=9.0),
+              metric("b", "mmd", value=0.2, ratio_to_floor=6.0)]  # fmt: skip
+    assert headline_of(words, clouds).startswith(
+        "By content and style, b is nearest to human, at 6.0 times"
+    )
+    assert headline_of(words, clouds[:1]).startswith("By words, a is nearest"), "not of all models"
+
+
+def test_next_steps_can_be_typed_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter.create(str(tmp_path / "my runs"), "audit")
+    writer.write("metrics", pa.Table.from_pylist([metric()], schema=schema.METRICS))
+    writer.write("profile", pa.table({"key": [1]}))
+    run = writer.publish({"name": "audit"})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "dftspark"), "demo"])
+    assert f"  .venv/bin/dftspark show '{run.path}' metrics" in shown(run)
+    assert "compare" not in shown(run), "no configuration is known"
+    assert f"dftspark compare a.toml --profile '{run.path}'" in shown(run, conf="a.toml")
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "dftspark" / "__main__.py")])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    assert f"  bin/python -m dftspark show '{run.path}' metrics" in shown(run)
+
+
 def test_models_rank_nearest_first_and_unknown_last() -> None:
     rows = [metric("b", value=0.3), metric("c", value=math.nan), metric("a", value=0.1)]
     rows += [metric("a", "l2_2gram", value=9.0), metric("a", stratum="x", value=9.0)]
     assert [row["model"] for row in ranked(rows)] == ["a", "b", "c"]
     table = pa.Table.from_pylist(rows[:1] + rows[2:], schema=schema.METRICS)
     assert headline(table) == (
-        "farthest b: token L2 0.300, 3.1x the floor; nearest a: token L2 0.100, 3.1x the floor"
+        "farthest b: 3.1x the floor by words; nearest a: 3.1x the floor by words"
+    )
+    rows = [metric("a"), metric("a", "mmd", ratio_to_floor=8.6)]
+    assert headline(pa.Table.from_pylist(rows, schema=schema.METRICS)) == (
+        "a: 8.6x the floor by content and style, 3.1x by words"
     )
     assert headline(table.slice(0, 0)) == ""
 
