@@ -152,10 +152,8 @@ def test_several_models_are_told_by_the_lens_that_sees_most() -> None:
 def test_next_steps_can_be_typed_as_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = RunWriter.create(str(tmp_path / "my runs"), "audit")
-    writer.write("metrics", pa.Table.from_pylist([metric()], schema=schema.METRICS))
-    writer.write("profile", pa.table({"key": [1]}))
-    run = writer.publish({"name": "audit"})
+    run = run_with(tmp_path / "my runs", metrics=[metric()])
+    run.manifest["tables"]["profile"] = {}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "dftspark"), "demo"])
     assert f"  .venv/bin/dftspark show '{run.path}' metrics" in shown(run)
