@@ -130,7 +130,7 @@ def test_the_verdict_says_why_numbers_are_missing(nothing: float | None) -> None
 
 
 def test_a_floor_of_rounding_size_is_no_yardstick(tmp_path: Path) -> None:
-    tiny = {"floor": 1e-9, "ratio_to_floor": 0.0213 / 1e-9}
+    tiny: dict[str, Any] = {"floor": 1e-9, "ratio_to_floor": 0.0213 / 1e-9}
     text = shown(run_with(tmp_path / "runs", metrics=[metric(**tiny)]))
     assert "gpt has a floor of rounding size to stand beside" in text
     assert "no ratio: the human-human floor is at rounding size" in text
