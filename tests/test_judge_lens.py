@@ -13,6 +13,7 @@ import pytest
 from dftspark import schema
 from dftspark.config import Inference
 from dftspark.lenses.judge import Found, judged
+from dftspark.report.measures import measure
 
 Judge = Callable[[np.random.Generator, bool, float], float]  # model first, longer by: score
 SETTINGS = Inference(permutations=99, splits=20)
@@ -169,6 +170,9 @@ def test_several_models_have_strengths_and_several_judges_an_agreement() -> None
     assert [k["kappa"] for k in of.kappas] == [pytest.approx(1)] * 2
     names = {m.name for own in of.metrics for m in own.metrics}
     assert {"jmq_overall:j", "jmq_overall:k"} <= names
+    assert not {name for name in names if measure(name).title == name}, "each has a plain label"
+    title = "Judge at equal length, human likeness (org/j)"
+    assert measure("jmq_lc_human_likeness:org/j").title == title
 
 
 def test_strata_with_enough_pairs_have_rows_of_their_own() -> None:

@@ -195,6 +195,16 @@ MEASURES = (
         "Twice the share of pairs in which a judge prefers the model's text to the human one.",
         "2 × wins / pairs", "0 to 2", "1",
     ),
+    Measure(
+        r"bradley_terry_(.+)", "Judge, all on one scale, {n}",
+        "How strong the model is against humans, from all its comparisons with humans and models.",
+        "log odds of a win (Bradley-Terry)", "any", "0",
+    ),
+    Measure(
+        r"judge_agreement_(.+)", "Agreement of judges, {n}",
+        "How often two judges agree on the same pair and order, beyond chance.",
+        "Krippendorff's alpha", "at most 1", "-",
+    ),
 )  # fmt: skip
 
 _WORDS = {"1": "Token", "": "overall"}
@@ -213,7 +223,7 @@ def measure(name: str) -> Measure:
 def _spoken(known: Measure, group: str) -> str:
     if r"(\d)gram" in known.pattern:
         return _WORDS.get(group, f"{group}-gram")
-    if known.pattern.startswith("jmq_"):
+    if known.pattern.startswith(("jmq_", "bradley_terry_", "judge_agreement_")):
         dimension, _, judge = group.partition(":")
         return f"{dimension.replace('_', ' ')} ({judge})" if judge else dimension
     said = _WORDS.get(group, group.replace("_", " ").strip())
