@@ -172,7 +172,9 @@ def test_a_run_of_the_judge_alone_has_a_page(tmp_path: Path, models: tuple[str, 
     others = ("bradley_terry_overall:mini", "jmq_depth:mini", "jmq_lc_overall:mini")
     rows += [{**found, "metric": name, "value": 0.1} for found in rows for name in others]
     rates = [verdicts(dimension="overall", model=model) for model in models]
-    text = page(publish(tmp_path, {"metrics": rows, "win_rates": rates}))
+    told: dict[str, Any] = {"judge": {"warnings": ["judge mini: it looks away"]}}
+    text = page(publish(tmp_path, {"metrics": rows, "win_rates": rates}, **told))
+    assert text.count("it looks away") == 1, "a warning stands once, however many models"
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", text)
     assert heading is not None
     assert heading[1].startswith("A judge prefers")
