@@ -77,7 +77,7 @@ def test_every_key_range_has_its_rows(tables: list[str]) -> None:
 
 
 def test_totals_add_up_over_days_and_ranges(tables: list[str]) -> None:
-    totals = ProfileFiles(tables).totals()
+    totals = ProfileFiles(tables).totals
     assert sorted(totals) == [(c, "", n) for c in ("human", "model") for n in (1, 2)]
     assert totals["human", "", 1]["tokens"].sum() == 2 * (9 + 5)
     assert totals["model", "", 2]["tokens"].sum() == (1 + 2) * (1 + 8)

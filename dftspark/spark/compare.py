@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,24 +29,22 @@ from dftspark.store.profile_files import ProfileFiles, Range, Totals
 
 
 def pairs(
-    spark: SparkSession, stored: list[str], totals: Totals, shared: dict[str, int], config: Audit,
-    ranges: int, returning: frozenset[str] = frozenset(),
+    spark: SparkSession, stored: ProfileFiles, shared: dict[str, int], config: Audit, ranges: int,
+    returning: frozenset[str] = frozenset(),
 ) -> DataFrame:  # fmt: skip
     """One row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
-    `stored` are the paths of the profile tables, whose files the tasks read; `shared` is how many
-    clusters each model corpus has in common with the human one, `returning` are the corpora whose
-    clusters come on several days. Raises IncomparableProfiles where an order was profiled in more
-    than one way.
+    The tasks read the files of `stored` themselves; `shared` is how many clusters each model corpus
+    has in common with the human one, `returning` are the corpora whose clusters come on several
+    days. Raises IncomparableProfiles where an order was profiled in more than one way.
     """
-    files = ProfileFiles(stored)
-    check_comparable(files, config)
-    partial = _one_by_one(spark, files.ranges).mapInArrow(
-        _partials(stored, totals, config, ranges, returning),
+    check_comparable(stored, config)
+    partial = _one_by_one(spark, stored.ranges).mapInArrow(
+        _partials(stored.paths, stored.totals, config, ranges, returning),
         from_arrow_schema(schema.PARTIAL_PAIRS),
     )
     return partial.groupBy("model", "stratum", "n").applyInArrow(
-        _finishing(totals, shared, config), from_arrow_schema(schema.COMPARED)
+        _finishing(stored.totals, shared, config), from_arrow_schema(schema.COMPARED)
     )
 
 
@@ -91,7 +89,7 @@ def comparisons(totals: Totals, human: str) -> list[tuple[str, str]]:
 
 
 def _partials(
-    stored: list[str], totals: Totals, config: Audit, ranges: int, returning: frozenset[str]
+    stored: Sequence[str], totals: Totals, config: Audit, ranges: int, returning: frozenset[str]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         files = ProfileFiles(stored)

@@ -254,21 +254,24 @@ def _counted(
 
 
 def check(
-    counted: list[dict[str, Any]], config: Audit, rejects: str, *, allow_empty: bool = False
+    counted: list[dict[str, Any]], config: Audit, rejects: str, *, nightly: bool = False
 ) -> None:
-    """Raises InputError for too many rejects, and for a corpus without documents unless allowed."""
+    """Raises InputError for too many rejects, and for a corpus without documents, which a night may
+    have where `nightly.allow_empty` says so."""
     for name, corpus in config.corpora.items():
         own = [row for row in counted if corpus_of(row["corpus"]) == name]
         total = {
             c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")
         }
         where = ", ".join(corpus.paths)
-        if not total["documents"] and not (allow_empty and not total["rejected"]):
+        allowed = nightly and config.nightly.allow_empty
+        if not total["documents"] and not (allowed and not total["rejected"]):
+            hint = "; with nightly.allow_empty = true such a date is no error" if nightly else ""
             raise InputError(
                 f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
                 f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
                 f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are "
-                f"listed in {rejects}"
+                f"listed in {rejects}{hint}"
             )
         if not total["documents"]:
             continue

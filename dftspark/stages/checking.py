@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +20,6 @@ from dftspark.nights.phrases import gram_of, occurrences
 from dftspark.report.junit import junit
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
-from dftspark.store.profile_files import ProfileFiles, Totals
 from dftspark.store.run import Run
 
 JUNIT = "checks.junit.xml"
@@ -109,14 +107,6 @@ class _Source:
         self.dates = [date for date in nights.dates if date in before] if nights else []
         self._tables: dict[str, pa.Table] = {}
 
-    @cached_property
-    def _stored(self) -> ProfileFiles:
-        return ProfileFiles(self.profile.stored)
-
-    @cached_property
-    def _totals(self) -> Totals:
-        return self._stored.totals()
-
     def readings(self, rule: Check) -> list[Reading]:
         kinds: dict[str, Callable[[Check], list[Reading]]] = {
             "metric": self._metric, "pattern": self._pattern, "phrase": self._phrase,
@@ -169,9 +159,9 @@ class _Source:
     def _phrase_tonight(self, rule: Check) -> list[Reading]:
         config = self.making.config
         gram = gram_of(str(rule.phrase), config)
-        counts = occurrences(self._stored, gram, self.profile.key_ranges)
+        counts = occurrences(self.profile.files, gram, self.profile.key_ranges)
         sides: dict[str, tuple[int, int, int]] = {}  # occurrences, tokens, documents
-        for (corpus, stratum, n), total in self._totals.items():
+        for (corpus, stratum, n), total in self.profile.files.totals.items():
             if n == gram[0] and rule.stratum in ("", stratum):
                 count, tokens, documents = sides.get(corpus, (0, 0, 0))
                 sides[corpus] = (

@@ -14,7 +14,6 @@ from dftspark.stages import judging
 from dftspark.stages.judging import Asking
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile
-from dftspark.store.profile_files import ProfileFiles
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -76,10 +75,9 @@ def _compare_ngrams(making: Making, profile: Profile) -> list[dict[str, Any]]:
 
     spark, config = making.spark, making.config
     with making.stage("compare"):
-        totals = ProfileFiles(profile.stored).totals()
         path = making.staging("compared")
         found = pairs(
-            spark, profile.stored, totals, profile.shared_clusters, config, profile.key_ranges,
+            spark, profile.files, profile.shared_clusters, config, profile.key_ranges,
             profile.returning,
         )  # fmt: skip
         tables.write(found, path)

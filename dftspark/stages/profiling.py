@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.stages.making import Making
-from dftspark.store.profile_files import GROUP_ROWS
+from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles
 from dftspark.store.run import Run
 
 _PACKED = "none"  # compression of states, which are packed by themselves
@@ -60,6 +61,11 @@ class Profile:
     documents: DataFrame | None = None  # where the run has read them
     returning: frozenset[str] = frozenset()  # corpora whose clusters come on several days
 
+    @cached_property
+    def files(self) -> ProfileFiles:
+        """Of `stored`, opened once for all that look into them."""
+        return ProfileFiles(self.stored)
+
     @property
     def tables(self) -> tuple[str, ...]:
         """The run's tables of states."""
@@ -102,7 +108,7 @@ def _check_variety(spark: SparkSession, config: Audit) -> None:
     needs_sacrebleu()
 
 
-def read(making: Making, allow_empty: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
+def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
     """The documents, and a row of counts for each corpus."""
     from dftspark.spark import documents, tables
 
@@ -116,7 +122,7 @@ def read(making: Making, allow_empty: bool = False) -> tuple[Documents, list[dic
         "rows_in": sum(row["read"] for row in counted),
         "bytes_in": sum(row["bytes"] for row in counted),
     }
-    documents.check(counted, config, making.writer.table_path("rejects"), allow_empty=allow_empty)
+    documents.check(counted, config, making.writer.table_path("rejects"), nightly=nightly)
     return found, counted
 
 
@@ -131,7 +137,7 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
     from dftspark.spark.session import shuffle_partitions
 
     spark, config = making.spark, making.config
-    documents, counted = read(making, allow_empty=bool(fixed) and config.nightly.allow_empty)
+    documents, counted = read(making, nightly=bool(fixed))
     with making.stage("count n-grams"):
         sizes = {row["corpus"]: row["bytes"] for row in counted if row["documents"]}
         layout = ngrams.Layout.of(sizes, shuffle_partitions(spark), config.ngrams.sketch_width)

@@ -38,13 +38,14 @@ class ProfileFiles:
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = tuple(paths)
         self._files = [
             pq.ParquetFile(
                 place.filesystem.open_input_file(path),
                 page_checksum_verification=True,
                 pre_buffer=True,
             )
-            for place in map(Location.parse, paths)
+            for place in map(Location.parse, self.paths)
             for path in _parts(place)
         ]
 
@@ -80,6 +81,7 @@ class ProfileFiles:
         tables = [file.read(columns=columns).select(columns) for file in self._files]
         return pa.concat_tables(tables) if tables else _none(columns)
 
+    @cached_property
     def totals(self) -> Totals:
         """Totals `(64,)` by name for each (corpus, stratum, n): a few kilobytes each."""
         return totals_of(self.every(["corpus", "stratum", "n", "totals"]))
