@@ -85,3 +85,17 @@ def test_an_answer_that_trickles_in(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(trickle) as url:
         assert told(monkeypatch, f"{url}/SECRET") == "not told: 127.0.0.1: no answer in 0.2 seconds"
         stopped.set()
+
+
+def test_an_answer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket may notice before the deadline does: the same is said."""
+    monkeypatch.setattr(alerts, "_SECONDS", 0.05)
+    stopped = threading.Event()
+
+    def silent(client: socket.socket) -> None:
+        stopped.wait()
+
+    with served(silent) as url:
+        said, again = alerts._ask(url, b"{}", "host")
+        stopped.set()
+    assert (said, again) == ("not told: host: no answer in 0.05 seconds", True)

@@ -80,7 +80,7 @@ def _post(url: str, body: bytes, host: str) -> tuple[str, bool]:
     try:
         return answer.get(timeout=_SECONDS)
     except queue.Empty:
-        return f"not told: {host}: no answer in {_SECONDS} seconds", True
+        return _late(host)
 
 
 def _ask(url: str, body: bytes, host: str) -> tuple[str, bool]:
@@ -94,4 +94,10 @@ def _ask(url: str, body: bytes, host: str) -> tuple[str, bool]:
         error.close()
         return f"not told: {host} answered {error.code}", error.code == 429 or error.code >= 500
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            return _late(host)
         return f"not told: {host}: {type(error).__name__}", True
+
+
+def _late(host: str) -> tuple[str, bool]:
+    return f"not told: {host}: no answer in {_SECONDS} seconds", True
