@@ -74,7 +74,7 @@ _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
     "pyspark": ((4, 1), (5, 0), _SPARK),
     "pyarrow": ((18, 0), (27, 0), "pip install 'pyarrow>=18,<27'"),
     "numpy": ((2, 0), (3, 0), "pip install 'numpy>=2,<3'"),
-    "pandas": ((2, 2), (3, 0), "pip install 'pandas>=2.2,<3'; Spark does not take pandas 3 yet"),
+    "pandas": ((2, 2), (3, 0), "pip install 'pandas>=2.2.2,<3'; Spark does not take pandas 3 yet"),
     "numba": ((0, 61), (1, 0), _COMPUTE),
     "scipy": ((1, 14), (2, 0), _COMPUTE),
     "tokenizers": ((0, 21), (1, 0), _COMPUTE),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -167,7 +169,7 @@ def test_a_java_that_is_missing_or_ignored(bare: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("name", "version", "remedy"),
     [
-        ("pandas", "3.0.1", "pandas>=2.2,<3"),
+        ("pandas", "3.0.1", "pandas>=2.2.2,<3"),
         ("pyspark", "4.0.2", "dftspark[spark]"),
         ("pyspark", "5.0.0", "dftspark[spark]"),
         ("numba", "0.60.0", "dftspark[compute]"),
@@ -183,6 +185,18 @@ def test_a_version_out_of_range(
     assert not check.ok
     assert version in check.found
     assert remedy in check.remedy
+
+
+def test_the_ranges_are_those_that_the_package_declares() -> None:
+    pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = [item for each in lists for item in each]
+    for name, (least, below, _) in doctor._PACKAGES.items():
+        (found,) = [item for item in declared if re.match(rf"{name}[^\w-]", item)]
+        low, high = found.partition(">=")[2].split(",<")
+        assert tuple(int(part) for part in f"{low}.0".split(".")[:2]) == least, found
+        assert (int(high), 0) == below, found
 
 
 @pytest.mark.usefixtures("bare")
@@ -248,8 +262,9 @@ def test_a_worker_unlike_the_driver_is_a_problem() -> None:
 
 
 def test_the_command_ends_with_75_on_a_problem(
-    bare: Path, capsys: pytest.CaptureFixture[str]
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(doctor, "_PACKAGES", {})  # extras that are not installed are problems too
     arguments = ["doctor", "--no-spark", "--out", str(bare)]
     assert cli.main([*arguments, "--json"]) == 75
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -171,7 +171,7 @@ def test_stopping_wakes_those_that_wait() -> None:
     with asking(lambda asked: failure(429, Retry_After="200")) as (own, server):
         waiting = threading.Thread(target=lambda: replies.append(ask(own)[0]), daemon=True)
         waiting.start()
-        while not own._not_before:  # until it has been told to wait
+        while waiting.is_alive() and not own._not_before:  # until it has been told to wait
             waiting.join(0.005)
         own.stop()
         waiting.join(60)  # it would wait for 200 s
