@@ -21,7 +21,8 @@ from dftspark.corpus.blocks import block_of
 from dftspark.distances import mmd
 from dftspark.features.fourier import DEFAULT, Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.inference.squared import block_test, fused_test, gram
+from dftspark.inference.gram import gram
+from dftspark.inference.squared import block_test, fused_test
 from dftspark.lenses import embeddings
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch

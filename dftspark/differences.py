@@ -20,6 +20,7 @@ from scipy import special
 from dftspark import schema
 from dftspark.inference.intervals import jackknife
 from dftspark.inference.multiple_testing import benjamini_hochberg
+from dftspark.lenses.metric import comparable
 
 Row = dict[str, Any]
 
@@ -29,7 +30,8 @@ MOST = 20  # models all of whose pairs are told; of more, each against the neare
 def table(rows: Sequence[Row], confidence: float) -> pa.Table:
     """schema.DIFFERENCES, from rows of the metrics table with `left_out` as in schema.COMPARED.
 
-    Of every measure that has it on both sides, where smaller is nearer to human.
+    Of every measure that has it on both sides, where smaller is nearer to human. Plug-in distances
+    fall as documents are added: of them only models of like sizes are told apart.
     """
     of: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -39,6 +41,7 @@ def table(rows: Sequence[Row], confidence: float) -> pa.Table:
         _difference(first, second, confidence)
         for same in of.values()
         for first, second in _pairs(sorted(same, key=lambda row: str(row["model"])))
+        if comparable(first["metric"], (first["n_model"], second["n_model"]))
     ]
     q_values = benjamini_hochberg(np.array([row["p_value"] for row in found], np.float64))
     for row, q_value in zip(found, q_values, strict=True):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dftspark.features import fourier
 from dftspark.features.fourier import DEFAULT, Frequencies, radii
 from dftspark.features.hashing import mixed
-from dftspark.inference.squared import Gram, Sides, gram
+from dftspark.inference.gram import Gram, Sides, gram
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 

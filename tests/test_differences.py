@@ -11,6 +11,7 @@ import pytest
 from dftspark import differences, schema
 from dftspark.config import Inference
 from dftspark.inference.halves import Splits
+from dftspark.inference.intervals import jackknife
 from dftspark.lenses import embeddings
 from tests.normal_clouds import normal, state, statistic
 
@@ -18,40 +19,56 @@ OF = statistic(6, 12.0, 96)
 SETTINGS = Inference(permutations=99, splits=20)
 ABOUT = {
     "run_id": "r", "date": "", "human": "human", "stratum": "", "lens": "embeddings",
-    "better": "lower",
+    "better": "lower", "n_model": 400,
 }  # fmt: skip
 
 
 def row(model: str, value: float, left_out: Any, blocks: int = 64, **more: Any) -> dict[str, Any]:
     return {
-        **ABOUT, "model": model, "metric": "mmd_squared", "unit": "kernel", "value": value,
+        **ABOUT, "metric": "mmd_squared", "model": model, "unit": "kernel", "value": value,
         "left_out": list(left_out), "blocks": blocks, **more,
     }  # fmt: skip
 
 
-def test_as_the_embedding_lens_says_it() -> None:
+def test_the_error_of_a_difference_is_that_of_what_is_not_shared() -> None:
     rng = np.random.default_rng(3)
     human = state(OF, normal(rng, 400, 6))
     models = [state(OF, normal(rng, 400, 6, shift)) for shift in (0.3, 0.8)]
-    options: dict[str, Any] = {"paired": True, "settings": SETTINGS}
-    rows = []
+    rows, parts = [], []
     for name, own in zip(("near", "far"), models, strict=True):
-        for metric in embeddings.compared(human, own, OF, splits=Splits(2), **options):
-            assert metric.parts is not None or metric.name == "mmd_squared_feature_error"
+        for metric in embeddings.compared(
+            human, own, OF, splits=Splits(2), paired=True, settings=SETTINGS
+        ):
             left_out = () if metric.parts is None else metric.parts.left_out
             found = {**asdict(metric.inference), "metric": metric.name, "unit": metric.unit}
             rows.append(row(name, metric.value, left_out) | found)
+            if metric.name == "mmd_squared":
+                parts.append((metric.value, left_out))
     table = differences.table(rows, 0.95)
     assert table.schema.names == schema.DIFFERENCES.names
     found = {row["metric"]: row for row in table.to_pylist()}
-    assert "mmd_squared_feature_error" not in found
-    expected = embeddings.difference(human, models[1], models[0], OF, **options)
+    assert not found.keys() & {"mmd_squared_feature_error", "mmd_fused"}
     own = found["mmd_squared"]
     assert (own["model"], own["other"], own["nearer"]) == ("far", "near", "near")
-    assert own["difference"] == pytest.approx(expected.value, rel=1e-9)
-    assert own["std_error"] == pytest.approx(expected.inference.std_error, rel=1e-9)
-    assert own["ci_low"] == pytest.approx(expected.inference.ci_low, rel=1e-9)
-    assert own["p_value"] == pytest.approx(expected.inference.p_value, rel=1e-9)
+    (near, near_left), (far, far_left) = parts
+    expected = jackknife(np.subtract(far_left, near_left), far - near, 0.95)
+    assert own["difference"] == pytest.approx(far - near, rel=1e-9)
+    assert (own["std_error"], own["ci_low"]) == pytest.approx(expected[:2], rel=1e-9)
+
+
+def test_plug_in_distances_of_unlike_sizes_name_no_nearer_model() -> None:
+    """The larger half of one model was nearer to human in 100 of 100 runs."""
+    rng = np.random.default_rng(4)
+    for sizes, told in (((100, 1000), False), ((1000, 1000), True)):
+        rows = [
+            row(name, value, value + rng.standard_normal(64) / 1e4)
+            | {"metric": metric, "n_model": n}
+            for metric in ("l2_1gram", "l2_squared_corrected_1gram")
+            for name, value, n in zip("ab", (0.2, 0.1), sizes, strict=True)
+        ]
+        found = {r["metric"]: r["nearer"] for r in differences.table(rows, 0.95).to_pylist()}
+        assert found.pop("l2_squared_corrected_1gram") == "b"
+        assert found == ({"l2_1gram": "b"} if told else {})
 
 
 @pytest.mark.simulation

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.distances.jensen_shannon import jensen_shannon
-from dftspark.distances.ngram_table import Counts, rate_z
 from dftspark.distances.total_variation import total_variation
 from dftspark.features.grams import grams
 from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
-from dftspark.inference import blocks, squared
+from dftspark.inference.effective_counts import Squares, score
+from dftspark.inference.gram import gram, sampling_noise
 from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.stats.ngram_sketch import NgramSketch
@@ -126,9 +126,7 @@ def test_a_cluster_of_many_documents_does_not_wrap_the_document_weighted_correct
     (h, n), (m, k) = dense
     assert (h[7] ** 2).sum() > 2**23  # so the integer has wrapped
     assert sides[0][0].rate_norm[7] / 2**40 < (h[7] ** 2).sum() / 2
-    count = blocks.adapt(60)
-    merged = [blocks.coarsen(part, count) for part in (h, m, n, k)]
-    both_noises = squared.sampling_noise(squared.gram(*merged), paired=False)
+    both_noises = sampling_noise(gram(h, m, n, k), paired=False)
     plug_in = ((h.sum(axis=0) / n.sum() - m.sum(axis=0) / k.sum()) ** 2).sum()
     found = values(compared(sides[0], sides[1], 1))["l2_docs_squared_corrected_1gram"]
     assert found == pytest.approx(plug_in - both_noises, rel=1e-6)
@@ -223,16 +221,24 @@ def test_blocks_are_the_units_where_clusters_return(sides: Any) -> None:
     )
     part = ngram_ranges.partial(first, second, of_human, of_model, n, SETTINGS.ngrams)
     keys = np.union1d(first.grams.key, second.grams.key)
-    counts = [
-        Counts(
-            count=dense.sum(axis=1), squares=dense[:, 0], cross=dense[:, 0],
-            tokens=float(of["tokens"].sum()), squared_tokens=np.nan, clusters=0,
-            by_block=(dense.astype(np.int64), of["tokens"]),
-        )
-        for dense, of in zip(by_block(human, model), (of_human, of_model), strict=True)
+    dense = by_block(human, model)
+    tokens = [of["tokens"] for of in (of_human, of_model)]
+    rate = sum(each.sum(axis=1) for each in dense) / sum(each.sum() for each in tokens)
+    sides_of = [
+        Squares(each.sum(axis=1), ((each - rate[:, None] * own) ** 2).sum(axis=1),
+                float(own.sum()), float((own > 0).sum()))
+        for each, own in zip(dense, tokens, strict=True)
     ]  # fmt: skip
-    expected = rate_z(*counts)[np.searchsorted(keys, part.listed["key"])]
+    clusters = sum(side.columns(keys).clusters for side in (first, second))
+    speaking = [
+        np.minimum(clusters * of.size / sum(each.sum() for each in tokens), of.units)
+        for of in sides_of
+    ]
+    found = score(*sides_of, *speaking)
+    tested = (clusters >= 20) & (found.expected >= 1)
+    expected = np.where(tested, found.z, np.nan)[np.searchsorted(keys, part.listed["key"])]
     np.testing.assert_allclose(part.listed["z"], expected, rtol=1e-12)
+    assert tested.any()
 
 
 def test_the_sketch_gives_the_spread_that_exact_counts_give(sides: Any) -> None:

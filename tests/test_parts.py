@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dftspark.corpus.blocks import block_of
 from dftspark.features import document_vectors
 from dftspark.inference.halves import Splits, halves
-from dftspark.lenses import embeddings, structure, structure_rates
+from dftspark.lenses import embeddings, structure
 from dftspark.lenses.metric import Metric
 from dftspark.stats.feature_sums import FeatureState
 from dftspark.stats.structure import Structure, StructureSums
@@ -98,31 +98,17 @@ def test_structure() -> None:
         assert all(metric.parts is None for metric in alone.metrics)
         values = {metric.name: metric.value for metric in [*alone.metrics, *alone.rates]}
         for metric in [*whole.metrics, *whole.rates]:
-            if metric.name.startswith(("wasserstein", "rate")) and np.isfinite(metric.value):
+            if metric.name.startswith("wasserstein") and np.isfinite(metric.value):
                 own = on_half(metric, split, half)
                 assert own == pytest.approx(values[metric.name], rel=1e-9, nan_ok=True)
+            elif metric.name.startswith("rate"):  # centered at the rates of all blocks
+                own = on_half(metric, split, half)
+                assert own == pytest.approx(values[metric.name], rel=0.2, abs=0.3)
     outside = next(m for m in whole.metrics if m.name == "structure_outside")
     assert outside.parts is not None
     assert ((outside.parts.halves >= 0) & (outside.parts.halves <= 1)).all()
     # Without one block in 64 hardly a measure changes sides.
     assert abs(outside.parts.left_out.mean() - outside.value) <= 0.1
-
-
-def test_structure_outside_counts_the_same_measures_as_the_value() -> None:
-    everything = np.ones(DOCUMENTS, np.bool_)
-    sides = (state(SIDES[0], everything), state(SIDES[1], everything))
-    found = structure.compared(*sides, paired=True, settings=SETTINGS.inference, splits=SPLITS)
-    rates = structure_rates.rate_parts(
-        [row.measure for row in found.rows if row.measure.kind != "distribution"], *sides, SPLITS
-    )
-    judged = [row for row in found.rows if np.isfinite(row.band) and np.isfinite(row.p_value)]
-    outside = next(m for m in found.metrics if m.name == "structure_outside")
-    assert outside.value == np.mean([row.outside for row in judged])
-    bands = {row.measure.id: row.band for row in judged if row.measure.id in rates}
-    share = np.mean([rates[name].left_out > band for name, band in bands.items()], axis=0)
-    spread = len(judged) - len(bands)
-    assert outside.parts is not None
-    assert (np.abs(outside.parts.left_out - share) <= spread / len(judged)).all()
 
 
 def half_of(whole: FeatureState, kept: NDArray[np.int64]) -> FeatureState:
@@ -142,7 +128,7 @@ def test_embeddings() -> None:
     some = (half_of(sides[0], weights), half_of(sides[1], weights))
     alone = {m.name: m.value for m in embeddings.compared(*some, of, **options)}
     for metric in whole:
-        if metric.name == "mmd_squared_feature_error":
+        if metric.name in ("mmd_squared_feature_error", "mmd_fused"):
             assert metric.parts is None
         else:  # the whole is centered at the rates of all blocks, which the half has not
             assert on_half(metric, 1, 0) == pytest.approx(alone[metric.name], rel=0.05), metric.name

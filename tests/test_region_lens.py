@@ -122,11 +122,13 @@ def test_frontier_beside_its_value_at_equality() -> None:
     rng = np.random.default_rng(5)
     human, model = uniform(rng, 1_000, 100), uniform(rng, 1_500, 100)
     settings = Settings(splits=60, permutations=199)
-    area, equal, square = region_metrics(human, model, 64, paired=False, settings=settings)
+    area, equal, square = region_metrics(
+        human, model, (1_000, 1_500), paired=False, settings=settings
+    )
     assert 0.955 < area.value < 0.99
     assert equal.inference.ci_low <= area.value <= equal.inference.ci_high
     assert abs(area.value - equal.value) < 4 * equal.inference.std_error
-    assert area.inference.floor < equal.value  # halves are smaller
+    assert area.inference.floor < equal.value
     assert abs(square.value) < 4 * square.inference.std_error
     assert area.inference.p_value > 0.01
 
@@ -135,9 +137,10 @@ def test_frontier_of_unlike_shares() -> None:
     rng = np.random.default_rng(6)
     human, model = uniform(rng, 3_000, 20), uniform(rng, 2_000, 20, tilt=0.5)
     settings = Settings(splits=60, permutations=199)
-    area, equal, square = region_metrics(human, model, 64, paired=False, settings=settings)
-    assert area.value < area.inference.mde < equal.value
-    assert area.value < area.inference.floor
+    area, equal, square = region_metrics(
+        human, model, (3_000, 2_000), paired=False, settings=settings
+    )
+    assert area.value < area.inference.floor < equal.value
     assert area.inference.p_value < 0.01
     assert square.inference.ci_low > 0
     shares = [smoothed_shares(side.count.sum(axis=0)) for side in (human, model)]
@@ -157,10 +160,12 @@ def test_few_clusters_and_empty_sides() -> None:
     assert np.isnan(table.z).all()
     assert np.isnan(table.q_value).all()
     settings = Settings(splits=20, permutations=99)
-    area, *_ = region_metrics(some, some, 0, paired=False, settings=settings)
+    area, *_ = region_metrics(some, some, (9, 9), paired=False, settings=settings)
     assert area.value == pytest.approx(1.0)
     assert np.isnan(area.inference.ci_low)
-    area, equal, square = region_metrics(some, no_regions(3), 64, paired=False, settings=settings)
+    area, equal, square = region_metrics(
+        some, no_regions(3), (300, 0), paired=False, settings=settings
+    )
     assert np.isnan([area.value, equal.value, square.value]).all()
     with pytest.raises(ShapeError, match="assign both sides to the same regions"):
-        region_metrics(some, no_regions(4), 64, paired=False, settings=settings)
+        region_metrics(some, no_regions(4), (300, 300), paired=False, settings=settings)

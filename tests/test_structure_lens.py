@@ -12,9 +12,11 @@ import pytest
 from dftspark import config
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.features import document_vectors, measures, patterns
-from dftspark.lenses import structure, structure_bands
+from dftspark.lenses import structure
+from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure_measures import all_measures, labeled
-from dftspark.stats.structure import CLUSTERS, Structure, StructureSums
+from dftspark.stats import cluster_hashes
+from dftspark.stats.structure import Structure, StructureSums
 
 SETTINGS = config.Inference(splits=60, permutations=99)
 ELSEWHERE = 10_000_000
@@ -87,7 +89,7 @@ def test_a_row_is_what_the_documents_say() -> None:
     assert row.human == pytest.approx(1000 * 20 / (words - 10))
     assert row.share_human == pytest.approx(1 / 3)
     assert row.share_model == 1
-    assert row.ratio == pytest.approx(row.model * (40.5 / 40) / (row.human * (20.5 / 20)))
+    assert row.ratio == pytest.approx(row.model / row.human, rel=0.05)  # shrunk a little
 
 
 def test_few_clusters_give_values_and_no_inference() -> None:
@@ -116,10 +118,12 @@ def test_another_script_is_measured_against_the_human_one() -> None:
 
 def test_clusters_are_counted_exactly_while_few_and_about_right_beyond() -> None:
     few = sums(["a"] * 90, [f"p{i % 45}" for i in range(90)])
-    assert structure_bands.clusters_of(few) == 45
+    assert cluster_hashes.count_of(few) == 45
     many = sums(["a"] * 4000, [f"p{i}" for i in range(4000)])
-    assert len(many.clusters) == CLUSTERS
-    assert structure_bands.clusters_of(many) == pytest.approx(4000, rel=4 / np.sqrt(CLUSTERS))
+    assert len(many.clusters) == cluster_hashes.KEPT
+    assert cluster_hashes.count_of(many) == pytest.approx(
+        4000, rel=4 / np.sqrt(cluster_hashes.KEPT)
+    )
 
 
 # --- human against human --------------------------------------------------------------------------
@@ -159,31 +163,6 @@ def test_human_against_human_flags_no_more_than_it_says(runs: int, sizes: tuple[
     assert significant <= 0.06 + error
 
 
-def test_few_occurrences_leave_few_degrees_of_freedom() -> None:
-    rng = np.random.default_rng(1)
-    common, rare = (
-        structure_bands.freedom(rng.poisson(rate, (32, 4000)).astype(np.float64))
-        for rate in (200.0, 0.1)
-    )
-    assert np.median(common) > 25
-    assert np.median(rare) < 12
-    assert common.max() <= 31 + 1e-9
-
-
-def test_degrees_of_freedom_by_hand() -> None:
-    """(0, 0, 0, 0, 1) has the excess kurtosis 5, so 2 / (2 / 4 + 5 / 5) degrees; others have 4."""
-    columns = np.array([[0, 0, 0, 0, 1], [0, 1, 0, 1, 0], [0.1] * 5, [0] * 5], np.float64).T
-    np.testing.assert_allclose(structure_bands.freedom(columns), [4 / 3, 4, 4, 4], rtol=1e-12)
-    np.testing.assert_allclose(structure_bands.freedom(columns[2:]), 2, rtol=1e-12)
-
-
-def test_one_more_draw_is_above_the_upper_one_in_at_most_one_of_twenty() -> None:
-    draws = np.random.default_rng(2).normal(size=(20_000, 60))
-    beyond = [row[-1] > structure_bands.upper_draw(row[:-1]) for row in draws]
-    assert np.mean(beyond) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / len(draws))
-    assert np.isnan(structure_bands.upper_draw(np.array([np.nan])))
-
-
 def test_what_no_human_of_few_has_is_outside_only_where_chance_would_not_do_it() -> None:
     human = sums(["One two three. Four."] * 40, [f"p{i}" for i in range(40)])
     plain, perhaps = "One two three. Four.", "Perhaps one two. Four."
@@ -193,6 +172,59 @@ def test_what_no_human_of_few_has_is_outside_only_where_chance_would_not_do_it()
         assert row.count_human == 0
         assert row.count_model == 400 * share
         assert row.outside == outside
+
+
+def test_what_one_side_never_has_leaves_its_ratio_open() -> None:
+    human = sums(["One two three. Four."] * 40, [f"p{i}" for i in range(40)])
+    model = sums(["Perhaps one two. Four."] * 40, [f"q{i}" for i in range(40)])
+    assert rows(human, model)["hedge"].ci_high == np.inf
+    assert rows(model, human)["hedge"].ci_low == 0
+
+
+def metrics(human: StructureSums, model: StructureSums) -> dict[str, Metric]:
+    found = structure.compared(human, model, paired=False, settings=SETTINGS)
+    return {metric.name: metric for metric in found.metrics}
+
+
+def test_the_summary_of_one_source_and_of_two() -> None:
+    source = Source(seed=12, vocabulary=3_000, topics=20, mean_tokens=150)
+    human, model = drawn(source, 300), drawn(source, 200, "model", ELSEWHERE)
+    alike = metrics(human, model)
+    assert alike["structure_omnibus"].inference.p_value > 0.01
+    assert alike["structure_factor"].value < 1.2
+    texts = [f"{text} Apparently so. It is, perhaps, important." for text in
+             sentence_texts(source, 200)]  # fmt: skip
+    off = metrics(human, sums(texts, [f"q{i}" for i in range(200)]))
+    omnibus = off["structure_omnibus"]
+    assert omnibus.value > omnibus.inference.floor
+    assert omnibus.inference.p_value < 1e-6
+    assert omnibus.inference.n_tell < 16
+    assert off["structure_outside"].value > off["structure_outside"].inference.floor
+    assert off["structure_factor"].value > alike["structure_factor"].value
+    assert off["structure_factor"].inference.p_value == omnibus.inference.p_value
+
+
+def sentence_texts(source: Source, n: int) -> list[str]:
+    batch = source.documents(n, start=ELSEWHERE, role="model")
+    return [sentence_case(text) for text in batch["text"].to_pylist()]
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("sizes", [(150, 150), (40, 400), (400, 40)])
+def test_level_of_summaries_and_distributions_at_unlike_sizes(sizes: tuple[int, int]) -> None:
+    """B14, B15: one source on both sides; a value is above its floor where p < .05 (B5)."""
+    source = Source(seed=13, vocabulary=2_000, topics=20, mean_tokens=100)
+    runs, found = 25, []
+    for i in range(runs):
+        human = drawn(source, sizes[0], start=sizes[0] * i)
+        model = drawn(source, sizes[1], "model", ELSEWHERE + sizes[1] * i)
+        found.append(metrics(human, model))
+    for name in found[0]:
+        told = [each[name] for each in found if np.isfinite(each[name].inference.p_value)]
+        low = [metric.inference.p_value < 0.05 for metric in told]
+        assert low == [metric.value > metric.inference.floor for metric in told]
+        # At most .12 as asked for, and four binomial standard errors of 25 runs beyond .05.
+        assert np.sum(low) <= max(0.12, 0.05 + 4 * np.sqrt(0.05 * 0.95 / runs)) * runs, name
 
 
 @pytest.mark.simulation

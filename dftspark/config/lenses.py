@@ -129,7 +129,7 @@ class Inference(Frozen):
 
     permutations: Annotated[int, Field(ge=99)] = Field(999, description="relabelings of a test")
     splits: Annotated[int, Field(ge=20)] = Field(
-        200, description="human halves behind the floor, and relabelings behind mde"
+        200, description="groupings behind the floors of divergences"
     )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="of intervals")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of relabelings and splits")
@@ -148,10 +148,11 @@ class Mmd(Frozen):
         1_000, description="documents of each corpus behind the median distance"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of frequencies and pilot")
-    exact: Annotated[int, Field(ge=0, le=20_000)] = Field(
-        0,
+    exact: Annotated[int, Field(ge=-1, le=20_000)] = Field(
+        -1,
         description="documents of each side whose MMD is also taken by the kernel itself, as a "
-        "check on the features; quadratic in their number, so 2000 is plenty; 0: none",
+        "check on the features; quadratic in their number, so 2000 is plenty; 0: none; -1: all, "
+        "where both sides together have at most 4000",
     )
     weights: Literal["human", "uniform"] = Field(
         "human", description="what a stratum weighs where strata are compared one by one"

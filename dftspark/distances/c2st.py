@@ -33,6 +33,7 @@ Integers = NDArray[np.integer[Any]]
 FOLDS = 8
 _LOGIT_SD = 2.0  # prior spread of the logits over documents: what the ridge believes
 _FEWEST_BLOCKS = 16
+_LEVEL_95, _POWER_80 = 1.6448536269514722, 0.8416212335729143
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,18 @@ class Classified:
     area       chance that a model document looks more like the model than a human one does
     p_value    one-sided, that nothing tells the sides apart
     blocks     with documents, behind intervals and test
+    n_tell     documents a side that a reader needs who has already learnt the difference, to find
+               it with 80% power at level .05, and its interval; other measures' n_tell is for one
+               who has not
     """
 
     accuracy: Share
     area: Share
     p_value: float
     blocks: int
+    n_tell: float = float("nan")
+    n_tell_low: float = float("nan")
+    n_tell_high: float = float("nan")
 
     @property
     def variation(self) -> float:
@@ -90,11 +97,28 @@ def classify(
         return Classified(Share(nan, nan, nan, nan), Share(nan, nan, nan, nan), nan, count)
     reach = float(special.stdtrit(count - 1, (1 + confidence) / 2))
     shares = []
-    for value, error in _accuracy_and_area(scores, model, numbers, fold):
+    found, spread = _accuracy_and_area(scores, model, numbers, fold)
+    for value, error in found:
         wider = error * float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
         low, high = value - reach * wider, value + reach * wider
         shares.append(Share(value, wider, max(low, 0.0), min(high, 1.0)))
-    return Classified(shares[0], shares[1], _halves_test(vectors, model, numbers), count)
+    p, area = _halves_test(vectors, model, numbers), shares[1]
+    size, low, high = (_tell_size(end, spread) for end in (area.value, area.high, area.low))
+    if p > 0.05:
+        size = high = float("inf")
+    return Classified(shares[0], area, p, count, size, low, high)
+
+
+def _tell_size(area: float, spread: float) -> float:
+    """Documents a side at which the rank test of scores with this area has 80% power.
+
+    `spread` is the sum over sides of the variance of a document's placement; without a difference
+    it is 1/6.
+    """
+    if not area > 0.5:
+        return float("inf")
+    z = _LEVEL_95 * (1 / 6) ** 0.5 + _POWER_80 * spread**0.5
+    return float((z / (area - 0.5)) ** 2)
 
 
 def _halves_test(
@@ -105,7 +129,7 @@ def _halves_test(
     scores, half = cross_fitted(vectors, model, blocks, 2)
     beyond, errors, fewest = 0.0, 0.0, len(blocks)
     for own in (half == 0, half == 1):
-        _, (area, error) = _accuracy_and_area(scores[own], model[own], blocks[own], half[own])
+        (_, (area, error)), _ = _accuracy_and_area(scores[own], model[own], blocks[own], half[own])
         beyond, errors = beyond + area - 0.5, errors + error
         fewest = min(fewest, len(np.unique(blocks[own])))
     return float(special.stdtr(fewest - 1, -beyond / errors)) if errors > 0 else float("nan")
@@ -168,8 +192,9 @@ def _accuracy_and_area(
     model: NDArray[np.bool_],
     blocks: NDArray[np.int64],
     fold: NDArray[np.int64],
-) -> list[tuple[float, float]]:
-    """Value and standard error, given the fits, of accuracy and of area.
+) -> tuple[list[tuple[float, float]], float]:
+    """Value and standard error, given the fits, of accuracy and of area; and the sum over sides of
+    the variance of a document's placement.
 
     A score is compared with those of its own fold alone: another fit has another scale.
     """
@@ -183,10 +208,13 @@ def _accuracy_and_area(
     placed, weight = _placements(scores, model, fold)
     share = weight / np.where(model, weight[model].sum(), weight[~model].sum())
     area = float((placed * share)[model].sum())
-    return [
+    beyond = (placed - area) * share
+    spread = sum(own.sum() * _block_error(beyond[own], blocks[own]) ** 2 for own in (model, ~model))
+    found = [
         (sum(sides) / 2, _block_error(influence / 2, blocks)),
-        (area, _block_error((placed - area) * share, blocks)),
+        (area, _block_error(beyond, blocks)),
     ]
+    return found, float(spread)
 
 
 def _placements(

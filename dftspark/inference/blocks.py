@@ -92,6 +92,22 @@ def balanced(
     return (group, 1 - group) if share <= 0.5 else (1 - group, group)
 
 
+def as_large(
+    human: float, model: float, blocks: int, count: int, rng: np.random.Generator
+) -> Floats:
+    """Groups as large as the human side of sizes `human` and `model`, `(count, 2S)`.
+
+    Each has the human side's share of the blocks of either side, rounded up or down at random so
+    that the share is right on average. No rows where that share is less than one block, or all.
+    """
+    share = human / (human + model) * blocks if human + model > 0 else 0.0
+    if not 1 <= share <= blocks - 1:
+        return np.empty((0, 2 * blocks))
+    taken = np.floor(share + rng.random((count, 2)))
+    ranks = rng.permuted(np.tile(np.arange(blocks), (2 * count, 1)), axis=1)
+    return np.asarray((ranks < taken.reshape(-1, 1)).reshape(count, -1), np.float64)
+
+
 def human_halves(blocks: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Random halves of the human blocks, `(count, 2S)` each, no model block in either."""
     first, none = _halves(blocks, count, rng), np.zeros((count, blocks))

@@ -1,12 +1,7 @@
-"""Interval, test, floor and smallest detectable value of any distance of rates.
+"""A distance of rates on groups of blocks, and its floor under one source at two sizes.
 
-The interval and the floor are those of the distance itself. The test is that of the noise-free
-squared L2 of the same coordinates, whatever the distance: both sides from one distribution is
-one hypothesis, and relabeling a plug-in divergence of unequally large corpora rejects it far too
-often (level .33 for Jensen-Shannon at ten to one, where this test has .04 to .05).
-
-Cost     (3 splits + S) x 4 S m multiplications and as many evaluations of the distance, in chunks
-         of 2 MiB arrays; (2S)^2 m multiplications for the test
+Cost     2 splits x 4 S m multiplications and as many evaluations of the distance, in chunks of
+         2 MiB arrays
 """
 
 from __future__ import annotations
@@ -18,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.inference import blocks
-from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.permutation import smallest_detectable, upper
-from dftspark.inference.squared import block_test, gram, stacked
+from dftspark.inference.gram import stacked
+from dftspark.inference.permutation import upper
 
 Floats = NDArray[np.float64]
 Distance = Callable[[Floats, Floats], Floats]
@@ -28,70 +22,32 @@ Distance = Callable[[Floats, Floats], Floats]
 _CHUNK = 1 << 18
 
 
-def infer(
+def source_floor(
     distance: Distance,
     human: Floats,
     model: Floats,
     human_sizes: Floats,
     model_sizes: Floats,
     *,
-    value: float,
-    paired: bool,
-    permutations: int,
     splits: int,
-    confidence: float,
     seed: int,
-    scale: Floats | float = 1.0,
-) -> Inference:
-    """Inference for a nonnegative `distance(p, q)` of rates `(..., m)`, vectorized as `(...)`.
+) -> float:
+    """95% quantile of a plug-in distance between two corpora of one source, of these two sizes.
 
-    `human`, `model` `(S, m)` are block sums, `human_sizes`, `model_sizes` `(S,)` what divides them
-    to rates. Blocks may be empty. `value` is the exact distance, at which the interval is
-    centered; its lower end is cut at 0. `paired` says that the sides share prompts. `scale` `(m,)`
-    multiplies the coordinates of the test: 1 for L2, `ngram_sample.rate_scale` for sampled
-    n-grams. `splits` relabelings stand behind mde, as behind the floor.
-
-    A plug-in distance keeps its upward bias: the interval is for its mean at these corpus sizes
-    (and for Jensen-Shannon and total variation too wide rather than too narrow), mde includes
-    the bias, and the floor is that of corpora half the size of the human one. All nan below
-    eight blocks. Raises ShapeError for unlike shapes and an odd number of blocks.
+    Raw block sums `(S, m)` and sizes `(S,)`, not merged. Each of `splits` groupings is as large as
+    the human side on one hand and as the model side on the other, and has the same share of both
+    sides' blocks in it, so that their difference is in both hands alike. nan where one side has
+    less than a block's worth of the other.
     """
-    sums, sizes = stacked(human, model, human_sizes, model_sizes)
-    count = len(human)
-    if count < blocks.FEWEST or not np.isfinite(sizes).all():
-        return no_inference(count)
-    tests, noise, floors = np.random.default_rng(seed).spawn(3)
-    alike = partial(_distances, distance, sums, sizes)
-    error, low, high = jackknife(alike(*blocks.all_but_one(count)), value, confidence)
-    test = block_test(
-        gram(human * scale, model * scale, human_sizes, model_sizes),
-        paired=paired,
-        permutations=permutations,
-        rng=tests,
-    )
-    # Groups that weigh the sides alike, and groups as large as the corpora: of unlike corpora the
-    # first have a divergence of too little bias, the second, of few blocks, too much noise.
-    totals = human_sizes.sum(), model_sizes.sum()
-    own_sizes = np.repeat(totals, count)
-    nulls = [
-        alike(*blocks.balanced(count, 0.5, splits, noise, paired=paired)),
-        _distances(
-            distance,
-            sums * own_sizes[:, None],
-            sizes * own_sizes,
-            *blocks.balanced(count, totals[0] / sum(totals), splits, noise, paired=paired),
-        ),
-    ]
-    halves = alike(*blocks.human_halves(count, splits, floors))
-    return Inference(
-        std_error=error,
-        ci_low=max(low, 0.0),
-        ci_high=high,
-        p_value=test,
-        floor=upper(halves),
-        mde=max(smallest_detectable(null, float(np.nanmean(null))) for null in nulls),
-        blocks=count,
-    )
+    sums = np.concatenate([human, model])
+    sizes = np.concatenate([human_sizes, model_sizes])
+    first = blocks.as_large(
+        float(human_sizes.sum()), float(model_sizes.sum()), len(human), splits,
+        np.random.default_rng([seed, splits]),
+    )  # fmt: skip
+    if not len(first):
+        return float("nan")
+    return upper(_distances(distance, sums, sizes, first, 1 - first))
 
 
 def replicates(

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from dftspark.inference.squared import Sides, between_documents
+from dftspark.inference.gram import Sides, between_documents
 
 Floats = NDArray[np.float64]
 
@@ -32,11 +33,13 @@ def by_group(sides: Sides, groups: Sequence[NDArray[np.int64]], *, paired: bool)
     return np.array(found)
 
 
-def feature_error(found: Floats) -> float:
-    """Standard error of the mean of `by_group`'s values `(G,)`: of MMD^2 over seeds.
+def half_width(found: Floats) -> float:
+    """95% half-width of the mean of `by_group`'s values `(G,)`, by t with G - 1 degrees of freedom.
 
-    It is itself uncertain by a share of 1 / sqrt(2 (G - 1)), a third for six groups. nan below two.
+    What another seed of the features would change. Models of one run share frequencies and human
+    side, so the errors of all of them have one sign. nan below two groups.
     """
     if len(found) < 2:
         return float("nan")
-    return float(found.std(ddof=1) / np.sqrt(len(found)))
+    error = float(found.std(ddof=1) / np.sqrt(len(found)))
+    return float(special.stdtrit(len(found) - 1, 0.975)) * error

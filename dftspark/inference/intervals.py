@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,33 +11,88 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 
+_NAN = float("nan")
 
-@dataclass(frozen=True)
-class Inference:
-    """All in the unit of the value, but p_value and blocks; all nan below eight blocks.
 
-    std_error  delete-one-block jackknife
-    ci_low     confidence interval about the value, t with blocks - 1 degrees of freedom; near
-    ci_high    equality it is wide rather than exact, and p_value decides
-    p_value    of the hypothesis that both corpora come from one distribution
-    floor      95% quantile of the distance between random halves of the human blocks
-    mde        smallest value found with 80% power at level 0.05
-    blocks     per side
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How a pair of corpora is tested.
+
+    paired        the sides share prompts, so the two sides of a block are exchanged
+    permutations  relabelings of a test
+    splits        groupings behind the floors of divergences
+    confidence    of intervals
+    seed          of relabelings and groupings
     """
 
-    std_error: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    floor: float
-    mde: float
-    blocks: int
+    paired: bool = False
+    permutations: int = 999
+    splits: int = 200
+    confidence: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """All in the unit of the value but p_value, the tell sizes and blocks; nan is what is unknown.
+
+    std_error    delete-one-block jackknife
+    ci_low       confidence interval about the value, t with blocks - 1 degrees of freedom; near
+    ci_high      equality it is wide rather than exact, and p_value decides
+    p_value      of the hypothesis that both corpora come from one source
+    floor        95% quantile of the value under one source at these two sizes; the value is above
+                 it exactly where p_value < .05
+    mde          smallest value that the test finds with 80% power at level .05
+    n_tell       clusters a side at which the test finds this difference, with 80% power at level
+                 .05; infinite where none was found
+    n_tell_low   its 95% interval; where p_value > .05 the lower end stands alone: "more than"
+    n_tell_high
+    blocks       per side
+    """
+
+    std_error: float = _NAN
+    ci_low: float = _NAN
+    ci_high: float = _NAN
+    p_value: float = _NAN
+    floor: float = _NAN
+    mde: float = _NAN
+    n_tell: float = _NAN
+    n_tell_low: float = _NAN
+    n_tell_high: float = _NAN
+    blocks: int = 0
+
+    def rooted(self, value: float) -> Inference:
+        """The same on the scale of the signed root of `value`; the error is nan at or below 0."""
+        error = self.std_error / (2 * math.sqrt(value)) if value > 0 else _NAN
+        return replace(
+            self,
+            std_error=error,
+            ci_low=signed_root(self.ci_low),
+            ci_high=signed_root(self.ci_high),
+            floor=signed_root(self.floor),
+            mde=signed_root(self.mde),
+        )
+
+
+def signed_root(square: float) -> float:
+    """sign(x) sqrt|x|: the root of a corrected square, which may be below 0."""
+    return math.copysign(math.sqrt(abs(square)), square)
 
 
 def no_inference(blocks: int) -> Inference:
-    """What too few blocks allow to say."""
-    nan = float("nan")
-    return Inference(nan, nan, nan, nan, nan, nan, blocks)
+    """What too few blocks allow to say: nothing."""
+    return Inference(blocks=blocks)
+
+
+def agreeing(floor: float, value: float, p_value: float) -> float:
+    """The floor, moved to the value where it contradicts the test.
+
+    A floor that was drawn apart from its test falls now and then on the other side of the value.
+    The test decides: with p < .05 the floor ends just below the value, else it reaches it.
+    """
+    if math.isnan(floor) or math.isnan(p_value) or math.isnan(value):
+        return floor
+    return min(floor, math.nextafter(value, -math.inf)) if p_value < 0.05 else max(floor, value)
 
 
 def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float, float, float]:
@@ -48,7 +104,7 @@ def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float,
     """
     blocks = len(left_out)
     if blocks < 2:
-        return float("nan"), float("nan"), float("nan")
+        return _NAN, _NAN, _NAN
     squares = float(((left_out - left_out.mean()) ** 2).sum())
     error = float(np.sqrt((blocks - 1) / blocks * squares))
     reach = float(special.stdtrit(blocks - 1, (1 + confidence) / 2)) * error

@@ -1,4 +1,4 @@
-"""p-values from relabeled statistics, and the smallest value such a test finds.
+"""p-values from relabeled statistics and from fitted tails.
 
 Source   Phipson and Smyth (2010) for p > 0; Knijnenburg, Wessels, Reinders and Shmulevich (2009)
          for tails beyond the permutations drawn, here by moments
@@ -15,9 +15,10 @@ from scipy import special
 Floats = NDArray[np.float64]
 
 FEW = 10
-_POWER_80 = 0.8416
+POWER_80 = 0.8416212335729143
 _ROUNDING = 1e-12
 _NORMAL = 1e-4  # skewness below which a shape of 4 / skewness**2 is beyond the gamma functions
+_NORMAL_QUANTILE = 1e-3  # and below which that of the quantile is
 
 
 def p_value(
@@ -57,6 +58,14 @@ def pearson3_tail(x: float, skewness: float) -> float:
     return float(tail(shape, at))
 
 
+def pearson3_quantile(skewness: float, level: float) -> float:
+    """The value that the same distribution exceeds with probability 1 - `level`."""
+    if skewness < _NORMAL_QUANTILE:
+        return float(special.ndtri(level))
+    shape = 4 / skewness**2
+    return float((special.gammaincinv(shape, level) - shape) / math.sqrt(shape))
+
+
 def distinct_relabelings(blocks: int, *, paired: bool) -> float:
     """Number of ways to relabel `blocks` blocks a side that a symmetric distance tells apart."""
     return 2.0 ** (blocks - 1) if paired else float(math.comb(2 * blocks, blocks) // 2)
@@ -66,24 +75,3 @@ def upper(null: Floats) -> float:
     """95% quantile of draws `(R,)`, without those that are nan; nan where all are."""
     defined = null[np.isfinite(null)]
     return float(np.quantile(defined, 0.95)) if len(defined) else math.nan
-
-
-def smallest_detectable(null: Floats, noise: float) -> float:
-    """Value found with 80% power by a test of level 0.05 whose null distribution is `null` `(R,)`.
-
-    For statistics that are, near equality, a squared length |e|^2 of noise e with covariance C,
-    plain or less its mean; `noise` is that mean, tr C. A difference d adds |d|^2, and 4 d'Cd to
-    the variance 2 tr C^2: with d spread as the noise is, d'Cd = |d|^2 tr C^2 / tr C. So the
-    value lies x above the null's mean where x = q + 0.84 sqrt(variance (1 + 2 x / noise)), q
-    being the 95% quantile's distance from that mean. In the unit of the value.
-    """
-    null = null[np.isfinite(null)]
-    if not len(null):
-        return math.nan
-    mean, variance = float(null.mean()), float(null.var())
-    q = upper(null) - mean
-    scaled = variance * _POWER_80**2
-    if scaled == 0:
-        return mean + q
-    b = q + scaled / noise
-    return mean + b + math.sqrt(max(b * b - q * q + scaled, 0.0))

@@ -1,57 +1,32 @@
 """Inference for the squared L2 distance without noise, from the Gram matrix of block sums.
 
 The estimate is the mean product of block sums from unlike blocks, so nothing that clusters share
-inside a block can bias it. Block sums are first scaled to the same total size on both sides, so
-that unequal corpora weigh alike in every relabeling (weights of their own sizes reject one
-distribution in a fifth to a third of the cases), and centered at the rates of both sides together:
-with blocks of equal size that changes nothing, with others it takes away the part of their noise
-that points along the rates themselves.
+inside a block can bias it. Its p-value is the larger of two: of relabeled blocks, and of the tail
+that the moments of one source give at these sizes. Relabeling alone rejects one source too often
+where the sides are of unlike sizes, the moments alone where clusters are few.
 
-Cost     (2S)^2 m multiplications for the Gram matrix; a relabeling costs (2S)^2 more, whatever m
+Cost     (2S)^2 for a relabeling, whatever the coordinates
 Source   block permutation: Domingo-Enrich, Dwivedi and Mackey (2025); for shared prompts the two
          sides of a block are exchanged, a sign-flip test of block differences
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.errors import ShapeError
 from dftspark.inference import blocks
-from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.permutation import (
-    distinct_relabelings,
-    p_value,
-    smallest_detectable,
-    upper,
-)
+from dftspark.inference.gram import Gram, between_blocks, gram, squared_replicates
+from dftspark.inference.intervals import Design, Inference, jackknife, no_inference
+from dftspark.inference.null_moments import combined, moments, tell_interval
+from dftspark.inference.permutation import distinct_relabelings, p_value, upper
 
 Floats = NDArray[np.float64]
 
-Sides = tuple[Floats, Floats, Floats, Floats]  # human, model, human sizes, model sizes
-
-_ROUNDING = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Gram:
-    """Products `(2S, 2S)` of centered block sums, and sizes `(2S,)`; each side's sizes sum to 1.
-
-    Squares that differ by at most `rounding` are equal: centering has lost what lies below.
-    """
-
-    products: Floats
-    sizes: Floats
-    rounding: float = 0.0
-
-    @property
-    def blocks(self) -> int:
-        """Blocks per side, S."""
-        return len(self.sizes) // 2
+_UNTOLD = (math.nan, math.nan, math.nan)
 
 
 def infer_squared(
@@ -61,82 +36,96 @@ def infer_squared(
     model_sizes: Floats,
     *,
     value: float,
-    paired: bool,
-    permutations: int,
-    splits: int,
-    confidence: float,
-    seed: int,
+    clusters: tuple[float, float],
+    design: Design,
+    tells: bool = False,
 ) -> Inference:
-    """Inference for |p - q|^2 without noise; shapes, arguments, nan and errors as in `infer`.
+    """Inference for |p - q|^2 without noise, from raw block sums `(S, m)` and sizes `(S,)`.
 
-    `value` is the exact corrected square. It, the ends of its interval and its floor may be
-    below 0.
+    Blocks may be empty; they are merged to as many as the `clusters` of the smaller side allow.
+    `value` is the exact corrected square. It and the ends of its interval may be below 0. All nan
+    below sixteen clusters. With `tells` n_tell has its value and interval.
     """
     return infer_grams(
         [gram(human, model, human_sizes, model_sizes)],
-        value=value,
-        paired=paired,
-        permutations=permutations,
-        splits=splits,
-        confidence=confidence,
-        seed=seed,
-    )
+        value=value, clusters=clusters, design=design, tells=tells,
+    )  # fmt: skip
 
 
 def infer_grams(
     grams: Sequence[Gram],
     *,
     value: float,
-    paired: bool,
-    permutations: int,
-    splits: int,
-    confidence: float,
-    seed: int,
+    clusters: tuple[float, float],
+    design: Design,
     weights: Sequence[float] = (1.0,),
+    tells: bool = False,
 ) -> Inference:
-    """Inference for a sum of squares times `weights`, each from a Gram of the same blocks.
+    """Inference for a sum of squares times `weights`, each from a Gram of the same raw blocks.
 
-    Arguments and nan as in `infer_squared`. A block is left out, relabeled and split in all
-    Grams at once, so they may share clusters.
+    Arguments and nan as in `infer_squared`. A block is left out and relabeled in all Grams at
+    once, so they may share clusters; only one Gram has a tell size.
     """
-    count = grams[0].blocks
-    if count < blocks.FEWEST or not all(np.isfinite(each.sizes).all() for each in grams):
+    count = blocks.adapt(int(min(clusters)))
+    if not count or not all(np.isfinite(each.sizes).all() for each in grams):
         return no_inference(count)
+    count = min(count, grams[0].blocks)
+    coarse = [each.coarsen(count) for each in grams]
 
-    def between(groups: tuple[Floats, Floats], paired: bool = paired) -> Floats:
-        return _weighted([between_blocks(each, *groups, paired=paired) for each in grams], weights)
+    def between(of: Sequence[Gram], groups: tuple[Floats, Floats]) -> Floats:
+        found = [between_blocks(each, *groups, paired=design.paired) for each in of]
+        return np.asarray(np.tensordot(np.asarray(weights, np.float64), np.stack(found), 1))
 
-    tests, noise, floors = np.random.default_rng(seed).spawn(3)
-    error, low, high = jackknife(between(blocks.all_but_one(count)), value, confidence)
-    equal = blocks.balanced(count, 0.5, permutations, noise, paired=paired)
-    with_noise = _weighted([plug_in(each, *equal) for each in grams], weights)
-    # Pairs within a block have all of a difference that the groups share, so what is left here is
-    # below 0 by |p - q|^2 / S on average; at equality it is 0.
-    null = between(equal)
-    return Inference(
-        std_error=error,
-        ci_low=low,
-        ci_high=high,
-        p_value=p_value(
-            float(between(blocks.sides(count))[0]),
-            between(blocks.relabelings(count, permutations, tests, paired=paired)),
-            distinct_relabelings(count, paired=paired),
-            sum(w * each.rounding for w, each in zip(weights, grams, strict=True)),
-        ),
-        floor=upper(between(blocks.human_halves(count, splits, floors), paired=False)),
-        mde=smallest_detectable(null - np.nanmean(null), float(with_noise.mean())),
-        blocks=count,
+    rng = np.random.default_rng(design.seed).spawn(1)[0]
+    error, low, high = jackknife(
+        between(coarse, blocks.all_but_one(count)), value, design.confidence
     )
+    drawn = between(
+        coarse, blocks.relabelings(count, design.permutations, rng, paired=design.paired)
+    )
+    rounding = sum(w * each.rounding for w, each in zip(weights, grams, strict=True))
+    relabeled = p_value(
+        float(between(coarse, blocks.sides(count))[0]),
+        drawn, distinct_relabelings(count, paired=design.paired), rounding,
+    )  # fmt: skip
+    null = combined(
+        [moments(each, clusters, paired=design.paired).null() for each in grams], weights
+    )
+    p = max(null.p_value(value, rounding), relabeled)
+    floor = null.quantile()
+    if not relabeled < 0.05:
+        floor = max(floor, upper(drawn), value)
+    sizes = tell_sizes(grams[0], value, p, clusters, paired=design.paired) if tells else _UNTOLD
+    return Inference(
+        std_error=error, ci_low=low, ci_high=high, p_value=p, floor=floor,
+        mde=null.detectable(), n_tell=sizes[0], n_tell_low=sizes[1], n_tell_high=sizes[2],
+        blocks=count,
+    )  # fmt: skip
 
 
-def _weighted(values: list[Floats], weights: Sequence[float]) -> Floats:
-    return np.asarray(np.tensordot(np.asarray(weights, np.float64), np.stack(values), 1))
+def tell_sizes(
+    products: Gram, value: float, p: float, clusters: tuple[float, float], *, paired: bool
+) -> tuple[float, float, float]:
+    """n_tell of the corrected square `value` of raw blocks, and its 95% interval.
+
+    Where p > .05 nothing was found: only the lower end is finite, "more than".
+    """
+    if math.isnan(p):
+        return _UNTOLD
+    if p > 0.05:
+        low, _ = moments(products, clusters, paired=paired).tell_between(value)
+        return math.inf, low, math.inf
+    left_out = squared_replicates(products, paired=paired)
+    shift = value - float(
+        between_blocks(products, *blocks.sides(products.blocks), paired=paired)[0]
+    )
+    return tell_interval(products, clusters, value, left_out + shift, paired=paired)
 
 
 def block_test(
     products: Gram, *, paired: bool, permutations: int, rng: np.random.Generator
 ) -> float:
-    """p-value that both sides come from one distribution, by relabeling blocks."""
+    """p-value that both sides come from one source, by relabeling blocks alone."""
     return fused_test([products], paired=paired, permutations=permutations, rng=rng)
 
 
@@ -168,141 +157,3 @@ def fused_test(
         tie = max(tie, each.rounding / scale)
     distinct = distinct_relabelings(count, paired=paired)
     return p_value(float(largest[0]), largest[1:], distinct, tie)
-
-
-def squared_replicates(products: Gram, *, paired: bool) -> Floats:
-    """The estimate without block j of either side, `(S,)`: what `intervals.jackknife` takes."""
-    return between_blocks(products, *blocks.all_but_one(products.blocks), paired=paired)
-
-
-def sampling_noise(products: Gram, *, paired: bool) -> float:
-    """What sampling adds to the plug-in |p - q|^2, a squared rate: subtract it from the exact one.
-
-    `paired` counts what the two sides of a block share, which lowers it. From Count-Sketches its
-    relative standard deviation is at most sqrt(2 / width). nan with an empty side.
-    """
-    both = blocks.sides(products.blocks)
-    noise = plug_in(products, *both) - between_blocks(products, *both, paired=paired)
-    return float(noise[0])
-
-
-def gram(human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats) -> Gram:
-    """Of block sums `(S, m)` and sizes `(S,)`; m are n-grams or the buckets of one Count-Sketch,
-    or random features."""
-    return stratified_gram([(human, model, human_sizes, model_sizes)], [1.0])
-
-
-def gram_of_products(products: Floats, sizes: Floats) -> Gram:
-    """`gram` where only products `(2S, 2S)` of block sums are known, as those of a kernel: sums of
-    its values over all pairs of documents of two blocks. Sizes `(2S,)`, human blocks first."""
-    count = len(sizes) // 2
-    totals = np.repeat([sizes[:count].sum(), sizes[count:].sum()], count)
-    totals[totals == 0] = np.nan
-    shares = sizes / totals
-    centering = np.eye(2 * count) - shares[:, None] / 2
-    scaled = products / np.outer(totals, totals)
-    return Gram(centering @ scaled @ centering.T, shares, _ROUNDING * float(np.trace(scaled)))
-
-
-def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
-    """Of the `weights` mean of strata: |sum of w (p - q)|^2 whatever the sides' own mix.
-
-    Each stratum has (human, model, human sizes, model sizes) as in `gram`, the same blocks, and is
-    centered at its own rates, so that unlike numbers of its documents in unlike blocks are no
-    noise. `weights` sum to 1.
-    """
-    totals, shares, rounding = None, None, 0.0
-    for side, weight in zip(strata, weights, strict=True):
-        sums, sizes = stacked(*side)
-        rounding += weight**2 * _ROUNDING * float((sums**2).sum())
-        sums -= sizes[:, None] * (sums.sum(axis=0) / 2)
-        totals = weight * sums if totals is None else totals + weight * sums
-        shares = weight * sizes if shares is None else shares + weight * sizes
-    if totals is None or shares is None:
-        raise ShapeError("no stratum is on both sides; compare all documents together")
-    return Gram(totals @ totals.T, shares, rounding)
-
-
-def between_documents(
-    human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, *, paired: bool
-) -> float:
-    """|p - q|^2 without noise of the two sides as they are: what `infer_squared` calls `value`.
-
-    With blocks of equal size and unpaired, the plain mean over pairs of documents of unlike blocks
-    of either side, less that over all pairs of both. Sides that share only some prompts need the
-    centering: without it the paired form is off by a tenth of what models differ by. Shapes, nan
-    and errors as in `gram`.
-    """
-    both = blocks.sides(len(human))
-    products = gram(human, model, human_sizes, model_sizes)
-    return float(between_blocks(products, *both, paired=paired)[0])
-
-
-def stacked(
-    human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats
-) -> tuple[Floats, Floats]:
-    """Sums `(2S, m)` and sizes `(2S,)` of both sides, each side scaled to a total size of 1.
-
-    nan on a side without size. Raises ShapeError.
-    """
-    if human.ndim != 2 or human.shape != model.shape or len(human) % 2:
-        raise ShapeError(
-            f"block sums have shapes {human.shape} and {model.shape}; give both sides the same "
-            f"even number of blocks and the same coordinates"
-        )
-    if human_sizes.shape != (len(human),) or model_sizes.shape != (len(human),):
-        raise ShapeError(
-            f"block sizes have shapes {human_sizes.shape} and {model_sizes.shape}; give one size "
-            f"for each of {len(human)} blocks"
-        )
-    totals = np.repeat([human_sizes.sum(), model_sizes.sum()], len(human)).astype(np.float64)
-    totals[totals == 0] = np.nan
-    sums = np.concatenate([human, model]) / totals[:, None]
-    return sums, np.concatenate([human_sizes, model_sizes]) / totals
-
-
-def between_blocks(products: Gram, first: Floats, second: Floats, *, paired: bool) -> Floats:
-    """|p - q|^2 without noise of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`.
-
-    Unpaired, with c_j the sums and s_j the sizes of a group's blocks and s their sum, each group
-    gives (|sum c_j|^2 - sum |c_j|^2) / (s^2 - sum s_j^2), less 2 p.q. Paired, with B_j the
-    difference of both sides' shares of p and q in block j, (|p - q|^2 - sum |B_j|^2) /
-    (1 - sum s_j^2), s_j the mean size of block j. nan where a group has not two filled blocks.
-    """
-    if paired:
-        return _between_pairs(products, first, second)
-    a, b = _sizes(products, first), _sizes(products, second)
-    total = -2 * ((first @ products.products) * second).sum(axis=1) / (a * b)
-    for group, size in ((first, a), (second, b)):
-        all_pairs = ((group @ products.products) * group).sum(axis=1)
-        same = group @ np.diag(products.products)
-        pairs = size**2 - group @ products.sizes**2
-        total += (all_pairs - same) / np.where(pairs > _ROUNDING * size**2, pairs, np.nan)
-    return np.asarray(total)
-
-
-def _between_pairs(products: Gram, first: Floats, second: Floats) -> Floats:
-    """Each group holds at most one side of a block."""
-    size, partner = products.sizes, np.roll(second, products.blocks, axis=1)
-    diagonal = np.diag(products.products)
-    across = np.diag(np.roll(products.products, products.blocks, axis=1))
-    a, b = _sizes(products, first), _sizes(products, second)
-    same = first @ diagonal / a**2 + second @ diagonal / b**2
-    same -= 2 * ((first * partner) @ across) / (a * b)
-    share = first * size / a[:, None]
-    share += np.roll(second * size / b[:, None], products.blocks, axis=1)
-    pairs = 1 - ((share / 2) ** 2).sum(axis=1)
-    pairs = np.where(pairs > _ROUNDING, pairs, np.nan)
-    return np.asarray((plug_in(products, first, second) - same) / pairs)
-
-
-def plug_in(products: Gram, first: Floats, second: Floats) -> Floats:
-    """|p - q|^2, noise included, of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`."""
-    weights = first / _sizes(products, first)[:, None]
-    weights -= second / _sizes(products, second)[:, None]
-    return np.asarray(((weights @ products.products) * weights).sum(axis=1))
-
-
-def _sizes(products: Gram, group: Floats) -> Floats:
-    size = group @ products.sizes
-    return np.where(size > 0, size, np.nan)

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from scipy import special
 
 from dftspark.errors import ShapeError
+from dftspark.inference.permutation import POWER_80
 from dftspark.inference.proportions import wilson
 
 Floats = NDArray[np.float64]
 POWER = 0.8
+_TWO_SIDED = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class WinRate:
 
     p_value  two-sided, of parity
     mde      smallest distance from parity found with 80% power at level 0.05
+    n_tell   clusters at which this rate is told from parity, with 80% power at level 0.05, and its
+             interval; where p_value > .05 the lower end stands alone: "more than"
     """
 
     value: float
@@ -44,6 +48,9 @@ class WinRate:
     mde: float
     pairs: int
     clusters: int
+    n_tell: float = math.nan
+    n_tell_low: float = math.nan
+    n_tell_high: float = math.nan
 
 
 def win_rate(scores: Floats, clusters: NDArray[Any], confidence: float = 0.95) -> WinRate:
@@ -68,7 +75,22 @@ def win_rate(scores: Floats, clusters: NDArray[Any], confidence: float = 0.95) -
     at_parity = math.sqrt(0.25 / size)
     p = float(2 * special.stdtr(degrees, -abs(value - 0.5) / at_parity))
     reach = float(special.stdtrit(degrees, 0.975) + special.stdtrit(degrees, POWER))
-    return WinRate(value, error, low, high, p, reach * at_parity, count, groups)
+    spread = math.sqrt(groups) * error
+    sizes = [_tell_size(rate, spread) for rate in (value, low, high)]
+    if p > 0.05:
+        told = math.inf, min(sizes), math.inf
+    else:
+        told = sizes[0], min(sizes), math.inf if low <= 0.5 <= high else max(sizes)
+    return WinRate(value, error, low, high, p, reach * at_parity, count, groups, *told)
+
+
+def _tell_size(rate: float, spread: float) -> float:
+    """Clusters at which a two-sided test of level .05 tells `rate` from parity with 80% power;
+    `spread` is the standard deviation of a cluster's score."""
+    gap = abs(rate - 0.5)
+    if not gap > 0:
+        return math.inf
+    return ((_TWO_SIDED * math.hypot(spread, gap) + POWER_80 * spread) / gap) ** 2
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ def copy_metrics(human: ClusterSums, model: ClusterSums, *, confidence: float) -
                            floor of the first
     """
     value, error, low, high = clustered_share(human, confidence)
-    nan = float("nan")
-    own = Inference(error, low, high, nan, nan, nan, human.clusters)
+    own = Inference(std_error=error, ci_low=low, ci_high=high, blocks=human.clusters)
     beside = Metric("near_duplicates_human", value, "share", own)
     value, error, low, high = clustered_share(model, confidence)
-    found = Inference(error, low, high, nan, own.ci_high, nan, model.clusters)
+    found = Inference(
+        std_error=error, ci_low=low, ci_high=high, floor=own.ci_high, blocks=model.clusters
+    )
     return [Metric("near_duplicates", value, "share", found), beside]

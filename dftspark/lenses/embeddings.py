@@ -2,34 +2,43 @@
 
 MMD^2 is the mean over pairs of documents of unlike blocks, so nothing that documents of a cluster
 share can bias it; it may be a little below 0, and its root has its sign. All kernels come from one
-state. p-values of `mmd_squared` and `mmd` are those of the fused test over all Gaussian
-bandwidths; the other measures carry their own.
+state.
 
-Cost     a tenth of a second a pair, whatever the corpora
+Cost     a third of a second a pair, whatever the corpora
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from dftspark import config
 from dftspark.features.fourier import DEFAULT
-from dftspark.inference import blocks, halves, squared
-from dftspark.inference.feature_error import by_group, feature_error
-from dftspark.inference.halves import Parts, Splits
-from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.lenses.metric import Metric
+from dftspark.inference import blocks, halves
+from dftspark.inference.feature_error import by_group, half_width
+from dftspark.inference.gram import (
+    Gram,
+    Sides,
+    between_blocks,
+    between_documents,
+    gram,
+    stratified_gram,
+)
+from dftspark.inference.halves import Splits
+from dftspark.inference.intervals import Design, Inference, no_inference
+from dftspark.inference.squared import fused_test, infer_grams
+from dftspark.lenses.metric import Metric, design
+from dftspark.stats.cluster_hashes import count_of
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 
 Floats = NDArray[np.float64]
 UNIT, ROOT_UNIT = "kernel", "sqrt kernel"
 _NONE = Splits()
+_TELLS = (DEFAULT, "energy")  # of the other kernels n_tell was not tried
 
 
 def compared(
@@ -43,34 +52,40 @@ def compared(
 ) -> list[Metric]:
     """Every measure of a pair whose states `statistic` made.
 
-    mmd_squared, mmd          Gaussian kernel at the median bandwidth; p of the fused test
-    mmd_squared_KERNEL        each kernel, each Gaussian bandwidth, with its own p
+    mmd_squared, mmd          Gaussian kernel at the median bandwidth
+    mmd_squared_KERNEL        each kernel, each Gaussian bandwidth
+    mmd_fused                 one test over all Gaussian bandwidths; it has a p-value alone
     energy_distance           2 E|X - Y| - E|X - X'| - E|Y - Y'|, a length of the vectors
-    mmd_squared_feature_error standard error that another seed of the features would show
+    mmd_squared_feature_error 95% half-width of what another seed of the features would change
 
     `paired` says that the sides share prompts. Values are nan where a side has not two blocks,
     all else where it has not sixteen clusters. `splits` asks for each on parts of the blocks too.
     """
     frequencies = statistic.frequencies
-    count = _blocks([human], [model])
-    arguments = _arguments(settings, paired)
+    clusters = count_of(human), count_of(model)
+    tested = design(settings, paired=paired)
     metrics, grams = {}, {}
     for number, name in enumerate(frequencies.kernels):
         scale = frequencies.energy_scale if name == "energy" else 1.0
-        sides = _sides(human, model, number, scale)
-        value = squared.between_documents(*sides, paired=paired)
-        grams[name] = squared.gram(*_coarse(sides, count))
-        found = _inferred([grams[name]], value, arguments)
-        on_parts = _on_parts(sides, splits, paired=paired) if count else None
+        grams[name] = gram(*_sides(human, model, number, scale))
+        value = float(between_blocks(grams[name], *blocks.sides(blocks.MOST), paired=paired)[0])
+        found = infer_grams(
+            [grams[name]], value=value, clusters=clusters, design=tested, tells=name in _TELLS
+        )
+        on_parts = None
+        if splits.count and found.blocks:
+            on_parts = halves.parts(partial(between_blocks, grams[name], paired=paired), splits)
         metrics[name] = Metric(f"mmd_squared_{name}", value, UNIT, found, on_parts)
     metrics["energy"] = replace(metrics["energy"], name="energy_distance", unit="length")
-    main = metrics[DEFAULT]
-    fused = _fused([g for name, g in grams.items() if name.startswith("gaussian")], arguments)
-    main = replace(main, name="mmd_squared", inference=replace(main.inference, p_value=fused))
+    main = replace(metrics[DEFAULT], name="mmd_squared")
+    gaussian = [name for name in grams if name.startswith("gaussian")]
+    single = [metrics[name].inference.p_value for name in gaussian]
+    found = _fused([grams[name] for name in gaussian], single, clusters, tested)
+    fused = Metric("mmd_fused", float("nan"), UNIT, found)
     sides = _sides(human, model, frequencies.kernels.index(DEFAULT))
-    error = feature_error(by_group(sides, frequencies.groups(), paired=paired))
-    uncertain = Metric("mmd_squared_feature_error", error, UNIT, no_inference(count))
-    return [main, rooted(main, "mmd"), *metrics.values(), uncertain]
+    error = half_width(by_group(sides, frequencies.groups(), paired=paired))
+    uncertain = Metric("mmd_squared_feature_error", error, UNIT, no_inference(0))
+    return [main, main.rooted("mmd", ROOT_UNIT), *metrics.values(), fused, uncertain]
 
 
 def stratified(
@@ -93,7 +108,7 @@ def stratified(
     """
     names = [
         name for name in sorted(human.keys() & model.keys())
-        if _blocks([human[name]], [model[name]])
+        if blocks.adapt(int(min(count_of(human[name]), count_of(model[name]))))
     ]  # fmt: skip
     if len(names) < 2:
         return []
@@ -103,121 +118,37 @@ def stratified(
         documents[:] = 1.0
     shares = list(documents / documents.sum())
     number = statistic.frequencies.kernels.index(DEFAULT)
-    arguments = _arguments(settings, paired)
-    count = _blocks(own, other)
+    tested = design(settings, paired=paired)
+    clusters = count_of(*own), count_of(*other)
     strata = [_sides(*pair, number) for pair in zip(own, other, strict=True)]
-    whole = squared.stratified_gram(strata, shares)
-    value = float(squared.between_blocks(whole, *blocks.sides(whole.blocks), paired=paired)[0])
-    coarse = [_coarse(sides, count) for sides in strata]
-    mixed = Metric(
-        "mmd_squared_stratified", value, UNIT,
-        _inferred([squared.stratified_gram(coarse, shares)], value, arguments),
-    )  # fmt: skip
-    each = [squared.between_documents(*sides, paired=paired) for sides in strata]
+    whole = stratified_gram(strata, shares)
+    value = float(between_blocks(whole, *blocks.sides(whole.blocks), paired=paired)[0])
+    found = infer_grams([whole], value=value, clusters=clusters, design=tested, tells=True)
+    mixed = Metric("mmd_squared_stratified", value, UNIT, found)
+    each = [between_documents(*sides, paired=paired) for sides in strata]
     value = float(np.dot(shares, each))
-    grams = [squared.gram(*sides) for sides in coarse]
-    within = Metric(
-        "mmd_squared_within", value, UNIT, _inferred(grams, value, arguments, shares)
-    )  # fmt: skip
-    return [mixed, rooted(mixed, "mmd_stratified"), within]
+    grams = [gram(*sides) for sides in strata]
+    found = infer_grams(grams, value=value, clusters=clusters, design=tested, weights=shares)
+    within = Metric("mmd_squared_within", value, UNIT, found)
+    return [mixed, mixed.rooted("mmd_stratified", ROOT_UNIT), within]
 
 
-def difference(
-    human: FeatureState,
-    first: FeatureState,
-    second: FeatureState,
-    statistic: FeatureSums,
-    *,
-    paired: bool,
-    settings: config.Inference,
-) -> Metric:
-    """MMD^2 of `first` less that of `second`, from one human side: below 0, `first` is nearer.
-
-    Leaving out block j of all three leaves out what they share, and the features' noise, which is
-    common to both, mostly cancels. p is that both are equally far, by t with blocks - 1 degrees
-    of freedom; it has no floor and no smallest detectable value.
-    """
-    number = statistic.frequencies.kernels.index(DEFAULT)
-    count = _blocks([human], [first], [second])
-    values, left_out = [], []
-    for model in (first, second):
-        sides = _sides(human, model, number)
-        values.append(squared.between_documents(*sides, paired=paired))
-        products = squared.gram(*_coarse(sides, count))
-        left_out.append(squared.squared_replicates(products, paired=paired))
-    value = values[0] - values[1]
-    error, low, high = jackknife(left_out[0] - left_out[1], value, settings.confidence)
-    p = 2 * float(special.stdtr(count - 1, -abs(value) / error)) if error > 0 else float("nan")
-    found = replace(
-        no_inference(count), std_error=error, ci_low=low, ci_high=high, p_value=p
-    )  # fmt: skip
-    return Metric("mmd_squared_difference", value, UNIT, found)
-
-
-def rooted(of: Metric, name: str) -> Metric:
-    """The same on the scale of the root, sign(v) sqrt|v|; its error is nan at or below 0."""
-    found = of.inference
-    error = found.std_error / (2 * np.sqrt(of.value)) if of.value > 0 else float("nan")
-    found = Inference(
-        float(error), signed_root(found.ci_low), signed_root(found.ci_high), found.p_value,
-        signed_root(found.floor), signed_root(found.mde), found.blocks,
-    )  # fmt: skip
-    parts = of.parts and Parts(_signed_roots(of.parts.left_out), _signed_roots(of.parts.halves))
-    return Metric(name, signed_root(of.value), ROOT_UNIT, found, parts)
-
-
-def signed_root(square: float) -> float:
-    return float(np.sign(square) * np.sqrt(abs(square)))
-
-
-def _signed_roots(squares: Floats) -> Floats:
-    return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)))
-
-
-def _on_parts(sides: squared.Sides, splits: Splits, *, paired: bool) -> Parts | None:
-    if not splits.count:
-        return None
-    products = squared.gram(*sides)
-    return halves.parts(
-        lambda *groups: squared.between_blocks(products, *groups, paired=paired), splits
-    )
-
-
-def _blocks(*sides: list[FeatureState]) -> int:
-    """How many blocks the side with the fewest clusters allows; strata may share clusters."""
-    clusters = (np.unique(np.concatenate([state.clusters for state in side])) for side in sides)
-    return blocks.adapt(min(len(own) for own in clusters))
-
-
-def _sides(
-    human: FeatureState, model: FeatureState, kernel: int, scale: float = 1.0
-) -> squared.Sides:
+def _sides(human: FeatureState, model: FeatureState, kernel: int, scale: float = 1.0) -> Sides:
     h, m = (state.block_sums(kernel) * np.sqrt(scale) for state in (human, model))
     return h, m, human.documents.astype(np.float64), model.documents.astype(np.float64)
 
 
-def _coarse(sides: squared.Sides, count: int) -> squared.Sides:
-    h, m, *sizes = (blocks.coarsen(side, count) for side in sides)
-    return h, m, sizes[0], sizes[1]
-
-
-def _arguments(settings: config.Inference, paired: bool) -> dict[str, Any]:
-    names = ("permutations", "splits", "confidence", "seed")
-    return {"paired": paired, **{name: getattr(settings, name) for name in names}}
-
-
-def _inferred(
-    grams: list[squared.Gram], value: float, arguments: dict[str, Any], weights: Any = (1.0,)
+def _fused(
+    grams: list[Gram], single: list[float], clusters: tuple[float, float], tested: Design
 ) -> Inference:
-    return squared.infer_grams(grams, value=value, weights=weights, **arguments)
-
-
-def _fused(grams: list[squared.Gram], arguments: dict[str, Any]) -> float:
-    if grams[0].blocks < blocks.FEWEST:
-        return float("nan")
-    return squared.fused_test(
-        grams,
-        paired=arguments["paired"],
-        permutations=arguments["permutations"],
-        rng=np.random.default_rng(arguments["seed"]).spawn(1)[0],
-    )
+    """p of all bandwidths at once; at least the smallest of the `single` ones, which hold at unlike
+    sizes too, where relabeling alone does not."""
+    count = blocks.adapt(int(min(clusters)))
+    if not count:
+        return no_inference(0)
+    rng = np.random.default_rng(tested.seed).spawn(1)[0]
+    p = fused_test(
+        [each.coarsen(count) for each in grams],
+        paired=tested.paired, permutations=tested.permutations, rng=rng,
+    )  # fmt: skip
+    return Inference(p_value=max(p, min(single)), blocks=count)

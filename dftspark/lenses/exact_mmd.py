@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from dftspark import config
 from dftspark.distances.mmd import kernel, kernel_sums
 from dftspark.features.fourier import DEFAULT, ONE, Frequencies, features
-from dftspark.inference import blocks, squared
-from dftspark.lenses.embeddings import UNIT, rooted
-from dftspark.lenses.metric import Metric
+from dftspark.inference import blocks
+from dftspark.inference.gram import between_blocks, gram_of_products
+from dftspark.inference.squared import infer_grams
+from dftspark.lenses.embeddings import ROOT_UNIT, UNIT
+from dftspark.lenses.metric import Metric, design
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +30,7 @@ def exact_metrics(
     vectors: NDArray[np.floating[Any]],
     model: NDArray[np.bool_],
     block_of: NDArray[np.int64],
-    clusters: int,
+    clusters: tuple[int, int],
     frequencies: Frequencies,
     *,
     paired: bool,
@@ -39,8 +41,8 @@ def exact_metrics(
     mmd_squared_exact, mmd_exact  the Gaussian kernel at the median bandwidth, all pairs
     mmd_squared_on_exact          random features of the same documents
 
-    `clusters` is the number on the side with fewer; values are nan where a side has not two
-    blocks, all else below sixteen clusters.
+    `clusters` are the numbers of both sides; values are nan where a side has not two blocks, all
+    else below sixteen clusters.
     """
     groups = block_of + blocks.MOST * model
     sizes = np.bincount(groups, minlength=2 * blocks.MOST).astype(np.float64)
@@ -52,22 +54,11 @@ def exact_metrics(
         ("exact", kernel_sums(vectors, groups, 2 * blocks.MOST, of)),
         ("on_exact", sums @ sums.T),
     ):
-        whole = squared.gram_of_products(products, sizes)
-        value = float(squared.between_blocks(whole, *blocks.sides(blocks.MOST), paired=paired)[0])
-        coarse = squared.gram_of_products(*_coarse(products, sizes, blocks.adapt(clusters)))
-        inference = squared.infer_grams(
-            [coarse], value=value, paired=paired, permutations=settings.permutations,
-            splits=settings.splits, confidence=settings.confidence, seed=settings.seed,
+        whole = gram_of_products(products, sizes)
+        value = float(between_blocks(whole, *blocks.sides(blocks.MOST), paired=paired)[0])
+        inference = infer_grams(
+            [whole], value=value, clusters=clusters, design=design(settings, paired=paired),
+            tells=True,
         )  # fmt: skip
         found.append(Metric(f"mmd_squared_{name}", value, UNIT, inference))
-    return [found[0], rooted(found[0], "mmd_exact"), found[1]]
-
-
-def _coarse(products: Floats, sizes: Floats, count: int) -> tuple[Floats, Floats]:
-    """Both sides' blocks j added into j mod `count`."""
-
-    def merged(of: Floats) -> Floats:
-        sides = [blocks.coarsen(side, count) for side in np.split(of, 2)]
-        return np.concatenate(sides)
-
-    return merged(merged(products).T).T, merged(sizes)
+    return [found[0], found[0].rooted("mmd_exact", ROOT_UNIT), found[1]]

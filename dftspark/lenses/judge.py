@@ -79,40 +79,34 @@ def _metrics(
 ) -> list[OfModel]:
     found: dict[tuple[str, str], OfModel] = {}
     for row in rows:
-        controlled, soft = row.pop("_lc"), row.pop("_soft")
+        hard, controlled, soft = (row.pop(name) for name in ("_rate", "_lc", "_soft"))
         if row["kind"] != MODEL:
             continue
         place = (row["model"], row["stratum"])
         metrics = found.setdefault(place, OfModel(*place, row["pairs"], [])).metrics
         name = f"{row['dimension']}:{row['judge']}"
-        metrics.append(Metric(f"jmq_{name}", row["jmq"], "2 x win rate", _twice(row)))
-        nan = math.nan
+        metrics.append(Metric(f"jmq_{name}", row["jmq"], "2 x win rate", _twice(hard)))
         if math.isfinite(controlled.value):
             inference = Inference(
-                2 * controlled.std_error, 2 * controlled.low, 2 * controlled.high,
-                controlled.p_value, nan, nan, controlled.clusters,
+                std_error=2 * controlled.std_error, ci_low=2 * controlled.low,
+                ci_high=2 * controlled.high, p_value=controlled.p_value,
+                blocks=controlled.clusters,
             )  # fmt: skip
             metrics.append(Metric(f"jmq_lc_{name}", 2 * controlled.value, "2 x win rate at equal "
                                   "lengths", inference))  # fmt: skip
         if soft.pairs and math.isfinite(soft.low):
             metrics.append(Metric(f"jmq_odds_{name}", 2 * soft.value, "2 x win probability",
-                                  _twice_of(soft)))  # fmt: skip
+                                  _twice(soft)))  # fmt: skip
     for model, metric in [*_strengths(groups, settings), *_agreements(groups, settings)]:
         found[model, ""].metrics.append(metric)
     return list(found.values())
 
 
-def _twice(row: Row) -> Inference:
+def _twice(found: WinRate) -> Inference:
     return Inference(
-        2 * row["std_error"], row["jmq_low"], row["jmq_high"], row["p_value"], math.nan,
-        2 * row["mde"], row["clusters"],
-    )  # fmt: skip
-
-
-def _twice_of(found: WinRate) -> Inference:
-    return Inference(
-        2 * found.std_error, 2 * found.low, 2 * found.high, found.p_value, math.nan,
-        2 * found.mde, found.clusters,
+        std_error=2 * found.std_error, ci_low=2 * found.low, ci_high=2 * found.high,
+        p_value=found.p_value, mde=2 * found.mde, n_tell=found.n_tell,
+        n_tell_low=found.n_tell_low, n_tell_high=found.n_tell_high, blocks=found.clusters,
     )  # fmt: skip
 
 
@@ -144,10 +138,9 @@ def _strengths(
         groups_seen = len(np.unique(np.concatenate(clusters)))
         for model in models:
             i = number[model]
-            nan = math.nan
             inference = Inference(
-                float(found.std_error[i]), float(found.low[i]), float(found.high[i]), nan, nan,
-                nan, groups_seen,
+                std_error=float(found.std_error[i]), ci_low=float(found.low[i]),
+                ci_high=float(found.high[i]), blocks=groups_seen,
             )  # fmt: skip
             name = f"bradley_terry_{dimension}:{judge}"
             yield model, Metric(name, float(found.value[i]), "log odds against human", inference)
@@ -162,8 +155,9 @@ def _agreements(
         if len(codes) < 2:
             continue
         value, error, low, high = alpha_interval(codes, clusters, settings.confidence)
-        nan = math.nan
-        inference = Inference(error, low, high, nan, nan, nan, len(np.unique(clusters)))
+        inference = Inference(
+            std_error=error, ci_low=low, ci_high=high, blocks=len(np.unique(clusters))
+        )
         yield model, Metric(f"judge_agreement_{dimension}", value, "Krippendorff alpha", inference)
 
 

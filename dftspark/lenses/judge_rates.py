@@ -117,5 +117,5 @@ def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
         "lc_win_rate": controlled.value, "lc_low": controlled.low, "lc_high": controlled.high,
         "position_effect": controlled.position, "length_effect": controlled.length,
         "odds_pairs": soft.pairs, "odds_win_rate": soft.value, "odds_low": soft.low,
-        "odds_high": soft.high, "_lc": controlled, "_soft": soft,
+        "odds_high": soft.high, "_rate": found, "_lc": controlled, "_soft": soft,
     }  # fmt: skip

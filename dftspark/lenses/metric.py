@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from dftspark import config
 from dftspark.inference.halves import Parts
-from dftspark.inference.intervals import Inference
+from dftspark.inference.intervals import Design, Inference, signed_root
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,38 @@ class Metric:
     unit: str
     inference: Inference
     parts: Parts | None = None
+
+    def rooted(self, name: str, unit: str) -> Metric:
+        """The signed root of a corrected square, its parts included."""
+        parts = self.parts and Parts(
+            *(np.sign(x) * np.sqrt(np.abs(x)) for x in (self.parts.left_out, self.parts.halves))
+        )
+        inference = self.inference.rooted(self.value)
+        return Metric(name, signed_root(self.value), unit, inference, parts)
+
+
+# What is 0 on average under one source at any two sizes, or the signed root of that.
+_UNBIASED = re.compile(
+    r"l2(_docs)?(_squared)?_corrected_\dgram|mmd(_squared)?(_(?!feature_error|fused)\w.*)?"
+    r"|energy_distance|frechet_corrected|region_l2_squared|structure_omnibus|rate_\w+|c2st_\w+"
+    r"|near_duplicates\w*|jmq_.*"
+)
+_ALIKE = 1.1
+
+
+def comparable(metric: str, sizes: Iterable[int]) -> bool:
+    """Whether values of a metric may be ranked: corpora of these numbers of documents.
+
+    A plug-in distance is larger the fewer documents there are, so of unlike sizes the largest
+    corpus would be called the nearest to human.
+    """
+    counts = list(sizes)
+    return bool(_UNBIASED.fullmatch(metric)) or max(counts) <= _ALIKE * min(counts)
+
+
+def design(settings: config.Inference, *, paired: bool) -> Design:
+    """How the settings of a run test a pair whose sides share prompts, or do not."""
+    return Design(
+        paired=paired, permutations=settings.permutations, splits=settings.splits,
+        confidence=settings.confidence, seed=settings.seed,
+    )  # fmt: skip

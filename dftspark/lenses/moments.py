@@ -6,12 +6,13 @@ to .15 away. Halves of the blocks have twice that bias and the same distance, so
 less the halves is free of it. Both sides are cut by cluster, so that holds for shared prompts and
 for copies too.
 
-Cost     25 evaluations of the distance a pair and 60 for the floors of a human corpus, .1 s each
-         for d = 384
+Cost     25 evaluations of the distance a pair, .1 s each for d = 384
 Source   Chong and Forsyth (2020) for the extrapolation in 1/n, here at two sizes
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +20,27 @@ from numpy.typing import NDArray
 from dftspark.distances.frechet import frechet, root
 from dftspark.inference import blocks as groups
 from dftspark.inference.intervals import Inference, jackknife, no_inference
-from dftspark.inference.permutation import upper
 from dftspark.lenses.metric import Metric
 from dftspark.stats.moments import MomentSums, moments
 
 Floats = NDArray[np.float64]
 
 _HALVINGS = 4
-_SPLITS = 20
 
 
 def frechet_metrics(
     human: MomentSums,
     model: MomentSums,
     clusters: int,
-    floors: tuple[float, float],
     *,
     confidence: float,
     seed: int,
 ) -> list[Metric]:
     """`frechet` and `frechet_corrected`, in squared units of the vectors; lower is nearer.
 
-    `clusters` is the number on the side with fewer, `floors` what `human_floors` gives. The
-    corrected value may be below 0; its interval has the plug-in's jackknife error, and that of
-    the plug-in lies about the plug-in, bias included. nan where a side is empty.
+    `clusters` is the number on the side with fewer. The corrected value may be below 0; its
+    interval has the plug-in's jackknife error, and that of the plug-in lies about the plug-in,
+    bias included. There is no test and no floor. nan where a side is empty.
     """
     whole = _distance(human, model)
     count = min(groups.adapt(clusters), len(human.documents))
@@ -55,32 +53,12 @@ def frechet_metrics(
         value = 2 * whole - _halved(human, model, np.ones(count), np.ones(count), halvings)
         error, low, high = jackknife(left_out, value, confidence)
         shift = whole - value
-        nan = float("nan")
-        plain = Inference(error, low + shift, high + shift, nan, floors[0], nan, count)
-        corrected = Inference(error, low, high, nan, floors[1], nan, count)
+        corrected = Inference(std_error=error, ci_low=low, ci_high=high, blocks=count)
+        plain = replace(corrected, ci_low=low + shift, ci_high=high + shift)
     return [
         Metric("frechet", whole, "unit^2", plain),
         Metric("frechet_corrected", value, "unit^2", corrected),
     ]
-
-
-def human_floors(human: MomentSums, clusters: int, *, seed: int) -> tuple[float, float]:
-    """95% quantiles between human halves, of the plug-in distance and of the corrected one.
-
-    The halves are half as large as the corpus: the plug-in's bias is twice that of a pair. The
-    same for every model; nan below sixteen clusters.
-    """
-    count = min(groups.adapt(clusters), len(human.documents))
-    if count < groups.FEWEST or not human.documents.any():
-        return float("nan"), float("nan")
-    human, rng = _coarse(human, count), np.random.default_rng(seed)
-    plain, corrected = [], []
-    first, second = groups.human_halves(count, _SPLITS, rng)
-    for own, other in zip(first[:, :count], second[:, :count], strict=True):
-        value = _distance(human, human, own, other)
-        plain.append(value)
-        corrected.append(2 * value - _halved(human, human, own, other, rng, 1))
-    return upper(np.array(plain)), upper(np.array(corrected))
 
 
 def _halved(

@@ -21,11 +21,18 @@ from dftspark.features.counting import expanded
 from dftspark.features.grams import in_both, kinds, matched
 from dftspark.features.hashing import BLOCKS, mixed
 from dftspark.features.ngrams import RATE_ONE, Rows, each
+from dftspark.inference.effective_counts import (
+    FEWEST_CLUSTERS,
+    FEWEST_EXPECTED,
+    Squares,
+    comparable_clustering,
+    score,
+    share_p,
+)
 from dftspark.inference.ngram_sample import in_sample
 from dftspark.lenses.ngram_side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
 
-TESTED_CLUSTERS = 20  # fewer clusters on both sides together: no test, whatever the labels
 COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
 _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
 
@@ -48,16 +55,18 @@ class Partial:
     """What one key range says of a pair: sums, and rows that are put end to end."""
 
     sums: Sums
-    tested: Floats  # (t,) z of every n-gram in enough clusters
+    tested: Floats  # (t,) z of every n-gram that has a test
     sample: tuple[NDArray[Any], ...]  # rates (k,), human counts (k, 64), model counts (k, 64)
     listed: dict[str, NDArray[Any]]  # columns of n-grams that may be shown
     common: dict[str, NDArray[Any]]  # tokens in enough of the model's documents
+    common_tested: Floats  # (u,) p of every token whose share of documents has a test
 
     def encode(self) -> bytes:
         arrays = [getattr(self.sums, field.name) for field in fields(self.sums)]
         return encode_arrays(
-            *arrays, self.tested, *self.sample, *self.listed.values(), *self.common.values()
-        )
+            *arrays, self.tested, *self.sample, *self.listed.values(),
+            *self.common.values(), self.common_tested,
+        )  # fmt: skip
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Self:
@@ -68,12 +77,13 @@ class Partial:
             tuple(next(arrays) for _ in range(3)),
             {name: next(arrays) for name in LISTED},
             {name: next(arrays) for name in COMMON},
+            next(arrays),
         )
 
 
 LISTED = ("key", "count_human", "count_model", "docs_human", "docs_model", "log_odds", "z",
-           "clusters", "contribution")  # fmt: skip
-COMMON = ("key", "docs_human", "docs_model", "docs_by_block")
+          "contribution")  # fmt: skip
+COMMON = ("key", "docs_human", "docs_model", "p_value")
 
 
 def partial(
@@ -101,7 +111,7 @@ def partial(
         _tested(human, model, *at, human_totals, model_totals),
         _sample(human, model, tokens, settings.inference_ngrams),
         _listed(human, model, human_totals, model_totals, settings.table_rows),
-        _common(human, model) if n == 1 else _none_common(),
+        *(_common(human, model, human_totals, model_totals) if n == 1 else _none_common()),
     )
 
 
@@ -182,43 +192,62 @@ def _products(human: Side, model: Side, name: str) -> Floats:
     return np.asarray(stacked @ stacked.T)
 
 
-def _counts(own: Side, keys: NDArray[np.uint64], rows: Rows, totals: Totals) -> ngram_table.Counts:
-    """Of n-grams `keys`, whose sums are `rows`."""
-    by_block = None
-    if own.returning:
-        by_block = own.by_block(keys, own.by_gram.rows), totals["tokens"]
-    return ngram_table.Counts(
-        count=rows.count,
-        squares=rows.squares,
-        cross=rows.weighted,
-        tokens=float(totals["tokens"].sum()) or np.nan,
-        squared_tokens=float(totals["squared_tokens"].sum()),
-        clusters=int(totals["groups"].sum()),
-        by_block=by_block,
-    )
-
-
 def _tested(
     human: Side, model: Side, at_human: NDArray[np.int64], at_model: NDArray[np.int64],
     human_totals: Totals, model_totals: Totals,
 ) -> Floats:  # fmt: skip
-    """z of each n-gram that enough clusters have, both sides together: (t,)."""
+    """z of each n-gram that has a test: (t,)."""
     clusters = model.grams.clusters.copy()
     clusters[at_model] += human.grams.clusters[at_human]
-    alone = human.grams.clusters >= TESTED_CLUSTERS
+    alone = human.grams.clusters >= FEWEST_CLUSTERS
     alone[at_human] = False
-    keys = np.concatenate([model.grams.key[clusters >= TESTED_CLUSTERS], human.grams.key[alone]])
-    return _z(human, model, keys, human_totals, model_totals)
+    keys = np.concatenate([model.grams.key[clusters >= FEWEST_CLUSTERS], human.grams.key[alone]])
+    z = _z(human, model, keys, human_totals, model_totals)
+    return z[np.isfinite(z)]
 
 
 def _z(
     human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
 ) -> Floats:
-    counts = [
-        _counts(own, keys, own.columns(keys), totals)
-        for own, totals in ((human, human_totals), (model, model_totals))
-    ]
-    return ngram_table.rate_z(*counts)
+    """Normal scores of the rate difference, positive where the model uses it more: `(k,)`.
+
+    nan where there is no test: in fewer than twenty clusters, with less than one effective
+    occurrence expected on the smaller side, and where the sides' clusters are too unlike.
+    """
+    totals = human_totals, model_totals
+    sizes = [(float(t["tokens"].sum()), float(t["squared_tokens"].sum())) for t in totals]
+    if not comparable_clustering(*sizes):
+        return np.full(len(keys), np.nan)
+    h, m = (own.columns(keys) for own in (human, model))
+    size = sizes[0][0] + sizes[1][0]
+    rate = (h.count + m.count) / size
+    clusters = h.clusters + m.clusters
+    squares = (
+        _squares(human, h, human_totals, keys, rate),
+        _squares(model, m, model_totals, keys, rate),
+    )
+    speaking = [np.asarray(clusters * tokens / size, np.float64) for tokens, _ in sizes]
+    for i, own in enumerate((human, model)):
+        if own.returning:
+            speaking[i] = np.minimum(speaking[i], squares[i].units)
+    found = score(squares[0], squares[1], speaking[0], speaking[1])
+    tested = (clusters >= FEWEST_CLUSTERS) & (found.expected >= FEWEST_EXPECTED)
+    return np.where(tested, found.z, np.nan)
+
+
+def _squares(
+    own: Side, rows: Rows, totals: Totals, keys: NDArray[np.uint64], rate: Floats
+) -> Squares:
+    """Of clusters; of blocks of them on a side whose clusters come on several days, of which the
+    rows know only the parts."""
+    tokens = float(totals["tokens"].sum())
+    if own.returning:
+        by_block = own.by_block(keys, own.by_gram.rows) - rate[:, None] * totals["tokens"]
+        filled = float((totals["tokens"] > 0).sum())
+        return Squares(rows.count, (by_block**2).sum(axis=1), tokens, filled)
+    squared = float(totals["squared_tokens"].sum())
+    residual = rows.squares - 2 * rate * rows.weighted + rate**2 * squared
+    return Squares(rows.count, np.maximum(residual, 0.0), tokens, float(totals["groups"].sum()))
 
 
 def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDArray[Any], ...]:
@@ -252,26 +281,30 @@ def _listed(
         h.count.astype(np.float64), m.count.astype(np.float64), human.tokens, model.tokens
     )
     z = _z(human, model, keys[top], human_totals, model_totals)
-    columns = (keys[top], h.count, m.count, h.docs, m.docs, odds, z, h.clusters + m.clusters,
-               contribution[top])  # fmt: skip
+    columns = (keys[top], h.count, m.count, h.docs, m.docs, odds, z, contribution[top])
     return dict(zip(LISTED, columns, strict=True))
 
 
-def _common(human: Side, model: Side) -> dict[str, NDArray[Any]]:
-    """Tokens in at least 2% of the model's documents that have text, as columns."""
-    enough = model.grams.docs >= COMMON_SHARE * model.documents
-    keys = np.intersect1d(model.grams.key[enough], np.union1d(human.listable, model.listable))
-    h, m = (own.columns(keys) for own in (human, model))
-    return dict(
-        zip(
-            COMMON,
-            (keys, h.docs, m.docs, human.by_block(keys, expanded(human.rows).docs)),
-            strict=True,
-        )
+def _common(
+    human: Side, model: Side, human_totals: Totals, model_totals: Totals
+) -> tuple[dict[str, NDArray[Any]], Floats]:
+    """Tokens in at least 2% of the model's documents that have text, as columns; and the p of
+    every token whose share of documents has a test."""
+    keys = np.union1d(human.grams.key, model.grams.key)
+    docs = [own.columns(keys).docs for own in (human, model)]
+    some = docs[0] + docs[1] >= FEWEST_CLUSTERS
+    p = np.full(len(keys), np.nan)
+    by_block = [own.by_block(keys[some], expanded(own.rows).docs) for own in (human, model)]
+    p[some] = share_p(
+        by_block[0], by_block[1], human_totals["documents"], model_totals["documents"]
     )
+    shown = docs[1] >= COMMON_SHARE * model.documents
+    shown &= np.isin(keys, np.union1d(human.listable, model.listable))
+    columns = (keys[shown], docs[0][shown], docs[1][shown], p[shown])
+    return dict(zip(COMMON, columns, strict=True)), p[np.isfinite(p)]
 
 
-def _none_common() -> dict[str, NDArray[Any]]:
+def _none_common() -> tuple[dict[str, NDArray[Any]], Floats]:
     none = np.zeros(0, np.int64)
-    columns = (np.zeros(0, np.uint64), none, none, np.zeros((0, BLOCKS), np.int64))
-    return dict(zip(COMMON, columns, strict=True))
+    columns = (np.zeros(0, np.uint64), none, none, np.zeros(0))
+    return dict(zip(COMMON, columns, strict=True)), np.zeros(0)

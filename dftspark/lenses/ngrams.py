@@ -16,15 +16,23 @@ from dftspark import config
 from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.ngrams import RATE_ONE
-from dftspark.inference import blocks, halves, squared
-from dftspark.inference.estimate import infer, on_groups
-from dftspark.inference.floor import document_ratio_floor
-from dftspark.inference.halves import Parts, Splits
-from dftspark.inference.intervals import Inference, jackknife, no_inference
+from dftspark.inference import blocks, halves
+from dftspark.inference.estimate import on_groups, source_floor
+from dftspark.inference.gram import (
+    Gram,
+    between_blocks,
+    gram,
+    gram_of_products,
+    plug_in,
+    sampling_noise,
+)
+from dftspark.inference.halves import Splits
+from dftspark.inference.intervals import Design, Inference, agreeing, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import rate_scale, sample_weights
-from dftspark.lenses.metric import Metric
-from dftspark.lenses.ngram_ranges import COMMON, LISTED, TESTED_CLUSTERS, Partial, Sums
+from dftspark.inference.squared import infer_grams
+from dftspark.lenses.metric import Metric, design
+from dftspark.lenses.ngram_ranges import COMMON, LISTED, Partial, Sums
 from dftspark.lenses.ngram_side import Floats, Totals
 
 
@@ -34,6 +42,28 @@ class Finished:
     listed: dict[str, NDArray[Any]]  # columns of the ngrams table, by |contribution|
     remainder: float  # share of L2 squared that is not listed
     common: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What all measures of a pair at one order share."""
+
+    sums: Sums
+    human: Totals
+    model: Totals
+    design: Design
+    splits: Splits
+
+    @property
+    def clusters(self) -> tuple[float, float]:
+        return float(self.human["groups"].sum()), float(self.model["groups"].sum())
+
+    @property
+    def blocks(self) -> int:
+        return blocks.adapt(int(min(self.clusters)))
+
+    def sizes(self, name: str) -> Floats:
+        return np.concatenate([self.human[name], self.model[name]]).astype(np.float64)
 
 
 def finished(
@@ -47,25 +77,16 @@ def finished(
     if not (human["tokens"].any() and model["tokens"].any()):
         undefined = np.full(2, np.nan)
         sums = replace(sums, plug_in=undefined, divergence=undefined)
-    count = blocks.adapt(int(min(human["groups"].sum(), model["groups"].sum())))
-    arguments = {
-        "paired": paired,
-        "permutations": settings.inference.permutations,
-        "splits": settings.inference.splits,
-        "confidence": settings.inference.confidence,
-        "seed": settings.inference.seed,
-    }
     splits = Splits(settings.splits, settings.inference.seed)
+    pair = _Pair(sums, human, model, design(settings.inference, paired=paired), splits)
     metrics = [
-        *_l2(sums, 0, "tokens", human, model, count, arguments, splits,
-             _token_noise(sums, human, model)),
-        *_l2(sums, 1, "documents", human, model, count, arguments, splits,
-             _document_noise(sums, human, model)),
-        *_divergences(sums, parts, human, model, count, arguments, splits, settings),
-    ]  # fmt: skip
+        *_l2(pair, 0, "tokens", _token_noise(sums, human, model)),
+        *_l2(pair, 1, "documents", _document_noise(sums, human, model)),
+        *_divergences(pair, parts, settings.ngrams.inference_ngrams),
+    ]
     metrics = [replace(m, name=f"{m.name}_{n}gram") for m in metrics]
     listed, remainder = _table(parts, float(sums.plug_in[0]), settings.ngrams.table_rows)
-    return Finished(metrics, listed, remainder, _ratios(parts, human, model, count, settings))
+    return Finished(metrics, listed, remainder, _ratios(parts, human, model))
 
 
 def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
@@ -104,104 +125,94 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
     return noise
 
 
-def _l2(
-    sums: Sums, which: int, sizes: str, human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], splits: Splits, noise: float,
-) -> list[Metric]:  # fmt: skip
+def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
     """Plug-in, corrected square and its root; which: 0 token-weighted, 1 document-weighted."""
-    plug_in = float(sums.plug_in[which])
+    plug_in_square = float(pair.sums.plug_in[which])
     name = ("l2", "l2_docs")[which]
-    plain = square = root = None
-    if count:
-        data = [*_coordinates(sums.products[which], count),
-                *(blocks.coarsen(totals[sizes], count) for totals in (human, model))]  # fmt: skip
-        if arguments["paired"] or np.isnan(noise):
-            paired = arguments["paired"]
-            noise = squared.sampling_noise(squared.gram(*data), paired=paired)
-        distance = infer(ngram_l2.l2, *data, value=float(np.sqrt(plug_in)), **arguments)
-        corrected = squared.infer_squared(*data, value=plug_in - noise, **arguments)
-        sizes_of = [totals[sizes].astype(np.float64) for totals in (human, model)]
-        products = squared.gram(*_coordinates(sums.products[which], BLOCKS), *sizes_of)
-        plain = halves.parts(lambda *groups: _roots(squared.plug_in(products, *groups)), splits)
+    tested, plain, square = pair.design, None, None
+    corrected = distance = no_inference(pair.blocks)
+    if pair.blocks:
+        products = gram_of_products(pair.sums.products[which], pair.sizes(sizes))
+        if tested.paired or np.isnan(noise):
+            noise = sampling_noise(products, paired=tested.paired)
+        corrected = infer_grams(
+            [products], value=plug_in_square - noise, clusters=pair.clusters, design=tested,
+            tells=True,
+        )  # fmt: skip
+        distance = _plain(corrected, products, plug_in_square, noise, tested.confidence)
+        plain = halves.parts(lambda *groups: _roots(plug_in(products, *groups)), pair.splits)
         square = halves.parts(
-            partial_of(squared.between_blocks, products, paired=arguments["paired"]), splits
+            partial_of(between_blocks, products, paired=tested.paired), pair.splits
         )
-        root = square and Parts(_roots(square.left_out), _roots(square.halves))
-    else:
-        distance = corrected = no_inference(0)
-    value = plug_in - noise
+    whole = Metric(f"{name}_squared_corrected", plug_in_square - noise, "rate^2", corrected, square)
     return [
-        Metric(name, float(np.sqrt(plug_in)), "rate", distance, plain),
-        Metric(f"{name}_squared_corrected", value, "rate^2", corrected, square),
-        Metric(f"{name}_corrected", _root(value), "rate", _rooted(value, corrected), root),
+        Metric(name, float(np.sqrt(plug_in_square)), "rate", distance, plain),
+        whole,
+        whole.rooted(f"{name}_corrected", "rate"),
     ]
 
 
-def _coordinates(products: Floats, count: int) -> tuple[Floats, Floats]:
-    """Block vectors `(count, m)` of each side with the given products: all that L2 can see."""
-    merged = np.kron(np.eye(2), np.tile(np.eye(count), BLOCKS // count))
-    values, vectors = np.linalg.eigh(merged @ products @ merged.T)
-    rows = vectors * np.sqrt(np.maximum(values, 0))
-    return rows[:count], rows[count:]
+def _plain(
+    corrected: Inference, products: Gram, square: float, noise: float, confidence: float
+) -> Inference:
+    """Of the plug-in distance: the test is that of the corrected square, and noise is added to
+    what is said of that."""
+    if not corrected.blocks:
+        return corrected
+    left_out = _roots(
+        plug_in(products.coarsen(corrected.blocks), *blocks.all_but_one(corrected.blocks))
+    )
+    error, low, high = jackknife(left_out, float(np.sqrt(square)), confidence)
+    floor, mde = (float(_roots(np.array(noise + of))) for of in (corrected.floor, corrected.mde))
+    return replace(
+        corrected, std_error=error, ci_low=max(low, 0.0), ci_high=high, floor=floor, mde=mde
+    )
 
 
 def _roots(squares: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
-def _root(square: float) -> float:
-    return float(np.sqrt(max(square, 0.0))) if np.isfinite(square) else float("nan")
-
-
-def _rooted(value: float, of: Inference) -> Inference:
-    """The same on the scale of the root; ends below 0 become 0."""
-    error = of.std_error / (2 * np.sqrt(value)) if value > 0 else float("nan")
-    return Inference(
-        float(error), _root(of.ci_low), _root(of.ci_high), of.p_value, _root(of.floor),
-        _root(of.mde), of.blocks,
-    )  # fmt: skip
-
-
-def _divergences(
-    sums: Sums, parts: list[Partial], human: Totals, model: Totals, count: int,
-    arguments: dict[str, Any], splits: Splits, settings: config.Audit,
-) -> list[Metric]:  # fmt: skip
+def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]:
+    """Jensen-Shannon and total variation: values and intervals of all n-grams, test, tell size and
+    floor of the sample. They share a test, that of rates scaled so that rare n-grams count too."""
     rates, h, m = (
         np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True)
     )
-    weights = sample_weights(rates, settings.ngrams.inference_ngrams)
+    weights = sample_weights(rates, target)
+    data = [side.T.astype(np.float64) for side in (h, m)]
+    # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and which
+    # n-grams a block has in the sample does not pass for a change of its rates.
+    data += [side @ weights for side in data]
+    test = no_inference(pair.blocks)
+    if pair.blocks:
+        scale = rate_scale(data[0], data[1], data[2], data[3], weights)
+        products = gram(data[0] * scale, data[1] * scale, data[2], data[3])
+        square = float(
+            between_blocks(products, *blocks.sides(blocks.MOST), paired=pair.design.paired)[0]
+        )
+        test = infer_grams(
+            [products], value=square, clusters=pair.clusters, design=pair.design, tells=True
+        )
     metrics = []
-    for name, unit, value, left_out, distance in (
-        ("js", "bit", sums.divergence[0], sums.left_out[0], jensen_shannon.jensen_shannon),
-        ("tv", "share", sums.divergence[1], sums.left_out[1], total_variation.total_variation),
+    for name, unit, i, distance in (
+        ("js", "bit", 0, jensen_shannon.jensen_shannon),
+        ("tv", "share", 1, total_variation.total_variation),
     ):
-        found, on_parts = no_inference(0), None
-        if count:
-            data = [blocks.coarsen(side.T, count) for side in (h, m)]
-            # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and
-            # which n-grams a block has in the sample does not pass for a change of its rates.
-            data += [side @ weights for side in data]
-            scale = rate_scale(data[0], data[1], data[2], data[3], weights)
+        value, left_out = float(pair.sums.divergence[i]), pair.sums.left_out[i]
+        found, on_parts = test, None
+        if test.blocks:
             weighted = partial_of(distance, weights=weights)
-            found = infer(
-                weighted,
-                *data,
-                scale=scale,
-                value=float(value),
-                **arguments,
-            )
-            # The sample serves the test and the floor; the interval has every n-gram.
+            floor = source_floor(weighted, *data, splits=pair.design.splits, seed=pair.design.seed)
             # A merged block's effect is the sum of its blocks', to first order.
-            effects = blocks.coarsen(left_out - value, count)
-            error, low, high = jackknife(value + effects, float(value), arguments["confidence"])
-            found = replace(found, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0))
-            raw = [side.T.astype(np.float64) for side in (h, m)]
-            on_parts = halves.parts(
-                on_groups(weighted, *raw, *(side @ weights for side in raw)),
-                splits,
-                left_out,
-            )
-        metrics.append(Metric(name, float(value), unit, found, on_parts))
+            effects = blocks.coarsen(left_out - value, test.blocks)
+            error, low, high = jackknife(value + effects, value, pair.design.confidence)
+            found = replace(
+                test, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0),
+                floor=agreeing(floor, value, test.p_value), mde=float("nan"),
+            )  # fmt: skip
+            on_parts = halves.parts(on_groups(weighted, *data), pair.splits, left_out)
+        metrics.append(Metric(name, value, unit, found, on_parts))
     return metrics
 
 
@@ -213,31 +224,29 @@ def _table(
     top = np.lexsort((columns["key"], -np.abs(columns["contribution"])))[:most]
     columns = {name: column[top] for name, column in columns.items()}
     tested = np.concatenate([p.tested for p in parts])
-    p_values = two_sided_p(tested[np.isfinite(tested)])
-    order = np.sort(p_values)
-    q_sorted = benjamini_hochberg(order)
-    own = two_sided_p(columns["z"])
-    at = np.minimum(np.searchsorted(order, own), max(len(order) - 1, 0))
-    q_value = np.full(len(own), np.nan)
-    known = (columns.pop("clusters") >= TESTED_CLUSTERS) & np.isfinite(own)
-    q_value[known] = q_sorted[at[known]]
+    q_value = _q_values(two_sided_p(columns["z"]), two_sided_p(tested))
     remainder = squared_distance - float(np.abs(columns["contribution"]).sum())
     return {**columns, "q_value": q_value}, remainder
 
 
-def _ratios(
-    parts: list[Partial], human: Totals, model: Totals, count: int, settings: config.Audit
-) -> dict[str, NDArray[Any]]:
+def _q_values(shown: Floats, tested: Floats) -> Floats:
+    """Of p-values `shown` `(k,)` that are among all those `tested` `(t,)`; nan stays nan."""
+    order = np.sort(tested)
+    q_sorted = benjamini_hochberg(order)
+    at = np.minimum(np.searchsorted(order, shown), max(len(order) - 1, 0))
+    q_value = np.full(len(shown), np.nan)
+    known = np.isfinite(shown)
+    q_value[known] = q_sorted[at[known]]
+    return q_value
+
+
+def _ratios(parts: list[Partial], human: Totals, model: Totals) -> dict[str, NDArray[Any]]:
     columns = {name: np.concatenate([p.common[name] for p in parts]) for name in COMMON}
     n_human, n_model = (float(totals["documents"].sum()) for totals in (human, model))
     columns["ratio"] = ngram_table.document_ratio(
         columns["docs_human"], columns["docs_model"], n_human, n_model
     )
-    columns["ratio_floor"] = document_ratio_floor(
-        blocks.coarsen(columns.pop("docs_by_block").T, count),
-        blocks.coarsen(human["documents"], count),
-        splits=settings.inference.splits,
-        seed=settings.inference.seed,
-    )
+    tested = np.concatenate([p.common_tested for p in parts])
+    columns["q_value"] = _q_values(columns["p_value"], tested)
     order = np.lexsort((columns["key"], -columns["ratio"]))
     return {name: column[order] for name, column in columns.items()}

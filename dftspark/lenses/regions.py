@@ -16,11 +16,11 @@ from dftspark.distances.frontier import frontier_area, smoothed_shares
 from dftspark.distances.regions import RegionParts, region_parts
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks as groups
-from dftspark.inference.intervals import Inference, jackknife, no_inference
+from dftspark.inference.gram import between_blocks, gram
+from dftspark.inference.intervals import Inference, agreeing, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
-from dftspark.inference.permutation import smallest_detectable
-from dftspark.inference.squared import between_blocks, gram, infer_squared
-from dftspark.lenses.metric import Metric
+from dftspark.inference.squared import infer_grams
+from dftspark.lenses.metric import Metric, design
 from dftspark.stats.region_sums import SCORE_ONE, RegionSums
 
 Floats = NDArray[np.float64]
@@ -70,15 +70,19 @@ def region_table(human: RegionSums, model: RegionSums, blocks: int) -> RegionTab
 
 
 def region_metrics(
-    human: RegionSums, model: RegionSums, blocks: int, *, paired: bool, settings: Settings
+    human: RegionSums,
+    model: RegionSums,
+    clusters: tuple[float, float],
+    *,
+    paired: bool,
+    settings: Settings,
 ) -> list[Metric]:
     """Frontier area, its value at equality, and the unbiased square of the shares' distance.
 
-    The floor of the area is the 5% quantile between human halves, for smaller is further apart.
-    Halves are half as large as the corpus: their area is biased more, so the floor is lenient.
     The area at equality is the mean over pairs of groups with the same mixture of both sides and
-    as many documents as the sides have: what is reported for one source at these sizes. The
-    p-value of both is that of the square.
+    as many documents as the sides have: what is reported for one source at these sizes. Its 5%
+    quantile is the floor of the area, for smaller is further apart. The p-value of both is that
+    of the square.
     """
     if human.count.shape != model.count.shape:
         raise ShapeError(
@@ -90,18 +94,18 @@ def region_metrics(
     area = float(frontier_area(*map(smoothed_shares, totals))) if filled else float("nan")
     square, equal = float("nan"), float("nan")
     area_found = square_found = equal_found = no_inference(0)
-    if blocks >= groups.FEWEST and filled:
-        counts = [groups.coarsen(side.count, blocks) for side in (human, model)]
-        sizes = [side.sum(axis=1) for side in counts]
-        products = gram(*counts, *sizes)
-        square = float(between_blocks(products, *groups.sides(blocks), paired=paired)[0])
-        square_found = infer_squared(
-            *counts, *sizes, value=square, paired=paired, permutations=settings.permutations,
-            splits=settings.splits, confidence=settings.confidence, seed=settings.seed,
-        )  # fmt: skip
-        area_found, equal_found, equal = _area_inference(
-            counts, area, square_found.p_value, paired=paired, settings=settings
+    blocks = groups.adapt(int(min(clusters)))
+    if blocks and filled:
+        counts = [side.count.astype(np.float64) for side in (human, model)]
+        products = gram(*counts, *(side.sum(axis=1) for side in counts))
+        square = float(between_blocks(products, *groups.sides(groups.MOST), paired=paired)[0])
+        square_found = infer_grams(
+            [products], value=square, clusters=clusters, design=design(settings, paired=paired)
         )
+        area_found, equal_found, equal = _area_inference(
+            [groups.coarsen(side, blocks) for side in counts],
+            area, square_found.p_value, paired=paired, settings=settings,
+        )  # fmt: skip
     return [
         Metric("frontier", area, "area", area_found),
         Metric("frontier_at_equality", equal, "area", equal_found),
@@ -114,27 +118,23 @@ def _area_inference(
 ) -> tuple[Inference, Inference, float]:
     blocks = len(counts[0])
     stacked = np.concatenate(counts)
-    noise, floors = np.random.default_rng(settings.seed).spawn(2)
+    rng = np.random.default_rng(settings.seed)
 
     def areas(first: Floats, second: Floats) -> Floats:
         return frontier_area(smoothed_shares(first @ stacked), smoothed_shares(second @ stacked))
 
     error, low, high = jackknife(areas(*groups.all_but_one(blocks)), area, settings.confidence)
     n, m = counts[0].sum(), counts[1].sum()
-    null = areas(*groups.balanced(blocks, n / (n + m), settings.splits, noise, paired=paired))
-    halves = areas(*groups.human_halves(blocks, settings.splits, floors))
-    nan = float("nan")
+    null = areas(*groups.balanced(blocks, n / (n + m), settings.splits, rng, paired=paired))
+    floor = float(np.quantile(null, 0.05))
     found = Inference(
-        std_error=error,
-        ci_low=max(low, 0.0),
-        ci_high=min(high, 1.0),
-        p_value=p_value,
-        floor=float(np.quantile(halves, 0.05)),
-        mde=1 - smallest_detectable(1 - null, float((1 - null).mean())),
-        blocks=blocks,
-    )
+        std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0), p_value=p_value,
+        floor=-agreeing(-floor, -area, p_value), blocks=blocks,
+    )  # fmt: skip
     low, high = np.quantile(null, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    equality = Inference(float(null.std()), float(low), float(high), nan, nan, nan, blocks)
+    equality = Inference(
+        std_error=float(null.std()), ci_low=float(low), ci_high=float(high), blocks=blocks
+    )
     return found, equality, float(null.mean())
 
 

@@ -1,40 +1,188 @@
-"""Rates and means of the structure lens: values, intervals, tests and bands, all at once.
+"""Rates and means of the structure lens: values, tests, bands and intervals of ratios, all at once.
 
-Cost     a few hundred thousand additions and divisions, whatever the corpora
+Cost     some ten thousand additions and a test a measure, whatever the corpora
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dftspark import config
 from dftspark.features import measures
 from dftspark.features.document_vectors import columns
-from dftspark.inference import blocks, halves
-from dftspark.inference.halves import Parts, Splits
-from dftspark.lenses.structure_bands import (
-    Floats,
-    between_halves,
-    freedom,
-    presence,
-    residuals,
-    upper_draw,
-    widened,
+from dftspark.inference import blocks
+from dftspark.inference.effective_counts import (
+    FEWEST_CLUSTERS,
+    FEWEST_EXPECTED,
+    Score,
+    Squares,
+    score,
 )
 from dftspark.lenses.structure_measures import OTHER_SCRIPT, Measure
 from dftspark.stats.structure import StructureSums
 
-TESTED_DOCUMENTS = 20  # of both sides together that have it, or it is neither tested nor judged
+Floats = NDArray[np.float64]
+
+_OWN = 20.0  # documents at which a side's own design effect weighs as much as the common one
 
 
-def _sides(
-    chosen: list[Measure], side: StructureSums, script: int
-) -> tuple[Floats, Floats, Floats]:
-    """By block: numerators, denominators and documents that have any, `(64, R)` each."""
+@dataclass(frozen=True, eq=False)
+class Side:
+    """By raw block `(64, R)`: numerators, denominators, and documents that have any; and all
+    documents `(64,)`."""
+
+    top: Floats
+    bottom: Floats
+    present: Floats
+    documents: Floats
+
+    @cached_property
+    def count(self) -> Floats:
+        return np.asarray(self.top.sum(axis=0))
+
+    @cached_property
+    def size(self) -> Floats:
+        return np.asarray(self.bottom.sum(axis=0))
+
+    @cached_property
+    def filled(self) -> Floats:
+        return np.asarray((self.bottom > 0).sum(axis=0), np.float64)
+
+    def residual(self, rate: Floats) -> Floats:
+        """What each block has above its share of `rate` `(R,)`: `(64, R)`."""
+        return self.top - rate * self.bottom
+
+    @cached_property
+    def own_squares(self) -> Floats:
+        """Variance of the numerator about the side's own rate, `(R,)`."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            squares = (self.residual(self.count / self.size) ** 2).sum(axis=0)
+            return np.asarray(squares * self.filled / (self.filled - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """The measures `chosen` of a pair, their rates under one source and their test."""
+
+    chosen: list[Measure]
+    human: Side
+    model: Side
+    rate: Floats  # of both sides together
+    score: Score
+
+    @cached_property
+    def present(self) -> Floats:
+        """Documents of both sides that have any, `(R,)`."""
+        return np.asarray(self.human.present.sum(axis=0) + self.model.present.sum(axis=0))
+
+    @cached_property
+    def judged(self) -> NDArray[np.bool_]:
+        """Which measures have enough cases for a test, `(R,)`."""
+        return (
+            (self.present >= FEWEST_CLUSTERS) & (self.score.expected >= FEWEST_EXPECTED)
+            & np.isfinite(self.score.p) & (self.human.filled > 1) & (self.model.filled > 1)
+        )  # fmt: skip
+
+    def residuals(self) -> tuple[Floats, Floats]:
+        """By block `(64, R)`, each side over its size: sums to the rate less the common one."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            human, model = (
+                side.residual(self.rate) / side.size for side in (self.human, self.model)
+            )
+        return human, model
+
+
+def rates_of(chosen: list[Measure], human: StructureSums, model: StructureSums) -> Rates:
+    script = _script(human)
+    h, m = (_side(chosen, side, script) for side in (human, model))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = (h.count + m.count) / (h.size + m.size)
+        present = h.present.sum(axis=0) + m.present.sum(axis=0)
+        squares = [
+            Squares(side.count, (side.residual(rate) ** 2).sum(axis=0), side.size, side.filled)
+            for side in (h, m)
+        ]
+        own = [np.minimum(present * side.size / (h.size + m.size), side.filled) for side in (h, m)]
+    return Rates(chosen, h, m, rate, score(squares[0], squares[1], own[0], own[1]))
+
+
+def compared_rates(of: Rates, count: int, confidence: float) -> dict[str, NDArray[Any]]:
+    """By name, of each measure `(R,)`: what structure.Row holds of rates. `count` blocks stand
+    behind the standard error; tests and ratios have all of them."""
+    h, m = of.human, of.model
+    is_mean = np.array([measure.kind == "mean" for measure in of.chosen])
+    scale = np.array([measure.scale for measure in of.chosen])
+    unknown = np.full(len(of.chosen), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = m.count / m.size - h.count / h.size
+        shares = [side.present.sum(axis=0) / side.documents.sum() for side in (h, m)]
+        counts = [np.round(side.count / np.where(is_mean, 1, scale)) for side in (h, m)]
+        out = {
+            "human": h.count / h.size, "model": m.count / m.size, "distance": np.abs(difference),
+            "count_human": counts[0], "count_model": counts[1],
+            "share_human": np.where(is_mean, np.nan, shares[0]),
+            "share_model": np.where(is_mean, np.nan, shares[1]),
+        }  # fmt: skip
+        out |= dict.fromkeys(
+            ("std_error", "ratio", "ci_low", "ci_high", "p_value", "band"), unknown
+        )
+        log_ratio, reach = _ratio(of, confidence)
+        nowhere = h.count + m.count == 0
+        out["ratio"] = np.where(nowhere, np.nan, np.exp(log_ratio))
+        if count:
+            out["std_error"] = _jackknife_error(of, count)
+            out["p_value"], band = _test(of)
+            low, high = np.exp(log_ratio - reach), np.exp(log_ratio + reach)
+            out["ci_low"] = np.where(nowhere, np.nan, np.where(m.count == 0, 0.0, low))
+            out["ci_high"] = np.where(nowhere, np.nan, np.where(h.count == 0, np.inf, high))
+            told = out["p_value"] < 0.05
+            below = np.nextafter(out["distance"], -np.inf)
+            out["band"] = np.where(told, np.minimum(band, below), np.maximum(band, out["distance"]))
+    return out
+
+
+def _test(of: Rates) -> tuple[Floats, Floats]:
+    """p and the difference at which it would be .05; nan for what is not judged."""
+    size = of.human.size + of.model.size
+    degrees = np.maximum(of.human.filled + of.model.filled - 2, 1)
+    p = 2 * special.stdtr(degrees, -np.abs(of.score.z))
+    band = special.stdtrit(degrees, 0.975) * np.sqrt(of.score.variance)
+    band = band * size / (of.human.size * of.model.size)
+    return np.where(of.judged, p, np.nan), np.where(of.judged, band, np.nan)
+
+
+def _ratio(of: Rates, confidence: float) -> tuple[Floats, Floats]:
+    """Log of model / human with half an effective occurrence added to each, and its reach."""
+    logs, variance = [], np.zeros(len(of.chosen))
+    for side in (of.human, of.model):
+        own = np.where(side.count > 0, side.own_squares / side.count, 0.0)
+        present = side.present.sum(axis=0)
+        weight = present / (present + _OWN)
+        design = weight * own + (1 - weight) * np.fmax(own, of.score.design)
+        effective = side.count / design + 0.5
+        logs.append(np.log(effective * design / side.size))
+        variance = variance + 1 / effective
+    degrees = np.maximum(np.minimum(of.human.filled, of.model.filled) - 1, 1)
+    reach = special.stdtrit(degrees, (1 + confidence) / 2) * np.sqrt(variance)
+    return logs[1] - logs[0], np.asarray(reach)
+
+
+def _jackknife_error(of: Rates, count: int) -> Floats:
+    left = []
+    for side in (of.human, of.model):
+        top, bottom = blocks.coarsen(side.top, count), blocks.coarsen(side.bottom, count)
+        left.append((side.count - top) / (side.size - bottom))
+    difference = left[1] - left[0]
+    squares = ((difference - difference.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt((count - 1) / count * squares))
+
+
+def _side(chosen: list[Measure], side: StructureSums, script: int) -> Side:
     index = {name: i for i, name in enumerate(columns())}
     tops: list[NDArray[Any]] = []
     bottoms: list[NDArray[Any]] = []
@@ -57,81 +205,7 @@ def _sides(
     scales = np.array([m.scale for m in chosen])
     top, bottom, any_of = (np.stack(each, axis=1).astype(np.float64)
                            for each in (tops, bottoms, present))  # fmt: skip
-    return top * scales, bottom, any_of
-
-
-def compared_rates(
-    chosen: list[Measure],
-    human: StructureSums,
-    model: StructureSums,
-    count: int,
-    factor: float,
-    settings: config.Inference,
-) -> dict[str, NDArray[Any]]:
-    """By name, of each measure `(m,)`: what structure.Row holds of rates; for the summary
-    `left_distance` and `left_ratio` `(m, S)` without a block, and `halves` and `half_ratios`
-    `(m, R)` between halves of the human side."""
-    script = _script(human)
-    sides = [_sides(chosen, side, script) for side in (human, model)]
-    is_mean = np.array([m.kind == "mean" for m in chosen])
-    scale = np.array([m.scale for m in chosen])
-    half = np.where(is_mean, 0.0, scale / 2)
-    documents = [side.counts[:, 0].sum() for side in (human, model)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = [top.sum(0) / bottom.sum(0) for top, bottom, _ in sides]
-        shares = [present.sum(0) / n for (_, _, present), n in zip(sides, documents, strict=True)]
-        ratio = _log_ratio(sides[0][0].sum(0), sides[0][1].sum(0), sides[1][0].sum(0),
-                           sides[1][1].sum(0), half)  # fmt: skip
-        nowhere = sides[0][0].sum(0) + sides[1][0].sum(0) == 0
-        ratio[nowhere] = np.nan
-        present = sides[0][2].sum(0) + sides[1][2].sum(0)
-        counts = [np.round(top.sum(0) / np.where(is_mean, 1, scale)) for top, _, _ in sides]
-        difference = values[1] - values[0]
-        out = {
-            "human": values[0], "model": values[1], "ratio": np.exp(ratio),
-            "distance": np.abs(difference), "count_human": counts[0], "count_model": counts[1],
-            "share_human": np.where(is_mean, np.nan, shares[0]),
-            "share_model": np.where(is_mean, np.nan, shares[1]),
-        }  # fmt: skip
-        unknown = np.full(len(chosen), np.nan)
-        out |= dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value", "band"), unknown)
-        if count:
-            merged = [
-                [blocks.coarsen(array, count) for array in (top, bottom)]
-                for top, bottom, _ in sides
-            ]
-            out |= _uncertainty(merged, difference, ratio, half, count, settings)
-            first, second = between_halves(sides[0][0], sides[0][1], human, settings)
-            out |= {"halves": np.abs(first - second).T, "half_ratios": (first / second).T}
-            wider = widened(factor, freedom(residuals(sides[0][0], sides[0][1], human)))
-            band = wider * np.array([upper_draw(distance) for distance in out["halves"]])
-            out["band"] = np.maximum(band, np.where(is_mean, 0.0, presence(sides, documents)))
-            out["p_value"] = np.where(present >= TESTED_DOCUMENTS, out["p_value"], np.nan)
-    return out
-
-
-def rate_parts(
-    chosen: list[Measure], human: StructureSums, model: StructureSums, splits: Splits
-) -> dict[str, Parts]:
-    """|model - human| of each measure on parts of the blocks; nothing without splits."""
-    script = _script(human)
-    (h_top, h_bottom, _), (m_top, m_bottom, _) = (
-        _sides(chosen, side, script) for side in (human, model)
-    )
-
-    def distances(first: Floats, second: Floats) -> Floats:
-        own, other = first[:, : blocks.MOST], second[:, blocks.MOST :]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.abs(other @ m_top / (other @ m_bottom) - own @ h_top / (own @ h_bottom))
-
-    if not splits.count:
-        return {}
-    left_out = distances(*halves.both_sides(1 - np.eye(blocks.MOST)))
-    found = distances(*halves.both_sides(halves.halves(splits).reshape(-1, blocks.MOST)))
-    return {
-        m.id: Parts(left_out[:, i], found[:, i].reshape(splits.count, 2))
-        for i, m in enumerate(chosen)
-    }
+    return Side(top * scales, bottom, any_of, side.counts[:, 0].astype(np.float64))
 
 
 def _script(human: StructureSums) -> int:
@@ -139,47 +213,3 @@ def _script(human: StructureSums) -> int:
     index = {name: i for i, name in enumerate(columns())}
     scripts = [int(human.counts[:, index[f"words_{name}"]].sum()) for name in measures.SCRIPTS]
     return int(np.argmax(scripts))
-
-
-def _log_ratio(
-    h_top: Floats, h_bottom: Floats, m_top: Floats, m_bottom: Floats, half: Floats
-) -> Floats:
-    return np.asarray(np.log((m_top + half) / m_bottom) - np.log((h_top + half) / h_bottom))
-
-
-def _uncertainty(
-    merged: list[list[Floats]],
-    difference: Floats,
-    ratio: Floats,
-    half: Floats,
-    count: int,
-    settings: config.Inference,
-) -> dict[str, NDArray[Any]]:
-    (h_top, h_bottom), (m_top, m_bottom) = merged
-    left = [whole.sum(0) - whole for whole in (h_top, h_bottom, m_top, m_bottom)]
-    reach = float(special.stdtrit(count - 1, (1 + settings.confidence) / 2))
-    left_difference = left[2] / left[3] - left[0] / left[1]
-    left_ratio = _log_ratio(left[0], left[1], left[2], left[3], half)
-    error, log_error = _jackknife_error(left_difference), _jackknife_error(left_ratio)
-    # Under equality both sides have the pooled rate: residuals about it, not about each side's own,
-    # keep the level where occurrences are few.
-    pooled = (h_top.sum(0) + m_top.sum(0)) / (h_bottom.sum(0) + m_bottom.sum(0))
-    residual = (m_top - pooled * m_bottom) / m_bottom.sum(0)
-    residual -= (h_top - pooled * h_bottom) / h_bottom.sum(0)
-    spread = residual - residual.mean(axis=0)
-    under_equality = np.sqrt(count / (count - 1) * (spread**2).sum(axis=0))
-    t = np.where(under_equality > 0, difference / under_equality, np.nan)
-    return {
-        "std_error": error,
-        "ci_low": np.exp(ratio - reach * log_error),
-        "ci_high": np.exp(ratio + reach * log_error),
-        "p_value": 2 * special.stdtr(freedom(residual), -np.abs(t)),
-        "left_distance": np.abs(left_difference).T,
-        "left_ratio": left_ratio.T,
-    }
-
-
-def _jackknife_error(left_out: Floats) -> Floats:
-    count = len(left_out)
-    squares = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-    return np.asarray(np.sqrt((count - 1) / count * squares))

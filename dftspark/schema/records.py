@@ -43,6 +43,9 @@ _METRIC = pa.struct(
         ("p_value", _F8),
         ("floor", _F8),
         ("mde", _F8),
+        ("n_tell", _F8),
+        ("n_tell_low", _F8),
+        ("n_tell_high", _F8),
         ("blocks", pa.int32()),
         # Of a sweep: without each block, and on the halves of each split, first and second.
         ("left_out", pa.list_(_F8)),
@@ -90,7 +93,8 @@ COMPARED = pa.schema(
                         ("docs_human", _I8),
                         ("docs_model", _I8),
                         ("ratio", _F8),
-                        ("ratio_floor", _F8),
+                        ("p_value", _F8),
+                        ("q_value", _F8),
                     ]
                 )
             ),

@@ -25,7 +25,7 @@ SAMPLERS = table(
     ("ci_low", pa.float64(), "confidence interval, lower end"),
     ("ci_high", pa.float64(), "confidence interval, upper end"),
     ("p_value", pa.float64(), "block permutation, both corpora from one distribution"),
-    ("floor", pa.float64(), "95% quantile of the metric between random halves of the human side"),
+    ("floor", pa.float64(), "95% quantile under one source at these two sizes"),
     ("ratio_to_floor", pa.float64(), "value / floor"),
     ("blocks", pa.int32(), "blocks per side behind the interval"),
     ("n_human", pa.int64(), "human documents"),

@@ -1,6 +1,6 @@
 """What needs the vectors of both sides at once: the classifier and the exact MMD, a task a model.
 
-Cost     at most `CLASSIFIED` documents of a side for the classifier, `mmd.exact` for the other
+Cost     at most `CLASSIFIED` documents of a side for the classifier, what is asked for of the other
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
 
 
 def exact(
-    documents: DataFrame, of: FeatureSums, shared: dict[str, int], config: Audit
+    documents: DataFrame, of: FeatureSums, shared: dict[str, int], config: Audit, most: int
 ) -> DataFrame:
-    """(model, metrics): MMD by the kernel itself, of at most `mmd.exact` documents of a side."""
+    """(model, metrics): MMD by the kernel itself, of at most `most` documents of a side."""
 
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
         model, found = key[0].as_py(), _Together.of(both, config.human)
         metrics = exact_metrics(
-            found.vectors, found.model, found.blocks, found.fewest_clusters, of.frequencies,
+            found.vectors, found.model, found.blocks, found.cluster_counts, of.frequencies,
             paired=shared.get(model, 0) > 0, settings=config.inference,
         )  # fmt: skip
         row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}
         return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
 
-    grouped = _both_sides(documents, config.human, config.mmd.exact)
+    grouped = _both_sides(documents, config.human, most)
     return grouped.applyInArrow(run, from_arrow_schema(schema.TOLD_APART))
 
 
@@ -92,8 +92,9 @@ class _Together:
         )
 
     @property
-    def fewest_clusters(self) -> int:
-        return min(len(np.unique(self.clusters[own])) for own in (~self.model, self.model))
+    def cluster_counts(self) -> tuple[int, int]:
+        human, model = (len(np.unique(self.clusters[own])) for own in (~self.model, self.model))
+        return human, model
 
 
 def _telling_apart(config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
@@ -111,11 +112,16 @@ def _classified(
     confidence: float,
 ) -> Iterator[Metric]:  # fmt: skip
     found = classify(vectors, model, blocks, confidence=confidence)
-    nan = float("nan")
     for name, share in (("c2st_accuracy", found.accuracy), ("c2st_auc", found.area)):
         inference = Inference(
-            share.std_error, share.low, share.high, found.p_value, nan, nan, found.blocks
-        )
+            std_error=share.std_error, ci_low=share.low, ci_high=share.high,
+            p_value=found.p_value, blocks=found.blocks,
+        )  # fmt: skip
+        if name == "c2st_auc":
+            inference = replace(
+                inference, n_tell=found.n_tell, n_tell_low=found.n_tell_low,
+                n_tell_high=found.n_tell_high,
+            )  # fmt: skip
         yield Metric(name, share.value, "share", inference)
         if name == "c2st_accuracy":
             bound = replace(

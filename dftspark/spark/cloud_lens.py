@@ -32,11 +32,13 @@ from dftspark.spark import both_sides, clouds, copies, regions
 from dftspark.spark.cloud_map import cloud_map
 from dftspark.spark.compare import metric_row
 from dftspark.spark.frechet import frechet
+from dftspark.stats.cluster_hashes import count_of
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 
 Floats = NDArray[np.float64]
 
 _PAIRS_AT_ONCE = 8
+_EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than embedding them
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ def beside(
     tables["cloud_map"] = cloud_map(documents, axes, frozen, config.human, run_id, date)
     apart = both_sides.told_apart(documents, config).toArrow().to_pylist()
     apart += frechet(documents, config.human, of.frequencies.dim, clusters, config.inference)
-    if config.mmd.exact:
-        apart += both_sides.exact(documents, of, shared, config).toArrow().to_pylist()
+    apart += _exact(documents, of, counts, shared, config)
     rows = [
         {
             "model": model, "stratum": "", "n_human": counts[config.human],
@@ -90,6 +91,26 @@ def beside(
     return Beside(rows, tables, manifest)
 
 
+def _exact(
+    documents: DataFrame, of: FeatureSums, counts: dict[str, int], shared: dict[str, int],
+    config: Audit,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """(model, metrics) of MMD by the kernel itself, of the models that `mmd.exact` asks for."""
+    most, human = config.mmd.exact, counts[config.human]
+    if most < 0:
+        most = _EXACT_TOGETHER
+        few = [corpus for corpus, count in counts.items()
+               if corpus != config.human and human + count <= most]  # fmt: skip
+        documents = documents.where(F.col("corpus").isin(config.human, *few))
+        most = most if few else 0
+    if not most:
+        return []
+    found: list[dict[str, Any]] = (
+        both_sides.exact(documents, of, shared, config, most).toArrow().to_pylist()
+    )
+    return found
+
+
 def _second_pass(
     documents: DataFrame,
     stored: DataFrame,
@@ -100,17 +121,17 @@ def _second_pass(
     config: Audit,
     run_id: str,
     date: str,
-) -> tuple[dict[str, list[Metric]], dict[str, int], dict[str, pa.Table]]:
+) -> tuple[dict[str, list[Metric]], dict[str, float], dict[str, pa.Table]]:
     """Metrics of regions by model, clusters by corpus, and the tables of regions and witnesses."""
     human = _state(stored, of, config.human)
     models = sorted(counts.keys() - {config.human})
     metrics: dict[str, list[Metric]] = {}
-    clusters = {config.human: len(human.clusters)}
+    clusters = {config.human: count_of(human)}
     tables: dict[str, list[pa.Table]] = {"regions": [], "witness": []}
     for first in range(0, len(models), _PAIRS_AT_ONCE):
         some = models[first : first + _PAIRS_AT_ONCE]
         states = {model: _state(stored, of, model) for model in some}
-        clusters |= {model: len(state.clusters) for model, state in states.items()}
+        clusters |= {model: count_of(state) for model, state in states.items()}
         paired = {model: shared.get(model, 0) > 0 for model in some}
         plan = regions.SecondPass(
             human=config.human,
@@ -120,12 +141,13 @@ def _second_pass(
         )
         own = documents.where(F.col("corpus").isin(config.human, *some))
         found = regions.collect(regions.fold(own, plan))
-        count = {m: adapt(min(clusters[config.human], clusters[m])) for m in some}
+        both = {model: (clusters[config.human], clusters[model]) for model in some}
+        count = {model: adapt(int(min(sizes))) for model, sizes in both.items()}
         tables["regions"].append(regions.regions(found, plan, count, run_id, date))
         tables["witness"].append(regions.witness(found, plan, run_id, date))
         for model in some:
             metrics[model] = region_metrics(
-                found.sums[config.human, model], found.sums[model, model], count[model],
+                found.sums[config.human, model], found.sums[model, model], both[model],
                 paired=paired[model], settings=config.inference,
             )  # fmt: skip
     return metrics, clusters, {name: pa.concat_tables(parts) for name, parts in tables.items()}

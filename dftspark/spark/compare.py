@@ -198,7 +198,9 @@ def metric_row(metric: Metric) -> dict[str, Any]:
     return {
         "metric": metric.name, "value": metric.value, "unit": metric.unit,
         "std_error": found.std_error, "ci_low": found.ci_low, "ci_high": found.ci_high,
-        "p_value": found.p_value, "floor": found.floor, "mde": found.mde, "blocks": found.blocks,
+        "p_value": found.p_value, "floor": found.floor, "mde": found.mde,
+        "n_tell": found.n_tell, "n_tell_low": found.n_tell_low,
+        "n_tell_high": found.n_tell_high, "blocks": found.blocks,
         "left_out": metric.parts and metric.parts.left_out.tolist(),
         "halves": metric.parts and metric.parts.halves.ravel().tolist(),
     }  # fmt: skip

@@ -13,11 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import config, schema
-from dftspark.lenses.moments import frechet_metrics, human_floors
+from dftspark.lenses.moments import frechet_metrics
 from dftspark.spark import clouds
 from dftspark.spark.compare import metric_row
 from dftspark.spark.compare_clouds import by_model
@@ -28,18 +27,15 @@ def frechet(
     documents: DataFrame,
     human: str,
     dim: int,
-    clusters: Mapping[str, int],
+    clusters: Mapping[str, float],
     settings: config.Inference,
 ) -> list[dict[str, Any]]:
     """(model, metrics) from schema.CLOUDS of width `dim`; `clusters` are those of each corpus."""
     of = Moments(dim=dim)
     stored = clouds.fold(documents, of).cache()
     try:
-        own = clouds.states(stored.where(F.col("corpus") == human), of)
-        known = _together(of, (state for _, state in own))
-        floors = human_floors(known, clusters[human], seed=settings.seed)
         found = by_model(stored, human).applyInArrow(
-            _comparing(of, human, floors, clusters, settings), from_arrow_schema(schema.TOLD_APART)
+            _comparing(of, human, clusters, settings), from_arrow_schema(schema.TOLD_APART)
         )
         rows: list[dict[str, Any]] = found.toArrow().to_pylist()
     finally:
@@ -50,15 +46,14 @@ def frechet(
 def _comparing(
     of: Moments,
     human: str,
-    floors: tuple[float, float],
-    clusters: Mapping[str, int],
+    clusters: Mapping[str, float],
     settings: config.Inference,
 ) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
         model = key[0].as_py()
         metrics = frechet_metrics(
             _of_side(of, both, "human"), _of_side(of, both, "model"),
-            min(clusters[human], clusters[model]), floors,
+            int(min(clusters[human], clusters[model])),
             confidence=settings.confidence, seed=settings.seed,
         )  # fmt: skip
         row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         judged, told["judge"] = judging.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
+    _name_units(metrics, config.human, profile.several_a_cluster)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
@@ -50,6 +52,15 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         "corpora": sorted({config.human, *models}),
         **told,
     }
+
+
+def _name_units(rows: list[dict[str, Any]], human: str, several: frozenset[str]) -> None:
+    """What n_tell counts: prompts where clusters of either side hold several documents."""
+    for row in rows:
+        prompts = row["lens"] == "judge" or bool({human, row["model"]} & several)
+        prompts = prompts and not row["metric"].startswith("c2st")
+        told = row["n_tell"] is not None and not math.isnan(row["n_tell"])
+        row["n_tell_unit"] = ("prompts" if prompts else "documents") if told else ""
 
 
 def _write_metrics(making: Making, rows: list[dict[str, Any]]) -> pa.Table:

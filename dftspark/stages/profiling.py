@@ -66,6 +66,15 @@ class Profile:
         """Of `stored`, opened once for all that look into them."""
         return ProfileFiles(self.stored)
 
+    @cached_property
+    def several_a_cluster(self) -> frozenset[str]:
+        """Corpora with several documents of one prompt, where prompts are what is counted."""
+        return frozenset(
+            corpus
+            for (corpus, _, _), totals in self.files.totals.items()
+            if totals["documents"].sum() > totals["groups"].sum()
+        )
+
     @property
     def tables(self) -> tuple[str, ...]:
         """The run's tables of states."""

@@ -1,7 +1,7 @@
 """Sums of random features by block: all that MMD and the energy distance need of a corpus.
 
 State    sums (64, K, 2 D) int64: features x 2^20 of K kernels, cosines before sines; documents
-         (64,); and the smallest cluster hashes, which count clusters as far as blocks need it.
+         (64,); and the least cluster hashes, which count clusters.
          D = 2304 of d = 384 and K = 7: 16.5 MB, about 8 encoded, whatever the corpus
 Cost     50 microseconds a document and core at d = 384, D = 2304, K = 7: 30 of them the projection
 Source   features/fourier.py; statistics over blocks, inference/squared.py
@@ -18,16 +18,15 @@ from dftspark.errors import ShapeError
 from dftspark.features.fourier import ONE, Frequencies, add_to_blocks
 from dftspark.features.hashing import BLOCKS
 from dftspark.state import State
+from dftspark.stats import cluster_hashes
 from dftspark.stats.protocol import Statistic, VectorBatch
 
 Floats = NDArray[np.float64]
 
-KEPT = 128  # two clusters a block: with as many, no more is asked
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureState(State):
-    """clusters  (c,) uint64, the 128 smallest hashes of clusters, sorted: c counts them up to 128
+    """clusters  (c,) uint64, the least hashes of clusters, as `cluster_hashes` keeps them
     documents    (64,) int64
     sums         (64, K, 2 D) int64, features x 2^20"""
 
@@ -46,7 +45,7 @@ class FeatureSums(Statistic[VectorBatch, FeatureState]):
     """Parameters: frequencies, frozen; vectors, the fingerprint of cleaning and embedder."""
 
     name = "feature_sums"
-    version = 1
+    version = 2
     state = FeatureState
 
     frequencies: Frequencies
@@ -65,11 +64,11 @@ class FeatureSums(Statistic[VectorBatch, FeatureState]):
         sums = self._no_sums()
         add_to_blocks(sums, self.frequencies, batch.vectors, batch.blocks)
         documents = np.bincount(batch.blocks, minlength=BLOCKS).astype(np.int64)
-        return FeatureState(np.unique(batch.clusters)[:KEPT], documents, sums)
+        return FeatureState(cluster_hashes.least(batch.clusters), documents, sums)
 
     def merge(self, left: FeatureState, right: FeatureState) -> FeatureState:
         return FeatureState(
-            np.union1d(left.clusters, right.clusters)[:KEPT],
+            cluster_hashes.merged(left.clusters, right.clusters),
             left.documents + right.documents,
             left.sums + right.sums,
         )

@@ -1,8 +1,8 @@
 """Sums of document vectors by block: all that the structure lens needs of a corpus.
 
 State    (64, K) counts and documents that have any, (64, M) fixed-point means and documents that
-         have them, (64, bins) histograms, int64; up to 128 cluster hashes. Some 400 kB, a fifth of
-         it encoded, whatever the corpus
+         have them, (64, bins) histograms, int64; up to 1,024 cluster hashes. Some 400 kB, a
+         fifth of it encoded, whatever the corpus
 Cost     one addition a document and column
 """
 
@@ -17,15 +17,14 @@ from dftspark.features import measures
 from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.hashing import BLOCKS
 from dftspark.state import State
+from dftspark.stats import cluster_hashes
 from dftspark.stats.protocol import Statistic
-
-CLUSTERS = 128  # the most that `inference.blocks.adapt` asks for
 
 
 @dataclass(frozen=True, eq=False)
 class StructureSums(State):
     """By block: sums of the counts and how many documents have any, sums of the means and how many
-    documents have them, histograms; then the least CLUSTERS distinct cluster hashes, sorted."""
+    documents have them, histograms; then the least hashes of clusters."""
 
     counts: NDArray[np.int64]
     present: NDArray[np.int64]
@@ -40,7 +39,7 @@ class Structure(Statistic[DocumentVectors, StructureSums]):
     """Parameters: text, the fingerprints of cleaning and of the vectors."""
 
     name = "structure"
-    version = 1
+    version = 2
     state = StructureSums
 
     text: str = ""
@@ -62,7 +61,7 @@ class Structure(Statistic[DocumentVectors, StructureSums]):
             _by_block(batch.blocks, np.where(defined, batch.means, 0)),
             _by_block(batch.blocks, defined),
             batch.histograms,
-            np.unique(batch.clusters)[:CLUSTERS],
+            cluster_hashes.least(batch.clusters),
         )
 
     def merge(self, left: StructureSums, right: StructureSums) -> StructureSums:
@@ -72,7 +71,7 @@ class Structure(Statistic[DocumentVectors, StructureSums]):
             left.means + right.means,
             left.defined + right.defined,
             left.histograms + right.histograms,
-            np.union1d(left.clusters, right.clusters)[:CLUSTERS],
+            cluster_hashes.merged(left.clusters, right.clusters),
         )
 
 

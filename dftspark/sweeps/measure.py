@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dftspark.config import Audit
 from dftspark.inference.super_baseline import Grid, SuperBaseline, Value, front, may_be_best
+from dftspark.lenses.metric import comparable
 from dftspark.sweeps.settings import RATE, Sweep, judged
 
 Row = dict[str, Any]
@@ -18,7 +19,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure over the corpora of a sweep that have it; `grid` over those with parts."""
+    """One measure over the corpora of a sweep that have it; `grid` over those with parts.
+
+    `ranked` says whether settings may be ranked: not by a plug-in distance of unlike sizes.
+    """
 
     metric: str
     rows: dict[str, Row]  # settings in their order, then the challenger
@@ -26,6 +30,7 @@ class Measure:
     corpora: list[str]  # of the grid
     challenger: int | None  # in the grid
     p_best: Floats
+    ranked: bool = True
 
     @property
     def any_row(self) -> Row:
@@ -36,6 +41,9 @@ def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) ->
     """From rows `found` by corpus; without a grid where fewer than two settings have parts."""
     order = [*sweep.settings, *([sweep.challenger] if sweep.challenger else [])]
     rows = {corpus: found[corpus] for corpus in order if corpus in found}
+    sizes = [row["n_model"] for corpus, row in rows.items() if corpus != sweep.challenger]
+    if not comparable(metric, sizes):
+        return Measure(metric, rows, None, [], None, np.empty(0), ranked=False)
     within = [c for c, row in rows.items() if row.get("halves") and np.isfinite(row["value"])]
     candidates = np.array([c != sweep.challenger for c in within], np.bool_)
     if candidates.sum() < 2:
@@ -60,6 +68,8 @@ def signed(row: Row) -> float:
 
 def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
     """From 1, the best; settings of one value share a rank, those without one have none."""
+    if not measure.ranked:
+        return {}
     values = {c: signed(measure.rows[c]) for c in sweep.settings if c in measure.rows}
     known = np.sort([v for v in values.values() if np.isfinite(v)])
     return {c: int(np.searchsorted(known, v)) + 1 for c, v in values.items() if np.isfinite(v)}
@@ -76,7 +86,7 @@ def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
     """Settings that no other beats by all judged measures, those followed one by one apart."""
     main = [
         m for m in measures
-        if judged(m.metric, config) and not m.metric.startswith(RATE)
+        if m.ranked and judged(m.metric, config) and not m.metric.startswith(RATE)
         and all(corpus in m.rows for corpus in sweep.settings)
     ]  # fmt: skip
     if not main:

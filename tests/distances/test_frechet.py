@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dftspark.distances.frechet import frechet, root
-from dftspark.lenses.moments import frechet_metrics, human_floors
+from dftspark.lenses.moments import frechet_metrics
 from dftspark.stats.moments import moment_sums, no_moments
 from tests.clouds import Floats
 
@@ -38,7 +38,6 @@ DIM = 24
 SPREAD = 0.3 / np.sqrt(np.arange(1, DIM + 1))
 OTHER = SPREAD * np.exp(0.2 * np.random.default_rng(5).standard_normal(DIM))
 SHIFT = 0.2 * SPREAD / np.linalg.norm(SPREAD)
-NO_FLOORS = (float("nan"), float("nan"))
 TRUTH = float((SHIFT**2).sum() + ((SPREAD - OTHER) ** 2).sum())
 
 
@@ -58,13 +57,12 @@ def runs(count: int, spread: Floats, shift: Floats | float, truth: float) -> dic
             moment_sums(human, np.repeat(own, 5)),
             moment_sums(draw(rng, 200, spread, shift), other),
         )
-        floors = human_floors(states[0], 120, seed=seed)
-        plain, corrected = frechet_metrics(*states, 120, floors, confidence=0.95, seed=seed)
+        plain, corrected = frechet_metrics(*states, 120, confidence=0.95, seed=seed)
         found = corrected.inference
         covered = found.ci_low <= truth <= found.ci_high
-        rows.append([plain.value, corrected.value, found.std_error, covered, found.floor])
+        rows.append([plain.value, corrected.value, found.std_error, covered])
     columns = np.array(rows).T
-    names = ("plain", "corrected", "std_error", "covered", "floor")
+    names = ("plain", "corrected", "std_error", "covered")
     means = {name: float(column.mean()) for name, column in zip(names, columns, strict=True)}
     return {**means, "spread": float(columns[1].std())}
 
@@ -76,7 +74,6 @@ def test_correction_takes_the_bias_away() -> None:
     found = runs(count, SPREAD, 0.0, 0.0)
     assert found["plain"] > 4 * found["spread"]
     assert abs(found["corrected"]) < 4 * found["spread"] / np.sqrt(count) + 0.05 * found["plain"]
-    assert 0 < found["floor"] < found["plain"]
 
 
 @pytest.mark.slow
@@ -91,11 +88,8 @@ def test_interval_covers() -> None:
 def test_without_documents_or_clusters() -> None:
     rng = np.random.default_rng(4)
     some = moment_sums(draw(rng, 50, SPREAD), rng.integers(0, 64, 50))
-    plain, corrected = frechet_metrics(some, some, 10, NO_FLOORS, confidence=0.95, seed=0)
+    plain, corrected = frechet_metrics(some, some, 10, confidence=0.95, seed=0)
     assert plain.value == pytest.approx(0, abs=1e-9)
     assert np.isnan([corrected.value, plain.inference.ci_low]).all()
-    plain, corrected = frechet_metrics(
-        some, no_moments(DIM), 64, NO_FLOORS, confidence=0.95, seed=0
-    )
+    plain, corrected = frechet_metrics(some, no_moments(DIM), 64, confidence=0.95, seed=0)
     assert np.isnan([plain.value, corrected.value]).all()
-    assert np.isnan(human_floors(some, 10, seed=0)).all()

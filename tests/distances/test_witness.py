@@ -13,7 +13,7 @@ from dftspark.distances import witness
 from dftspark.distances.witness import HUMAN, MODEL, Witness
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks as groups
-from dftspark.inference.squared import between_blocks, gram
+from dftspark.inference.gram import between_blocks, gram
 from tests.clouds import block_sums, features, frequencies, kernel
 
 Floats = NDArray[np.float64]

@@ -14,16 +14,9 @@ from numpy.typing import NDArray
 
 from dftspark.distances import mmd
 from dftspark.features.fourier import DEFAULT, ONE, features
-from dftspark.inference import blocks
+from dftspark.inference.gram import between_documents, gram, squared_replicates, stratified_gram
 from dftspark.inference.intervals import jackknife
-from dftspark.inference.squared import (
-    between_documents,
-    block_test,
-    fused_test,
-    gram,
-    squared_replicates,
-    stratified_gram,
-)
+from dftspark.inference.squared import block_test, fused_test
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from tests.normal_clouds import (
     closed_form,
@@ -319,10 +312,3 @@ def test_power_on_one_bandwidth_is_not_lost_by_fusing() -> None:
     say(f"fused {shares}")
     assert shares["fused"] >= max(shares.values()) - 0.25
     assert shares["fused"] > shares["gaussian_2"]
-
-
-def test_blocks_are_enough_for_the_clusters_kept() -> None:
-    from dftspark.stats.feature_sums import KEPT
-
-    assert blocks.adapt(KEPT) == blocks.MOST
-    assert blocks.adapt(KEPT - 1) < blocks.MOST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,22 @@ from numpy.typing import NDArray
 
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks
-from dftspark.inference.squared import (
+from dftspark.inference.gram import (
     Gram,
     between_blocks,
     gram,
-    infer_squared,
     plug_in,
     sampling_noise,
     squared_replicates,
     stacked,
 )
+from dftspark.inference.intervals import Design
+from dftspark.inference.squared import infer_squared
 from tests.inference.corpora import blocked, documents, independent, prompted, tilted, zipf
 
 Floats = NDArray[np.float64]
-ARGUMENTS: dict[str, Any] = {"permutations": 199, "splits": 50, "confidence": 0.95, "seed": 1}
+DESIGN = Design(permutations=199, splits=50, seed=1)
+PAIRED = replace(DESIGN, paired=True)
 
 
 def random_blocks(seed: int, count: int = 8) -> tuple[Floats, Floats, Floats, Floats]:
@@ -160,38 +163,56 @@ def test_float32_features_with_float64_sums() -> None:
     assert values[1] == pytest.approx(values[0], rel=1e-5)
 
 
+def both(paired: bool) -> Design:
+    return PAIRED if paired else DESIGN
+
+
 def test_inference_agrees_with_its_parts_and_repeats() -> None:
     data = independent(np.random.default_rng(12), 90, 200, 16, zipf(40), tilted(zipf(40), 0.4))
-    got = infer_squared(*data.all, value=0.25, paired=False, **ARGUMENTS)
-    assert got == infer_squared(*data.all, value=0.25, paired=False, **ARGUMENTS)
+    arguments: dict[str, Any] = {"value": 0.25, "clusters": (90, 200), "design": DESIGN}
+    got = infer_squared(*data.all, **arguments)
+    assert got == infer_squared(*data.all, **arguments)
     replicates = squared_replicates(gram(*data.all), paired=False)
     expected = np.sqrt(15 / 16 * ((replicates - replicates.mean()) ** 2).sum())
     assert got.std_error == pytest.approx(float(expected), rel=1e-12)
     assert (got.ci_low + got.ci_high) / 2 == pytest.approx(0.25)
     assert got.p_value < 0.01
     assert got.blocks == 16
-    assert 0 < got.floor < 3 * got.mde
+    assert 0 < got.floor < got.mde < 3 * got.floor
+
+
+def test_blocks_are_merged_as_far_as_the_clusters_ask() -> None:
+    data = independent(np.random.default_rng(22), 40, 200, 64, zipf(40), tilted(zipf(40), 0.4))
+    got = infer_squared(*data.all, value=0.25, clusters=(40, 200), design=DESIGN)
+    assert got.blocks == 16
+    merged = [blocks.coarsen(each, 16) for each in data.all]
+    replicates = squared_replicates(gram(*merged), paired=False)
+    expected = np.sqrt(15 / 16 * ((replicates - replicates.mean()) ** 2).sum())
+    assert got.std_error == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_side_order_changes_no_p_value_and_no_error() -> None:
     """Model and human swap: same estimate and error; p within Monte-Carlo error (R = 199)."""
     data = independent(np.random.default_rng(13), 90, 60, 16, zipf(40), tilted(zipf(40), 0.15))
-    one = infer_squared(*data.all, value=0.0, paired=False, **ARGUMENTS)
+    one = infer_squared(*data.all, value=0.0, clusters=(90, 60), design=DESIGN)
     swapped = data.model, data.human, data.model_sizes, data.human_sizes
-    other = infer_squared(*swapped, value=0.0, paired=False, **ARGUMENTS)
+    other = infer_squared(*swapped, value=0.0, clusters=(60, 90), design=DESIGN)
     assert other.std_error == pytest.approx(one.std_error, rel=1e-9)
+    assert other.mde == pytest.approx(one.mde, rel=1e-9)
     assert other.p_value == pytest.approx(one.p_value, abs=4 * np.sqrt(0.5 / 199))
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_what_could_have_been_seen_hangs_on_the_noise_and_not_on_the_difference(
+def test_what_could_have_been_seen_depends_on_the_noise_and_not_on_the_difference(
     paired: bool,
 ) -> None:
     """A large difference, the same in all blocks, once gave an mde below 0."""
     human, model, *_ = random_blocks(23, count=16)
     sizes = np.full(16, 5.0), np.full(16, 70.0)
     none, large = (
-        infer_squared(human, model + shift, *sizes, value=0.0, paired=paired, **ARGUMENTS)
+        infer_squared(
+            human, model + shift, *sizes, value=0.0, clusters=(40, 40), design=both(paired)
+        )
         for shift in (0, 1000 * np.eye(1, human.shape[1]))
     )
     assert none.mde > 0
@@ -208,7 +229,7 @@ def test_empty_blocks_change_nothing() -> None:
         between_blocks(gram(*d.all), *blocks.sides(len(d.human)), paired=False) for d in (few, many)
     ]
     assert value[1] == pytest.approx(float(value[0][0]), rel=1e-9)
-    got = infer_squared(*many.all, value=0.0, paired=False, **ARGUMENTS)
+    got = infer_squared(*many.all, value=0.0, clusters=(50, 80), design=DESIGN)
     assert np.isfinite([got.std_error, got.p_value, got.floor, got.mde]).all()
 
 
@@ -217,31 +238,76 @@ def test_a_corpus_against_itself_is_no_evidence() -> None:
     human, _, sizes, _ = random_blocks(19)
     close = human * (1 + 1e-14 * np.random.default_rng(19).standard_normal(human.shape))
     for paired in (True, False):
-        got = infer_squared(human, close, sizes, sizes, value=0.0, paired=paired, **ARGUMENTS)
+        got = infer_squared(
+            human, close, sizes, sizes, value=0.0, clusters=(16, 16), design=both(paired)
+        )
         assert got.p_value > 0.9
         assert got.std_error < 1e-6 or not paired
 
 
-def test_few_clusters_leave_halves_without_pairs() -> None:
-    """Four of eight blocks may hold one cluster alone: such a half has no estimate, others do."""
+def test_few_clusters_leave_groups_without_pairs() -> None:
+    """Two of eight blocks hold all clusters of a side: some relabelings have no estimate."""
     human, model, human_sizes, model_sizes = random_blocks(18)
     filled = np.array([1.0, 1, 0, 0, 0, 0, 0, 0])
     data = human * filled[:, None], model, human_sizes * filled, model_sizes
-    got = infer_squared(*data, value=0.1, paired=False, **ARGUMENTS)
-    assert np.isnan(got.floor)  # of two filled blocks no half has two
-    filled[2:5] = 1
-    data = human * filled[:, None], model, human_sizes * filled, model_sizes
-    assert np.isfinite(infer_squared(*data, value=0.1, paired=False, **ARGUMENTS).floor)
+    got = infer_squared(*data, value=0.1, clusters=(16, 99), design=DESIGN)
+    assert got.floor >= 0.1 or got.p_value < 0.05
 
 
-def test_too_few_blocks_and_empty_sides_have_no_inference() -> None:
-    data = random_blocks(15, count=4)
-    got = infer_squared(*data, value=0.1, paired=False, **ARGUMENTS)
-    assert np.isnan([got.std_error, got.ci_low, got.ci_high, got.p_value, got.floor, got.mde]).all()
-    assert got.blocks == 4
+def test_too_few_clusters_and_empty_sides_have_no_inference() -> None:
+    data = random_blocks(15)
+    got = infer_squared(*data, value=0.1, clusters=(15, 300), design=DESIGN, tells=True)
+    assert np.isnan([got.std_error, got.ci_low, got.p_value, got.floor, got.mde, got.n_tell]).all()
+    assert got.blocks == 0
     human, model, sizes, _ = random_blocks(16)
-    nothing = infer_squared(human, 0 * model, sizes, 0 * sizes, value=0.1, paired=True, **ARGUMENTS)
+    nothing = infer_squared(
+        human, 0 * model, sizes, 0 * sizes, value=0.1, clusters=(40, 40), design=PAIRED
+    )
     assert np.isnan(nothing.p_value)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("sizes", [(60, 60), (25, 250), (250, 25)])
+def test_a_value_is_above_its_floor_exactly_where_p_is_below_5_percent(
+    paired: bool, sizes: tuple[int, int]
+) -> None:
+    """B5, of the corrected square; its roots follow, for they grow with it."""
+    seen = set()
+    for seed in range(17):
+        rng = np.random.default_rng([seed, *sizes])
+        other = tilted(zipf(40), 0.06 * seed)
+        data = (
+            prompted(rng, min(sizes), 2, 32, zipf(40), other)
+            if paired else independent(rng, *sizes, 32, zipf(40), other)
+        )  # fmt: skip
+        clusters = (min(sizes), min(sizes)) if paired else sizes
+        products = gram(*data.all)
+        value = float(between_blocks(products, *blocks.sides(32), paired=paired)[0])
+        got = infer_squared(*data.all, value=value, clusters=clusters, design=both(paired))
+        assert (value > got.floor) == (got.p_value < 0.05)
+        rooted = got.rooted(value)
+        assert (np.sign(value) * abs(value) ** 0.5 > rooted.floor) == (got.p_value < 0.05)
+        seen.add(got.p_value < 0.05)
+    assert seen == {True, False}
+
+
+def test_another_seed_of_relabelings_moves_neither_floor_nor_tell_size() -> None:
+    """B18: both come from moments, where relabeling rejects too."""
+    data = independent(np.random.default_rng(24), 150, 90, 32, zipf(40), tilted(zipf(40), 0.5))
+    one, other = (
+        infer_squared(
+            *data.all,
+            value=0.003,
+            clusters=(150, 90),
+            design=replace(DESIGN, seed=seed),
+            tells=True,
+        )
+        for seed in (1, 2)
+    )
+    assert one.p_value < 0.05
+    assert (one.floor, one.mde, one.n_tell, one.n_tell_low, one.n_tell_high) == (
+        other.floor, other.mde, other.n_tell, other.n_tell_low, other.n_tell_high,
+    )  # fmt: skip
 
 
 def test_shapes_are_checked() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import integrate, special
 
 from dftspark.errors import ShapeError
-from dftspark.inference import squared
+from dftspark.inference.gram import between_blocks, between_documents, gram
 from dftspark.inference.halves import Splits, halves, parts
 from dftspark.inference.super_baseline import (
     Grid,
@@ -202,9 +202,9 @@ def squared_grid(rng: np.random.Generator, settings: int, shift: float) -> Grid:
     for _ in range(settings):
         model = rng.standard_normal((BLOCKS, 12))
         model[:, 0] += shift
-        values.append(squared.between_documents(human, model, ones, ones, paired=False))
-        products = squared.gram(human, model, ones, ones)
-        on_parts = parts(partial(squared.between_blocks, products, paired=False), Splits(20, 5))
+        values.append(between_documents(human, model, ones, ones, paired=False))
+        products = gram(human, model, ones, ones)
+        on_parts = parts(partial(between_blocks, products, paired=False), Splits(20, 5))
         assert on_parts is not None
         found.append(on_parts)
     return Grid(

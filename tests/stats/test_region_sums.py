@@ -10,7 +10,7 @@ from dftspark.distances import witness
 from dftspark.distances.regions import region_parts
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks as groups
-from dftspark.inference.squared import between_blocks, gram
+from dftspark.inference.gram import between_blocks, gram
 from dftspark.stats.region_sums import SCORE_ONE, RegionSums, no_regions, region_sums
 from tests import laws
 from tests.clouds import block_sums, features, frequencies

@@ -1,0 +1,249 @@
+"""Is what the tool says of human text beside human text nothing, at any two sizes?
+
+    python benchmarks/calibration.py --splits 200        results/calibration.txt
+    python benchmarks/calibration.py --power             results/calibration_power.txt
+
+Levels: disjoint random parts of the human side of a corpus are held against each other with the
+tool's own lenses; how often is each p at most .05, how often is any row's q below .05, how often
+does the headline speak? Power: at each model's own tell size, how often does the test find it?
+Every document is its prompt's only one on a side; the sides of a pair share no prompt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dftspark import config
+from dftspark.corpus.blocks import block_of
+from dftspark.features import document_vectors, embedders, models
+from dftspark.features.fourier import Frequencies
+from dftspark.features.hashing import digest64
+from dftspark.features.phrases import phrase_keys
+from dftspark.features.tokens import Words
+from dftspark.lenses import embeddings, ngram_ranges, ngram_side, ngrams, structure
+from dftspark.lenses.metric import Metric
+from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.stats.ngram_counts import TOTALS, NgramCounts
+from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.stats.protocol import Batch, VectorBatch
+from dftspark.stats.structure import Structure, StructureSums
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parent.parent / "shared" / "data"
+CELLS = (
+    ("biscope", 300, 300), ("biscope", 50, 1000), ("biscope", 1000, 50), ("biscope", 300, 3000),
+    ("biscope", 3000, 300), ("fdg", 100, 100), ("fdg", 300, 300), ("fdg", 50, 1000),
+    ("fdg", 1000, 50), ("fdg", 300, 1200), ("outfox", 100, 100), ("outfox", 300, 300),
+    ("outfox", 50, 900), ("outfox", 900, 50),
+)  # fmt: skip
+LEADS = ("js_1gram", "mmd_squared", "structure_omnibus")
+SHOWN = (
+    "l2_1gram", "js_1gram", "l2_2gram", "mmd_squared", "mmd_fused", "energy_distance",
+    "structure_omnibus", "structure_outside", "wasserstein_sentence_words",
+    "wasserstein_document_words",
+)  # fmt: skip
+SETTINGS = config.Audit.parse(
+    {
+        "corpora": {"human": {"role": "human", "path": "h"}, "m": {"role": "model", "path": "m"}},
+        "inference": {"permutations": 499, "splits": 100},
+    },
+    "calibration",
+)
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """All that the lenses take of some documents, one a cluster."""
+
+    texts: pa.Array
+    prompts: NDArray[np.str_]
+    blocks: Integers
+    vectors: NDArray[np.float32]
+    clusters: NDArray[np.uint64]
+
+
+@cache
+def corpus(name: str) -> dict[str, Documents]:
+    """Documents of each model, '' being human; one document a prompt."""
+    table = pq.read_table(DATA / f"{name}.parquet", columns=["prompt_id", "text", "model"])
+    rows: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in table.to_pylist():
+        rows[row["model"] or ""].setdefault(row["prompt_id"], row["text"])
+    settings = config.Embedding(embedder="static")
+    recipe = models.recipe(settings, "cpu")
+    embedder = embedders.load(settings, recipe, "cpu", 1)
+    found = {}
+    for model, texts in rows.items():
+        prompts = list(texts)
+        own = pa.array(list(texts.values()))
+        hashes = [digest64(name, "dftspark cluster v1") for name in prompts]
+        found[model] = Documents(
+            own, np.array(prompts), block_of(prompts).astype(np.int64),
+            embedder.encode(list(texts.values())).vectors, np.array(hashes, np.uint64),
+        )  # fmt: skip
+    return found
+
+
+def compared(
+    human: Documents, some: Integers, model: Documents, others: Integers, of: FeatureSums
+) -> tuple[list[Metric], dict[str, bool]]:
+    """Metrics of all lenses, and whether any row of each table is told."""
+    told, metrics = {}, []
+    for n in (1, 2):
+        sides = [_counted(human, some, n), _counted(model, others, n)]
+        part = ngram_ranges.partial(
+            sides[0][0], sides[1][0], sides[0][1], sides[1][1], n, SETTINGS.ngrams
+        )
+        found = ngrams.finished(
+            [part], sides[0][1], sides[1][1], n, paired=False, settings=SETTINGS
+        )
+        metrics += found.metrics
+        told[f"ngrams {n}"] = bool((found.listed["q_value"] < 0.05).any())
+        if n == 1:
+            told["ratios"] = bool((found.common["q_value"] < 0.05).any())
+    states = [_features(human, some, of), _features(model, others, of)]
+    metrics += embeddings.compared(
+        states[0], states[1], of, paired=False, settings=SETTINGS.inference
+    )
+    sums = [_structure(human, some), _structure(model, others)]
+    rates = structure.compared(sums[0], sums[1], paired=False, settings=SETTINGS.inference)
+    told["patterns"] = any(row.q_value < 0.05 for row in rates.rows)
+    return metrics + rates.metrics, told
+
+
+def _counted(of: Documents, chosen: Integers, n: int) -> tuple[ngram_side.Side, ngram_side.Totals]:
+    tokens = Words().tokenize(of.texts.take(pa.array(chosen)))
+    batch = Batch(tokens.hashes, tokens.offsets, np.arange(len(chosen) + 1), of.blocks[chosen])
+    rows = next(iter(NgramCounts(n=n).observe_ranges(batch, 1)))
+    totals = {name: np.asarray(getattr(rows, name)) for name in TOTALS}
+    sketch = NgramSketch(n=n).of_rows(rows.counted, 0, 1)
+    keys = phrase_keys(rows.counted, 20_000)
+    return ngram_side.side(rows.counted, keys, sketch, totals), totals
+
+
+def _features(of: Documents, chosen: Integers, statistic: FeatureSums) -> FeatureState:
+    clusters = of.clusters[chosen]
+    return statistic.observe(VectorBatch(of.vectors[chosen], clusters, of.blocks[chosen]))
+
+
+def _structure(of: Documents, chosen: Integers) -> StructureSums:
+    """Counted anew: histograms are kept by block alone."""
+    names = pa.array(of.prompts[chosen].tolist())
+    return Structure().observe(document_vectors.of(of.texts.take(pa.array(chosen)), names))
+
+
+def statistic(name: str) -> FeatureSums:
+    vectors = corpus(name)[""].vectors[:1000]
+    squares = ((vectors[:500, None] - vectors[None, 500:]) ** 2).sum(axis=-1)
+    sigma = float(np.sqrt(np.median(squares)))
+    return FeatureSums(frequencies=Frequencies(dim=vectors.shape[1], sigma=sigma))
+
+
+def _split(job: tuple[str, int, int, int]) -> tuple[dict[str, float], dict[str, bool], int]:
+    name, n, m, seed = job
+    human = corpus(name)[""]
+    order = np.random.default_rng([seed, n, m]).permutation(len(human.texts))
+    metrics, told = compared(human, order[:n], human, order[n : n + m], _statistic(name))
+    p = {metric.name: metric.inference.p_value for metric in metrics}
+    # A value is above its floor exactly where p < .05.
+    odd = sum(
+        (metric.value > metric.inference.floor) != (metric.inference.p_value < 0.05)
+        for metric in metrics
+        if np.isfinite(metric.inference.floor) and np.isfinite(metric.inference.p_value)
+    )
+    return p, told, odd
+
+
+_statistic = cache(statistic)
+
+
+def levels(splits: int, jobs: int) -> Iterator[str]:
+    relabelings = SETTINGS.inference.permutations
+    yield f"{splits} splits a cell, {relabelings} relabelings; share of p <= .05"
+    yield ""
+    heads = [name.replace("wasserstein", "W").replace("structure", "s") for name in SHOWN]
+    yield (
+        f"{'corpus':8} {'human':>5} {'model':>5} "
+        + " ".join(f"{h[:12]:>12}" for h in heads)
+        + ("  headline  ngrams1 ngrams2 ratios patterns (any q < .05)  floor and p apart")
+    )
+    for name, n, m in CELLS:
+        with multiprocessing.get_context("fork").Pool(jobs) as pool:
+            found = pool.map(_split, [(name, n, m, seed) for seed in range(splits)], chunksize=4)
+        p = {k: np.array([f[0].get(k, np.nan) for f in found]) for k in (*SHOWN, *LEADS)}
+        headline = np.minimum(1, 3 * np.nanmin([p[k] for k in LEADS], axis=0))
+        rows = [np.mean([f[1][k] for f in found])
+                for k in ("ngrams 1", "ngrams 2", "ratios", "patterns")]  # fmt: skip
+        yield (
+            f"{name:8} {n:5} {m:5} "
+            + " ".join(f"{np.nanmean(p[k] <= 0.05):12.3f}" for k in SHOWN)
+            + f"  {np.mean(headline <= 0.05):8.3f}  "
+            + " ".join(f"{r:7.3f}" for r in rows) + f"  {sum(f[2] for f in found):5}"
+        )  # fmt: skip
+
+
+def _drawn(job: tuple[str, str, int, int]) -> dict[str, tuple[float, float]]:
+    name, model, size, seed = job
+    human, other = corpus(name)[""], corpus(name)[model]
+    rng = np.random.default_rng([seed, size])
+    some = rng.permutation(len(human.texts))
+    some = some[: size or len(some) // 2]  # 0: all data, prompts apart
+    rest = np.flatnonzero(~np.isin(other.prompts, human.prompts[some]))
+    mine = rng.permutation(rest)[: len(some)]
+    metrics, _ = compared(human, some, other, mine, _statistic(name))
+    return {m.name: (m.inference.n_tell, m.inference.p_value) for m in metrics}
+
+
+def power(draws: int, jobs: int) -> Iterator[str]:
+    yield f"n_tell: median of 12 halves by prompt; power of the test there in {draws} draws"
+    yield ""
+    for name in ("biscope", "fdg", "outfox"):
+        for model in sorted(corpus(name).keys() - {""}):
+            with multiprocessing.get_context("fork").Pool(jobs) as pool:
+                found = pool.map(_drawn, [(name, model, 0, seed) for seed in range(12)])
+                said = []
+                for lead in (*LEADS, "l2_1gram"):
+                    size = float(np.median([f[lead][0] for f in found]))
+                    at = round(max(size, 16))
+                    if not np.isfinite(size) or 2 * at > len(corpus(name)[""].texts):
+                        said.append(f"{lead} {size:.0f}: -")
+                        continue
+                    tried = pool.map(_drawn, [(name, model, at, 100 + s) for s in range(draws)])
+                    found_it = np.mean([t[lead][1] <= 0.05 for t in tried])
+                    said.append(f"{lead} {size:.0f}: {found_it:.2f}")
+            yield f"{name:8} {model:22} " + ", ".join(said)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--power", action="store_true")
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    for name in ("biscope", "fdg", "outfox"):
+        corpus(name)
+    made = power(asked.draws, asked.jobs) if asked.power else levels(asked.splits, asked.jobs)
+    lines = []
+    for line in made:
+        print(line, flush=True)
+        lines.append(line)
+    target = "calibration_power.txt" if asked.power else "calibration.txt"
+    (HERE / "results" / target).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
