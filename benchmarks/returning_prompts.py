@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dftspark.distances.ngram_table import Counts, rate_z
+from dftspark.inference.effective_counts import Squares, score
 
 NGRAMS, PROMPTS, DAYS, TOKENS, RATE = 4_000, 500, 7, 300, 2e-3
 
@@ -35,17 +35,20 @@ def rates(rng: np.random.Generator, prompts: int, cv: float) -> NDArray[np.float
     return RATE * rng.gamma(cv**-2, cv**2, (prompts, NGRAMS))
 
 
-def counts(clusters: Counted, tokens: int) -> Counts:
-    """Of clusters `(C, NGRAMS)` of so many tokens each."""
-    number = len(clusters)
-    return Counts(
-        count=clusters.sum(axis=0),
-        squares=(clusters**2).sum(axis=0),
-        cross=clusters.sum(axis=0) * tokens,
-        tokens=float(number * tokens),
-        squared_tokens=float(number * tokens**2),
-        clusters=number,
-    )
+def z(human: Counted, model: Counted, tokens: tuple[int, int]) -> NDArray[np.float64]:
+    """Scores of all n-grams, from clusters `(C, NGRAMS)` of so many tokens each."""
+    sizes = len(human) * tokens[0], len(model) * tokens[1]
+    rate = (human.sum(axis=0) + model.sum(axis=0)) / sum(sizes)
+    present = (human > 0).sum(axis=0) + (model > 0).sum(axis=0)
+    sides = [
+        Squares(
+            side.sum(axis=0), ((side - rate * each) ** 2).sum(axis=0), float(size),
+            float(len(side)),
+        )
+        for side, each, size in zip((human, model), tokens, sizes, strict=True)
+    ]  # fmt: skip
+    speaking = [present * size / sum(sizes) for size in sizes]
+    return score(sides[0], sides[1], speaking[0], speaking[1]).z
 
 
 def said(z: NDArray[Any]) -> str:
@@ -57,16 +60,17 @@ def main() -> None:
     print(f"{NGRAMS} n-grams, {PROMPTS} prompts asked on {DAYS} days, {TOKENS} tokens an answer")
     for times in (1, 4):
         for cv in (0.0, 0.5, 1.0, 2.0):
-            human = counts(rng.poisson(rates(rng, times * PROMPTS, cv) * TOKENS), TOKENS)
+            human = rng.poisson(rates(rng, times * PROMPTS, cv) * TOKENS)
+            one, whole = (TOKENS, TOKENS), (TOKENS, DAYS * TOKENS)
             of_prompt = rates(rng, PROMPTS, cv) * TOKENS
             days = [rng.poisson(of_prompt) for _ in range(DAYS)]
             new = [rng.poisson(rates(rng, PROMPTS, cv) * TOKENS) for _ in range(DAYS)]
             icc = RATE * TOKENS * cv**2 / (RATE * TOKENS * cv**2 + 1)
             print(
                 f"human prompts {times * PROMPTS:4}  cv {cv:.1f}  icc {icc:.2f}   "
-                f"a cluster a day: {said(rate_z(human, counts(np.concatenate(days), TOKENS)))}   "
-                f"one cluster: {said(rate_z(human, counts(sum(days[1:], days[0]), DAYS * TOKENS)))}"
-                f"   new prompts: {said(rate_z(human, counts(np.concatenate(new), TOKENS)))}"
+                f"a cluster a day: {said(z(human, np.concatenate(days), one))}   "
+                f"one cluster: {said(z(human, sum(days[1:], days[0]), whole))}"
+                f"   new prompts: {said(z(human, np.concatenate(new), one))}"
             )
 
 

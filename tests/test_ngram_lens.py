@@ -234,7 +234,7 @@ def test_blocks_are_the_units_where_clusters_return(sides: Any) -> None:
         np.minimum(clusters * of.size / sum(each.sum() for each in tokens), of.units)
         for of in sides_of
     ]
-    found = score(*sides_of, *speaking)
+    found = score(sides_of[0], sides_of[1], speaking[0], speaking[1])
     tested = (clusters >= 20) & (found.expected >= 1)
     expected = np.where(tested, found.z, np.nan)[np.searchsorted(keys, part.listed["key"])]
     np.testing.assert_allclose(part.listed["z"], expected, rtol=1e-12)

@@ -57,8 +57,8 @@ class Nightly(Frozen):
 
 class Check(Frozen):
     """One rule. Give it one of metric, phrase and pattern, and where the line is: above and below
-    for against = "value" (units of the measure) and "floor" (times the floor), change and
-    false_alarms for "trailing"."""
+    for against = "value" (units of the measure), "tell" (documents that give the model away) and
+    "floor" (times the floor), change and false_alarms for "trailing"."""
 
     name: str = Field(
         min_length=1, max_length=100, description="what it is called", examples=["word pairs"]
@@ -70,9 +70,10 @@ class Check(Frozen):
     pattern: str | None = Field(None, description="name in the table patterns; its rate is watched")
     model: str = Field("*", description="which model corpora: a name, or one with * and ?")
     stratum: str = Field("", description="stratum, or empty for all documents")
-    against: Literal["value", "floor", "trailing"] = Field(
+    against: Literal["value", "tell", "floor", "trailing"] = Field(
         "value",
-        description="value: as it is; floor: divided by the floor, of a pattern its distance "
+        description="value: as it is; tell: the tell size of a metric, which does not depend on "
+        "how much was read; floor: divided by the floor, of a pattern its distance "
         "divided by the human band, of a phrase its rate divided by the human rate; trailing: "
         "beside earlier nights",
     )
@@ -105,6 +106,8 @@ class Check(Frozen):
             raise ValueError(f"against = 'trailing' has its line from false_alarms; remove {lines}")
         if self.against != "trailing" and not lines:
             raise ValueError(f"against = {self.against!r} needs above or below")
+        if self.against == "tell" and self.metric is None:
+            raise ValueError(f"against = 'tell' is for a metric; {given[0]}s have no tell size")
         if self.above is not None and self.below is not None and self.below > self.above:
             raise ValueError(f"below = {self.below} is more than above = {self.above}")
         return self

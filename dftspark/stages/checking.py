@@ -14,6 +14,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
+from dftspark.lenses.metric import comparable
 from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
 from dftspark.nights.phrases import gram_of, occurrences
@@ -26,7 +27,8 @@ JUNIT = "checks.junit.xml"
 _HALF = 0.5  # an occurrence that a ratio adds to each count
 
 # Columns that a rule reads, of the tables that have them.
-_METRIC = ["date", "model", "stratum", "metric", "value", "ratio_to_floor", "unit", "n_model"]
+_METRIC = ["date", "model", "stratum", "metric", "value", "ratio_to_floor", "n_tell", "unit",
+           "n_model"]  # fmt: skip
 _PATTERN = ["date", "model", "stratum", "pattern", "rate_model", "distance", "band", "unit"]
 _PAST = ["date", "model", "stratum", "rule", "subject", "against", "value", "unit", "n_model"]
 
@@ -119,14 +121,25 @@ class _Source:
         return sorted(set(self.making.writer.read(table, [column])[column].to_pylist()))
 
     def _metric(self, rule: Check) -> list[Reading]:
-        ratio = rule.against == "floor"
+        column = {"floor": "ratio_to_floor", "tell": "n_tell"}.get(rule.against, "value")
+        units = {"floor": "times the floor", "tell": "documents or prompts a side"}
+        rows = self._rows("metrics", _METRIC, "metric", rule.metric)
+        tonight = {(row["model"], row["stratum"]): row["n_model"] for row in rows
+                   if row["date"] == self.making.date}  # fmt: skip
+        if rule.against == "trailing":  # plug-in distances of nights of other sizes say nothing
+            rows = [
+                row for row in rows
+                if comparable(
+                    str(rule.metric),
+                    (row["n_model"], tonight.get((row["model"], row["stratum"]), row["n_model"])),
+                )
+            ]  # fmt: skip
         return [
             Reading(
-                row["date"], row["model"], row["stratum"],
-                _number(row["ratio_to_floor" if ratio else "value"]),
-                "times the floor" if ratio else row["unit"], row["n_model"],
+                row["date"], row["model"], row["stratum"], _number(row[column]),
+                units.get(rule.against, row["unit"]), row["n_model"],
             )
-            for row in self._rows("metrics", _METRIC, "metric", rule.metric)
+            for row in rows
         ]  # fmt: skip
 
     def _pattern(self, rule: Check) -> list[Reading]:

@@ -76,11 +76,11 @@ def test_a_rare_token_on_one_side() -> None:
 
 def test_frequent_things_have_the_score_z() -> None:
     rng = np.random.default_rng(2)
-    human, model = rng.poisson(9.0, (200, 1)), rng.poisson(9.5, (300, 1))
-    human, model = (np.hstack([side, 100 - side]).astype(np.float64) for side in (human, model))
+    drawn = rng.poisson(9.0, (200, 1)), rng.poisson(9.5, (300, 1))
+    human, model = (np.hstack([side, 100 - side]).astype(np.float64) for side in drawn)
     found, _ = scored(human, model)
     share = 300 / 500
-    expected = model.sum(axis=0) - share * (human + 0).sum(axis=0) - share * model.sum(axis=0)
+    expected = model.sum(axis=0) - share * human.sum(axis=0) - share * model.sum(axis=0)
     np.testing.assert_allclose(found.z, expected / np.sqrt(found.variance), rtol=0.01)
 
 

@@ -172,7 +172,7 @@ def test_shared_prompts_need_fewer() -> None:
         for out, side in zip(sums, (human, model), strict=True):
             np.add.at(out, at, side)
         sizes = np.bincount(at, minlength=64).astype(np.float64)
-        return gram(*sums, sizes, sizes)
+        return gram(sums[0], sums[1], sizes, sizes)
 
     together, apart = (
         np.median([moments(draw(4000), (4000, 4000), paired=form).tell(0.0225) for _ in range(3)])
