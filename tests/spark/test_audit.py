@@ -107,14 +107,21 @@ def test_corpora_reconcile(audited: Run) -> None:
 def test_every_metric_has_its_interval_test_and_floor(audited: Run) -> None:
     rows = {row["metric"]: row for row in audited.table("metrics").to_pylist()}
     assert set(rows) >= {f"{name}_{n}gram" for name in STATISTICS for n in (1, 2, 3)}
-    assert set(rows) >= {"structure_outside", "structure_factor", "wasserstein_sentence_words"}
+    assert set(rows) >= {
+        "structure_omnibus",
+        "structure_outside",
+        "structure_factor",
+        "wasserstein_sentence_words",
+    }
     for name, row in rows.items():
-        if name.startswith("structure_"):
-            assert math.isnan(row.pop("mde"))
-            row["blocks_"] = 0.0  # stands for it, that the numbers below are eight
-        numbers = [value for value in row.values() if isinstance(value, float)]
-        assert len(numbers) == 8, name
-        assert all(map(math.isfinite, numbers)), (name, row)
+        numbers = ("value", "std_error", "ci_low", "ci_high", "p_value", "floor", "ratio_to_floor")
+        assert all(math.isfinite(row[column]) for column in numbers), (name, row)
+        assert (row["value"] > row["floor"]) == (row["p_value"] < 0.05), name
+        has_mde = name.startswith("l2")
+        assert math.isfinite(row["mde"]) == (has_mde or name == "structure_omnibus"), name
+        told = has_mde or name.startswith(("js", "tv")) or name == "structure_omnibus"
+        assert (row["n_tell_unit"] == "documents") == told, name
+        assert math.isnan(row["n_tell"]) != told, name
         assert row["ci_low"] <= row["value"] <= row["ci_high"], name
         assert row["std_error"] > 0, name
         assert 0 < row["p_value"] <= 1, name
@@ -190,7 +197,7 @@ def test_document_ratios_count_documents(audited: Run, config: Audit) -> None:
         assert row["share_model"] == row["docs_model"] / 79
         expected = (row["docs_model"] + 0.5) / (row["docs_human"] + 0.5)
         assert row["ratio"] == pytest.approx(expected)
-        assert row["ratio_floor"] > 0
+        assert row["q_value"] is None or math.isnan(row["q_value"]) or 0 <= row["q_value"] <= 1
 
 
 def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(

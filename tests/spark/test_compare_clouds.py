@@ -85,7 +85,7 @@ def test_rows_are_those_of_the_lens(spark: SparkSession) -> None:
                 expected += embeddings.stratified(
                     human, other, OF, paired=paired, settings=AUDIT.inference
                 )
-                assert len(expected) == 13
+                assert len(expected) == 14
             row = rows[model, stratum]
             got = [(m["metric"], m["value"], m["p_value"], m["floor"]) for m in row["metrics"]]
             assert str(got) == str(told(expected))  # nan is not nan
