@@ -11,8 +11,7 @@ from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, confidence_of, lens_order, of_pair
 from dftspark.report.measures import measure
 from dftspark.report.scale import ratios
-from dftspark.report.text import visible
-from dftspark.report.verdict import real
+from dftspark.report.text import real, visible
 from dftspark.store.run import Run
 
 OUTCOMES = {

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, number, ratio, visible
-from dftspark.report.verdict import real
+from dftspark.report.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
 Row = dict[str, Any]

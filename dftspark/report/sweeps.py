@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, number, visible
-from dftspark.report.verdict import real, spoken
+from dftspark.report.text import MISSING, number, real, visible
+from dftspark.report.verdict import spoken
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
