@@ -15,7 +15,7 @@ from dftspark.store.run import Run
 Row = dict[str, Any]
 
 # One of a kind; the table `metrics` has the other kernels and forms.
-MEASURES = ("mmd", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
+MEASURES = ("mmd_squared", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
 _COLUMNS = [
     "model", "stratum", "label", "share_human", "share_model", "mass", "within", "q_value",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from dftspark.report.measures import measure
 from dftspark.report.scale import Scale, counts, ratios
 from dftspark.report.tell import Size, Standing
 from dftspark.report.text import MISSING, number, real, visible
-from dftspark.report.verdict import interval, missing, p_value, short, span
+from dftspark.report.verdict import interval, missing, p_value, plain_p, short, span
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
@@ -238,7 +238,7 @@ def _rung(model: Standing) -> Row:
         "told": model.told,
         "tied": False,
         "p_value": model.p_value,
-        "p": MISSING if math.isnan(model.p_value) else f"{model.p_value:.2g}",
+        "p": plain_p(model.p_value),
         "why": _value_of(model) if size is None else "",
     }
 
@@ -249,7 +249,10 @@ def _value_of(model: Standing) -> str:
 
 
 def _axis(sizes: Iterable[Size]) -> Scale:
-    return counts(v for size in sizes for v in (size.n if size.known else math.nan, *size.ends))
+    return counts(
+        v for size in sizes
+        for v in (max(size.n, tell.LEAST) if size.known else math.nan, *size.ends)
+    )  # fmt: skip
 
 
 def _fitted(run: Run, rows: list[Row]) -> float:

@@ -106,9 +106,7 @@ def _age(run: Run) -> tuple[int, str]:
     return int(run.manifest.get("version") or 0), str(run.manifest.get("created_at", ""))
 
 
-def _by_night(
-    rows: dict[str, list[Row]], metric: str, models: list[str], kind: Kind
-) -> list[Line]:
+def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: Kind) -> list[Line]:
     lines = {model: Line(visible(model, 60)) for model in models}
     for night, own in rows.items():
         for row in own:
@@ -227,7 +225,7 @@ def _y_values(axis: Scale, sign: str) -> list[tuple[float, str]]:
 def _said(value: float, kind: Kind) -> str:
     if kind == "documents":
         return documents(value)
-    return times(value) if kind == "floors" else number(value)
+    return times(max(value, 0.0)) if kind == "floors" else number(value)
 
 
 def _interval(low: float, high: float, kind: Kind) -> str:

@@ -26,15 +26,20 @@ class Measure:
     main: bool = False
     apart: bool = False
 
+    @property
+    def square(self) -> bool:
+        """Whether it is of squares, so that twice the difference gives four times the value."""
+        return re.search("squared|energy|frechet|omnibus|js_", self.pattern) is not None
 
-_PLUG_IN = "above 0, less with more text"
+
+PLUG_IN = "above 0, less with more text"
 
 MEASURES = (
     Measure(
         r"l2_(\d)gram", "{n} frequencies, L2",
         "Distance of the frequencies of all n-grams, pooled over the text; a few frequent ones "
         "carry it.",
-        "√ Σ (p − q)²", "0 to √2", _PLUG_IN,
+        "√ Σ (p − q)²", "0 to √2", PLUG_IN,
     ),
     Measure(
         r"l2_corrected_(\d)gram", "{n} frequencies, L2 without noise",
@@ -49,7 +54,7 @@ MEASURES = (
     Measure(
         r"l2_docs_(\d)gram", "{n} frequencies per document, L2",
         "L2 of the mean over documents: long texts weigh no more.", "√ Σ (mean p − mean q)²",
-        "0 to √2", _PLUG_IN,
+        "0 to √2", PLUG_IN,
     ),
     Measure(
         r"l2_docs_corrected_(\d)gram", "{n} frequencies per document, L2 without noise",
@@ -62,13 +67,14 @@ MEASURES = (
     ),
     Measure(
         r"js_(\d)gram", "{n} Jensen–Shannon divergence",
-        "Information, in bits, that one n-gram gives on which side it is from; rare ones count. Its "
-        "test, and so its tell size, is of differences over the fourth root of the pooled rate.",
-        "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", _PLUG_IN, main=True,
+        "Information, in bits, that one n-gram gives on which side it is from; rare ones count. "
+        "Its test, and so its tell size, is of differences over the fourth root of the pooled rate.",
+        "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", PLUG_IN, main=True,
     ),
     Measure(
         r"tv_(\d)gram", "{n} total variation",
-        "Share of all n-grams that would have to change; tested as the divergence.", "½ Σ |p − q|", "0 to 1", _PLUG_IN,
+        "Share of all n-grams that would have to change; tested as the divergence.",
+        "½ Σ |p − q|", "0 to 1", PLUG_IN,
     ),
     Measure(
         r"mmd", "Embeddings, MMD",
@@ -190,12 +196,12 @@ MEASURES = (
         r"wasserstein_(\w+)", "Distribution of {n}",
         "By how much the model's values would have to move, on average, to be distributed as the "
         "human ones.",
-        "∫ |F − G|", "≥ 0", _PLUG_IN,
+        "∫ |F − G|", "≥ 0", PLUG_IN,
     ),
     Measure(
         r"rate_(\w+)", "{n}, off by",
         "By how much the rate of a construction differs, in its unit; of a sweep's settings.",
-        "|model − human|", "≥ 0", _PLUG_IN,
+        "|model − human|", "≥ 0", PLUG_IN,
     ),
     Measure(
         r"jmq_lc_(.+)", "Judge at equal length, {n}",

@@ -8,7 +8,7 @@ from dftspark.store.run import Run
 _OLD = (
     "This run was made before there were tell sizes. Its floors are of halves of the human text, "
     "and p-values, q-values and lists of words may claim too much where the sides are of unlike "
-    "sizes: audit again, the stored profiles will do."
+    "sizes. Audit again for numbers that hold."
 )
 
 

@@ -62,7 +62,7 @@ def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
             cells.append(MISSING if MISSING in ends else " to ".join(ends))
         if judged:
             said = row["verdict"] or ""
-            shown = "not told apart" if said == "not distinguishable" else said
+            shown = "tied" if said == "not distinguishable" else said
             cells += [number(real(row["challenger_value"])), Text(shown, _COLORS.get(said, "dim"))]
         table.add_row(*cells)
     return table

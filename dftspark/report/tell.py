@@ -23,7 +23,8 @@ LEVEL = 0.05
 LEAST = 16  # clusters a side that the tests need: a smaller tell size is shown as at most that
 _COLUMNS = (
     "human", "model", "stratum", "lens", "metric", "value", "ci_low", "ci_high", "p_value",
-    "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "blocks", "n_human", "n_model", "better", "unit",
+    "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "blocks", "n_human", "n_model",
+    "better", "unit",
 )  # fmt: skip
 _PERMUTATIONS = 999
 
@@ -62,7 +63,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Lens:
-    """What one lens says of a model; `p_value` is Holm-adjusted over the lenses that say anything."""
+    """What one lens says of a model; `p_value` is Holm-adjusted over those that say anything."""
 
     name: str
     row: Row

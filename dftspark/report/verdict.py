@@ -128,7 +128,7 @@ def more_than(size: Size) -> str:
 
 def p_said(p: float, fitted: bool = False) -> str:
     """`p = 4e-7, fitted tail`: beyond what relabelings can count, a curve is fitted to them."""
-    shown = f"p < {_LEAST_P:.0e}" if p < _LEAST_P else f"p = {_plain(p)}"
+    shown = f"p < {_LEAST_P:.0e}" if p < _LEAST_P else f"p = {plain_p(p)}"
     return f"{shown}{', fitted tail' if fitted else ''}"
 
 
@@ -148,8 +148,7 @@ def interval(row: Row) -> str:
 
 
 def p_value(row: Row) -> str:
-    p = real(row["p_value"])
-    return MISSING if math.isnan(p) else _plain(p)
+    return plain_p(real(row["p_value"]))
 
 
 def missing(row: Row) -> str:
@@ -161,7 +160,10 @@ def missing(row: Row) -> str:
     return ""
 
 
-def _plain(p: float) -> str:
+def plain_p(p: float) -> str:
+    """0.04, 4e-7; `-` for nan."""
+    if math.isnan(p):
+        return MISSING
     return re.sub(r"e-0(\d)$", r"e-\1", f"{p:.2g}")
 
 

@@ -16,7 +16,11 @@ METRICS = table(
     ("ci_high", pa.float64(), "confidence interval, upper end"),
     ("p_value", pa.float64(), "block permutation, both corpora from one distribution"),
     ("floor", pa.float64(), "95% quantile of the value under one source at these two sizes"),
-    ("ratio_to_floor", pa.float64(), "value / floor; grows with the documents read, no effect size"),
+    (
+        "ratio_to_floor",
+        pa.float64(),
+        "value / floor; grows with what is read, so no effect size",
+    ),
     ("mde", pa.float64(), "smallest value found with 80% power at level 0.05"),
     (
         "n_tell",

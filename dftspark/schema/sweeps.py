@@ -26,7 +26,11 @@ SAMPLERS = table(
     ("ci_high", pa.float64(), "confidence interval, upper end"),
     ("p_value", pa.float64(), "block permutation, both corpora from one distribution"),
     ("floor", pa.float64(), "95% quantile of the value under one source at these two sizes"),
-    ("ratio_to_floor", pa.float64(), "value / floor; grows with the documents read, no effect size"),
+    (
+        "ratio_to_floor",
+        pa.float64(),
+        "value / floor; grows with what is read, so no effect size",
+    ),
     ("blocks", pa.int32(), "blocks per side behind the interval"),
     ("n_human", pa.int64(), "human documents"),
     ("n_model", pa.int64(), "model documents"),
