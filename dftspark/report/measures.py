@@ -68,7 +68,7 @@ MEASURES = (
     Measure(
         r"js_(\d)gram", "{n} Jensen–Shannon divergence",
         "Information, in bits, that one n-gram gives on which side it is from; rare ones count. "
-        "Its test, and so its tell size, is of differences over the fourth root of the pooled rate.",
+        "Its test and tell size are of differences over the fourth root of the pooled rate.",
         "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", PLUG_IN, main=True,
     ),
     Measure(
