@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
+from dftspark.report.tell import ranked
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.tell import ranked
 from dftspark.report.verdict import headline, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
@@ -30,8 +30,8 @@ def metric(model: str = "gpt", name: str = "js_1gram", **changes: Any) -> dict[s
         "lens": "ngrams", "metric": name, "value": 0.0213, "std_error": 0.0006,
         "ci_low": 0.0201, "ci_high": 0.0225, "p_value": 0.001, "floor": 0.00687,
         "ratio_to_floor": 3.1004, "mde": math.nan, "n_tell": 99.0, "n_tell_low": 70.0,
-        "n_tell_high": 140.0, "n_tell_unit": "documents", "blocks": 64, "n_human": 4000, "n_model": 3000,
-        "unit": "rate", "better": "lower", "fingerprint": "f",
+        "n_tell_high": 140.0, "n_tell_unit": "documents", "blocks": 64, "n_human": 4000,
+        "n_model": 3000, "unit": "rate", "better": "lower", "fingerprint": "f",
     }  # fmt: skip
     return {**row, **changes}
 
@@ -140,7 +140,8 @@ def test_everything_is_there_within_80_columns(tmp_path: Path) -> None:
     text = shown(run)
     for part in (
         "about 99 (70 to 140) give gpt away by words", "l2_1gram", "js_2gram",
-        "0.0201-0.0225", "<=99", "over0", "under0", "a testament to", "kind of", "4.0x", "0.10x", "2.0%",
+        "0.0201-0.0225", "<=99", "over0", "under0", "a testament to", "kind of", "4.0x",
+        "0.10x", "2.0%",
         "web (human) 4,055     4,000       40         15      900  3.1 M",
         "gpt         4,000     4,000 ", f"dftspark show {run.path} ngrams",
         "1 more are in the table `metrics`",
@@ -215,12 +216,14 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path, color: bool) -> 
 
 
 def test_two_hundred_models_are_a_ranking(tmp_path: Path) -> None:
-    sizes = [dict(n_tell=n, n_tell_low=n - 1, n_tell_high=n + 1) for n in range(4_000, 24_000, 100)]
-    rows = [metric(f"m{i:03}", **size) for i, size in enumerate(sizes)]
+    rows = [
+        metric(f"m{i:03}", n_tell=n, n_tell_low=n - 1.0, n_tell_high=n + 1.0)
+        for i, n in enumerate(range(4_000, 24_000, 100))
+    ]
     corpora = [corpus(f"m{i:03}", "model", rejected=i) for i in range(200)]
     run = run_with(tmp_path / "runs", metrics=rows, corpora=[*corpora, corpus("web", "human")])
     text = shown(run)
-    assert re.findall(r"^m\d{3}(?= +~?\d+,\d{3} +\d)", text, re.MULTILINE) == [
+    assert re.findall(r"^m\d{3}(?= +~?\d+,\d{3} +\d+,\d{3} to)", text, re.MULTILINE) == [
         f"m{i:03}" for i in range(199, -1, -1)
     ]
     assert "m199 is nearest to human" in text
