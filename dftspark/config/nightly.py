@@ -73,7 +73,7 @@ class Check(Frozen):
     against: Literal["value", "floor", "trailing"] = Field(
         "value",
         description="value: as it is; floor: divided by the floor, of a pattern its distance "
-        "divided by the human band, of a phrase its rate divided by the human rate; trailing: "
+        "divided by what chance gives, of a phrase its rate divided by the human rate; trailing: "
         "beside earlier nights",
     )
     above: float | None = Field(None, description="a larger one is a breach")

@@ -68,8 +68,8 @@ def test_a_higher_value_stands_higher(tmp_path: Path) -> None:
 
 
 def sweep(out: Path, **more: Any) -> Run:
-    found: dict[str, Any] = {"metrics": [m for i, n in enumerate(NAMES) for m in metrics(n, 200.0 * (1 + i))]}
-    return publish(out, {**found, **sweep_tables(NAMES), **more})
+    rows = [m for i, name in enumerate(NAMES) for m in metrics(name, 200.0 * (1 + i))]
+    return publish(out, {"metrics": rows, **sweep_tables(NAMES), **more})
 
 
 @needs["samplers"]

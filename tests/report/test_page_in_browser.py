@@ -37,8 +37,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     plain = made(folder / "plain", texts=[WORDS, "tapestry", "delve", "a testament to"])
     names = [SCRIPT, "second"]
     nights = [
-        publish(folder / "nights", {"metrics": [m for n in names for m in metrics(n, 50.0 * (2 + i))]},
-                name="nightly", date=f"2026-11-{i + 1:02d}")
+        publish(folder / "nights", {"metrics": [
+            m for name in names for m in metrics(name, 50.0 * (2 + i), told=i != 1)
+        ]}, name="nightly", date=f"2026-11-{i + 1:02d}")
         for i in range(4)
     ]  # fmt: skip
     found = {
