@@ -185,7 +185,7 @@ def test_copying_an_excerpt_swaps_a_few_words(browser: Any, pages: dict[str, Pat
 def test_copying_numbers_copies_numbers(browser: Any, pages: dict[str, Path]) -> None:
     look(browser, pages["plain"])
     text, taken = copied(browser, "td.n")
-    assert taken.strip() == text.strip()
+    assert taken.split() == text.split()
 
 
 def test_the_swap_can_be_off(browser: Any, pages: dict[str, Path]) -> None:
