@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,15 @@ def test_an_outcome_says_what_was_found_and_where_the_line_is() -> None:
     found = judged(check(below=0.25, above=1.5), readings([2.0]), 0)
     assert (found.low, found.high, found.threshold) == (0.25, 1.5, 1.5)
     assert found.detail == "metric l2_2gram is 2 rate, allowed from 0.25 to 1.5: outside"
+
+
+@pytest.mark.parametrize("unit", ["times the floor", "times the human band"])
+def test_an_outcome_says_what_a_floor_is_and_not_that_it_is_one(unit: str) -> None:
+    """Its words go to people, by JUnit, chat and terminal; the unit of the reading to tables."""
+    found = [replace(one, unit=unit) for one in readings([2.0])]
+    outcome = judged(check(above=1.5, against="floor"), found, 0)
+    assert outcome.unit == unit
+    assert re.search("is 2 times the most that (one source|chance) gives at", outcome.detail)
 
 
 def test_nights_in_a_row() -> None:

@@ -28,6 +28,7 @@ from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
 ROOT = Path(__file__).resolve().parents[1]
+NAN = float("nan")
 COMMANDS = [
     "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "report", "export",
     "doctor", "init",
@@ -42,9 +43,12 @@ def row(**values: Any) -> dict[str, Any]:
 def publish(out: str, name: str = "audit", **manifest: Any) -> Run:
     writer = RunWriter.create(out, name)
     metrics = [
-        row(model=model, metric="l2_1gram", value=value, ratio_to_floor=value * 10, blocks=64)
-        for model, value in (("gpt", 0.3), ("claude", 0.2), ("unknown", float("nan")))
-    ]
+        row(model=model, metric="js_1gram", value=value, p_value=p, n_tell=n, n_tell_low=0.8 * n,
+            n_tell_high=1.2 * n, n_tell_unit="documents", blocks=64)
+        for model, value, n, p in (
+            ("gpt", 0.3, 40.0, 0.001), ("claude", 0.2, 90.0, 0.001), ("unknown", NAN, NAN, NAN),
+        )
+    ]  # fmt: skip
     rejects = [{"run_id": "r", "file": "a\x1b[31m.txt", "detail": "[red]bad"}]
     for table, rows in (("metrics", metrics), ("rejects", rejects)):
         writer.write(table, pa.Table.from_pylist(rows, schema=schema.TABLES[table]))
@@ -126,7 +130,7 @@ def test_audit_from_paths(calls: list[Any], capsys: pytest.CaptureFixture[str]) 
     assert config.corpora["human"].paths == ("h/*.txt", "h2.txt")
     assert config.out == "store"
     told = capsys.readouterr()
-    assert "gpt is 3.0 times as far from human" in told.out
+    assert "about 40 (32 to 48) give gpt away by words" in told.out
     assert re.search(r"read: done, 3 rows", told.err)
 
 
@@ -302,7 +306,7 @@ def test_a_narrow_terminal_shows_the_columns_that_fit(tmp_path: Path) -> None:
     console = Console(file=file, force_terminal=True, color_system=None, width=54)
     print_table(metrics, "metrics", console, 20)
     lines = file.getvalue().splitlines()
-    assert lines[0].split() == ["model", "metric", "value", "ratio_to_floor", "p_value"]
+    assert lines[0].split() == ["model", "metric", "n_tell", "value", "p_value", "n_tell_low"]
     assert max(map(len, lines[:-1])) <= 54
     assert "ci_low" in lines[-1]
 
@@ -391,7 +395,7 @@ def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=ascii_only)
     assert shown.returncode == 0, shown.stderr
-    assert b"gpt is 3.0 times as far" in shown.stdout
+    assert b"about 40 (32 to 48) give gpt away by words" in shown.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated, cast
 
@@ -48,8 +49,8 @@ def history(
     from dftspark.nights import calendar
     from dftspark.report import table as tables
 
-    columns = ["date", "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor",
-               "ratio_to_floor", "n_model", "run_id"]  # fmt: skip
+    columns = ["date", "model", "stratum", "metric", "n_tell", "n_tell_low", "n_tell_high", "value",
+               "ci_low", "ci_high", "p_value", "floor", "n_model", "run_id"]  # fmt: skip
     found = calendar.history(store, metric, model=model, name=name, since=since, columns=columns)
     if not found.num_rows:
         raise ConfigError(
@@ -174,10 +175,14 @@ def export(
     Example: `dftspark export runs --as antislop > slop_phrase_prob_adjustments.json`
     """
     from dftspark.report import ban_list
+    from dftspark.report.notes import notes
 
     if form not in ban_list.FORMS:
         raise ConfigError(f"--as is one of {', '.join(ban_list.FORMS)}, got {form!r}")
+    found = opened(run)
+    for said in notes(found):
+        print(f"! {said}", file=sys.stderr)
     entries = ban_list.of_run(
-        opened(run), model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
+        found, model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
     )
     print(ban_list.written(entries, cast("ban_list.Form", form)), end="")

@@ -27,6 +27,11 @@ from dftspark.config.nightly import Acknowledged, Check
 
 LEAST_BASELINE = 8  # nights; with fewer a trailing rule says nothing
 _ROUNDING = 1e-9
+# Units of rules against the floor, in words for people.
+_SAID = {
+    "times the floor": "times the most that one source gives at these sizes",
+    "times the human band": "times the most that chance gives at these sizes",
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def _outcome(
     check: Check, reading: Reading, low: float, high: float, breached: bool, row: int, until: str
 ) -> tuple[str, str]:
     """(outcome, the same in words)."""
-    shown = f"{check.subject} is {reading.value:.4g} {reading.unit}"
+    shown = f"{check.subject} is {reading.value:.4g} {_SAID.get(reading.unit, reading.unit)}"
     if reading.n < check.min_documents:
         return "unknown", f"{reading.n} documents, fewer than min_documents {check.min_documents}"
     if math.isnan(reading.value):

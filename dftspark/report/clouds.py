@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, bar, block, number, visible
-from dftspark.report.verdict import real
+from dftspark.report.text import MISSING, bar, block, number, real, visible
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
 
 # One of a kind; the table `metrics` has the other kernels and forms.
-MEASURES = ("mmd", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
+MEASURES = ("mmd_squared", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
 _COLUMNS = [
     "model", "stratum", "label", "share_human", "share_model", "mass", "within", "q_value",
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from dftspark.report.figure import EXCERPT, percent, times
-from dftspark.report.figures import Row, farthest, of_pair
-from dftspark.report.verdict import real
+from dftspark.report.figures import Row, most_apart, of_pair, told_apart
+from dftspark.report.text import real
 from dftspark.store.run import Run
 
 
@@ -38,7 +38,7 @@ _ENDS = {
 
 
 def examples(run: Run, model: str, each: int = 3, constructions: int = 6) -> list[Examples]:
-    """Ends of the cloud, then constructions that lie farthest outside the human band."""
+    """Ends of the cloud, then constructions whose rates differ most, beyond chance."""
     return [*_ends(run, model, each), *_constructions(run, model, constructions)]
 
 
@@ -92,11 +92,11 @@ def _constructions(run: Run, model: str, most: int) -> list[Examples]:
     rows = [
         row
         for row in of_pair(run, "patterns", model)
-        if row["outside"] and real(row["ratio"]) > 0 and math.isfinite(row["ratio"])
+        if told_apart(row) and real(row["ratio"]) > 0 and math.isfinite(row["ratio"])
         and (row["example_model"] or row["example_human"])
     ]  # fmt: skip
     found = []
-    for row in farthest([row for row in rows if row["kind"] == "pattern"] or rows, most):
+    for row in most_apart([row for row in rows if row["kind"] == "pattern"] or rows, most):
         sides = ("model", "human") if row["ratio"] > 1 else ("human", "model")
         own = [
             _excerpt(side, row[f"example_{side}"], row[f"example_{side}_id"])

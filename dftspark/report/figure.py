@@ -76,6 +76,7 @@ def environment() -> jinja2.Environment:
         ),
         "count": lambda value: _typeset(count(value)),
         "span": _span,
+        "dash": _typeset,
         "percent": percent,
         "q": q_value,
     }

@@ -7,15 +7,18 @@ not hold. Differences are model minus human: what the model has more of points r
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow.compute as pc
 
+from dftspark.report import tell
 from dftspark.report.figure import Figure, draw
 from dftspark.report.measures import measure
-from dftspark.report.scale import ratios
-from dftspark.report.text import visible
-from dftspark.report.verdict import interval, missing, ranked, real, rounding, times_floor
+from dftspark.report.scale import Scale, counts, ratios
+from dftspark.report.tell import Size, Standing
+from dftspark.report.text import MISSING, number, real, visible
+from dftspark.report.verdict import interval, missing, p_value, plain_p, short, span
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
@@ -27,11 +30,10 @@ _LENSES = {
     "variety": "Variety",
     "judge": "Judge",
 }
-_LEVEL = 0.05
 _MODELS = 50  # of a matrix
 _COMPARED = (
-    "l2_1gram", "l2_2gram", "js_1gram", "mmd", "energy_distance", "frechet_corrected",
-    "structure_outside", "structure_factor", "c2st_auc",
+    "js_1gram", "l2_squared_corrected_1gram", "l2_squared_corrected_2gram", "mmd_squared",
+    "energy_distance", "structure_omnibus", "structure_factor", "c2st_auc",
 )  # fmt: skip
 
 
@@ -51,15 +53,12 @@ def confidence_of(run: Run) -> float:
 
 
 def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Figure:
-    """Value, interval and human floor of each measure, on one axis in units of the floor."""
+    """The tell size of each measure on one axis of documents, with its value, floor and p."""
     rows = of_pair(run, "metrics", model, stratum)
     chosen = [row for row in rows if every or measure(row["metric"]).main]
     chosen.sort(key=lens_order)
-    shown = [_measured(row) for row in chosen]
-    axis = ratios(
-        [v for row in shown if row["ratio"] is not None
-         for v in (row["ratio"], row["low"], row["high"])]
-    )  # fmt: skip
+    clusters = tell.clusters_of(run)
+    shown = [_measured(row, tell.size_of(row, clusters)) for row in chosen]
     groups = [
         {"title": title, "rows": [row for row in shown if row["lens"] == lens]}
         for lens, title in _titles(shown).items()
@@ -67,30 +66,36 @@ def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Fi
     return draw(
         "measures",
         groups=[group for group in groups if group["rows"]],
-        axis=axis,
+        axis=_axis(row["size"] for row in shown if row["placed"]),
         confidence=confidence_of(run),
+        fitted=_fitted(run, chosen),
         notes=_notes(chosen),
         hidden=len(rows) - len(chosen),
     )
 
 
 def ladder(run: Run, stratum: str = "") -> Figure:
-    """Every model by the measure that its verdict rests on, nearest to human first."""
-    mains = [row for row in _mains(run, stratum) if row["stratum"] == stratum]
-    shown = [_measured(row) for row in mains]
-    axis = ratios(
-        [v for row in shown if row["ratio"] is not None
-         for v in (row["ratio"], row["low"], row["high"])]
-    )  # fmt: skip
-    return draw("ladder", rows=shown, axis=axis, confidence=confidence_of(run))
+    """Every model by the tell size of its leading lens, nearest to human first; ties are named."""
+    models = tell.of_run(run, stratum)
+    rows = [_rung(model) for model in models]
+    for row, model, before in zip(rows[1:], models[1:], models, strict=False):
+        row["tied"] = tell.tied(before, model)
+    return draw(
+        "ladder",
+        rows=rows,
+        axis=_axis(row["size"] for row in rows if row["placed"]),
+        fitted=any(row["p_value"] < tell.fitted_below(run) for row in rows),
+        fitted_below=tell.fitted_below(run),
+    )
 
 
 def matrix(run: Run) -> Figure | None:
-    """Models by measures, in units of the human-human floor; None for a run without metrics."""
+    """Models by the tell sizes of measures; None for a run without metrics."""
     if "metrics" not in run.tables:
         return None
     rows = run.table("metrics", where=pc.field("stratum") == "").to_pylist()
-    order = [row["model"] for row in ranked(rows)]
+    clusters = tell.clusters_of(run)
+    order = [model.model for model in tell.ranked(rows, clusters)]
     cells = {(row["model"], row["metric"]): row for row in rows}
     names = {row["metric"] for row in rows}
     shown = [name for name in _COMPARED if name in names]
@@ -100,7 +105,7 @@ def matrix(run: Run) -> Figure | None:
         about=visible(str(run.manifest.get("name", run.id))),
         columns=[(name, measure(name)) for name in shown],
         rows=[
-            (model, [_cell(cells.get((model, name))) for name in shown])
+            (model, [_cell(cells.get((model, name)), clusters) for name in shown])
             for model in order[:_MODELS]
         ],
         left_out=len(order[_MODELS:]),
@@ -141,80 +146,130 @@ def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -
 
 
 def giveaways(run: Run, model: str, stratum: str = "", rows: int = 16) -> Figure:
-    """Tokens that many more of the model's documents have, beside the human floor of that ratio."""
+    """Tokens that more of the model's documents have than chance gives, most over-used first."""
     found = of_pair(run, "document_ratios", model, stratum)
-    telling = [row for row in found if _is_word(row["token"])]
-    telling.sort(key=lambda row: (-real(row["ratio"]), -real(row["share_model"]), row["token"]))
+    telling = overused(found)
     shown = telling[:rows]
-    axis = ratios([real(row["ratio"]) for row in shown] + [_floor(shown)], least=1.0)
-    return draw("giveaways", rows=shown, axis=axis, floor=_floor(shown), of=len(found))
+    return draw(
+        "giveaways",
+        rows=shown,
+        axis=ratios([real(row["ratio"]) for row in shown], least=1.0),
+        told=len(telling),
+        of=len(found),
+        tested=not found or "q_value" in found[0],
+    )
+
+
+def overused(rows: list[Row]) -> list[Row]:
+    """Words of document_ratios with a valid test that more of the model's documents have."""
+    telling = [
+        row for row in rows
+        if real(row.get("q_value")) < tell.LEVEL and real(row["ratio"]) > 1
+        and any(map(str.isalpha, row["token"]))
+    ]  # fmt: skip
+    return sorted(
+        telling, key=lambda row: (-real(row["ratio"]), -real(row["share_model"]), row["token"])
+    )
 
 
 def structure(
     run: Run, model: str, stratum: str = "", rows: int = 20, every: bool = False
 ) -> Figure:
-    """Model over human rate of each construction and rhythm, beside the human band."""
+    """Model over human rate of each construction and rhythm, beside what chance gives."""
     found = of_pair(run, "patterns", model, stratum)
     able = [row for row in found if real(row["ratio"]) > 0]
-    outside = [row for row in able if row["outside"]]
-    chosen = able if every else farthest(outside, rows)
+    differ = [row for row in able if told_apart(row)]
+    chosen = able if every else most_apart(differ, rows)
     chosen = sorted(chosen, key=lambda row: -row["ratio"])
     axis = ratios([v for row in chosen for v in (row["ratio"], *_band(row))])
     return draw(
         "structure",
-        rows=[{**row, "band": _band(row)} for row in chosen],
+        rows=[
+            {**row, "band": _band(row), "told": told_apart(row), "test": _test(row)}
+            for row in chosen
+        ],
         axis=axis,
-        outside=sum(bool(row["outside"]) for row in found),
-        of=len(found),
+        told=sum(map(told_apart, found)),
+        of=sum(not math.isnan(real(row["q_value"])) for row in found),
         every=every,
     )
 
 
-def farthest(rows: list[Row], most: int) -> list[Row]:
-    """Half of them for what the model does more, half for what it does less, farthest first."""
+def told_apart(row: Row) -> bool:
+    """Whether a row has a valid test, and that finds a difference."""
+    return real(row["q_value"]) < tell.LEVEL
+
+
+def most_apart(rows: list[Row], most: int) -> list[Row]:
+    """Half of them for what the model does more, half for what it does less, most first."""
     far = sorted(rows, key=lambda row: -abs(math.log(row["ratio"])))
     more = [row for row in far if row["ratio"] > 1][: most - most // 2]
     return [*more, *[row for row in far if row["ratio"] <= 1][: most // 2]]
 
 
-def _mains(run: Run, stratum: str) -> list[Row]:
-    if "metrics" not in run.tables:
-        return []
-    return ranked(run.table("metrics", where=pc.field("stratum") == stratum).to_pylist())
-
-
-def _measured(row: Row) -> Row:
-    """A row of metrics with its place in units of the floor, where it has one."""
-    floor, known = real(row["floor"]), row["better"] == "lower"
-    placed = known and floor > 0 and not (math.isnan(real(row["value"])) or rounding(row))
-    scaled = {name: real(row[name]) / floor if placed else None
-              for name in ("value", "ci_low", "ci_high")}  # fmt: skip
+def _measured(row: Row, size: Size) -> Row:
+    """A row of metrics with its tell size, placed where that has an end to show."""
+    about = measure(row["metric"])
+    no_place = about.apart or not (size.known or (not size.told and short(size) != MISSING))
     return {
         **row,
-        "about": measure(row["metric"]),
+        "about": about,
         "interval": interval(row),
-        "ratio": scaled["value"],
-        "low": scaled["ci_low"],
-        "high": scaled["ci_high"],
-        "outside": placed and (scaled["value"] or 0) > 1,
-        "why": missing(row) or _no_place(row),
+        "p": p_value(row),
+        "floor": real(row["floor"]),
+        "said": short(size),
+        "span": span(size),
+        "size": size,
+        "placed": not no_place,
     }
 
 
-def _cell(row: Row | None) -> dict[str, Any]:
+def _rung(model: Standing) -> Row:
+    size = model.size
+    lead = model.lenses[0] if model.told else None
+    return {
+        "model": model.model,
+        "size": size,
+        "placed": size is not None,
+        "said": short(size) if size else MISSING,
+        "span": span(size) if size else MISSING,
+        "unit": size.unit if size else "",
+        "lens": lead.name if lead else "",
+        "told": model.told,
+        "tied": False,
+        "p_value": model.p_value,
+        "p": plain_p(model.p_value),
+        "why": _value_of(model) if size is None else "",
+    }
+
+
+def _value_of(model: Standing) -> str:
+    row = model.main
+    return f"{model.reason or 'by a judge'}: {row['metric']} {number(real(row['value']))}"
+
+
+def _axis(sizes: Iterable[Size]) -> Scale:
+    return counts(
+        v for size in sizes
+        for v in (max(size.n, tell.LEAST) if size.known else math.nan, *size.ends)
+    )  # fmt: skip
+
+
+def _fitted(run: Run, rows: list[Row]) -> float:
+    """The p below which a tail is fitted, where such a p is shown; else nan."""
+    below = tell.fitted_below(run)
+    return below if any(real(row["p_value"]) < below for row in rows) else math.nan
+
+
+def _cell(row: Row | None, clusters: dict[str, int]) -> dict[str, Any]:
     if row is None:
-        return {"kind": "", "value": None}
-    beside = times_floor(row)
-    if row["better"] != "lower" or beside != beside:
-        return {"kind": "value", "value": row["value"]}
-    steps = (1.0, 2.0, 5.0, 10.0)
-    return {"kind": "times", "value": beside, "level": sum(beside > step for step in steps)}
-
-
-def _no_place(row: Row) -> str:
-    if row["better"] != "lower":
-        return f"{row['better']} is nearer to human; not on this axis"
-    return ""
+        return {"kind": "", "said": MISSING}
+    size = tell.size_of(row, clusters)
+    if measure(row["metric"]).apart or short(size) == MISSING:
+        return {"kind": "value", "said": number(real(row["value"]))}
+    steps = (1_000, 200, 50, 16)
+    level = sum(size.n <= step for step in steps) if size.known else 0
+    return {"kind": "size", "said": short(size), "level": level}
 
 
 def lens_order(row: Row) -> int:
@@ -227,10 +282,7 @@ def _titles(rows: list[Row]) -> dict[str, str]:
 
 
 def _notes(rows: list[Row]) -> list[str]:
-    return sorted({missing(row) for row in rows} - {""} - {_NO_FLOOR})
-
-
-_NO_FLOOR = "no ratio: the human-human floor is missing or zero"
+    return sorted({missing(row) for row in rows} - {""})
 
 
 def _shifted(row: Row, longest: float) -> Row:
@@ -243,20 +295,18 @@ def _shifted(row: Row, longest: float) -> Row:
         "over": real(row["contribution"]) > 0,
         "times": "new" if not human else None,
         "ratio": model / human if human else math.nan,
-        "tested": real(row["q_value"]) <= _LEVEL,
+        "told": told_apart(row),
+        "test": _test(row),
     }
 
 
-def _is_word(token: str) -> bool:
-    return any(map(str.isalpha, token))
-
-
-def _floor(rows: list[Row]) -> float:
-    return max((real(row["ratio_floor"]) for row in rows), default=math.nan)
+def _test(row: Row) -> str:
+    q = real(row["q_value"])
+    return "no test" if math.isnan(q) else "" if q < tell.LEVEL else f"q = {q:.2g}"
 
 
 def _band(row: Row) -> tuple[float, float]:
-    """The human band around a rate as ratios; (1, 1) where the measure has no such band."""
+    """What chance gives around a rate, as ratios; (1, 1) where the measure has no such band."""
     human, band = real(row["rate_human"]), real(row["band"])
     if row["kind"] == "distribution" or not human > 0 or math.isnan(band):
         return 1.0, 1.0

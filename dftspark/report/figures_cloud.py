@@ -14,8 +14,7 @@ from dftspark.errors import EnvironmentProblem
 from dftspark.report import labels
 from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, of_pair
-from dftspark.report.text import visible
-from dftspark.report.verdict import real
+from dftspark.report.text import real, visible
 from dftspark.store.run import Run
 
 Floats = NDArray[np.float64]

@@ -6,16 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow.compute as pc
 
+from dftspark.report import tell
 from dftspark.report.figure import Figure, draw, times
 from dftspark.report.figures import Row, confidence_of
 from dftspark.report.measures import measure
-from dftspark.report.scale import Scale, linear, ratios
-from dftspark.report.text import number, visible
-from dftspark.report.verdict import ranked, real, rounding
+from dftspark.report.scale import Scale, counts, linear, ratios
+from dftspark.report.text import number, real, visible
+from dftspark.report.verdict import documents
 from dftspark.store.run import Run
 
 LINES = 8  # of one figure
@@ -25,15 +26,18 @@ _MANY = 60  # points of a line, above which they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
 SHOWN = ("l2_1gram", "mmd", "structure_factor")
-_COLUMNS = [
-    "model", "stratum", "metric", "value", "ci_low", "ci_high", "floor", "ratio_to_floor", "better",
-]  # fmt: skip
+_COLUMNS = (
+    "human", "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
+    "better", "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "n_human", "n_model",
+)  # fmt: skip
+
+Kind = Literal["documents", "floors", "parity", "value"]
 
 
 @dataclass
 class Line:
     """One line: `points` are x, y, low, high, label of the x, and how to mark it: as the best, as
-    one that may be, or "" for not."""
+    one that may be, as open where y is only what it is more than, or "" for not."""
 
     name: str
     points: list[tuple[float, float, float, float, str, str]] = field(default_factory=list)
@@ -43,32 +47,50 @@ class Line:
 
 
 def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
-    """Each model's distance, in units of the floor, over the nights of these runs.
+    """Each model's tell size by lens over the nights of these runs; other measures by their value.
 
     None below two nights. Of runs of one date the last one counts; models are those of the last.
     """
     nights = _nights(runs)
     if len(nights) < 2:
         return []
-    rows = {name: run.table("metrics", _COLUMNS, pc.field("stratum") == "").to_pylist()
-            for name, run in nights.items()}  # fmt: skip
-    last = [row["model"] for row in ranked(rows[next(reversed(rows))])][:LINES]
+    rows = {name: _rows(run) for name, run in nights.items()}
+    ranking = tell.ranked(rows[next(reversed(rows))])
+    last = [model.model for model in ranking][:LINES]
     known = {row["metric"] for own in rows.values() for row in own}
-    return [
-        curves(
-            title=f"{measure(metric).title} by night",
-            lines=_by_night(rows, metric, last),
-            x_name="night",
-            band=not metric.startswith("jmq_"),
-            confidence=confidence_of(runs[-1]),
+    sized = {row["metric"] for own in rows.values() for row in own if "n_tell" in row}
+    figures = []
+    for metric in metrics or _shown(known, sized):
+        kind: Kind = "parity" if metric.startswith("jmq_") else "value"
+        kind = "documents" if metric in tell.LEADS and metric in sized else kind
+        figures.append(
+            curves(
+                title=f"{_title(metric, kind)} by night",
+                lines=_by_night(rows, metric, last, kind),
+                x_name="night",
+                kind=kind,
+                confidence=confidence_of(runs[-1]),
+            )
         )
-        for metric in (metrics or _shown(known))
-    ]
+    return figures
 
 
-def _shown(known: set[str]) -> list[str]:
+def _rows(run: Run) -> list[Row]:
+    have = run.columns("metrics")
+    columns = [name for name in _COLUMNS if name in have]
+    found: list[Row] = run.table("metrics", columns, pc.field("stratum") == "").to_pylist()
+    return found
+
+
+def _title(metric: str, kind: Kind) -> str:
+    return tell.LEADS[metric].capitalize() if kind == "documents" else measure(metric).title
+
+
+def _shown(known: set[str], sized: set[str]) -> list[str]:
+    """The lenses; of runs without tell sizes the measures that stood for them."""
     judged = sorted(name for name in known if name.startswith("jmq_overall"))
-    return [*(name for name in SHOWN if name in known), *judged[:2]]
+    lenses = [name for name in tell.LEADS if name in sized]
+    return [*(lenses or [name for name in SHOWN if name in known]), *judged[:2]]
 
 
 def _nights(runs: Sequence[Run]) -> dict[str, Run]:
@@ -84,14 +106,31 @@ def _age(run: Run) -> tuple[int, str]:
     return int(run.manifest.get("version") or 0), str(run.manifest.get("created_at", ""))
 
 
-def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str]) -> list[Line]:
+def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: Kind) -> list[Line]:
     lines = {model: Line(visible(model, 60)) for model in models}
     for night, own in rows.items():
         for row in own:
-            scaled = in_floors(row)
-            if row["metric"] == metric and row["model"] in lines and scaled is not None:
-                lines[row["model"]].points.append((_day(night), *scaled, night, ""))
+            if row["metric"] != metric or row["model"] not in lines:
+                continue
+            place = _sized(row) if kind == "documents" else _valued(row)
+            if place is not None:
+                at, mark = place
+                lines[row["model"]].points.append((_day(night), *at, night, mark))
     return [line for line in lines.values() if line.points]
+
+
+def _sized(row: Row) -> tuple[tuple[float, float, float], str] | None:
+    """n and its interval; where the night tells nothing, what it is more than, as an open point."""
+    size = tell.size_of(row)
+    if size.known:
+        return (max(size.n, tell.LEAST), *size.ends), ""
+    low, high = size.ends
+    return None if size.told or math.isnan(low) else ((low, low, high), "open")
+
+
+def _valued(row: Row) -> tuple[tuple[float, float, float], str] | None:
+    value, low, high = (real(row[name]) for name in ("value", "ci_low", "ci_high"))
+    return None if math.isnan(value) else ((value, low, high), "")
 
 
 def _day(night: str) -> float:
@@ -102,57 +141,59 @@ def _day(night: str) -> float:
 
 
 def in_floors(row: Row) -> tuple[float, float, float] | None:
-    """Value and interval in units of the floor; as they are where parity is the aim."""
-    scale = 1.0 if row["better"] == "parity" else real(row["floor"])
-    value = real(row["value"])
-    if row["better"] == "higher" or not scale > 0 or math.isnan(value) or rounding(row):
+    """Value and interval in units of the floor: of one measure only, for what is above 1 has a p
+    below 5%, and how far above depends on the documents read."""
+    floor, value = real(row["floor"]), real(row["value"])
+    if row["better"] != "lower" or not floor > 0 or math.isnan(value):
         return None
-    return value / scale, real(row["ci_low"]) / scale, real(row["ci_high"]) / scale
+    return value / floor, real(row["ci_low"]) / floor, real(row["ci_high"]) / floor
 
 
 # --- any lines ------------------------------------------------------------------------------------
 
 
 def curves(
-    title: str, lines: list[Line], x_name: str, band: bool, note: str = "",
+    title: str, lines: list[Line], x_name: str, kind: Kind, note: str = "",
     confidence: float = 0.95,
 ) -> Figure:  # fmt: skip
     points = [point for line in lines for point in line.points]
-    sign = "×" if band else ""
-    y_axis = ratios([v for _, y, low, high, _, _ in points for v in (y, low, high)])
+    values = [v for _, y, low, high, _, _ in points for v in (y, low, high)]
+    y_axis = {"documents": counts, "value": linear}.get(kind, ratios)(values)
     known = [x for x, *_ in points if not math.isnan(x)]
     x_axis = linear(known or [0.0, 1.0])
+    one = f"{100 - y_axis.place(1.0):.2f}%" if kind in ("floors", "parity") else ""
     return draw(
         "curves",
         title=title,
-        lines=[_drawn(line, x_axis, y_axis, place, sign) for place, line in enumerate(lines)],
+        lines=[_drawn(line, x_axis, y_axis, place, kind) for place, line in enumerate(lines)],
         x_ticks=_x_ticks(points, x_axis),
         y_ticks=[
             (f"{100 - y_axis.place(value):.2f}%", label)
-            for value, label in _y_values(y_axis, sign)
+            for value, label in _y_values(y_axis, "×" if kind == "floors" else "")
             if y_axis.place(value) < _TOP
         ],
-        band=band,
-        parity=f"{100 - y_axis.place(1.0):.2f}%",
-        below=f"{y_axis.place(1.0):.2f}%",
+        kind=kind,
+        line=one,
+        below=f"{y_axis.place(1.0):.2f}%" if one else "",
         x_name=x_name,
         note=note,
         confidence=confidence,
     )
 
 
-def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, sign: str) -> dict[str, Any]:
+def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, kind: Kind) -> dict[str, Any]:
     level = all(math.isnan(x) for x, *_ in line.points)
+    log = kind != "value"
     places = [
         {
             "x": x_axis.at(x) if not math.isnan(x) else "50%",
             "y": f"{100 - y_axis.place(y):.2f}%",
-            "low": f"{100 - y_axis.place(low if low > 0 else y_axis.low):.2f}%",
+            "low": f"{100 - y_axis.place(low if low > 0 or not log else y_axis.low):.2f}%",
             "high": f"{100 - y_axis.place(high):.2f}%",
             "known": not (math.isnan(low) or math.isnan(high)),
             "label": label,
-            "said": _said(y, sign),
-            "interval": f"{_said(low, sign)} – {_said(high, sign)}",
+            "said": f"more than {_said(y, kind)}" if marked == "open" else _said(y, kind),
+            "interval": "–" if marked == "open" else _interval(low, high, kind),
             "marked": marked,
         }
         for x, y, low, high, label, marked in sorted(line.points, key=lambda p: (p[0], p[4]))
@@ -181,8 +222,16 @@ def _y_values(axis: Scale, sign: str) -> list[tuple[float, str]]:
     return [(float(tick.label.replace(",", "")), f"{tick.label}{sign}") for tick in axis.ticks()]
 
 
-def _said(value: float, sign: str) -> str:
-    return times(value) if sign else number(value)
+def _said(value: float, kind: Kind) -> str:
+    if kind == "documents":
+        return documents(value)
+    return times(max(value, 0.0)) if kind == "floors" else number(value)
+
+
+def _interval(low: float, high: float, kind: Kind) -> str:
+    if math.isinf(high):
+        return f"{_said(low, kind)} or more"
+    return f"{_said(low, kind)} – {_said(high, kind)}"
 
 
 # --- judge ----------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, confidence_of
 from dftspark.report.figures_lines import LINES, SHOWN, Line, curves, in_floors
 from dftspark.report.measures import measure
-from dftspark.report.text import number, visible
-from dftspark.report.verdict import real
+from dftspark.report.text import number, real, visible
 from dftspark.store.run import Run
 
 _PANELS = 6
@@ -129,7 +128,7 @@ def _panel(sweep: str, axis: str, rows: list[Row], confidence: float) -> Figure:
         title=f"{measure(rows[0]['metric']).title} of {visible(sweep, 60)}",
         lines=list(lines.values())[:LINES],
         x_name=axis,
-        band=True,
+        kind="floors",
         note=_note(rows),
         confidence=confidence,
     )

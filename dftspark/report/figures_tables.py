@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 
 from dftspark.report.figure import Figure, draw
 from dftspark.report.figures import Row, confidence_of, lens_order, of_pair
-from dftspark.report.measures import measure
+from dftspark.report.measures import PLUG_IN, Measure, measure
 from dftspark.report.scale import ratios
-from dftspark.report.text import visible
-from dftspark.report.verdict import real
+from dftspark.report.text import real, visible
 from dftspark.store.run import Run
 
 OUTCOMES = {
@@ -46,13 +45,16 @@ def checks(run: Run) -> Figure | None:
 
 
 def differences(run: Run, model: str) -> Figure | None:
-    """Which of two models is nearer to human, by the main measures: `model` beside each other."""
+    """Which of two models is nearer to human, by the main measures: `model` beside each other.
+
+    Not by measures that grow where a side is small, which would name the larger side nearer.
+    """
     if "differences" not in run.tables:
         return None
     either = (pc.field("model") == model) | (pc.field("other") == model)
     found = run.table("differences", where=either & (pc.field("stratum") == "")).to_pylist()
     found.sort(key=lens_order)
-    rows = [_against(row, model) for row in found if measure(row["metric"]).main]
+    rows = [_against(row, model) for row in found if _compares(measure(row["metric"]))]
     if not rows:
         return None
     shown = rows[:_PAIRS]
@@ -69,6 +71,10 @@ def differences(run: Run, model: str) -> Figure | None:
     )
 
 
+def _compares(about: Measure) -> bool:
+    return about.main and about.equality != PLUG_IN
+
+
 def _against(row: Row, model: str) -> Row:
     """The row as `model` less the other one, with places as multiples of the other's distance."""
     own = row["model"] == model
@@ -76,10 +82,13 @@ def _against(row: Row, model: str) -> Row:
     sign = 1 if own else -1
     by, *ends = (sign * real(row[name]) for name in ("difference", "ci_low", "ci_high"))
     low, high = ends[::sign]
+    about = measure(row["metric"])
     far = [1 + less / beside for less in (by, low, high)] if beside > 0 and value > 0 else []
+    if about.square:
+        far = [math.sqrt(max(times, 0.0)) for times in far]
     return {
         "other": row["other"] if own else row["model"],
-        "about": measure(row["metric"]),
+        "about": about,
         "unit": row["unit"],
         "nearer": row["nearer"],
         "by": by,

@@ -15,8 +15,7 @@ from dftspark.config import Judge
 from dftspark.judge.plan import Estimate
 from dftspark.judge.verdicts import LOST
 from dftspark.lenses.judge_rates import NOT_ASKED
-from dftspark.report.text import MISSING, number, visible
-from dftspark.report.verdict import real
+from dftspark.report.text import MISSING, number, real, visible
 from dftspark.store.run import Run
 
 Row = dict[str, Any]

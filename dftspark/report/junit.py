@@ -12,9 +12,10 @@ from dftspark.nights.checks import Outcome
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(outcomes: Sequence[Outcome], name: str, date: str) -> bytes:
+def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") -> bytes:
     """One test case a rule and model: a breach with severity fail is a failure, one with warn a
-    passed case that says so, what could not be told or is acknowledged is skipped."""
+    passed case that says so, what could not be told or is acknowledged is skipped. `finding`, the
+    headline of the run, stands beside them all."""
     failed = sum(o.outcome == "fail" for o in outcomes)
     skipped = sum(o.outcome in ("unknown", "acknowledged") for o in outcomes)
     counts = {"tests": str(len(outcomes)), "failures": str(failed), "errors": "0", "time": "0"}
@@ -38,6 +39,8 @@ def junit(outcomes: Sequence[Outcome], name: str, date: str) -> bytes:
             ET.SubElement(case, "skipped", {"message": detail})
         else:
             ET.SubElement(case, "system-out").text = f"{outcome.outcome}: {detail}"
+    if finding:
+        ET.SubElement(suite, "system-out").text = _text(finding)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 

@@ -46,7 +46,7 @@ def loaded(run: Run, models: Sequence[str]) -> Loaded:
     for name in _DRAWN:
         if name not in run.tables:
             continue
-        unused = () if name == "patterns" else _UNUSED
+        unused = () if name in ("metrics", "patterns") else _UNUSED
         columns = [column for column in run.columns(name) if column not in unused]
         where = None if name in _OF_ALL else pc.field("model").isin(list(models))
         if name == "differences":

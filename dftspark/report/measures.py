@@ -14,6 +14,7 @@ class Measure:
     """pattern  of names in the table metrics; `{n}` in the title is what its group holds
     main      in the first figure of a page, rather than among all measures
     equality  what equal corpora give
+    apart     whether its tell size is of another kind, which stands on no axis with the others
     """
 
     pattern: str
@@ -23,16 +24,22 @@ class Measure:
     span: str
     equality: str = "0 on average"
     main: bool = False
+    apart: bool = False
+
+    @property
+    def square(self) -> bool:
+        """Whether it is of squares, so that twice the difference gives four times the value."""
+        return re.search("squared|energy|frechet|omnibus|js_", self.pattern) is not None
 
 
-_PLUG_IN = "above 0, less with more text"
+PLUG_IN = "above 0, less with more text"
 
 MEASURES = (
     Measure(
         r"l2_(\d)gram", "{n} frequencies, L2",
         "Distance of the frequencies of all n-grams, pooled over the text; a few frequent ones "
         "carry it.",
-        "√ Σ (p − q)²", "0 to √2", _PLUG_IN, main=True,
+        "√ Σ (p − q)²", "0 to √2", PLUG_IN,
     ),
     Measure(
         r"l2_corrected_(\d)gram", "{n} frequencies, L2 without noise",
@@ -42,11 +49,12 @@ MEASURES = (
     Measure(
         r"l2_squared_corrected_(\d)gram", "{n} frequencies, L2² without noise",
         "The square, unbiased; it may be a little below 0.", "Σ (p − q)² − bias", "−2 to 2",
+        main=True,
     ),
     Measure(
         r"l2_docs_(\d)gram", "{n} frequencies per document, L2",
         "L2 of the mean over documents: long texts weigh no more.", "√ Σ (mean p − mean q)²",
-        "0 to √2", _PLUG_IN,
+        "0 to √2", PLUG_IN,
     ),
     Measure(
         r"l2_docs_corrected_(\d)gram", "{n} frequencies per document, L2 without noise",
@@ -59,22 +67,31 @@ MEASURES = (
     ),
     Measure(
         r"js_(\d)gram", "{n} Jensen–Shannon divergence",
-        "Information, in bits, that one n-gram gives on which side it is from; rare ones count.",
-        "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", _PLUG_IN,
+        "Information, in bits, that one n-gram gives on which side it is from; rare ones count. "
+        "Its test and tell size are of differences over the fourth root of the pooled rate.",
+        "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", PLUG_IN, main=True,
     ),
     Measure(
         r"tv_(\d)gram", "{n} total variation",
-        "Share of all n-grams that would have to change.", "½ Σ |p − q|", "0 to 1", _PLUG_IN,
+        "Share of all n-grams that would have to change; tested as the divergence.",
+        "½ Σ |p − q|", "0 to 1", PLUG_IN,
     ),
     Measure(
         r"mmd", "Embeddings, MMD",
         "How far the clouds of embeddings are apart, by a Gaussian kernel at the median distance; "
         "a root with its square's sign.",
-        "± √ |MMD²|", "−1 to √2", main=True,
+        "± √ |MMD²|", "−1 to √2",
     ),
     Measure(
-        r"mmd_squared", "Embeddings, MMD²", "The square, unbiased; it may be a little below 0.",
-        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
+        r"mmd_squared", "Embeddings, MMD²",
+        "How far the clouds of embeddings are apart, by a Gaussian kernel at the median distance; "
+        "unbiased, so it may be a little below 0.",
+        "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2", main=True,
+    ),
+    Measure(
+        r"mmd_fused", "Embeddings, all bandwidths in one test",
+        "One p-value of MMD² over several kernels; it has no value.",
+        "largest standardized MMD² of the kernels", "a p-value alone", "-",
     ),
     Measure(
         r"mmd_squared_gaussian_([\d.]+)", "MMD², Gaussian kernel of {n} × the median distance",
@@ -91,8 +108,8 @@ MEASURES = (
     ),
     Measure(
         r"mmd_squared_feature_error", "MMD², error of the random features",
-        "Standard error that the random features add to MMD².", "see docs/embeddings.md", "≥ 0",
-        "the same",
+        "Half-width of the 95% interval of what the random features add to MMD²; of one sign for "
+        "all models of a run.", "see docs/embeddings.md", "≥ 0", "the same",
     ),
     Measure(
         r"mmd_squared_(stratified|within)", "MMD², {n} by strata",
@@ -117,13 +134,13 @@ MEASURES = (
     Measure(
         r"frechet_corrected", "Embeddings, Fréchet without noise",
         "The same less what finite corpora add.",
-        "|μ − ν|² + tr(A + B − 2 √(AB)) − bias", "about ≥ 0", main=True,
+        "|μ − ν|² + tr(A + B − 2 √(AB)) − bias", "about ≥ 0",
     ),
     Measure(
         r"c2st_auc", "Classifier, area",
         "Chance that a classifier takes the model's text for the model's, on prompts it has not "
-        "seen.",
-        "P(score of model text > score of human text)", "½ to 1", "½", main=True,
+        "seen. Its tell size is of a reader who has already learnt the difference.",
+        "P(score of model text > score of human text)", "½ to 1", "½", main=True, apart=True,
     ),
     Measure(
         r"c2st_accuracy", "Classifier, accuracy", "Share of unseen texts that it gets right.",
@@ -160,25 +177,31 @@ MEASURES = (
         "The same among human texts of unlike prompts.", "as near_duplicates", "0 to 1", "itself",
     ),
     Measure(
-        r"structure_outside", "Structure outside the human band",
-        "Share of constructions and rhythms whose rate differs more than between human halves.",
-        "measures outside / measures with enough cases", "0 to 1", "about 0.05", main=True,
+        r"structure_omnibus", "Structure, all measures in one",
+        "All rates and means of constructions and rhythm in one test: squared differences in units "
+        "of what documents of one side scatter, unbiased, so it may be a little below 0.",
+        "Σ (difference / spread)² − bias", "any", main=True,
+    ),
+    Measure(
+        r"structure_outside", "Structure, measures that differ",
+        "Share of the judged constructions and rhythms whose own p is below .05.",
+        "measures with p < .05 / judged measures", "0 to 1", "0.05", main=True,
     ),
     Measure(
         r"structure_factor", "Structure, typical factor",
-        "By what factor rates differ, taken over the measures.", "exp(mean |log ratio|)", "≥ 1",
-        "a little above 1", main=True,
+        "By what factor rates differ, on average over all judged measures, without what chance "
+        "adds; rare measures are shrunk.", "exp √ mean (log ratio² − bias)", "≥ 1", "1", main=True,
     ),
     Measure(
         r"wasserstein_(\w+)", "Distribution of {n}",
         "By how much the model's values would have to move, on average, to be distributed as the "
         "human ones.",
-        "∫ |F − G|", "≥ 0", _PLUG_IN,
+        "∫ |F − G|", "≥ 0", PLUG_IN,
     ),
     Measure(
         r"rate_(\w+)", "{n}, off by",
         "By how much the rate of a construction differs, in its unit; of a sweep's settings.",
-        "|model − human|", "≥ 0", _PLUG_IN,
+        "|model − human|", "≥ 0", PLUG_IN,
     ),
     Measure(
         r"jmq_lc_(.+)", "Judge at equal length, {n}",

@@ -19,34 +19,36 @@ import pyarrow.compute as pc
 
 from dftspark import __version__
 from dftspark.errors import ConfigError
-from dftspark.report import figures, figures_cloud, figures_lines, figures_sweep, figures_tables
+from dftspark.report import (
+    figures,
+    figures_cloud,
+    figures_lines,
+    figures_sweep,
+    figures_tables,
+    tell,
+)
 from dftspark.report.excerpts import Examples, copies, examples
 from dftspark.report.figure import Figure, asset, environment
-from dftspark.report.figures import Row, of_pair
+from dftspark.report.figures import of_pair
 from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
-from dftspark.report.text import visible
+from dftspark.report.notes import notes
+from dftspark.report.tell import Standing
+from dftspark.report.text import MISSING, real, visible
 from dftspark.report.verdict import (
-    LEADS,
-    beside,
+    evidence,
     finding,
     headline_of,
-    leading,
-    missing,
-    ranked,
-    real,
+    more_than,
+    short,
+    span,
     spoken,
-    times_floor,
 )
 from dftspark.store.run import Run
 
 LARGEST = 2_000_000  # bytes
 MODELS = 6
 ROWS = 60
-_MAIN = [
-    "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
-    "ratio_to_floor", "blocks", "n_human", "n_model",
-]  # fmt: skip
 _TELLING = 1.1  # factor between rates, from which the first screen names what differs
 _SETTINGS = 20_000  # characters of the configuration
 
@@ -57,7 +59,6 @@ class Part:
 
     key: str
     name: str
-    main: Row
     finding: str
     missing: str
     answers: dict[str, Any]
@@ -91,36 +92,36 @@ def page(
             f"run {run.id} compares nothing ({run.manifest.get('kind', 'a run')}), so it has no "
             f"page; an audit or `dftspark compare` makes one that has"
         )
-    mains = ranked(run.table("metrics", _MAIN).to_pylist())
-    chosen = _in_full(mains, models)
-    run = loaded(run, [row["model"] for row in chosen])
+    all_models = tell.of_run(run)
+    chosen = _in_full(all_models, models)
+    run = loaded(run, [model.model for model in chosen])
     most = len(chosen)
     while True:
-        html = _render(run, mains, chosen[:most], history, _swaps(run, copy_swap))
+        html = _render(run, all_models, chosen[:most], history, _swaps(run, copy_swap))
         if len(html.encode()) <= LARGEST or most <= 1:
             return html
         most = most // 2
 
 
 def _render(
-    run: Run, mains: list[Row], chosen: list[Row], history: Sequence[Run], swap: bool
+    run: Run, models: list[Standing], chosen: list[Standing], history: Sequence[Run], swap: bool
 ) -> str:
     style, script = asset("style.css"), asset("copy.js") if swap else ""
-    one = len(mains) == 1
-    parts = [_part(run, main, "" if one else f"m{i}-") for i, main in enumerate(chosen)]
+    one = len(models) == 1
+    parts = [_part(run, model, "" if one else f"m{i}-") for i, model in enumerate(chosen)]
     template = environment().get_template("run.html")
     return template.render(
         title=" ".join(_title(run)),
         kicker=" · ".join([*_title(run), run.id]),
-        headline=parts[0].finding if one else headline_of(mains, _of_lenses(run)),
-        spans=[] if one else _spans(run),
+        headline=headline_of(models),
+        notes=notes(run),
         checks=figures_tables.checks(run),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
-        left_out=[row["model"] for row in mains if row not in chosen],
+        left_out=len(models) - len(chosen),
         ladder=None if one else figures.ladder(run),
         matrix=None if one else figures.matrix(run),
-        strata=_strata(run, mains),
+        strata=_strata(run, len(models)),
         best=figures_sweep.best(run),
         samplers=figures_sweep.samplers(run),
         history=figures_lines.history([*history, run]),
@@ -156,22 +157,21 @@ def _title(run: Run) -> list[str]:
     return [visible(str(text)) for text in named if text] or [run.id]
 
 
-def _in_full(mains: list[Row], models: Sequence[str]) -> list[Row]:
-    unknown = sorted(set(models) - {row["model"] for row in mains})
+def _in_full(models: list[Standing], names: Sequence[str]) -> list[Standing]:
+    unknown = sorted(set(names) - {model.model for model in models})
     if unknown:
         raise ConfigError(
-            f"--model: the run does not compare {unknown}; it has {[r['model'] for r in mains]}"
+            f"--model: the run does not compare {unknown}; it has {[m.model for m in models]}"
         )
-    if models:
-        return [row for row in mains if row["model"] in models]
-    if len(mains) <= MODELS:
-        return mains
-    return [*mains[: MODELS // 2], *mains[-(MODELS - MODELS // 2) :]]
+    if names:
+        return [model for model in models if model.model in names]
+    if len(models) <= MODELS:
+        return models
+    return [*models[: MODELS // 2], *models[-(MODELS - MODELS // 2) :]]
 
 
-def _part(run: Run, main: Row, key: str) -> Part:
-    model, stratum = main["model"], main["stratum"]
-    others = beside(of_pair(run, "metrics", model, stratum), main)
+def _part(run: Run, found: Standing, key: str) -> Part:
+    model, stratum = found.model, found.stratum
     orders = sorted(
         {row["n"] for row in of_pair(run, "ngrams", model, stratum, ["model", "stratum", "n"])}
     )
@@ -179,10 +179,9 @@ def _part(run: Run, main: Row, key: str) -> Part:
     return Part(
         key=key,
         name=visible(model, 80),
-        main=main,
-        finding=finding(main, others),
-        missing=missing(leading(main, others)[0]),
-        answers=_answers(run, main, others),
+        finding=finding(found),
+        missing="" if found.lenses else found.reason,
+        answers=_answers(run, found),
         measures=figures.measures(run, model, stratum),
         all_measures=figures.measures(run, model, stratum, every=True),
         differences=figures_tables.differences(run, model),
@@ -199,74 +198,65 @@ def _part(run: Run, main: Row, key: str) -> Part:
     )
 
 
-def _answers(run: Run, main: Row, others: list[Row]) -> dict[str, Any]:
+def _answers(run: Run, found: Standing) -> dict[str, Any]:
     """How far, where, how sure: what the first screen says of a model."""
-    model, stratum = main["model"], main["stratum"]
-    words = [
-        row for row in of_pair(run, "document_ratios", model, stratum)
-        if real(row["ratio"]) > real(row["ratio_floor"]) and any(map(str.isalpha, row["token"]))
-    ]  # fmt: skip
-    words.sort(key=lambda row: (-row["ratio"], row["token"]))
+    model, stratum = found.model, found.stratum
+    words = figures.overused(of_pair(run, "document_ratios", model, stratum))
     under = [
         row for row in of_pair(run, "ngrams", model, stratum)
         if row["n"] == 1 and row["text"] and any(map(str.isalpha, row["text"]))
-        and real(row["q_value"]) <= 0.05 and real(row["contribution"]) < 0
+        and figures.told_apart(row) and real(row["contribution"]) < 0
         and real(row["per_million_model"]) * _TELLING <= real(row["per_million_human"])
     ]  # fmt: skip
     under.sort(key=lambda row: (-row["share"], row["text"]))
-    outside = [
+    differ = [
         row for row in of_pair(run, "patterns", model, stratum)
-        if row["outside"] and real(row["ratio"]) > 0
+        if figures.told_apart(row) and real(row["ratio"]) > 0
         and abs(math.log(row["ratio"])) >= math.log(_TELLING)
     ]  # fmt: skip
-    lenses = leading(main, others)
-    lead = lenses[0]
-    floor, ratio = real(lead["floor"]), times_floor(lead)
-    known = floor > 0 and ratio == ratio
-    ends = [real(lead[end]) / floor for end in ("ci_low", "ci_high")] if known else [math.nan] * 2
     return {
-        "lead": lead,
-        "known": known,
-        "measure": spoken(lead["metric"]),
-        "lenses": [
-            {"name": LEADS.get(row["metric"], ""), "times": times_floor(row)} for row in lenses
-        ],
-        "low": ends[0],
-        "high": ends[1],
-        "confidence": figures.confidence_of(run),
+        **_sure(run, found),
         "over": [row["token"] for row in words[:6]],
         "under": [row["text"] for row in under[:6]],
         "structure": [
             {"name": row["pattern"].replace("_", " "), "times": row["ratio"]}
-            for row in figures.farthest(outside, 6)
+            for row in figures.most_apart(differ, 6)
         ],
-        "p_value": real(lead["p_value"]),
     }
 
 
-def _spans(run: Run) -> list[tuple[str, float, float]]:
-    """What each lens says of all models: from the least to the most times as far."""
-    rows, found = _of_lenses(run), []
-    for metric, lens in LEADS.items():
-        times = [times_floor(row) for row in rows if row["metric"] == metric]
-        known = [value for value in times if not math.isnan(value)]
-        found += [(lens, min(known), max(known))] if known else []
-    return sorted(found, key=lambda span: -span[2])
+def _sure(run: Run, found: Standing) -> dict[str, Any]:
+    """The numbers of the first screen; strings as they stand there, empty where there is none."""
+    size, below = found.size, tell.fitted_below(run)
+    lead = found.lenses[0].size if found.told else None
+    return {
+        "told": found.told,
+        "lenses": [
+            {"name": lens.name, "said": short(lens.size)}
+            for lens in found.lenses if lens.told and lens.size.known
+        ],
+        "untold": [
+            {"name": lens.name, "said": more_than(lens.size)}
+            for lens in found.lenses if not lens.told and not math.isnan(lens.size.low)
+        ],
+        "more_than": more_than(size) if size and not found.told else "",
+        "unit": size.unit if size else "documents",
+        "span": span(lead) if lead and span(lead) != MISSING else "",
+        "handful": bool(lead and lead.n < tell.LEAST),
+        "beyond": bool(lead and lead.beyond),
+        "p": evidence(found, below) if found.lenses else "",
+        "several": len(found.lenses),
+        "judged": found.judged,
+        "measure": spoken(found.main["metric"]),
+        "main": found.main,
+    }  # fmt: skip
 
 
-def _of_lenses(run: Run) -> list[Row]:
-    """The rows that stand for a lens, of all models."""
-    where = pc.field("metric").isin(list(LEADS)) & (pc.field("stratum") == "")
-    found: list[Row] = run.table("metrics", _MAIN, where).to_pylist()
-    return found
-
-
-def _strata(run: Run, mains: list[Row]) -> list[tuple[str, Figure]]:
+def _strata(run: Run, models: int) -> list[tuple[str, Figure]]:
     """The models within each stratum, of at most ROWS of them."""
-    names = {row["metric"] for row in mains}
-    table = run.table("metrics", ["stratum", "metric"], pc.field("stratum") != "")
-    found = sorted({row["stratum"] for row in table.to_pylist() if row["metric"] in names})
-    most = max(1, ROWS // len(mains))
+    table = run.table("metrics", ["stratum"], pc.field("stratum") != "")
+    found = sorted(table["stratum"].unique().to_pylist())
+    most = max(1, ROWS // models)
     return [(visible(name, 80), figures.ladder(run, name)) for name in found[:most]]
 
 

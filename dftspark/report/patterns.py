@@ -1,4 +1,4 @@
-"""The structure lens on a terminal: the patterns and measures farthest outside the human band."""
+"""The structure lens on a terminal: the patterns and measures that differ most, beyond chance."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, number, ratio, visible
-from dftspark.report.verdict import real
+from dftspark.report.tell import LEVEL
+from dftspark.report.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
 
 _COLUMNS = [
-    "model", "stratum", "pattern", "unit", "rate_human", "rate_model", "ratio", "outside",
+    "model", "stratum", "pattern", "unit", "rate_human", "rate_model", "ratio", "q_value",
     "precision",
 ]  # fmt: skip
 
@@ -27,12 +27,13 @@ def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> N
     table = run.table("patterns", _COLUMNS)
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
     found = table.filter(chosen).to_pylist()
-    outside = [row for row in found if row["outside"] and real(row["ratio"]) > 0]
-    if not outside:
+    differ = [row for row in found if real(row["q_value"]) < LEVEL and real(row["ratio"]) > 0]
+    if not differ:
         return
-    far = sorted(outside, key=lambda row: -abs(math.log(row["ratio"])))
+    far = sorted(differ, key=lambda row: -abs(math.log(row["ratio"])))
     more = [row for row in far if row["ratio"] > 1][: rows - rows // 2]
     fewer = [row for row in far if row["ratio"] < 1][: rows // 2]
+    judged = sum(not math.isnan(real(row["q_value"])) for row in found)
     drawn = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     drawn.add_column("structure", overflow="fold")
     for name in ("human", "model", "ratio", "precision"):
@@ -49,7 +50,8 @@ def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> N
             Text(visible(row["unit"])),
         )
     console.print(drawn)
-    said = f"{len(outside)} of the {len(found)} measures with enough cases here lie outside"
-    said += " the human band; see `patterns`."
+    said = (
+        f"{len(differ)} of the {judged} measures judged differ beyond chance (q < 0.05): `patterns`"
+    )
     console.print(Text(said, "dim"), soft_wrap=True)
     console.print()

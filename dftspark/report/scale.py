@@ -53,6 +53,13 @@ def ratios(values: Iterable[float], least: float = 0.3, most: float = 3.0) -> Sc
     return Scale(low / 1.15, high * 1.15, log=True)
 
 
+def counts(values: Iterable[float]) -> Scale:
+    """A log axis of documents that holds the positive ones of these, and 16 to 100 at the least."""
+    known = [value for value in values if math.isfinite(value) and value > 0]
+    low, high = min([16.0, *known]), max([100.0, *(min(value, 1e9) for value in known)])
+    return Scale(max(low, 1.0) / 1.25, high * 1.25, log=True)
+
+
 def linear(values: Iterable[float], *, zero: bool = False) -> Scale:
     """An axis that holds these values with a margin, and zero where asked."""
     known = [value for value in values if math.isfinite(value)]

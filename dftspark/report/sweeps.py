@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, number, visible
-from dftspark.report.verdict import real, spoken
+from dftspark.report.text import MISSING, number, real, visible
+from dftspark.report.verdict import spoken
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
@@ -62,7 +62,7 @@ def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
             cells.append(MISSING if MISSING in ends else " to ".join(ends))
         if judged:
             said = row["verdict"] or ""
-            shown = "not told apart" if said == "not distinguishable" else said
+            shown = "tied" if said == "not distinguishable" else said
             cells += [number(real(row["challenger_value"])), Text(shown, _COLORS.get(said, "dim"))]
         table.add_row(*cells)
     return table

@@ -10,26 +10,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, judge, patterns, sweeps, words
+from dftspark.report import clouds, counts, judge, patterns, sweeps, tell, words
+from dftspark.report.measures import measure
+from dftspark.report.notes import notes
 from dftspark.report.program import program
-from dftspark.report.text import bar, block, number, ratio, visible
+from dftspark.report.tell import Size, Standing
+from dftspark.report.text import MISSING, bar, block, number, real, visible
 from dftspark.report.verdict import (
     Row,
-    beside,
+    headline_of,
     interval,
-    leading,
     missing,
     p_value,
-    ranked,
-    real,
-    spoken,
-    times_floor,
+    plain_p,
+    short,
+    span,
     verdict,
 )
 from dftspark.store.run import Run
 
 _IN_FULL = 4  # more models than this are a ranking without pages
-_FAMILIES = re.compile(r"(l2|l2_docs|js|tv)_\dgram")
+_FAMILIES = re.compile(r"(js|tv|l2_squared_corrected|l2)_\dgram")
+_STRUCTURE = ("structure_omnibus", "structure_factor", "structure_outside")
 _BAR = 6
 _PATH = 4096  # a path that is cut is no path
 
@@ -40,58 +42,71 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     _line(console, visible(title or run.id), "bold")
     _checks(run, console)
-    metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
     judged = run.manifest.get("kind") == "judge"
+    metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
     metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]
-    models = ranked(metrics)
+    clusters = tell.clusters_of(run)
+    models = tell.ranked(metrics, clusters)
+    if models:
+        for said in notes(run):
+            _line(console, f"! {visible(said, 600)}", "yellow")
     if len(models) > 1:
-        _ranking(console, models)
+        _ranking(console, run, models)
     if "super_baseline" in run.tables:
         sweeps.render(run, console)
     if len(models) <= _IN_FULL:
-        for main in models:
-            _model(console, run, metrics, main, rows)
-        _strata(console, metrics, models)
+        for model in models:
+            _model(console, run, metrics, model, rows)
+        _strata(console, metrics, clusters)
     judge.render(run, console)
     counts.render(run, console)
     _next_steps(console, run, bool(models) or judged, conf)
 
 
-def _model(console: Console, run: Run, metrics: list[Row], main: Row, rows: int) -> None:
+def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows: int) -> None:
     confidence = run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95)
     console.print()
-    console.rule(Text(visible(main["model"]), "bold"), align="left", style="dim")
-    others = beside(metrics, main)
-    said = verdict(main, confidence, others)
-    console.print(Text(said, f"bold {_color(leading(main, others)[0])}"))
+    console.rule(Text(visible(model.model), "bold"), align="left", style="dim")
+    console.print(Text(verdict(model, tell.fitted_below(run)), f"bold {_color(model)}"))
     console.print()
-    pair = (main["model"], main["stratum"])
+    pair = (model.model, model.stratum)
     found = [row for row in metrics if (row["model"], row["stratum"]) == pair]
-    ngrams = [row for row in found if _FAMILIES.fullmatch(row["metric"])]
-    vectors = [row for name in clouds.MEASURES for row in found if row["metric"] == name]
-    _metrics(console, "n-grams", ngrams or found, confidence)
-    if vectors:
-        console.print()
-        _metrics(console, "embeddings", vectors, confidence)
-    unseen = len(found) - len(ngrams or found) - len(vectors)
-    if unseen:
-        _line(console, f"{unseen} more are in the table `metrics`.", "dim")
+    clusters = tell.clusters_of(run)
+    chosen = {
+        "words": [row for row in found if _FAMILIES.fullmatch(row["metric"])],
+        "content": [row for name in clouds.MEASURES for row in found if row["metric"] == name],
+        "structure": [row for row in found if row["metric"] in _STRUCTURE],
+    }
+    shown = [row for rows in chosen.values() for row in rows]
+    if not shown:
+        chosen, shown = {"measures": found}, found
+    for lens, own in chosen.items():
+        if own:
+            _metrics(console, lens, own, confidence, clusters)
+    _notes(console, run, shown)
+    if len(found) > len(shown):
+        _line(console, f"{len(found) - len(shown)} more are in the table `metrics`.", "dim")
     console.print()
     if "regions" in run.tables:
-        clouds.render_regions(run, console, main["model"], rows // 2)
+        clouds.render_regions(run, console, model.model, rows // 2)
     if "patterns" in run.tables:
         patterns.render(run, console, *pair, rows)
     if "ngrams" in run.tables:
         words.render(run, console, *pair, rows)
 
 
-def _metrics(console: Console, lens: str, shown: list[Row], confidence: float) -> None:
-    table = _table(lens, "value", f"{confidence:.0%} CI", "floor", "ratio", "", "p", "mde")
+def _metrics(
+    console: Console, lens: str, shown: list[Row], confidence: float, clusters: dict[str, int]
+) -> None:
+    table = _table(lens, "value", f"{confidence:.0%} CI", "floor", "p", "tells at")
     for row in shown:
-        name = Text(visible(row["metric"]))
-        table.add_row(name, *_numbers(row, shown, console), number(real(row["mde"])))
+        size = tell.size_of(row, clusters)
+        said = MISSING if measure(row["metric"]).apart else _brief(size)
+        table.add_row(
+            Text(visible(row["metric"])), number(real(row["value"])), interval(row),
+            number(real(row["floor"])), p_value(row), said,
+        )  # fmt: skip
     console.print(table)
-    _notes(console, shown)
 
 
 def _checks(run: Run, console: Console) -> None:
@@ -105,30 +120,52 @@ def _checks(run: Run, console: Console) -> None:
             _line(console, f"  {visible(said, 300)}", style)
 
 
-def _ranking(console: Console, models: list[Row]) -> None:
+def _ranking(console: Console, run: Run, models: list[Standing]) -> None:
     console.print()
-    title = f"{len(models)} models by {spoken(models[0]['metric'])}, nearest to human first"
-    _line(console, title, "bold")
-    table = _table("model", "value", "CI", "floor", "ratio", "", "p")
-    for row in models:
-        table.add_row(Text(visible(row["model"])), *_numbers(row, models, console))
+    _line(console, f"{headline_of(models)}.", "bold")
+    console.print()
+    if any(model.size for model in models):
+        _line(console, "By the documents a side that give them away, nearest to human first", "dim")
+    table = _table("model", "documents", "95% CI", "p", "", "by")
+    longest = max((_length(model) for model in models), default=0.0) or 1.0
+    before = None
+    for model in models:
+        tie = before is not None and tell.tied(before, model)
+        size, told = model.size, model.told
+        drawn = bar(_length(model) / longest, _BAR, block(console))
+        by = "not told apart" if size and not told else model.lenses[0].name if told else ""
+        table.add_row(
+            Text(visible(model.model)),
+            _brief(size) if size else MISSING,
+            span(size) if size else MISSING,
+            plain_p(model.p_value),
+            Text(drawn, _color(model)),
+            f"{by}{', tied with the one above' if tie else ''}",
+        )
+        before = model
     console.print(table)
-    _notes(console, models)
+    for reason in sorted({model.reason for model in models} - {""}):
+        affected = sum(model.reason == reason for model in models)
+        _line(console, f"- {reason}" + (f"; {affected} models" if affected > 1 else ""), "dim")
 
 
-def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
-    mains = {row["metric"] for row in models}
-    inside = [row for row in metrics if row["stratum"] and row["metric"] in mains]
-    if not inside:
+def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> None:
+    inside = [row for row in metrics if row["stratum"]]
+    if not inside or len({row["stratum"] for row in metrics}) == 1:
         return
     console.print()
-    _line(console, f"{spoken(inside[0]['metric'])} within each stratum", "bold")
-    table = _table("stratum", "value", "CI", "floor", "ratio", "", "p", "model")
-    for row in sorted(inside, key=lambda row: (row["stratum"], row["model"])):
-        names = [Text(visible(row[name])) for name in ("stratum", "model")]
-        table.add_row(names[0], *_numbers(row, inside, console), names[1])
+    _line(console, "within each stratum", "bold")
+    table = _table("stratum", "documents", "95% CI", "p", "by", "model")
+    for stratum in sorted({row["stratum"] for row in inside}):
+        for model in tell.ranked([row for row in inside if row["stratum"] == stratum], clusters):
+            size = model.size
+            table.add_row(
+                Text(visible(stratum)), _brief(size) if size else MISSING,
+                span(size) if size else MISSING,
+                plain_p(model.p_value),
+                model.lenses[0].name if model.told else "", Text(visible(model.model)),
+            )  # fmt: skip
     console.print(table)
-    _notes(console, inside)
 
 
 def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
@@ -166,36 +203,43 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
         _line(console, f"Page: {visible(run.page, _PATH)}", "bold")
 
 
-def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
-    times = times_floor(row)
-    known = [r for r in (times_floor(other) for other in beside) if not math.isnan(r)]
-    length = bar(times / max(known, default=1.0), _BAR, block(console))
-    return [
-        number(real(row["value"])),
-        interval(row),
-        number(real(row["floor"])),
-        ratio(times),
-        Text(length, _color(row)),
-        p_value(row),
-    ]
+def _brief(size: Size) -> str:
+    """As `short`, within a few columns: <=16, ~1,200, >210."""
+    said = short(size)
+    for word, sign in (("at most ", "<="), ("about ", "~"), ("more than ", ">")):
+        said = said.replace(word, sign)
+    return f"{said} {size.unit}" if said != MISSING and size.unit == "prompts" else said
 
 
-def _notes(console: Console, rows: list[Row]) -> None:
+def _length(model: Standing) -> float:
+    """Of its bar: the logarithm of what it takes, so that a longer bar is nearer to human."""
+    size = model.size
+    n = math.nan if size is None else size.n if model.told else size.low
+    return math.log(max(n, 2.0)) if math.isfinite(n) else 0.0
+
+
+def _notes(console: Console, run: Run, rows: list[Row]) -> None:
+    if any("n_tell" in row for row in rows):
+        said = "tells at: documents a side at which it tells; value > floor where p < 0.05"
+        below = tell.fitted_below(run)
+        fitted = any(real(row["p_value"]) < below for row in rows)
+        _line(console, said + (f";\np below {below:.2g} is of a fitted tail" * fitted), "dim")
     for reason in sorted({missing(row) for row in rows} - {""}):
         affected = sum(missing(row) == reason for row in rows)
         _line(console, f"- {reason}" + (f"; {affected} rows" if affected > 1 else ""), "dim")
 
 
-def _color(row: Row) -> str:
-    times = times_floor(row)
-    return "yellow" if math.isnan(times) else "red" if times > 1 else "green"
+def _color(model: Standing) -> str:
+    if model.size is None:
+        return "yellow"
+    return "red" if model.told else "green"
 
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(first, overflow="fold")
     for name in others:
-        left = name in ("", "model")
+        left = name in ("", "model", "by")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     return table
 

@@ -49,6 +49,10 @@ def _shown(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def real(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Significant digits without an exponent where that is short: 0.0213, 1,234, 2.1e-05."""
     if value is None or math.isnan(value):

@@ -4,140 +4,132 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from dftspark.report.text import MISSING, number, ratio, visible
+from dftspark.report.tell import LEAST, Lens, Size, Standing, farthest, nearest, ranked
+from dftspark.report.text import MISSING, number, real, visible
 
 Row = dict[str, Any]
 
-MAIN = "l2_1gram"
-LEADS = {MAIN: "words", "mmd": "content and style", "structure_factor": "structure"}
 _L2 = re.compile(r"l2_(\d)gram")
-_SQUARES = re.compile(r"squared|energy|frechet")
-_NO_FARTHER = "no farther from human than"
-_MOST = 1e5  # times the floor, of a distance; its square is of a squared one
+_NAMED = 3  # models that a sentence names, of those that are tied
+_LEAST_P = 1e-300
 
 
 def headline(metrics: pa.Table) -> str:
-    """The outcome in one short line: the model farthest from human, and the nearest."""
-    rows = metrics.to_pylist()
-    models = ranked(rows)
-    if not models:
-        return ""
-    said = [_beside_floor(main, beside(rows, main)) for main in (models[-1], models[0])]
-    return said[0] if len(models) == 1 else f"farthest {said[0]}; nearest {said[1]}"
+    """The outcome in one line; empty without a row."""
+    models = ranked(metrics.to_pylist())
+    return headline_of(models) if models else ""
 
 
-def verdict(main: Row, confidence: float = 0.95, others: Sequence[Row] = ()) -> str:
-    """One sentence on a model, from the row that `ranked` gives for it and those of `beside`."""
-    return f"{finding(main, others)} ({evidence(leading(main, others)[0], confidence)})."
-
-
-def finding(main: Row, others: Sequence[Row] = ()) -> str:
-    """The verdict without its evidence and its full stop; `others` are what other lenses say."""
-    lead, *rest = leading(main, others)
-    name, far = visible(lead["model"]), times_floor(lead)
-    if lead["metric"].startswith("jmq_"):
-        won = real(lead["value"]) / 2
-        return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
-    if math.isnan(far):
-        why = "a floor of rounding size" if rounding(lead) else "no human-human floor"
-        return f"{name} has {why} to stand beside"
-    lens = LEADS.get(lead["metric"]) or ("words" if _L2.fullmatch(lead["metric"]) else "")
-    said = f"{f'By {lens}, ' if lens else ''}{name} is "
-    said += f"{number(far, 2)} times as far from human as" if far > 1 else _NO_FARTHER
-    said += " two halves of the human text are from each other"
-    more = [f"by {LEADS[row['metric']]} {number(times_floor(row), 2)} times" for row in rest]
-    return f"{said}; {', '.join([f'{more[0]} as far', *more[1:]])}" if more else said
-
-
-def leading(main: Row, others: Sequence[Row] = ()) -> list[Row]:
-    """The rows with a place beside their floor, the farthest above it first; at least one row.
-
-    A verdict that led with one lens would hide what another one sees.
-    """
-    if main["metric"].startswith("jmq_"):
-        return [main]
-    rows = [main, *others] if main["metric"] in LEADS or not others else list(others)
-    known = [row for row in rows if not math.isnan(times_floor(row))]
-    return sorted(known, key=lambda row: -times_floor(row)) or [main]
-
-
-def times_floor(row: Row) -> float:
-    """The value in units of the human-human floor; nan where that is none or rounding."""
-    return math.nan if rounding(row) else real(row["ratio_to_floor"])
-
-
-def rounding(row: Row) -> bool:
-    """Whether the floor is so small beside the value that rounding alone may have made it."""
-    most = _MOST**2 if _SQUARES.search(row["metric"]) else _MOST
-    return abs(real(row["ratio_to_floor"])) > most
-
-
-def beside(metrics: Iterable[Row], main: Row) -> list[Row]:
-    """The rows of the same pair that stand for other lenses."""
-    pair = (main["model"], main["stratum"])
-    rows = {row["metric"]: row for row in metrics if (row["model"], row["stratum"]) == pair}
-    return [rows[name] for name in LEADS if name in rows and name != main["metric"]]
-
-
-def headline_of(models: list[Row], others: Sequence[Row] = ()) -> str:
-    """One sentence on several models, as `ranked` gives them; `others` are rows of other lenses.
-
-    It is by the lens in which some model is farthest above its floor.
-    """
-    if not models[0]["metric"].startswith("jmq_"):
-        models = _farthest_lens(models, others)
-    near, far = models[0], models[-1]
-    if near["metric"].startswith("jmq_"):
+def headline_of(models: Sequence[Standing]) -> str:
+    """One sentence on all models, as `ranked` gives them."""
+    if len(models) == 1:
+        return finding(models[0])
+    if models[0].judged:
+        return _preferred_of(models)
+    known = [model for model in models if model.size is not None]
+    if not known:
+        return f"The {len(models)} models have no tell size: {models[0].reason}"
+    near, far = nearest(known), farthest(known)
+    if not any(model.told for model in known):
+        least = min((model.size for model in known if model.size), key=lambda size: size.low)
         return (
-            f"A judge prefers the model to the human text in {real(near['value']) / 2:.0%} "
-            f"({visible(near['model'])}) to {real(far['value']) / 2:.0%} ({visible(far['model'])}) "
-            f"of the pairs; half is parity"
+            f"None of {len(known)} models is told apart: it would take more than "
+            f"{documents(least.low)} {least.unit} a side"
         )
-    times, nearest = times_floor(far), times_floor(near)
-    if math.isnan(times) or math.isnan(nearest):
-        return f"{visible(near['model'])} is nearest to human, {visible(far['model'])} farthest"
-    lens = LEADS.get(near["metric"]) or ("words" if _L2.fullmatch(near["metric"]) else "")
-    by = f"By {lens}, " if lens else ""
-    if times <= 1:
-        said = "no model is farther from human than two halves of the human text from each other"
-        return f"{by}{said}" if by else f"N{said[1:]}"
-    return (
-        f"{by}{visible(near['model'])} is nearest to human, at {number(nearest, 2)} times "
-        f"the distance of two halves of the human text; {visible(far['model'])} is farthest, at "
-        f"{number(times, 2)}"
+    if len(near) == len(known):
+        every = ", ".join(_gives(model, named=True) for model in known[:_NAMED])
+        return f"{_names(known)} are tied: {every}"
+    place = "is nearest to human" if len(near) == 1 else "are nearest to human, tied"
+    said = f"{_names(near)} {place}: {_gives(near[0], named=len(near) > 1)}"
+    if far[0] in near:
+        return said
+    place = "is farthest" if len(far) == 1 else "are farthest, tied"
+    return f"{said}; {_names(far)} {place}: {_gives(far[0], named=len(far) > 1)}"
+
+
+def verdict(model: Standing, fitted_below: float = 0.0) -> str:
+    """The finding with its evidence, as a sentence."""
+    shown = evidence(model, fitted_below)
+    return f"{finding(model)} ({shown})." if shown else f"{finding(model)}."
+
+
+def finding(model: Standing) -> str:
+    """One sentence on one model, without its evidence and its full stop."""
+    name = visible(model.model)
+    if model.judged:
+        won = real(model.main["value"]) / 2
+        return f"A judge prefers {name} to the human text in {won:.0%} of the pairs; half is parity"
+    if not model.lenses:
+        return f"{name} has no tell size: {model.reason}"
+    if not model.told:
+        size = model.size
+        least = f": it would take {more_than(size)} a side" if size else ""
+        return f"{name} is not told apart{least}"
+    lead, *others = [lens for lens in model.lenses if lens.told]
+    if not lead.size.known:
+        told = " and ".join(lens.name for lens in (lead, *others))
+        return f"{name} is told from human by {told}; its tell size is not known"
+    said = f"One answer can look fine; {_many(model, lead)} give {name} away by {lead.name}"
+    said += "".join(
+        f", {short(lens.size)} by {lens.name}" if lens.size.known else f", {lens.name} too"
+        for lens in others
     )
+    rest = [lens for lens in model.lenses if not lens.told and not math.isnan(lens.size.low)]
+    return said + "".join(f"; by {lens.name} {more_than(lens.size)}" for lens in rest)
 
 
-def _farthest_lens(models: list[Row], others: Sequence[Row]) -> list[Row]:
-    """The rows of the lens with the largest ratio, nearest to human first."""
-    by_lens: dict[str, list[Row]] = defaultdict(list)
-    names = {row["model"] for row in models}
-    for row in others:
-        if row["metric"] in LEADS and not row["stratum"] and row["model"] in names:
-            by_lens[row["metric"]].append(row)
-    whole = [models, *(sorted(rows, key=_nearness) for rows in by_lens.values())]
-    whole = [rows for rows in whole if len(rows) == len(models)]
-    return max(whole, key=lambda rows: max(map(_known_times, rows)))
+def evidence(model: Standing, fitted_below: float = 0.0) -> str:
+    """The p-value of the finding; of a model without tell size its main measure."""
+    if model.lenses:
+        least = model.p_value / len(model.lenses)
+        return p_said(model.p_value, fitted=least < fitted_below)
+    row = model.main
+    shown, p = interval(row), real(row["p_value"])
+    parts = [f"{spoken(row['metric'])} {number(real(row['value']))}"]
+    parts += [f"95% CI {shown}"] if shown != MISSING else []
+    parts += [p_said(p)] if not math.isnan(p) else []
+    parts += [missing(row)] if missing(row) else []
+    return "; ".join(parts)
 
 
-def _known_times(row: Row) -> float:
-    found = times_floor(row)
-    return -1.0 if math.isnan(found) else found
+def documents(n: float) -> str:
+    """A number of documents, to two digits above a hundred; never below what the tests need."""
+    shown = max(n, LEAST)
+    return f"{round(shown) if shown <= 100 else float(f'{shown:.1e}'):,.0f}"
 
 
-def ranked(metrics: Iterable[Row]) -> list[Row]:
-    """The row that stands for each model, nearest to human first, those without a value last."""
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for row in metrics:
-        rows[row["model"]].append(row)
-    mains = [min(of_model, key=_standing) for of_model in rows.values()]
-    return sorted(mains, key=_nearness)
+def short(size: Size) -> str:
+    """46, at most 16, about 1,200 where that is more than was read, more than 210, or `-`."""
+    if not size.told:
+        return MISSING if math.isnan(size.low) or size.at_most else f"more than {_least(size)}"
+    if not size.known:
+        return MISSING
+    if size.at_most or size.n < LEAST:
+        return f"at most {documents(size.n)}"
+    return f"about {documents(size.n)}" if size.beyond else documents(size.n)
+
+
+def span(size: Size) -> str:
+    """Its interval, `29 to 62` or `29 or more`; `-` where there is no point or no interval."""
+    low, high = size.ends
+    if not size.known or size.n < LEAST or math.isnan(low) or math.isnan(high):
+        return MISSING
+    return f"{documents(low)} " + ("or more" if math.isinf(high) else f"to {documents(high)}")
+
+
+def more_than(size: Size) -> str:
+    return f"more than {_least(size)} {size.unit}"
+
+
+def p_said(p: float, fitted: bool = False) -> str:
+    """`p = 4e-7, fitted tail`: beyond what relabelings can count, a curve is fitted to them."""
+    shown = f"p < {_LEAST_P:.0e}" if p < _LEAST_P else f"p = {plain_p(p)}"
+    return f"{shown}{', fitted tail' if fitted else ''}"
 
 
 def spoken(metric: str) -> str:
@@ -156,59 +148,72 @@ def interval(row: Row) -> str:
 
 
 def p_value(row: Row) -> str:
-    p = real(row["p_value"])
-    return MISSING if math.isnan(p) else f"{p:.2g}"
+    return plain_p(real(row["p_value"]))
 
 
 def missing(row: Row) -> str:
     """Why numbers of the row are nan; empty where none is."""
     if math.isnan(real(row["value"])):
-        return "no value: one side has no such n-gram"
+        return "no value: one side has nothing to measure"
     if math.isnan(real(row["ci_low"])):
         return f"no interval: too few clusters ({row['blocks'] or 0} blocks a side)"
-    if rounding(row):
-        return "no ratio: the human-human floor is at rounding size"
-    if math.isnan(real(row["ratio_to_floor"])):
-        return "no ratio: the human-human floor is missing or zero"
     return ""
 
 
-def real(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def plain_p(p: float) -> str:
+    """0.04, 4e-7; `-` for nan."""
+    if math.isnan(p):
+        return MISSING
+    return re.sub(r"e-0(\d)$", r"e-\1", f"{p:.2g}")
 
 
-def evidence(main: Row, confidence: float) -> str:
-    """The numbers behind the finding: estimate, interval, floor, p-value and what is missing."""
-    estimate = f"{spoken(main['metric'])} {number(real(main['value']))}"
-    shown, p = interval(main), real(main["p_value"])
-    parts = [f"{estimate}, {confidence:.0%} CI {shown}" if shown != MISSING else estimate]
-    if not math.isnan(real(main["floor"])):
-        parts.append(f"human-human floor {number(real(main['floor']))}")
-    if not math.isnan(p):
-        parts.append(f"p = {p:.2g}" + (", which may be chance" if p > 0.05 else ""))
-    return "; ".join([*parts, missing(main)] if missing(main) else parts)
+def _least(size: Size) -> str:
+    return documents(size.low)
 
 
-def _beside_floor(main: Row, others: Sequence[Row]) -> str:
-    found = leading(main, others)
-    if math.isnan(times_floor(found[0])):
-        value = number(real(found[0]["value"]))
-        return f"{visible(main['model'])}: {spoken(found[0]['metric'])} {value}"
-    said = [
-        f"{ratio(times_floor(row))}{' the floor' * (row is found[0])} by "
-        f"{LEADS.get(row['metric'], spoken(row['metric']))}"
-        for row in found
-    ]
-    return f"{visible(main['model'])}: {', '.join(said)}"
+def _many(model: Standing, lens: Lens) -> str:
+    """`about 46 (29 to 62)`, with the word for what is counted where that is prompts."""
+    size, shown = lens.size, span(lens.size)
+    inside = [shown] if shown != MISSING else []
+    if size.unit == "prompts" and not math.isnan(model.answers):
+        inside.append(f"{_answers(model.answers)} each")
+    of = f" {size.unit}" if size.unit != "documents" else ""
+    if size.n < LEAST:
+        return f"a handful ({'; '.join([f'at most {LEAST}{of}', *inside])})"
+    return f"about {documents(size.n)}{of}" + (f" ({'; '.join(inside)})" if inside else "")
 
 
-def _standing(row: Row) -> tuple[bool, bool, bool, bool, str, str]:
-    name = row["metric"]  # where only a judge was asked, its JMQ and no log odds
-    judged = name.startswith("jmq_overall:"), name.startswith("jmq_")
-    return row["stratum"] != "", name != MAIN, not judged[0], not judged[1], name, row["stratum"]
+def _answers(number_of: float) -> str:
+    whole = round(number_of)
+    said = f"{whole}" if abs(number_of - whole) < 0.05 else f"about {number_of:.1f}"
+    return f"{said} answer{'' if said == '1' else 's'}"
 
 
-def _nearness(row: Row) -> tuple[bool, float, str]:
-    value = real(row["value"])
-    unknown = math.isnan(value)
-    return unknown, 0.0 if unknown else value, row["model"]
+def _gives(model: Standing, named: bool) -> str:
+    """What it takes to tell it, in a sentence that has its name already unless it is `named`."""
+    name, size = visible(model.model), model.size
+    if size is not None and not model.told:
+        of = f"{name} is " if named else ""
+        return f"{of}not told apart, it would take {more_than(size)} a side"
+    lead = model.lenses[0]
+    if not lead.size.known:
+        return f"{name if named else 'it'} is told from human by {lead.name}"
+    return f"{_many(model, lead)} give {name if named else 'it'} away by {lead.name}"
+
+
+def _names(models: Sequence[Standing]) -> str:
+    shown = [visible(model.model, 60) for model in models[:_NAMED]]
+    more = len(models) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _preferred_of(models: Sequence[Standing]) -> str:
+    near, far = models[0], models[-1]
+    shares = [f"{real(model.main['value']) / 2:.0%} ({visible(model.model)})"
+              for model in (near, far)]  # fmt: skip
+    return (
+        f"A judge prefers the model to the human text in {shares[0]} to {shares[1]} of the pairs; "
+        f"half is parity"
+    )

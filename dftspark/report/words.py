@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report.text import MISSING, bar, block, number, ratio, visible
-from dftspark.report.verdict import real
+from dftspark.report.tell import LEVEL
+from dftspark.report.text import MISSING, bar, block, number, ratio, real, visible
 from dftspark.store.run import Run
 
 Row = dict[str, Any]
@@ -30,7 +30,6 @@ _COLUMNS = [
     "share",
 ]
 _BAR = 7
-_LEVEL = 0.05
 
 
 def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
@@ -42,19 +41,25 @@ def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> N
     phrases = [row for row in listed if row["n"] > 1 and any(map(str.isalnum, row["text"]))]
     _print(console, "tokens", _two_sided(tokens, rows))
     _print(console, "phrases", _two_sided(phrases, rows))
+    untold = sum(not _told(row) for row in [*tokens, *phrases])
+    if untold:
+        said = f"{untold:,} more in `ngrams` have no test, being too rare, or a q above 0.05"
+        console.print(Text(said, "dim"), soft_wrap=True)
 
 
 def _two_sided(rows: list[Row], lines: int) -> list[Row]:
-    """The over-used, then the under-used: tested ones first, by their share of L2 squared."""
-    over = [row for row in rows if row["contribution"] > 0]
-    under = [row for row in rows if row["contribution"] < 0]
+    """The over-used, then the under-used, by their share of L2 squared: those with a valid test
+    that tells them from chance."""
+    told = [row for row in rows if _told(row)]
+    over = [row for row in told if row["contribution"] > 0]
+    under = [row for row in told if row["contribution"] < 0]
     half = lines // 2
     return [*_strongest(over, lines - half), *_strongest(under, half)]
 
 
 def _strongest(rows: list[Row], lines: int) -> list[Row]:
     taken: list[Row] = []
-    for row in sorted(rows, key=lambda row: (not _tested(row), -real(row["share"]), row["text"])):
+    for row in sorted(rows, key=lambda row: (-real(row["share"]), row["text"])):
         if len(taken) == lines:
             break
         if not any(_same_phrase(row["tokens"], other["tokens"]) for other in taken):
@@ -77,14 +82,14 @@ def _agree(short: list[str], long: list[str], shift: int) -> bool:
     return all(short[i] == long[j] for i, j in inside)
 
 
-def _tested(row: Row) -> bool:
-    return real(row["q_value"]) <= _LEVEL
+def _told(row: Row) -> bool:
+    return real(row["q_value"]) < LEVEL
 
 
 def _print(console: Console, title: str, rows: list[Row]) -> None:
     console.print()
     if not rows:
-        console.print(Text(f"{title}: none differ", "bold"))
+        console.print(Text(f"{title}: none differ by more than chance", "bold"))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(Text(title, "bold"), overflow="fold", min_width=12)
@@ -96,7 +101,7 @@ def _print(console: Console, title: str, rows: list[Row]) -> None:
     table.add_column("q", justify="right", no_wrap=True)
     longest = max(abs(real(row["log_odds"])) for row in rows)
     for row in rows:
-        table.add_row(*_cells(row, longest, console), style="" if _tested(row) else "dim")
+        table.add_row(*_cells(row, longest, console))
     console.print(table)
     _explain(console, rows)
 
@@ -115,13 +120,11 @@ def _cells(row: Row, longest: float, console: Console) -> list[Text]:
         Text("" if over else drawn, "blue"),
         Text(drawn if over else "", "red"),
         Text(_percent(real(row["share"]))),
-        Text(MISSING if math.isnan(q) else "<.001" if q < 0.001 else f"{q:.3f}"),
+        Text("<.001" if q < 0.001 else f"{q:.3f}"),
     ]
 
 
 def _explain(console: Console, rows: list[Row]) -> None:
-    if any(math.isnan(real(row["q_value"])) for row in rows):
-        console.print(Text(f"q {MISSING}: in too few clusters for a test", "dim"))
     if any(not row["per_million_human"] for row in rows):
         console.print(Text("new: the human text does not have it", "dim"))
 

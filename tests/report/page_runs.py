@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dftspark import schema
 from dftspark.store.run import Run
@@ -44,24 +45,44 @@ def _filled(table: str) -> dict[str, Any]:
 
 
 METRICS = {
-    "ngrams": ("l2_1gram", "l2_2gram", "js_1gram", "tv_1gram"),
-    "embeddings": ("mmd", "energy_distance", "frechet_corrected", "c2st_auc"),
-    "structure": ("structure_outside", "structure_factor"),
+    "ngrams": ("js_1gram", "l2_1gram", "l2_squared_corrected_1gram", "js_2gram", "tv_1gram"),
+    "embeddings": ("mmd_squared", "mmd", "energy_distance", "frechet_corrected", "c2st_auc"),
+    "structure": ("structure_omnibus", "structure_outside", "structure_factor"),
 }
+NAN, INF = float("nan"), float("inf")
+_SIZES = {"ngrams": 1.0, "embeddings": 1.5, "structure": 0.5}  # of what is asked for, by lens
+_UNSIZED = ("frechet_corrected", "structure_outside", "structure_factor")
 
 
-def metrics(model: str, times: float = 3.1, stratum: str = "") -> list[dict[str, Any]]:
+def metrics(
+    model: str, n: float = 100.0, stratum: str = "", told: bool = True, **more: Any
+) -> list[dict[str, Any]]:
+    """Rows of every lens that tell the model at n documents by words, by structure at half as many;
+    of a model that is not told, at more than n."""
     return [
         row(
-            "metrics", model=model, stratum=stratum, lens=lens, metric=name, value=0.007 * times,
-            ci_low=0.0065 * times, ci_high=0.0075 * times, p_value=0.001,
-            floor=float("nan") if name == "c2st_auc" else 0.007,
-            ratio_to_floor=float("nan") if name == "c2st_auc" else times, blocks=64, n_human=4_000,
-            n_model=3_000, unit="rate", better="lower", fingerprint="f",
+            "metrics", model=model, stratum=stratum, lens=lens, metric=name, value=0.7 / n,
+            ci_low=0.65 / n, ci_high=0.75 / n, p_value=1e-6 if told else 0.4,
+            floor=NAN if name == "c2st_auc" else 0.35 / n if told else 1.4 / n,
+            ratio_to_floor=NAN if name == "c2st_auc" else 2.0 if told else 0.5, blocks=64,
+            n_human=4_000, n_model=3_000, unit="rate", better="lower", fingerprint="f",
+            **({"n_tell": NAN, "n_tell_low": NAN, "n_tell_high": NAN, "n_tell_unit": ""}
+               if name in _UNSIZED else sized(n * _SIZES[lens], told)),
+            **more,
         )
         for lens, names in METRICS.items()
         for name in names
     ]  # fmt: skip
+
+
+def sized(n: float, told: bool = True) -> dict[str, Any]:
+    """The columns of a tell size; of a measure that tells nothing, of more than n."""
+    return {
+        "n_tell": n if told else INF,
+        "n_tell_low": 0.75 * n if told else n,
+        "n_tell_high": 1.3 * n if told else INF,
+        "n_tell_unit": "documents",
+    }
 
 
 def ngrams(model: str, texts: Sequence[str], n: int = 1, stratum: str = "") -> list[dict[str, Any]]:
@@ -98,11 +119,11 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
                     x=min(max(int(x) + number, 0), 47), y=min(max(int(y), 0), 47), documents=3)
             )  # fmt: skip
     for number, model in enumerate(models):
-        found["metrics"] += metrics(model, 2.0 + number)
+        found["metrics"] += metrics(model, 100.0 / (1 + number))
         found["ngrams"] += ngrams(model, some) + ngrams(model, [f"{t} x" for t in some], 2)
         found["document_ratios"] += [
             row("document_ratios", model=model, token=f"a{text}", share_human=0.01,
-                share_model=0.3, ratio=30.0 - i, ratio_floor=1.5)
+                share_model=0.3, ratio=30.0 - i, p_value=1e-5, q_value=1e-4)
             for i, text in enumerate(some)
         ]  # fmt: skip
         found["regions"] += [
@@ -121,6 +142,7 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
                 kind="pattern", definition="a correction: not X but Y", unit="per 1,000 words",
                 rate_human=1.0, rate_model=1.0 * ratio, ratio=ratio, ci_low=0.8 * ratio,
                 ci_high=1.25 * ratio, band=0.2, outside=not 0.8 < ratio < 1.2, precision=0.9,
+                q_value=0.3 if 0.8 < ratio < 1.2 else 0.001,
                 example_human=some[i % 12], example_model=some[(i + 1) % 12],
                 example_human_id="h", example_model_id="m")
             for i, ratio in enumerate(np.geomspace(0.1, 10, 30).tolist())
@@ -137,8 +159,9 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
             for name, human in (("distinct_1", 0.8), ("self_bleu", 0.5), ("chrf", float("nan")))
         ]  # fmt: skip
         found["differences"] += [
-            row("differences", model=model, other=other, lens="ngrams", metric="l2_1gram",
-                value=0.01, value_other=0.02, difference=-0.01, ci_low=-0.012, ci_high=-0.008,
+            row("differences", model=model, other=other, lens="ngrams",
+                metric="l2_squared_corrected_1gram", value=0.01, value_other=0.02,
+                difference=-0.01, ci_low=-0.012, ci_high=-0.008,
                 nearer=model, unit="rate")
             for other in models[number + 1 :]
         ]  # fmt: skip
@@ -147,7 +170,7 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
             for i, outcome in enumerate(("pass", "fail", "unknown", "warn"))
         ]  # fmt: skip
     found["corpora"] = [
-        row("corpora", corpus=corpus, role=role, documents=4_000, clusters=900, tokens=3_100_000)
+        row("corpora", corpus=corpus, role=role, documents=4_000, clusters=4_000, tokens=3_100_000)
         for corpus, role in corpora
     ]
     return found
@@ -176,3 +199,18 @@ def publish(
 def made(out: Path, models: Sequence[str] = ("gpt",), texts: Sequence[str] = HOSTILE,
          **manifest: Any) -> Run:  # fmt: skip
     return publish(out, tables(models, texts), **manifest)
+
+
+def aged(run: Run) -> Run:
+    """The run as it would have been written before there were tell sizes."""
+    for name, gone in (("metrics", "n_tell"), ("document_ratios", "_value")):
+        file = Path(run.path) / f"{name}.parquet"
+        if file.is_file():
+            table = pq.read_table(file)
+            columns = [c for c in table.column_names if not c.startswith(gone)]
+            if name == "document_ratios":
+                columns = [c for c in columns if not c.endswith(gone)]
+                table = table.append_column("ratio_floor", pa.array([1.5] * len(table)))
+                columns.append("ratio_floor")
+            pq.write_table(table.select(columns), file)
+    return run

@@ -13,7 +13,7 @@ from dftspark.report.figures_lines import history, judge
 from dftspark.report.figures_sweep import best, samplers
 from dftspark.report.page import page
 from dftspark.store.run import Run
-from tests.report.page_runs import metrics, publish, row
+from tests.report.page_runs import aged, metrics, publish, row
 from tests.report.test_notebooks import sweep_tables
 
 NAMES = ["toy/0.7", "toy/0.9", "toy/1.0"]
@@ -31,19 +31,28 @@ def rows_of(html: object) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in cells if row][1:]
 
 
-def night(out: Path, day: int, times: float) -> Run:
-    return publish(out, {"metrics": metrics("gpt", times)}, date=f"2026-11-{day:02d}")
+def night(out: Path, day: int, n: float, **more: Any) -> Run:
+    return publish(out, {"metrics": metrics("gpt", n, **more)}, date=f"2026-11-{day:02d}")
 
 
-def test_nights_are_in_order_with_their_ratio_and_interval(tmp_path: Path) -> None:
-    runs = [night(tmp_path, day, times) for day, times in ((3, 4.0), (1, 2.0), (2, 3.0))]
+def test_nights_are_in_order_with_their_tell_size_and_interval(tmp_path: Path) -> None:
+    runs = [night(tmp_path, day, n) for day, n in ((3, 400.0), (1, 200.0))]
+    runs.append(night(tmp_path, 2, 300.0, told=False))
     tokens, *others = history(runs)
     assert rows_of(tokens) == [
-        ["gpt", "2026-11-01", "2.0×", "1.9× – 2.1×"],
-        ["gpt", "2026-11-02", "3.0×", "2.8× – 3.2×"],
-        ["gpt", "2026-11-03", "4.0×", "3.7× – 4.3×"],
+        ["gpt", "2026-11-01", "200", "150 – 260"],
+        ["gpt", "2026-11-02", "more than 300", "–"],
+        ["gpt", "2026-11-03", "400", "300 – 520"],
     ]
     assert len(others) == 2, "embeddings and structure"
+    assert str(tokens).count('class="knot open"') == 1
+
+
+def test_nights_before_there_were_tell_sizes_are_told_by_their_values(tmp_path: Path) -> None:
+    drawn = [str(f) for f in history([aged(night(tmp_path, d, 200.0 * d)) for d in (1, 2)])]
+    assert ["Token frequencies, L2 by night" in f for f in drawn] == [True, False, False]
+    assert rows_of(drawn[0])[0] == ["gpt", "2026-11-01", "0.00350", "0.00325 – 0.00375"]
+    assert "floor" not in drawn[0].replace('class="floor"', "")
 
 
 def test_one_night_is_no_history(tmp_path: Path) -> None:
@@ -51,7 +60,7 @@ def test_one_night_is_no_history(tmp_path: Path) -> None:
 
 
 def test_a_higher_value_stands_higher(tmp_path: Path) -> None:
-    tokens, *_ = history([night(tmp_path, 1, 2.0), night(tmp_path, 2, 8.0)])
+    tokens, *_ = history([night(tmp_path, 1, 200.0), night(tmp_path, 2, 800.0)])
     low, high = (
         float(y) for y in re.findall(r'class="knot" cx="[\d.]+%" cy="([\d.]+)%"', str(tokens))
     )
@@ -59,8 +68,8 @@ def test_a_higher_value_stands_higher(tmp_path: Path) -> None:
 
 
 def sweep(out: Path, **more: Any) -> Run:
-    found: dict[str, Any] = {"metrics": [m for i, n in enumerate(NAMES) for m in metrics(n, 2 + i)]}
-    return publish(out, {**found, **sweep_tables(NAMES), **more})
+    rows = [m for i, name in enumerate(NAMES) for m in metrics(name, 200.0 * (1 + i))]
+    return publish(out, {"metrics": rows, **sweep_tables(NAMES), **more})
 
 
 @needs["samplers"]

@@ -41,7 +41,7 @@ def difference(**values: object) -> dict[str, object]:
     own = {
         "model": "a",
         "other": "b",
-        "metric": "l2_1gram",
+        "metric": "l2_squared_corrected_1gram",
         "value": 0.01,
         "value_other": 0.04,
         "difference": -0.03,
@@ -54,26 +54,31 @@ def difference(**values: object) -> dict[str, object]:
 
 
 def test_each_model_sees_the_difference_from_its_own_side(tmp_path: Path) -> None:
+    """Of squares the dot is the root, so that they stand on one axis with roots."""
     run = publish(tmp_path, {"differences": [difference()]})
-    assert "beside b Token frequencies, L2 0.25× −0.030 −0.034 to −0.026 nearer" in said(
-        differences(run, "a")
+    assert (
+        "beside b Token frequencies, L2² without noise 0.50× −0.030 −0.034 to −0.026 nearer"
+        in said(differences(run, "a"))
     )
-    assert "beside a Token frequencies, L2 4.0× +0.030 +0.026 to +0.034 farther" in said(
-        differences(run, "b")
+    assert (
+        "beside a Token frequencies, L2² without noise 2.0× +0.030 +0.026 to +0.034 farther"
+        in said(differences(run, "b"))
     )
     assert differences(run, "c") is None
 
 
-def test_what_is_not_told_apart_is_said_and_what_has_no_ratio_has_no_dot(tmp_path: Path) -> None:
-    rows = [difference(metric="mmd", value=-0.01, nearer=None, difference=-0.05)]
+def test_a_tie_is_called_one_and_what_has_no_ratio_has_no_dot(tmp_path: Path) -> None:
+    rows = [difference(metric="mmd_squared", value=-0.01, nearer=None, difference=-0.05)]
     drawn = differences(publish(tmp_path, {"differences": rows}), "a")
-    assert "not told apart" in said(drawn)
+    assert said(drawn).count(" tied") == 1
+    assert "×" not in said(drawn).split("beside b")[1], "a negative square has no distance"
     assert 'class="dot' not in str(drawn)
 
 
 def test_measures_that_no_first_figure_has_are_left_to_the_table(tmp_path: Path) -> None:
-    run = publish(tmp_path, {"differences": [difference(metric="l2_docs_1gram")]})
-    assert differences(run, "a") is None
+    """And those that are larger on the smaller side, whatever the model."""
+    rows = [difference(metric=name) for name in ("l2_docs_1gram", "js_1gram", "tv_1gram")]
+    assert differences(publish(tmp_path, {"differences": rows}), "a") is None
 
 
 def test_variety_stands_beside_the_human_value(tmp_path: Path) -> None:
@@ -124,7 +129,8 @@ def test_the_page_has_them_where_a_reader_looks(tmp_path: Path) -> None:
     text = page(made(tmp_path, models=["near", "far"], texts=WORDS))
     places = [
         text.index(mark)
-        for mark in ("Rules:", "Models by how far", "How far, by every measure",
+        for mark in ("Rules:", "Models by how many documents",
+                     "How many documents, by every measure",
                      "Which model is nearer to human?", "Where the two clouds lie",
                      "Does it copy human texts?", "Do answers repeat each other")
     ]  # fmt: skip

@@ -35,6 +35,15 @@ def test_each_outcome_is_what_a_reader_shows() -> None:
     assert found[1][0].text == "warn: is 1"
 
 
+def test_the_finding_of_the_run_stands_beside_its_rules() -> None:
+    said = "One answer can look fine; about 46 (29 to 62) give gpt away by structure\x00"
+    suites = ET.fromstring(junit([PASSED], "night", "2026-11-22", said))
+    (out,) = suites.findall("testsuite/system-out")
+    assert out.text == said.replace("\x00", "\ufffd")
+    assert suites.find("testsuite")[-1] is out, "after the cases, as the schema has it"  # type: ignore[index]
+    assert suite(PASSED).find("system-out") is None
+
+
 def test_text_that_xml_cannot_hold() -> None:
     wild = 'a<b>&"\x00\x1b[31m\ud800\ufffe'
     found = suite(replace(PASSED, model=wild, rule=wild, detail=wild, outcome="fail"))

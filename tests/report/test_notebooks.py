@@ -48,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("store")
     whole = tables(["gpt"], TEXTS)
     for stratum in ("types", "statements"):
-        whole["metrics"] += metrics("gpt", 2.5, stratum)
+        whole["metrics"] += metrics("gpt", 250.0, stratum)
     for number, length in enumerate(("document_words", "sentence_words")):
         whole["patterns"].append(
             row("patterns", model="gpt", pattern=length, group="length", kind="distribution",
@@ -58,11 +58,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(4):
         words = [*TEXTS[:2], "Crucially"] if number > 2 else TEXTS[:2]
         night = tables(["gpt"], words)
-        publish(out, {"metrics": metrics("gpt", 2.0 + number), "ngrams": night["ngrams"],
+        publish(out, {"metrics": metrics("gpt", 200.0 + 50 * number), "ngrams": night["ngrams"],
                       "checks": night["checks"]},
                 "nights", date=f"2026-11-0{number + 1}")  # fmt: skip
     names = [f"toy/{temperature}" for temperature in ("0.7", "0.9", "1.0")]
-    sweep = {"metrics": [m for i, name in enumerate(names) for m in metrics(name, 2.0 + i)]}
+    sweep = {"metrics": [m for i, name in enumerate(names) for m in metrics(name, 200.0 * (1 + i))]}
     if "samplers" in schema.TABLES:
         sweep |= sweep_tables(names)
     publish(out, sweep, "sweep")

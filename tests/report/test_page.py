@@ -67,14 +67,15 @@ def test_the_first_words_are_the_verdict(plain: str) -> None:
     heading = re.search(r"<h1[^>]*>(.*?)</h1>", plain, re.DOTALL)
     assert heading is not None
     assert html.unescape(heading[1]) == (
-        "By words, gpt is 2.0 times as far from human as two halves of the human text are from "
-        "each other; by content and style 2.0 times as far, by structure 2.0 times."
+        "One answer can look fine; about 50 (38 to 65) give gpt away by structure, 100 by words, "
+        "150 by content."
     )
     top = said(plain[: plain.index('id="measures"')])
     for answer in (
-        "How far by words 2.0× by content and style 2.0× by structure 2.0× as far as two halves",
+        "How far by structure 50 by words 100 by content 150 documents a side are what it takes",
         "Where It gives itself away by",
-        "How sure 1.9× – 2.1× is the 95% interval of the ratio by words: all of it is beyond",
+        "How sure 38 to 65 is the 95% interval of the number by structure.",
+        "The difference is hardly chance: p = 3e-6, fitted tail , the least of 3 lenses times 3.",
     ):
         assert answer in top
     assert "4,000 human and 3,000 model documents" in top
@@ -165,11 +166,10 @@ def test_the_setting_of_the_run_turns_the_swap_off(tmp_path: Path) -> None:
 
 def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
     text = said(page(made(tmp_path, models=["near", "mid", "far"], texts=PLAIN)))
-    assert text.index("By words, near is nearest to human, at 2.0 times") < text.index(
-        "Models by how far"
+    assert text.index("near is nearest to human: about 50 (38 to 65) give it away") < text.index(
+        "Models by how many documents"
     )
-    assert "far is farthest, at 4.0" in text
-    assert "By words they are 2.0× to 4.0× as far as human halves, by content and style" in text
+    assert "far and mid are farthest, tied: about 17 (16 to 22) give far away by structure" in text
 
 
 def test_models_are_chosen_by_name(tmp_path: Path) -> None:
@@ -189,17 +189,18 @@ def test_a_run_without_comparisons_has_no_page(tmp_path: Path) -> None:
 
 def test_metrics_alone_are_enough(tmp_path: Path) -> None:
     text = page(publish(tmp_path, {"metrics": metrics("gpt")[:1]}))
-    assert "gpt is 3.1 times" in said(text)
+    assert "about 100 (75 to 130) give gpt away by words" in said(text)
 
 
 def test_missing_numbers_are_said(tmp_path: Path) -> None:
     nan = float("nan")
     none = dict.fromkeys(
-        ("std_error", "ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde"), nan
-    )
+        ("std_error", "ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde", "n_tell",
+         "n_tell_low", "n_tell_high"), nan
+    )  # fmt: skip
     bare = {**metrics("gpt")[0], **none, "blocks": 1}
     text = said(page(publish(tmp_path, {"metrics": [bare]})))
-    assert "has no human-human floor" in text
+    assert "gpt has no tell size: fewer than 16 documents or prompts a side" in text
     assert "too few clusters" in text
     assert not re.search(r"\bnan\b", text.lower())
 
@@ -267,3 +268,22 @@ def test_a_page_that_fails_does_not_cost_the_run(tmp_path: Path) -> None:
     run = RunWriter.create(str(tmp_path), "audit").publish({"name": "audit"}, page=fails)
     assert run.page == ""
     assert open_run(str(tmp_path)).manifest["page"] == {"problem": "ZeroDivisionError: by zero"}
+
+
+@pytest.mark.parametrize("q_value", [None, 0.05, 0.4])
+def test_no_chip_and_no_list_has_a_row_that_is_not_told(
+    tmp_path: Path, q_value: float | None
+) -> None:
+    found = tables(["gpt"], PLAIN)
+    for name in ("document_ratios", "ngrams", "patterns"):
+        found[name] = [row | {"q_value": q_value} for row in found[name]]
+    text = page(publish(tmp_path, found))
+    assert 'class="chips' not in text
+    assert "No word and no construction stands out beyond chance." in said(text)
+    assert "none is in more of them than chance gives" in said(text)
+    assert "None differs by more than chance." in said(text)
+    shift = text[text.index("fig shift") : text.index('id="clouds"')]
+    rows = re.findall(r'<tr role="row"( class="faint")?><th role="rowheader".*?</th>', shift)
+    assert rows
+    assert all(rows), "parts of the distance that are no findings are faint"
+    assert ("no test" if q_value is None else f"q = {q_value:.2g}") in said(shift)

@@ -14,22 +14,24 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
+from dftspark.report.tell import ranked
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.verdict import headline, headline_of, ranked, rounding, verdict
+from dftspark.report.verdict import headline, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
 HOSTILE = "[red]a\x1b[31mb\u202ec\nd\x07[/red] [link=x]"
 
 
-def metric(model: str = "gpt", name: str = "l2_1gram", **changes: Any) -> dict[str, Any]:
+def metric(model: str = "gpt", name: str = "js_1gram", **changes: Any) -> dict[str, Any]:
     row = {
         "run_id": "r", "date": "2026-11-22", "human": "web", "model": model, "stratum": "",
         "lens": "ngrams", "metric": name, "value": 0.0213, "std_error": 0.0006,
         "ci_low": 0.0201, "ci_high": 0.0225, "p_value": 0.001, "floor": 0.00687,
-        "ratio_to_floor": 3.1004, "mde": 0.0071, "blocks": 64, "n_human": 4000, "n_model": 3000,
-        "unit": "rate", "better": "lower", "fingerprint": "f",
+        "ratio_to_floor": 3.1004, "mde": math.nan, "n_tell": 99.0, "n_tell_low": 70.0,
+        "n_tell_high": 140.0, "n_tell_unit": "documents", "blocks": 64, "n_human": 4000,
+        "n_model": 3000, "unit": "rate", "better": "lower", "fingerprint": "f",
     }  # fmt: skip
     return {**row, **changes}
 
@@ -89,64 +91,23 @@ def full(out: Path) -> Run:
     )
 
 
-def test_the_verdict_says_what_other_lenses_found() -> None:
-    others = [metric(metric="mmd", ratio_to_floor=8.6), metric(metric="structure_factor")]
-    assert verdict(metric(), others=others) == (
-        "By content and style, gpt is 8.6 times as far from human as two halves of the human text "
-        "are from each other; by words 3.1 times as far, by structure 3.1 times (mmd 0.0213, 95% "
-        "CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
-    ), "the lens that is farthest above its floor leads, with its own evidence"
-    near = verdict(metric(ratio_to_floor=0.9), others=[metric(metric="mmd", ratio_to_floor=0.7)])
-    assert "By words, gpt is no farther from human than two halves of the human text" in near
-    assert "; by content and style 0.70 times as far" in near
-    assert (
-        "as far" not in verdict(metric(), others=[metric(metric="mmd", ratio_to_floor=None)])[60:]
-    )
+def few(**changes: Any) -> dict[str, Any]:
+    """A row of so few clusters that nothing can be said of it."""
+    names = ("ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "n_tell", "n_tell_low",
+             "n_tell_high")  # fmt: skip
+    return metric(**{**dict.fromkeys(names, math.nan), "blocks": 2, **changes})
 
 
-def test_the_verdict_says_how_far_beside_the_floor() -> None:
-    assert verdict(metric()) == (
-        "By words, gpt is 3.1 times as far from human as two halves of the human text are from "
-        "each other (token L2 0.0213, 95% CI 0.0201-0.0225; human-human floor 0.00687; p = 0.001)."
-    )
-
-
-def test_the_verdict_below_the_floor() -> None:
-    said = verdict(metric(ratio_to_floor=0.9, p_value=0.4), confidence=0.9)
-    assert "gpt is no farther from human than two halves of the human text" in said
-    assert "90% CI" in said
-    assert "p = 0.4, which may be chance" in said
-
-
-@pytest.mark.parametrize("nothing", [None, math.nan])
-def test_the_verdict_says_why_numbers_are_missing(nothing: float | None) -> None:
-    few = dict.fromkeys(("ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde"), nothing)
-    said = verdict(metric(**few, blocks=2))
-    assert "has no human-human floor" in said
+def test_the_verdict_says_why_numbers_are_missing() -> None:
+    said = verdict(ranked([few()])[0])
+    assert "gpt has no tell size: fewer than 16 documents or prompts a side" in said
     assert "too few clusters (2 blocks a side)" in said
     assert "nan" not in said
     assert "None" not in said
-    assert "no such n-gram" in verdict(metric(**few, value=nothing))
-
-
-def test_a_floor_of_rounding_size_is_no_yardstick(tmp_path: Path) -> None:
-    tiny: dict[str, Any] = {"floor": 1e-9, "ratio_to_floor": 0.0213 / 1e-9}
-    text = shown(run_with(tmp_path / "runs", metrics=[metric(**tiny)]))
-    assert "gpt has a floor of rounding size to stand beside" in text
-    assert "no ratio: the human-human floor is at rounding size" in text
-    assert "000x" not in text
-    squared = metric(name="l2_squared_corrected_1gram", **tiny)
-    assert not rounding(squared), "squares are as far as that from their floor in large corpora"
-
-
-def test_several_models_are_told_by_the_lens_that_sees_most() -> None:
-    words = [metric("a", value=0.1, ratio_to_floor=1.1), metric("b", value=0.2, ratio_to_floor=2.0)]
-    clouds = [metric("a", "mmd", value=0.3, ratio_to_floor=9.0),
-              metric("b", "mmd", value=0.2, ratio_to_floor=6.0)]  # fmt: skip
-    assert headline_of(words, clouds).startswith(
-        "By content and style, b is nearest to human, at 6.0 times"
+    assert "nothing to measure" in verdict(ranked([few(value=math.nan)])[0])
+    assert "none of js_1gram, mmd_squared, structure_omnibus was measured" in verdict(
+        ranked([metric(name="l2_3gram")])[0]
     )
-    assert headline_of(words, clouds[:1]).startswith("By words, a is nearest"), "not of all models"
 
 
 def test_next_steps_can_be_typed_as_they_stand(
@@ -164,27 +125,23 @@ def test_next_steps_can_be_typed_as_they_stand(
     assert f"  bin/python -m dftspark show '{run.path}' metrics" in shown(run)
 
 
-def test_models_rank_nearest_first_and_unknown_last() -> None:
-    rows = [metric("b", value=0.3), metric("c", value=math.nan), metric("a", value=0.1)]
-    rows += [metric("a", "l2_2gram", value=9.0), metric("a", stratum="x", value=9.0)]
-    assert [row["model"] for row in ranked(rows)] == ["a", "b", "c"]
-    table = pa.Table.from_pylist(rows[:1] + rows[2:], schema=schema.METRICS)
-    assert headline(table) == (
-        "farthest b: 3.1x the floor by words; nearest a: 3.1x the floor by words"
-    )
-    rows = [metric("a"), metric("a", "mmd", ratio_to_floor=8.6)]
+def test_the_headline_is_the_sentence_on_all_models() -> None:
+    rows = [metric("b"), metric("a", n_tell=990.0, n_tell_low=700.0, n_tell_high=1_400.0)]
+    rows += [few(model="c"), metric("a", stratum="x", n_tell=20.0)]
     assert headline(pa.Table.from_pylist(rows, schema=schema.METRICS)) == (
-        "a: 8.6x the floor by content and style, 3.1x by words"
+        "a is nearest to human: about 990 (700 to 1,400) give it away by words; b is farthest: "
+        "about 99 (70 to 140) give it away by words"
     )
-    assert headline(table.slice(0, 0)) == ""
+    assert headline(pa.Table.from_pylist([], schema=schema.METRICS)) == ""
 
 
 def test_everything_is_there_within_80_columns(tmp_path: Path) -> None:
     run = full(tmp_path / "runs")
     text = shown(run)
     for part in (
-        "3.1 times as far from human", "l2_1gram", "js_2gram", "0.0201-0.0225",
-        "0.00710", "over0", "under0", "a testament to", "kind of", "4.0x", "0.10x", "2.0%",
+        "about 99 (70 to 140) give gpt away by words", "l2_1gram", "js_2gram",
+        "0.0201-0.0225", "<=99", "over0", "under0", "a testament to", "kind of", "4.0x",
+        "0.10x", "2.0%",
         "web (human) 4,055     4,000       40         15      900  3.1 M",
         "gpt         4,000     4,000 ", f"dftspark show {run.path} ngrams",
         "1 more are in the table `metrics`",
@@ -213,15 +170,17 @@ def test_bars_point_to_their_side(tmp_path: Path) -> None:
     assert under.rindex("\u2588") == middle - 2
 
 
-def test_what_is_tested_comes_before_what_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("q_value", [None, math.nan, 0.05, 0.3])
+def test_only_what_has_a_valid_test_is_listed(tmp_path: Path, q_value: float | None) -> None:
     rows = [
-        ngram("rare", True, share=0.9, q_value=math.nan),
+        ngram("rare", True, share=0.9, q_value=q_value),
         ngram("common", True, share=0.1),
         ngram("never", True, per_million_human=0.0, share=0.05),
     ]
     text = shown(run_with(tmp_path / "runs", metrics=[metric()], ngrams=rows))
-    assert text.index("common") < text.index("rare")
-    assert "q -: in too few clusters for a test" in text
+    assert "common" in text
+    assert not re.search("^rare", text, re.MULTILINE)
+    assert "1 more in `ngrams` have no test, being too rare, or a q above 0.05" in text
     assert "new: the human text does not have it" in text
 
 
@@ -257,24 +216,28 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path, color: bool) -> 
 
 
 def test_two_hundred_models_are_a_ranking(tmp_path: Path) -> None:
-    rows = [metric(f"m{i:03}", value=0.5 - i / 1000, ratio_to_floor=50.0 - i) for i in range(200)]
+    rows = [
+        metric(f"m{i:03}", n_tell=n, n_tell_low=n - 1.0, n_tell_high=n + 1.0)
+        for i, n in enumerate(range(4_000, 24_000, 100))
+    ]
     corpora = [corpus(f"m{i:03}", "model", rejected=i) for i in range(200)]
     run = run_with(tmp_path / "runs", metrics=rows, corpora=[*corpora, corpus("web", "human")])
     text = shown(run)
-    assert re.findall(r"^m\d{3}(?= +0)", text, re.MULTILINE) == [
+    assert re.findall(r"^m\d{3}(?= +~?\d+,\d{3} +\d+,\d{3} to)", text, re.MULTILINE) == [
         f"m{i:03}" for i in range(199, -1, -1)
     ]
-    assert "200 models by token L2, nearest to human first" in text
-    assert "times as far" not in text
+    assert "m199 is nearest to human" in text
+    assert "One answer can look fine" not in text, "no page of any one"
     assert re.search(r"^all 200 together +811,000 +800,000 +19,900 ", text, re.MULTILINE)
     assert re.search(r"^m199 +4,055 +4,000 +199 ", text, re.MULTILINE)
     assert len(text.splitlines()) < 225
 
 
 def test_strata_are_shown_beside_the_whole(tmp_path: Path) -> None:
-    rows = [metric(), metric(stratum="news", value=0.5), metric(stratum="essays", value=0.4)]
+    rows = [metric(), metric(stratum="news", n_tell=50.0), metric(stratum="essays")]
     text = shown(run_with(tmp_path / "runs", metrics=rows))
-    assert "token L2 within each stratum" in text
+    assert "within each stratum" in text
+    assert re.search(r"^news +50 ", text, re.MULTILINE)
     assert text.index("essays") < text.index("news")
 
 
@@ -285,10 +248,10 @@ def test_a_profile_says_what_to_do_next(tmp_path: Path) -> None:
 
 def test_a_console_without_blocks_gets_signs(tmp_path: Path) -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
-    run = run_with(tmp_path / "runs", metrics=[metric()])
+    run = run_with(tmp_path / "runs", metrics=[metric()], ngrams=[ngram("delve", True)])
     render(run, Console(file=file, width=80))
     file.seek(0)
-    assert "######" in file.read()
+    assert "#####" in file.read()
 
 
 @pytest.mark.parametrize(
