@@ -134,7 +134,7 @@ def test_the_worst_outcome_is_that_of_the_run() -> None:
         ({}, "against = 'value' needs above or below"),
         ({"against": "trailing", "above": 2.0}, "remove ['above']"),
         ({"above": 1.0, "below": 2.0}, "below = 2.0 is more than above = 1.0"),
-        ({"above": 1.0, "against": "flor"}, "'value', 'floor' or 'trailing'"),
+        ({"above": 1.0, "against": "flor"}, "'value', 'tell', 'floor' or 'trailing'"),
         ({"above": 1.0, "sevrity": "warn"}, "did you mean 'severity'"),
     ],
 )
