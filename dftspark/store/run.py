@@ -112,8 +112,8 @@ class Run:
         return connection
 
     def spark(self, spark: Any, name: str) -> Any:
-        reader = spark.read.option("parquet.page.verify-checksum.enabled", "true")
-        return reader.parquet(self.table_path(name))
+        path = self.table_path(name)
+        return spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(path)
 
     def _place(self, name: str) -> Location:
         if name not in self.tables:

@@ -60,12 +60,11 @@ def _hold(table: Location, said: Mapping[str, int], found: Mapping[str, int]) ->
     if all(said[key] == value for key, value in found.items() if key in said):
         return
     now, before = (
-        ", ".join(f"{numbers[key]:,} {key}" for key in _ORDER if key in found and key in numbers)
+        ", ".join(f"{key} {numbers[key]:,}" for key in _ORDER if key in found and key in numbers)
         for numbers in (found, said)
     )
     raise DamagedRun(
-        f"table {_name(table)} is damaged: {table} has {now}, and had {before} when it was "
-        f"published"
+        f"table {_name(table)} is damaged: {table} has {now}; it was published with {before}"
     )
 
 
