@@ -99,7 +99,7 @@ def test_a_page_that_changed_on_the_disk_is_no_other_number(tmp_path: Path) -> N
     other.written("metrics")
     for run in (own, other.publish({})):
         turned(Path(run.path) / "metrics.parquet")
-        with pytest.raises(DamagedRun, match="table metrics is damaged: .* cannot be read"):
+        with pytest.raises(DamagedRun, match=r"table metrics is damaged: .* cannot be read"):
             open_run(run.path).table("metrics")
     turned_back = pq.read_table(file)["value"]
     assert turned_back != pa.chunked_array([values])  # what is read without the checksums
@@ -166,7 +166,7 @@ def test_rows_are_held_too(tmp_path: Path) -> None:
     run = in_parts(tmp_path)
     path = Path(run.path) / "manifest.json"
     path.write_text(path.read_text().replace(f'"rows": {ROWS}', f'"rows": {ROWS + 1}'))
-    with pytest.raises(DamagedRun, match="rows 6,000.*rows 6,001"):
+    with pytest.raises(DamagedRun, match=r"rows 6,000.*rows 6,001"):
         open_run(run.path).table("ngrams")
 
 

@@ -31,7 +31,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RUN_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({NAME.pattern})-[0-9a-f]{{6}}")
 
 # What a manifest has, and what it may have, where readers rely on it.
-_NEEDED = {"run_id": str, "created_at": str, "tables": dict}
+_NEEDED = {"format_version": int, "run_id": str, "created_at": str, "tables": dict}
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **_NEEDED, "version": int, "name": str, "date": str, "kind": str, "headline": str,
     "corpora": (list, dict), "config": dict, "page": dict, "checks": dict, "stages": dict,
