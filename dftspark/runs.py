@@ -80,7 +80,8 @@ def compare(
     """Compares the stored profiles of a run, without its documents: a run with the tables.
 
     Of the embedding lens it has what follows from the feature sums: MMD by all kernels and the
-    energy distance. Regions, witnesses and copies are an audit's.
+    energy distance. Regions, witnesses and copies are an audit's, and so are the lenses that need
+    texts, which the manifest names under `left_out`.
 
     Raises ConfigError where `profiled` keeps no profile, or one of other corpora, roles, orders,
     lenses or settings than those of `config`, and InputError where it is damaged.
@@ -90,7 +91,9 @@ def compare(
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     with naming_damage([profiled]):
         compared = comparing.compare(making, kept)
-    return making.publish("compare", profiled=profiled.id, **kept.manifest, **compared)
+    left_out = [lens for lens in config.lenses if lens in ("variety", "judge")]
+    told = {"left_out": left_out} if left_out else {}
+    return making.publish("compare", profiled=profiled.id, **told, **kept.manifest, **compared)
 
 
 def judge(
