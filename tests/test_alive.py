@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyarrow import fs
 
+from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location
 from dftspark.nights.retention import doomed, prune
 from dftspark.store.alive import SIGN, SILENT, SignOfLife, last_sign
@@ -45,6 +47,21 @@ def test_the_sign_is_given_again_and_again_and_taken_away(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_storage_of_any_kind_has_signs() -> None:
+    """No disk: a file system that has files and times alone, as an object store does."""
+    storage = fs._MockFileSystem(datetime(2026, 11, 22, 1, tzinfo=UTC))
+    storage.create_dir("runs/a")
+    place = Location(storage, "runs/a")
+    sign = SignOfLife(place, 0.01)
+    for _ in range(3_000):
+        if last_sign(place):
+            break
+        threading.Event().wait(0.01)
+    assert last_sign(place) == datetime(2026, 11, 22, 1, tzinfo=UTC)
+    sign.end()
+    assert place.children() == []
+
+
 def test_nobody_gives_signs_for_a_run_that_is_forgotten(tmp_path: Path) -> None:
     """As after an error in a notebook, whose process lives on."""
     before = beating()
@@ -70,7 +87,7 @@ def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("end", ["published", "given up", "given up empty"])
+@pytest.mark.parametrize("end", ["published", "refused", "given up", "given up empty"])
 def test_the_end_of_a_run_ends_its_signs(tmp_path: Path, end: str) -> None:
     before = beating()
     writer = RunWriter.create(str(tmp_path), "audit")
@@ -79,8 +96,13 @@ def test_the_end_of_a_run_ends_its_signs(tmp_path: Path, end: str) -> None:
     if end != "given up empty":
         writer.write("metrics", table("metrics", 1))
     (folder / SIGN).touch()
+    if end == "refused":
+        (folder / "metrics.parquet").unlink()
     if end == "published":
         writer.publish({})
+    elif end == "refused":
+        with pytest.raises(EnvironmentProblem):
+            writer.publish({})
     else:
         writer.give_up()
     assert set(beating()) <= set(before)

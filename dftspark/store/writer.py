@@ -118,6 +118,12 @@ class RunWriter:
         given the run as it will be, and its HTML becomes part of it. A problem with it is noted in
         the manifest; it does not cost the run.
         """
+        try:
+            return self._publish(manifest, page)
+        finally:
+            self._sign.end()  # nobody works on a run that cannot be published
+
+    def _publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None) -> Run:
         self._refuse_if_published()
         self._refuse_without_files()
         document = {
@@ -135,7 +141,6 @@ class RunWriter:
         text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
         with writing(self._location / MANIFEST):
             publish.put(self._location, MANIFEST, text.encode())
-        self._sign.end()
         return Run(self.id, document, self._location)
 
     def _put_page(self, page: Callable[[Run], str], run: Run) -> dict[str, str]:
