@@ -35,6 +35,10 @@ class FinishedInPart(DftsparkError):
     exit_code = 5
 
 
+class DamagedRun(InputError):
+    """The manifest or a table of a published run is no longer as it was published."""
+
+
 class EnvironmentProblem(DftsparkError):
     """Java, Spark, storage or a package is missing or unfit; `dftspark doctor` explains."""
 

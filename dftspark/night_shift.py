@@ -89,7 +89,7 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     reference = order.reference and date == order.date
     run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
     problem = tell(run, config.nightly.webhook_variable)
-    days = {key: run.manifest[key] for key in ("missing", "removed")}
+    days = {key: run.manifest.get(key, []) for key in ("missing", "removed", "damaged")}
     said = dict(run.manifest["checks"], run=run.id, path=run.path, date=date, **days)
     _note(shown, "published", **said, **({"webhook": problem} if problem else {}))
     print(run.path, flush=True)

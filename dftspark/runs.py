@@ -14,10 +14,11 @@ from dftspark.config import Audit
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
-from dftspark.stages import checking, comparing, days, judging, merging, profiling
+from dftspark.stages import checking, comparing, days, judging, merging, profiling, stored
 from dftspark.stages.judging import Asking, Prepared
 from dftspark.stages.making import Making
 from dftspark.store.run import Run
+from dftspark.store.state_files import naming_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -79,15 +80,20 @@ def compare(
     """Compares the stored profiles of a run, without its documents: a run with the tables.
 
     Of the embedding lens it has what follows from the feature sums: MMD by all kernels and the
-    energy distance. Regions, witnesses and copies are an audit's.
+    energy distance. Regions, witnesses and copies are an audit's, and so are the lenses that need
+    texts, which the manifest names under `left_out`.
 
-    Raises ConfigError where `profiled` keeps no profile.
+    Raises ConfigError where `profiled` keeps no profile, or one of other corpora, roles, orders,
+    lenses or settings than those of `config`, and InputError where it is damaged.
     """
     sweeps.check(config)
-    stored = profiling.stored_profile(spark, config, profiled)
+    kept = stored.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
-    compared = comparing.compare(making, stored)
-    return making.publish("compare", profiled=profiled.id, **stored.manifest, **compared)
+    with naming_damage([profiled]):
+        compared = comparing.compare(making, kept)
+    left_out = [lens for lens in config.lenses if lens in ("variety", "judge")]
+    told = {"left_out": left_out} if left_out else {}
+    return making.publish("compare", profiled=profiled.id, **told, **kept.manifest, **compared)
 
 
 def judge(
@@ -182,7 +188,7 @@ def nightly(
         compared |= checking.check(making, profile, config.nightly.window, nights)
     merging.corpora(making, window, clusters)
     return making.publish(
-        NIGHT, version=nights.next_version(name), **window.manifest, **profile.manifest, **compared
+        NIGHT, **nights.numbered(name), **window.manifest, **profile.manifest, **compared
     )
 
 

@@ -173,6 +173,9 @@ def test_compare_works_from_a_run(calls: list[Any], tmp_path: Path) -> None:
     assert cli.main(["compare", "a.toml"]) == 0
     assert calls[-1][2].id == second.id
     assert cli.main(["compare"]) == 2
+    before = len(calls)
+    assert cli.main(["compare", "a.toml", "--profile", first.path, "--date", "2027-01-01"]) == 2
+    assert len(calls) == before, "numbers of one date are not put under another"
 
 
 @pytest.mark.parametrize(

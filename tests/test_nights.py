@@ -25,6 +25,7 @@ from dftspark.stages import days, merging, profiling
 from dftspark.store.listing import named_runs, runs
 from dftspark.store.run import Run, load
 from dftspark.store.writer import RunWriter
+from tests.stores import vouch
 
 DATES = [f"2026-11-{d:02}" for d in range(1, 21)]
 
@@ -170,8 +171,9 @@ def test_looking_up_a_date_reads_its_manifests_alone(tmp_path: Path) -> None:
     (tmp_path / broken.id / "manifest.json").write_text("{")
     nights = index(tmp_path)
     assert nights.profile(DATES[0]) is not None
-    with pytest.raises(InputError, match="is not a run's manifest"):
-        nights.profile(DATES[1])
+    assert nights.damaged(profile_name("night", DATES[0])) == []
+    assert nights.profile(DATES[1]) is None
+    assert nights.damaged(profile_name("night", DATES[1])) == [broken.id]
 
 
 def test_a_profile_of_an_older_format(tmp_path: Path) -> None:
@@ -208,6 +210,7 @@ def test_history_of_nights_of_an_older_schema(tmp_path: Path) -> None:
     old = night(tmp_path, DATES[1])
     file = tmp_path / old.id / "metrics.parquet"
     pq.write_table(pq.read_table(file).drop_columns(["mde"]), file)
+    vouch(old)
     found = history(str(tmp_path), "l2_1gram", model="gpt")
     assert found.schema.names == schema.METRICS.names
     assert found["mde"].to_pylist() == [None, None]
@@ -218,7 +221,8 @@ def test_a_store_of_several_audits_is_asked_for_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no night is there"):
         history(str(tmp_path), "l2_1gram")
     night(tmp_path, DATES[0])
-    RunWriter.create(str(tmp_path), night_name("other", DATES[0])).publish({"version": 1})
+    other = RunWriter.create(str(tmp_path), night_name("other", DATES[0]))
+    other.publish({"version": 1, "kind": "nightly"})
     with pytest.raises(ConfigError, match="several audits, \\['night', 'other'\\]"):
         history(str(tmp_path), "l2_1gram")
     with pytest.raises(ConfigError, match="there is no table 'metric'"):

@@ -194,6 +194,9 @@ def test_a_truncated_table_is_not_published(tmp_path: Path) -> None:
     writer.write("metrics", table("metrics", 500))
     path = Path(writer.path) / "metrics.parquet"
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(EnvironmentProblem, match="is another than was written"):
+        writer.publish({})
+    writer.written("metrics")  # as though it had been cut short before that
     with pytest.raises(EnvironmentProblem, match="cannot be read back"):
         writer.publish({})
     assert states(tmp_path / "runs") == ["unfinished"]
@@ -252,7 +255,7 @@ def test_a_run_without_anything_in_it_is_discarded(tmp_path: Path) -> None:
     begun = RunWriter.create(str(tmp_path / "runs"), "begun")
     begun.write("metrics", table("metrics", 1))
     for writer in (empty, begun):
-        writer.discard_if_empty()
+        writer.give_up()
     assert [info.name for info in runs(str(tmp_path / "runs"))] == ["begun"]
 
 

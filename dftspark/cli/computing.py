@@ -229,8 +229,13 @@ def compare(
     from dftspark import runs
     from dftspark.config import request
 
-    config = request.audit(conf, [], [], out, date)
-    run = opened(profiled or config.out)
+    run = opened(profiled) if profiled else None
+    of = str(run.manifest.get("date", "")) if run else ""
+    config = request.audit(conf, [], [], out, date or of)
+    run = run or opened(config.out)
+    of = str(run.manifest.get("date", ""))
+    if date and date != of:
+        raise ConfigError(f"--date is {date}, and the profile {run.path} is of {of or 'no date'}")
     compute(
         "compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet, conf
     )

@@ -70,6 +70,9 @@ def prune(
     ] = None,
     superseded: Annotated[bool, typer.Option("--superseded", help="Older versions go.")] = False,
     unfinished: Annotated[bool, typer.Option("--unfinished", help="Killed runs go.")] = False,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Runs whose manifest cannot be read go.")
+    ] = False,
     hours: Annotated[float, typer.Option("--hours", min=0, help="Only runs older than.")] = 24.0,
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete; without, only say what would.")
@@ -77,19 +80,29 @@ def prune(
 ) -> None:
     """Says which runs of nightly audits need not be kept, and with --yes deletes them.
 
+    A run that is at work stays: it gives a sign of life every minute.
+
     Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
     """
     from dftspark.nights import retention
+    from dftspark.report.text import visible_lines
+    from dftspark.store.listing import runs
 
-    if keep_days is None and not (superseded or unfinished):
-        raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished")
+    if keep_days is None and not (superseded or unfinished or damaged):
+        raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished, --damaged")
     going = retention.doomed(
-        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, hours=hours
-    )
+        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, damaged=damaged,
+        hours=hours,
+    )  # fmt: skip
     for run in going:
-        print(f"{run.id}  {run.why}, {run.bytes / 2**20:,.1f} MiB")
-    if yes:
-        retention.prune(store, going)
+        print(f"{run.id}  {visible_lines(run.why)}, {run.bytes / 2**20:,.1f} MiB")
+    for run_id in retention.waiting(runs(store)) if damaged else []:
+        print(f"{run_id}  damaged, and stays until its date is done again: an older version would "
+              f"hold again")  # fmt: skip
+    at_work = retention.prune(store, going) if yes else []
+    for run_id in at_work:
+        print(f"{run_id}  is at work after all, and stays")
+    going = [run for run in going if run.id not in at_work]
     total = sum(run.bytes for run in going) / 2**20
     number = f"{len(going)} run{'' if len(going) == 1 else 's'}"
     print(f"{number}, {total:,.1f} MiB {'deleted' if yes else 'would go; --yes deletes'}")

@@ -14,7 +14,7 @@ from dftspark.config.corpora import Cleaning, Corpus, Tokens
 from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Endpoint, Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
-from dftspark.config.nightly import Acknowledged, Check, Nightly
+from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError
 
 
@@ -47,6 +47,16 @@ class Audit(Frozen):
     checks: tuple[Check, ...] = ()
     acknowledged: tuple[Acknowledged, ...] = ()
     _undated: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _not_a_nights(cls, name: str) -> str:
+        if NIGHTS_NAME.fullmatch(name):
+            raise ValueError(
+                f"NAME.YYYY-MM-DD and NAME.reference are runs of the nightly audit NAME; take "
+                f"another name, such as {name.replace('.', '-')!r}, got {name!r}"
+            )
+        return name
 
     @field_validator("lenses")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zoneinfo
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -10,6 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dftspark.config.frozen import Frozen
+
+# A run of a night, its profile and the human side are so named after their audit.
+NIGHTS_NAME = re.compile(r".+\.(\d{4}-\d{2}-\d{2}(\.profile)?|reference)")
 
 
 class Nightly(Frozen):

@@ -3,32 +3,38 @@
 State   runs named `<name>.<date>.profile` (a date's states, or the mark that it is taken out),
         `<name>.reference` (the human side) and `<name>.<date>` (a night's tables). Of several runs
         of one name that with the highest `version` in its manifest is current; the others stay
-        readable.
+        readable. Where a manifest is damaged, nothing is current until a run is `numbered_above`
+        it: an older version, or a mark that is gone, would hold again without a word.
 Cost    one listing of the store's folder names; manifests are read of the dates asked for alone
 """
 
 from __future__ import annotations
 
 import datetime
+import logging
 import re
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from pyarrow.fs import FileType
 
 from dftspark import schema
-from dftspark.errors import ConfigError, InputError
+from dftspark.errors import ConfigError, DamagedRun, InputError
 from dftspark.location import Location
-from dftspark.store.listing import named_runs
+from dftspark.store.listing import named_runs, unsettled
 from dftspark.store.run import MANIFEST, Run, load
 from dftspark.store.writer import RunWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
 PROFILE, NIGHT, REFERENCE, REMOVED = "profile", "nightly", "reference", "removed"
+_READERS = 16
+_LOG = logging.getLogger(__name__)  # which Python prints to standard error, if nobody else does
 _DATED = re.compile(r"(?P<name>.+)\.(?P<date>\d{4}-\d{2}-\d{2})(?P<profile>\.profile)?")
 
 
@@ -59,6 +65,14 @@ def dated(name: str) -> Dated | None:
     return Dated(match["name"], match["date"], bool(match["profile"])) if match else None
 
 
+def kinds_of(name: str) -> frozenset[str]:
+    """What runs of that name are to a nightly audit; others of the name are no part of it."""
+    found = dated(name)
+    if found is None:
+        return frozenset({REFERENCE})
+    return frozenset({PROFILE, REMOVED} if found.profile else {NIGHT})
+
+
 @dataclass(frozen=True)
 class Nights:
     """The runs of the nightly audit `name` below `root`, as they were when this was made."""
@@ -78,9 +92,28 @@ class Nights:
         return cls(place, name, {key: tuple(ids) for key, ids in found.items()})
 
     def current(self, name: str) -> Run | None:
-        """The published run of that name with the highest version."""
-        found = self._published(self.ids.get(name, ()))
-        return max((load(self.root / run_id) for run_id in found), key=_standing, default=None)
+        """The published run of that name with the highest version; None beside a damaged one."""
+        found, damaged = self._versions(name)
+        return None if _unsettled(found, damaged) else max(found, key=_standing, default=None)
+
+    def damaged(self, name: str) -> list[str]:
+        """Ids of the damaged runs of that name because of which none is current."""
+        return _unsettled(*self._versions(name))
+
+    def readable(self, name: str) -> Run | None:
+        """As `current`, whatever is damaged beside it."""
+        return max(self._versions(name)[0], key=_standing, default=None)
+
+    def _versions(self, name: str) -> tuple[list[Run], list[str]]:
+        """The published runs of that name, and the ids of those that are damaged."""
+        found, damaged = [], []
+        for run_id in self._published(self.ids.get(name, ())):
+            try:
+                found.append(load(self.root / run_id))
+            except DamagedRun:
+                damaged.append(run_id)
+        kinds = kinds_of(name)
+        return [run for run in found if run.manifest.get("kind") in kinds], damaged
 
     def profile(self, date: str) -> Run | None:
         """The current profile of a date; None where there is none, or it was taken out."""
@@ -99,8 +132,15 @@ class Nights:
         return self.current(reference_name(self.name))
 
     def next_version(self, name: str) -> int:
-        found = self.current(name)
-        return int(found.manifest["version"]) + 1 if found else 1
+        """Above those of all runs of that name, a damaged one having at most the next."""
+        found, damaged = self._versions(name)
+        best = max((int(run.manifest.get("version", 0)) for run in found), default=0)
+        return best + len(_unsettled(found, damaged)) + 1
+
+    def numbered(self, name: str) -> dict[str, Any]:
+        """What the manifest of a new run of that name says of its place among the others."""
+        above = sorted(self._published(self.ids.get(name, ())))
+        return {"version": self.next_version(name), "numbered_above": above}
 
     @cached_property
     def dates(self) -> list[str]:
@@ -120,42 +160,47 @@ class Nights:
         )  # fmt: skip
 
     def stale(self, date: str, window: int) -> list[str]:
-        """Nights whose tables were made from another profile of `date` than the current one."""
+        """Nights whose tables were made from another profile of `date` than the current one, or
+        are damaged."""
         current = self.profile(date)
         found = []
         for night in sorted({*days_after(date, window)} & {*self.dates}):
             made = self.night(night)
-            if made and made.manifest["profiles"].get(date) != (current and current.id):
+            if made is None:
+                old = bool(self.damaged(night_name(self.name, night)))
+            else:
+                old = made.manifest["profiles"].get(date) != (current and current.id)
+            if old:
                 found.append(night)
         return found
 
-    def files(self, table: str, dates: list[str]) -> list[str]:
-        """Paths of the table's files, of the current nights of these dates, in their order."""
-        candidates = [self.ids[night_name(self.name, date)] for date in dates]
-        published = {*self._published(tuple(i for ids in candidates for i in ids))}
-        ids: list[str] = []
-        for of_date in candidates:
-            found = [i for i in of_date if i in published]
-            if len(found) > 1:
-                found = [max((load(self.root / i) for i in found), key=_standing).id]
-            ids += found
-        places = [self.root / run_id / f"{table}.parquet" for run_id in ids]
-        if not places:
-            return []
-        infos = self.root.filesystem.get_file_info([place.path for place in places])
-        paths: list[str] = []
-        for place, info in zip(places, infos, strict=True):
-            if info.type == FileType.Directory:
-                inner = (part.path for part in place.children() if part.type == FileType.File)
-                paths += sorted(path for path in inner if path.endswith(".parquet"))
-            elif info.type == FileType.File:
-                paths.append(info.path)
-        return paths
+    def dataset(self, table: str, dates: list[str]) -> ds.Dataset:
+        """The rows of a table of the current nights of these dates, held against their manifests;
+        a column that an older night lacks is null. Raises DamagedRun, which names the table."""
+        import pyarrow.dataset as ds
+
+        of = schema.TABLES[table]
+        with ThreadPoolExecutor(_READERS) as pool:
+            parts = [part for part in pool.map(partial(self._part, table), dates) if part]
+        if not parts:
+            return ds.dataset(of.empty_table())
+        return ds.dataset([part.replace_schema(of) for part in parts])
+
+    def _part(self, table: str, date: str) -> ds.Dataset | None:
+        run = self.night(date)
+        if run is None:
+            for run_id in self.damaged(night_name(self.name, date)):
+                _LOG.warning("%s is passed over: the manifest of %s is damaged", date, run_id)
+        return run.dataset(table) if run and table in run.tables else None
 
     def _published(self, ids: tuple[str, ...]) -> list[str]:
         files = [f"{self.root.path}/{run_id}/{MANIFEST}" for run_id in ids]
         infos = self.root.filesystem.get_file_info(files) if files else []
         return [i for i, info in zip(ids, infos, strict=True) if info.type == FileType.File]
+
+
+def _unsettled(found: list[Run], damaged: list[str]) -> list[str]:
+    return unsettled((run.manifest for run in found), damaged)
 
 
 def _standing(run: Run) -> tuple[int, str, str]:
@@ -180,11 +225,12 @@ def remove(root: str, name: str, date: str, reason: str = "") -> Run:
     Raises InputError where the date has no profile.
     """
     nights = Nights.of(root, name)
+    run = profile_name(name, date)
     taken = nights.profile(date)
-    if taken is None:
+    old = [taken.id] if taken else nights.damaged(run)
+    if not old:
         said = "it is taken out already" if nights.is_removed(date) else "it has no profile"
         raise InputError(f"{nights.root}: {date} of {name!r} cannot be taken out: {said}")
-    run = profile_name(name, date)
     writer = RunWriter.create(root, run)
     return writer.publish(
         {
@@ -192,8 +238,8 @@ def remove(root: str, name: str, date: str, reason: str = "") -> Run:
             "status": "complete",
             "name": name,
             "date": date,
-            "version": nights.next_version(run),
-            "removed": taken.id,
+            **nights.numbered(run),
+            "removed": old[0],
             "headline": f"taken out{': ' + reason if reason else ''}",
         }
     )
@@ -213,23 +259,22 @@ def history(
     """Rows of a table of every current night, by date: one read of as many columns as are asked.
 
     `metric` and `model` keep the rows of these; `name` is the audit's, which a store with one
-    nightly audit need not be told. Raises InputError without nights, ConfigError for several
-    audits and for a table that nights do not have.
+    nightly audit need not be told. A date whose manifest is damaged has no rows. Raises InputError
+    without nights and for a table that is damaged, ConfigError for several audits and for a table
+    that nights do not have.
     """
     import pyarrow.dataset as ds
 
     if table not in schema.TABLES:
         raise ConfigError(f"there is no table {table!r}; there are {sorted(schema.TABLES)}")
     nights = Nights.of(root, name or _only_name(root))
-    files = nights.files(table, [date for date in nights.dates if since <= date <= until])
+    rows = nights.dataset(table, [date for date in nights.dates if since <= date <= until])
     wanted = None
     for column, value in (("metric", metric), ("model", model)):
         if value is not None:
             own = ds.field(column) == value
             wanted = own if wanted is None else wanted & own
-    of = schema.TABLES[table]
-    rows = ds.dataset(files, schema=of, filesystem=nights.root.filesystem, format="parquet")
-    found = rows.to_table(columns=columns or of.names, filter=wanted)
+    found = rows.to_table(columns=columns or schema.TABLES[table].names, filter=wanted)
     keys = ("date", "model", "stratum", "metric", "rule")
     order = [(key, "ascending") for key in keys if key in found.schema.names]
     return found.sort_by(order) if order else found
@@ -240,8 +285,15 @@ def _only_name(root: str) -> str:
     runs = named_runs(place) if place.kind == FileType.Directory else []
     found = [dated(name) for _, name in runs]
     names = sorted({name.audit for name in found if name and not name.profile})
+    if len(names) > 1:  # an audit of another kind may have such a name
+        names = [name for name in names if _has_nights(root, name)]
     if not names:
         raise InputError(f"{place}: no night is there; `dftspark nightly` makes one")
     if len(names) > 1:
         raise ConfigError(f"{place} has the nights of several audits, {names}; name one of them")
     return names[0]
+
+
+def _has_nights(root: str, name: str) -> bool:
+    nights = Nights.of(root, name)
+    return any(nights.night(date) for date in reversed(nights.dates))

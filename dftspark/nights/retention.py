@@ -2,7 +2,7 @@
 
 The current reference, the current tables of every night, marks of dates that are taken out, and
 the profiles of the newest dates stay; so do runs that are no part of a nightly audit. A run goes
-manifest first, so that half of it is never taken for a whole one.
+manifest first, so that half of it is never taken for a whole one; a run at work stays.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ from typing import Any
 
 from pyarrow.fs import FileType
 
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, DamagedRun, InputError
 from dftspark.location import Location, writing
-from dftspark.nights.calendar import PROFILE, dated
+from dftspark.nights.calendar import NIGHT, PROFILE, dated
+from dftspark.store.alive import SILENT, last_sign
 from dftspark.store.listing import RunInfo, runs
 from dftspark.store.run import MANIFEST, load
 
 
 @dataclass(frozen=True)
 class Doomed:
-    """A run that may go; `bytes` of its tables, 0 where it never finished."""
+    """A run that may go; `bytes` of its tables, 0 where no manifest says how many."""
 
     id: str
     why: str
     bytes: int
+
+
+_UNFINISHED = "never finished"
 
 
 def doomed(
@@ -35,42 +39,64 @@ def doomed(
     keep_days: int | None = None,
     superseded: bool = False,
     unfinished: bool = False,
+    damaged: bool = False,
     hours: float = 24.0,
     now: datetime | None = None,
 ) -> list[Doomed]:
     """What may go, newest first, of the runs that are older than `hours`.
 
+    An unfinished run is as old as its last sign of life, and none goes that gave one within
+    SILENT. A damaged run stays while an older version would hold again without it, see `waiting`.
     `keep_days` keeps the profiles of that many newest dates of each nightly audit and lets older
     ones go, every version of them: were the current one alone to go, the one that it superseded
     would be current again. Raises ConfigError where that is fewer than the window that its newest
     night merged.
     """
-    before = (now or datetime.now(UTC)) - timedelta(hours=hours)
+    at = now or datetime.now(UTC)
+    before = at - timedelta(hours=hours)
     found = runs(root)
+    kept = waiting(found)
     old = _old_days(found, root, keep_days) if keep_days is not None else {}
     going = []
     for info in found:
         why = ""
         if info.state == "unfinished" and unfinished:
-            why = "never finished"
+            why = _UNFINISHED
+        elif info.state == "damaged" and damaged and info.id not in kept:
+            why = _damage(root, info)
         elif info.standing == "superseded" and superseded:
             why = "superseded"
         elif info.id in old:
             why = f"profile of {info.date}, older than the newest {keep_days} dates"
-        if why and datetime.fromisoformat(info.created_at) <= before:
+        latest = min(before, at - SILENT) if why == _UNFINISHED else before
+        if why and _last(root, info) <= latest:
             going.append(Doomed(info.id, why, _size(root, info)))
     return going
 
 
-def prune(root: str, going: list[Doomed]) -> None:
-    """Deletes these runs. EnvironmentProblem where storage refuses."""
-    store = Location.parse(root)
+def waiting(found: list[RunInfo]) -> list[str]:
+    """Ids of the damaged runs whose date is to be done again before they may go: an older version,
+    or what a mark took out, would hold again without a word."""
+    older = {info.name for info in found if info.version is not None and not info.standing}
+    return [info.id for info in found if info.state == "damaged" and info.name in older]
+
+
+def prune(root: str, going: list[Doomed]) -> list[str]:
+    """Deletes these runs, and returns the ids of those that were found at work, which stay.
+
+    EnvironmentProblem where storage refuses.
+    """
+    store, stay = Location.parse(root), []
     for run in reversed(going):  # an older version before the one that supersedes it
         folder = store / run.id
+        if run.why == _UNFINISHED and _at_work(folder):
+            stay.append(run.id)
+            continue
         with writing(folder):
             if (folder / MANIFEST).kind == FileType.File:
                 folder.filesystem.delete_file((folder / MANIFEST).path)
             folder.filesystem.delete_dir(folder.path)
+    return stay
 
 
 def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
@@ -85,10 +111,11 @@ def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
             versions.setdefault(info.name, []).append(info.id)
         if name and info.standing == "current" and info.kind == PROFILE:
             days.setdefault(name.audit, {})[info.date] = info.name
-        elif name and info.standing == "current" and not name.profile:
+        elif name and info.standing == "current" and info.kind == NIGHT:
             nights[name.audit] = max(nights.get(name.audit, ""), f"{info.date} {info.id}")
     for audit, newest in nights.items():
-        window = _manifest(root, newest.split(" ", 1)[1])["config"]["nightly"]["window"]
+        settings = _manifest(root, newest.split(" ", 1)[1]).get("config", {}).get("nightly", {})
+        window = int(settings.get("window", 0))
         if keep < window:
             raise ConfigError(
                 f"{audit!r} merges {window} days, so the profiles of at least as many stay; got "
@@ -100,6 +127,33 @@ def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
         for date, name in sorted(of_audit.items(), reverse=True)[keep:]
         for run_id in versions[name]
     }
+
+
+def _last(root: str, info: RunInfo) -> datetime:
+    """When a run began, or gave its last sign of life."""
+    begun = datetime.fromisoformat(info.created_at)
+    if info.state != "unfinished":
+        return begun
+    sign = last_sign(Location.parse(root) / info.id)
+    return max(begun, sign) if sign else begun
+
+
+def _at_work(folder: Location) -> bool:
+    """Whether an unfinished run has gone on since it was looked at."""
+    sign = last_sign(folder)
+    recent = sign is not None and sign > datetime.now(UTC) - SILENT
+    return recent or (folder / MANIFEST).kind == FileType.File
+
+
+def _damage(root: str, info: RunInfo) -> str:
+    """Why a damaged run may go; empty for one that another dftspark can read."""
+    try:
+        _manifest(root, info.id)
+    except DamagedRun as error:
+        return f"damaged: {error}"
+    except InputError:
+        return ""
+    return ""
 
 
 def _size(root: str, info: RunInfo) -> int:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dftspark import __version__
+from dftspark.errors import DamagedRun
 from dftspark.report import figures, figures_lines, figures_tables
 from dftspark.report.figure import asset, environment
 from dftspark.report.page import LARGEST, policy
@@ -19,10 +23,15 @@ from dftspark.store.listing import RunInfo, open_run
 RUNS = 400
 NIGHTS = 120
 NAMES = 20
+_READERS = 16
 
 
 def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
     """HTML over `infos`, newest first, of the store `root`; `pages` has links by id of a run."""
+    finished = [info for info in infos if info.state == "finished"][:RUNS]
+    with ThreadPoolExecutor(_READERS) as pool:
+        looked_at = {info.id: info for info in pool.map(partial(_checked, root), finished)}
+    infos = [looked_at.get(info.id, info) for info in infos]
     finished = [info for info in infos if info.state == "finished"][:RUNS]
     most = NAMES
     while True:
@@ -30,6 +39,17 @@ def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
         if len(html.encode()) <= LARGEST or most <= 1:
             return html
         most //= 2
+
+
+def _checked(root: str, info: RunInfo) -> RunInfo:
+    """Damaged where the table of what the run found is: one such run does not cost the page."""
+    try:
+        run = open_run(root, info.id)
+        if "metrics" in run.tables:
+            run.dataset("metrics")
+    except DamagedRun as error:
+        return replace(info, state="damaged", headline=str(error))
+    return info
 
 
 def _render(

@@ -39,7 +39,8 @@ def pairs(
     days. Raises IncomparableProfiles where an order was profiled in more than one way.
     """
     check_comparable(stored, config)
-    partial = _one_by_one(spark, stored.ranges).mapInArrow(
+    ranges_of_orders = [key for key in stored.ranges if key[0] in config.ngrams.orders]
+    partial = _one_by_one(spark, ranges_of_orders).mapInArrow(
         _partials(stored.paths, stored.totals, config, ranges, returning),
         from_arrow_schema(schema.PARTIAL_PAIRS),
     )

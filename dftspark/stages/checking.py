@@ -207,15 +207,9 @@ class _Source:
         return [row for part in found for row in part.filter(own).to_pylist()]
 
     def _past(self, table: str, columns: list[str]) -> pa.Table:
-        import pyarrow.dataset as ds
-
         assert self.nights is not None
         if table not in self._tables:
-            files = self.nights.files(table, self.dates)
-            rows = ds.dataset(
-                files, schema=schema.TABLES[table], filesystem=self.nights.root.filesystem,
-                format="parquet",
-            )  # fmt: skip
+            rows = self.nights.dataset(table, self.dates)
             self._tables[table] = rows.to_table(columns=columns)
         return self._tables[table]
 

@@ -100,7 +100,7 @@ def _compare_ngrams(making: Making, profile: Profile) -> list[dict[str, Any]]:
         making.write("ngrams", tables.ngrams(compared, *text))
         making.write("document_ratios", tables.document_ratios(compared, *text))
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
-    return _ngram_metrics(making, rows)
+    return _ngram_metrics(making, rows, profile.fingerprints)
 
 
 def _measure_variety(making: Making, documents: DataFrame) -> None:
@@ -147,13 +147,12 @@ def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> l
     ]
 
 
-def _ngram_metrics(making: Making, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    from dftspark.spark.ngrams import fingerprint
-
-    text = fingerprint(making.config)
+def _ngram_metrics(
+    making: Making, rows: list[dict[str, Any]], fingerprints: dict[int, str]
+) -> list[dict[str, Any]]:
     order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
     return [
-        metric_row(making, row, metric, "ngrams", f"ngram_counts-v1(n={row['n']}, text={text!r})")
+        metric_row(making, row, metric, "ngrams", fingerprints[row["n"]])
         for row in sorted(rows, key=lambda r: order[r["n"]])
         for metric in row["metrics"]
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit, Corpus
 from dftspark.errors import ConfigError, UnlikeProfiles
@@ -129,14 +129,26 @@ def reference(
         return stored
     name = reference_name(config.name)
     making = Making.begin(spark, human_of(config), "", progress, name)
-    old = stored.manifest if stored else {}
+    fixed = _fixed(config, _same_features(config, prints, nights))
+    found = profiling.profile(making, fixed)
+    return _publish(making, found, REFERENCE, prints, nights.numbered(name), settings)
+
+
+def _same_features(config: Audit, prints: dict[str, str], nights: Nights) -> Run | None:
+    """A run with the random features that this configuration makes: the last reference, or where
+    that is damaged the newest profile of a date."""
+    if "embeddings" not in config.lenses:
+        return None
+    found = nights.readable(reference_name(config.name))
+    dates = iter(reversed(nights.profiled))
+    while found is None and (date := next(dates, None)):
+        found = nights.profile(date)
+    old = found.manifest if found else {}
     same = (
         old.get("fingerprints", {}).get("embedder") == prints.get("embedder")
         and old.get("config", {}).get("mmd") == config.mmd.model_dump(mode="json")
     )  # fmt: skip
-    fixed = _fixed(config, stored if same else None)
-    found = profiling.profile(making, fixed)
-    return _publish(making, found, REFERENCE, prints, nights.next_version(name), settings)
+    return found if same else None
 
 
 def profile_day(
@@ -149,7 +161,7 @@ def profile_day(
     fixed = _fixed(config, reference)
     found = profiling.profile(making, fixed)
     return _publish(
-        making, found, PROFILE, fingerprints(spark, config), nights.next_version(name),
+        making, found, PROFILE, fingerprints(spark, config), nights.numbered(name),
         _digest(making.config, {}),
     )  # fmt: skip
 
@@ -160,13 +172,14 @@ def _fixed(config: Audit, reference: Run | None) -> Fixed:
 
 
 def _publish(
-    making: Making, found: Profile, kind: str, prints: dict[str, str], version: int, settings: str
-) -> Run:
+    making: Making, found: Profile, kind: str, prints: dict[str, str], numbered: dict[str, Any],
+    settings: str,
+) -> Run:  # fmt: skip
     if found.clouds:
         prints = {**prints, "features": json.dumps(found.clouds.statistic.frequencies.manifest())}
     return making.publish(
         kind,
-        version=version,
+        **numbered,
         fingerprints=prints,
         settings_sha256=settings,
         **found.manifest,

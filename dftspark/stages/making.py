@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pyarrow.fs import FileType
+
 from dftspark import __version__
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
@@ -88,7 +90,7 @@ class Making:
                 yield
         except BaseException:
             with suppress(EnvironmentProblem):
-                self.writer.discard_if_empty()
+                self.writer.give_up()
             raise
         self.seconds[name] = round(time.monotonic() - started, 3)
         self.stages[name]["seconds"] = self.seconds[name]
@@ -107,6 +109,7 @@ class Making:
         tables.write(table, self.writer.table_path(name), compression, group_rows)
         if self.stages:
             list(self.stages.values())[-1]["tables"].append(name)
+        self.writer.written(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
     def reject(self, issues: DataFrame) -> None:
@@ -115,23 +118,22 @@ class Making:
 
         more = tables.rejects(issues, self.writer.id, self.date)
         more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
+        self.writer.written("rejects")
 
     def drop(self, *names: str) -> None:
         """Takes tables out of the run again."""
+        for name in names:
+            self.writer.forget(name)
         self._delete(*(f"{name}.parquet" for name in names))
 
     def abandon(self) -> None:
         """Takes the run's folder away; nothing is published."""
-        folder = Location.parse(self.writer.path)
-        with writing(folder):
-            folder.filesystem.delete_dir(folder.path)
+        self.writer.give_up()
+        _delete(Location.parse(self.writer.path))
 
-    def _delete(self, *folders: str) -> None:
-        for name in folders:
-            folder = Location.parse(self.writer.path) / name
-            with writing(folder):
-                if folder.kind.name == "Directory":
-                    folder.filesystem.delete_dir(folder.path)
+    def _delete(self, *names: str) -> None:
+        for name in names:
+            _delete(Location.parse(self.writer.path) / name)
 
     def publish(self, kind: str, **found: Any) -> Run:
         """Makes the run visible; `found` goes into its manifest."""
@@ -157,6 +159,12 @@ class Making:
         from dftspark.report.page import page
 
         return page(run, series(self.config.out, self.config.name, self.config.report.history))
+
+
+def _delete(folder: Location) -> None:
+    with writing(folder):
+        if folder.kind == FileType.Directory:
+            folder.filesystem.delete_dir(folder.path)
 
 
 def _versions() -> dict[str, str]:

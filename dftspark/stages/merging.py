@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ import pyarrow as pa
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import InputError
-from dftspark.nights.calendar import Nights, window_of
+from dftspark.nights.calendar import Nights, profile_name, window_of
 from dftspark.stages.days import check_alike, fingerprints
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile, frozen
 from dftspark.store.run import Run
-from dftspark.store.state_files import check_files, damaged_states
+from dftspark.store.state_files import check_files, naming_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,12 +28,14 @@ _SUMMED = ("read", "documents", "rejected", "duplicates", "filtered", "repaired"
 
 @dataclass(frozen=True)
 class Window:
-    """The reference and the days that a night merges; dates without a profile are missing."""
+    """The reference and the days that a night merges; dates without a profile are missing, and
+    those whose profile has a damaged manifest are passed over like them."""
 
     reference: Run
     days: dict[str, Run]
     missing: tuple[str, ...]
     removed: tuple[str, ...]
+    damaged: tuple[str, ...] = ()
 
     @property
     def runs(self) -> list[Run]:
@@ -47,6 +48,7 @@ class Window:
             "profiles": {date: run.id for date, run in self.days.items()},
             "missing": list(self.missing),
             "removed": list(self.removed),
+            **({"damaged": list(self.damaged)} if self.damaged else {}),
         }
 
 
@@ -64,17 +66,21 @@ def window(
     if own:
         days[date] = own
     removed = tuple(day for day in dates if day not in days and nights.is_removed(day))
-    missing = tuple(day for day in dates if day not in days and day not in removed)
+    damaged = tuple(
+        day for day in dates if day not in days and nights.damaged(profile_name(config.name, day))
+    )
+    missing = tuple(day for day in dates if day not in {*days, *removed, *damaged})
     if not days:
+        others = f", and damaged ones of {list(damaged)}" if damaged else ""
         raise InputError(
-            f"{nights.root}: no profile of {config.name!r} from {dates[0]} to {date}; "
+            f"{nights.root}: no profile of {config.name!r} from {dates[0]} to {date}{others}; "
             f"`dftspark nightly CONF --date {date}` makes one from the documents"
         )
     wanted = fingerprints(spark, config)
     if "embeddings" in config.lenses:
         wanted["features"] = reference.manifest["fingerprints"].get("features", "")
     check_alike("configuration", {k: v for k, v in wanted.items() if k != "features"}, reference)
-    found = Window(reference, days, missing, removed)
+    found = Window(reference, days, missing, removed, damaged)
     for run in days.values():
         check_alike(f"reference {reference.id}", wanted, run)
     for run in found.runs:
@@ -155,13 +161,6 @@ def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
     making.writer.write("corpora", pa.Table.from_pylist(table, schema=schema.CORPORA))
 
 
-@contextmanager
-def damaged(found: Window) -> Iterator[None]:
+def damaged(found: Window) -> AbstractContextManager[None]:
     """Names the profile whose states cannot be read, where that is what went wrong."""
-    try:
-        yield
-    except Exception as error:
-        for run in found.runs:
-            if said := damaged_states(run):
-                raise InputError(said) from error
-        raise
+    return naming_damage(found.runs)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.config import Audit
-from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.errors import EnvironmentProblem
 from dftspark.stages.making import Making
 from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles
 from dftspark.store.run import Run
@@ -74,6 +74,12 @@ class Profile:
             for (corpus, _, _), totals in self.files.totals.items()
             if totals["documents"].sum() > totals["groups"].sum()
         )
+
+    @cached_property
+    def fingerprints(self) -> dict[int, str]:
+        """What the rows of each order say that they were made by."""
+        rows = self.files.every(["n", "fingerprint"])
+        return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -231,39 +237,6 @@ def embedded(making: Making, read: Documents) -> tuple[Plan, dict[str, Any]]:
         "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
         "task_seconds": round(sum(row["seconds"] for row in done), 3),
     }
-
-
-def stored_profile(spark: SparkSession, config: Audit, profiled: Run) -> Profile:
-    """The profile that a run keeps, without its documents.
-
-    Raises ConfigError where the run keeps none.
-    """
-    if "profile" not in profiled.tables:
-        raise ConfigError(
-            f"{profiled.path} keeps no profile; run `dftspark profile`, or an audit with "
-            f"keep_profile = true"
-        )
-    return Profile(
-        stored=[profiled.table_path("profile")],
-        phrases=spark.read.parquet(profiled.table_path("phrases")),
-        structure=_stored_structure(spark, config, profiled),
-        clouds=_stored_clouds(spark, config, profiled),
-        shared_clusters=profiled.manifest["shared_clusters"],
-        key_ranges=profiled.manifest["key_ranges"],
-    )
-
-
-def _stored_structure(spark: SparkSession, config: Audit, profiled: Run) -> DataFrame | None:
-    if "structure" not in profiled.tables or "structure" not in config.lenses:
-        return None
-    return spark.read.parquet(profiled.table_path("structure"))
-
-
-def _stored_clouds(spark: SparkSession, config: Audit, profiled: Run) -> Clouds | None:
-    if "feature_sums" not in profiled.tables or "embeddings" not in config.lenses:
-        return None
-    sums = spark.read.parquet(profiled.table_path("feature_sums"))
-    return Clouds(frozen(profiled), sums, None, profiled.manifest["embedding"])
 
 
 def frozen(profiled: Run) -> FeatureSums:

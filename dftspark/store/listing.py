@@ -5,24 +5,24 @@ Cost    a listing reads every manifest, a run by its id one.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
 from pyarrow.fs import FileType
 
-from dftspark.errors import ConfigError, InputError
+from dftspark.errors import ConfigError, DamagedRun, InputError
 from dftspark.location import Location
-from dftspark.store.run import MANIFEST, NAME, Run, load
+from dftspark.store.run import MANIFEST, RUN_ID, Run, load
 
-_RUN_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({NAME.pattern})-[0-9a-f]{{6}}")
 _READERS = 16
+_LOG = logging.getLogger(__name__)  # which Python prints to standard error, if nobody else does
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,13 @@ class RunInfo:
 def open_run(root: str, run: str = "latest") -> Run:
     """A run by 'latest' (newest published), its id, or the beginning of its id.
 
-    `root` is a run store, or one run's own folder.
+    `root` is a run store, or one run's own folder. For 'latest' damaged runs are passed over, with
+    a warning; by its id one is a DamagedRun.
     """
     place = _folder(root)
     if _published(place):
         return _open_itself(place, run)
-    if _RUN_ID.fullmatch(place.path.rsplit("/", 1)[-1]):
+    if RUN_ID.fullmatch(place.path.rsplit("/", 1)[-1]):
         raise InputError(f"{place} has no {MANIFEST}: that run did not finish")
     ids = _run_ids(place)
     if run == "latest":
@@ -74,11 +75,42 @@ def open_run(root: str, run: str = "latest") -> Run:
 
 
 def _latest(root: Location, ids: list[str]) -> Run:
+    damaged: list[DamagedRun] = []
     for _, same in groupby(ids, _second):  # ids of one second sort by name, not by time
-        published = [load(root / run_id) for run_id in same if _published(root / run_id)]
+        published = _readable(root, same, damaged)
         if published:
             return max(published, key=lambda run: str(run.manifest["created_at"]))
+    if damaged:
+        raise damaged[0]
     raise InputError(f"no published run in {root}: {_found(root, ids)}")
+
+
+def _readable(root: Location, ids: Iterable[str], damaged: list[DamagedRun]) -> list[Run]:
+    """The published runs among `ids`; why others cannot be read goes to `damaged`."""
+    found = []
+    for run_id in ids:
+        if _published(root / run_id):
+            try:
+                found.append(load(root / run_id))
+            except DamagedRun as error:
+                damaged.append(error)
+                _LOG.warning("passed over: %s", error)
+    return found
+
+
+def unsettled(manifests: Iterable[Mapping[str, Any]], damaged: Iterable[str]) -> list[str]:
+    """Of the ids of `damaged` runs of a name, those that no run of that name with a readable
+    manifest was numbered above.
+
+    The ids of what a run was numbered above are in its manifest; of an older one time speaks.
+    """
+    readable = list(manifests)
+    return [run_id for run_id in damaged if not any(_is_above(m, run_id) for m in readable)]
+
+
+def _is_above(manifest: Mapping[str, Any], run_id: str) -> bool:
+    above = manifest.get("numbered_above")
+    return _second(manifest["run_id"]) > _second(run_id) if above is None else run_id in above
 
 
 def _open_itself(place: Location, run: str) -> Run:
@@ -91,7 +123,8 @@ def _open_itself(place: Location, run: str) -> Run:
 def series(root: str, name: str, most: int) -> list[Run]:
     """The last `most` published runs with comparisons of the audit `name`, oldest first.
 
-    Damaged ones are left out. The names in ids may go on with a date.
+    Those with a damaged manifest or table metrics are left out, with a warning. The names in ids
+    may go on with a date.
     """
     place = Location.parse(root)
     if most < 1 or place.kind != FileType.Directory:
@@ -101,35 +134,58 @@ def series(root: str, name: str, most: int) -> list[Run]:
         if len(loaded) >= most and not loaded[-1].id.startswith(_second(run_id)):
             break  # ids of one second sort by name, not by time
         if own == name or own.startswith((f"{name}-", f"{name}.")):
-            with suppress(InputError):
-                run = load(place / run_id)
-                if run.manifest.get("name") == name and "metrics" in run.tables:
-                    loaded.append(run)
+            run = _comparing(place / run_id, name)
+            loaded += [run] if run else []
     loaded.sort(key=lambda run: str(run.manifest["created_at"]))
     return loaded[-most:]
 
 
+def _comparing(place: Location, name: str) -> Run | None:
+    """The run, if it is one of the audit `name` with comparisons that can be read."""
+    if not _published(place):
+        return None
+    try:
+        run = load(place)
+        if run.manifest.get("name") == name and "metrics" in run.tables:
+            run.dataset("metrics")
+            return run
+    except InputError as error:
+        _LOG.warning("left out: %s", error)
+    return None
+
+
 def runs(root: str) -> list[RunInfo]:
-    """Every run under `root`, finished or not, newest first."""
+    """Every run under `root`, finished or not, damaged or not, newest first.
+
+    Of a name with a damaged run that no other was numbered above, none stands as current.
+    """
     place = _folder(root)
     with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(partial(_describe, place), _run_ids(place)))
-    highest: dict[str, tuple[int, str, str]] = {}
-    for info in found:
+        described = list(pool.map(partial(_describe, place), _run_ids(place)))
+    versions: dict[str, list[tuple[RunInfo, Mapping[str, Any]]]] = {}
+    damaged: dict[str, list[str]] = {}
+    for info, manifest in described:
         if info.version is not None:
-            highest[info.name] = max(highest.get(info.name, (0, "", "")), _standing(info))
+            versions.setdefault(info.name, []).append((info, manifest))
+        if info.state == "damaged":
+            damaged.setdefault(info.name, []).append(info.id)
+    highest = {
+        name: max(_standing(info) for info, _ in of_name)
+        for name, of_name in versions.items()
+        if not unsettled((manifest for _, manifest in of_name), damaged.get(name, []))
+    }
     found = [
         replace(info, standing="current" if _standing(info) == highest[info.name] else "superseded")
-        if info.version is not None
+        if info.version is not None and info.name in highest
         else info
-        for info in found
+        for info, _ in described
     ]
     return sorted(found, key=lambda info: (info.created_at, info.id), reverse=True)
 
 
 def named_runs(root: Location) -> list[tuple[str, str]]:
     """(id, name) of every run below `root`, finished or not, newest first. One listing."""
-    return [(run_id, run_id.split("-", 1)[1].rsplit("-", 1)[0]) for run_id in _run_ids(root)]
+    return [(run_id, _name(run_id)) for run_id in _run_ids(root)]
 
 
 def is_run_id(text: str) -> bool:
@@ -137,18 +193,19 @@ def is_run_id(text: str) -> bool:
     return re.match(r"\d{8}T", text) is not None
 
 
-def _describe(root: Location, run_id: str) -> RunInfo:
-    matched = _RUN_ID.fullmatch(run_id)
-    assert matched is not None, run_id
-    path, name = (root / run_id).name, matched[2]
-    created = datetime.strptime(matched[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).isoformat()
+def _describe(root: Location, run_id: str) -> tuple[RunInfo, Mapping[str, Any]]:
+    """With the manifest, which is empty where there is none that can be read."""
+    path, name = (root / run_id).name, _name(run_id)
+    begun = _begun(run_id)
+    assert begun is not None, run_id
     if not _published(root / run_id):
-        return RunInfo(run_id, path, "unfinished", created, name=name)
+        return RunInfo(run_id, path, "unfinished", begun.isoformat(), name=name), {}
     try:
         manifest = load(root / run_id).manifest
     except InputError as error:
-        return RunInfo(run_id, path, "damaged", created, name=name, headline=str(error))
-    return RunInfo(
+        said = str(error)
+        return RunInfo(run_id, path, "damaged", begun.isoformat(), name=name, headline=said), {}
+    info = RunInfo(
         run_id,
         path,
         "finished",
@@ -163,6 +220,7 @@ def _describe(root: Location, run_id: str) -> RunInfo:
         version=manifest.get("version"),
         checks=_outcome(manifest.get("checks") or {}),
     )
+    return info, manifest
 
 
 def _standing(info: RunInfo) -> tuple[int, str, str]:
@@ -188,7 +246,20 @@ def _folder(root: str) -> Location:
 
 def _run_ids(root: Location) -> list[str]:
     names = [i.base_name for i in root.children() if i.type == FileType.Directory]
-    return sorted((name for name in names if _RUN_ID.fullmatch(name)), reverse=True)
+    return sorted((name for name in names if _begun(name)), reverse=True)
+
+
+def _begun(run_id: str) -> datetime | None:
+    """When a run of that id began; None for what is no id of a run."""
+    matched = RUN_ID.fullmatch(run_id)
+    try:
+        return datetime.fromisoformat(matched[1]) if matched else None
+    except ValueError:
+        return None
+
+
+def _name(run_id: str) -> str:
+    return run_id.split("-", 1)[1].rsplit("-", 1)[0]
 
 
 def _published(place: Location) -> bool:

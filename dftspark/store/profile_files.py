@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyarrow.fs import FileType
 
 from dftspark import schema
 from dftspark.location import Location
 from dftspark.state import decode_arrays
 from dftspark.stats.ngram_counts import TOTALS
+from dftspark.store import publish
 
 GROUP_ROWS = 1  # of a row group, so that its statistics are those of one key range
 Range = tuple[int, int]  # n, part
@@ -31,23 +31,29 @@ Totals = dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]
 
 
 class ProfileFiles:
-    """The rows of schema.PROFILE in the tables at `paths`; a table may have no file.
+    """The rows of schema.PROFILE in the tables, or files of such, at `paths`.
 
-    Raises OSError and pyarrow.ArrowInvalid for files that cannot be read; a page that has changed
-    since it was written is one.
+    Raises FileNotFoundError where there is no file, OSError and pyarrow.ArrowInvalid for files
+    that cannot be read; a page that has changed since it was written is one.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self.paths = tuple(paths)
+        self.parts = tuple(
+            place.at(path) for place in map(Location.parse, paths) for path in _files_of(place)
+        )
         self._files = [
             pq.ParquetFile(
-                place.filesystem.open_input_file(path),
+                part.filesystem.open_input_file(part.path),
                 page_checksum_verification=True,
                 pre_buffer=True,
             )
-            for place in map(Location.parse, self.paths)
-            for path in _parts(place)
+            for part in self.parts
         ]
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the files, one by one: whoever opens these opens what this has, or fails."""
+        return [part.name for part in self.parts]
 
     @cached_property
     def _places(self) -> dict[Range, list[tuple[int, int]]]:
@@ -111,15 +117,11 @@ def _ranges_of(file: pq.ParquetFile, group: int) -> list[Range]:
     return [(found[0], found[1])]
 
 
-def _parts(table: Location) -> list[str]:
-    if table.kind == FileType.File:
-        return [table.path]
-    if table.kind == FileType.NotFound:
-        return []
-    return sorted(
-        info.path for info in table.children()
-        if info.type == FileType.File and info.base_name.endswith(".parquet")
-    )  # fmt: skip
+def _files_of(place: Location) -> list[str]:
+    found = sorted(publish.files_of(place))
+    if not found:
+        raise FileNotFoundError(f"{place} has no Parquet file")
+    return found
 
 
 def _none(columns: list[str]) -> pa.Table:

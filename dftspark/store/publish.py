@@ -45,10 +45,40 @@ def check_columns(name: str, found: pa.Schema) -> None:
         )
 
 
-def tables(run: Location) -> dict[str, dict[str, int]]:
-    """Rows and bytes of every table in a run's folder. EnvironmentProblem where one is broken."""
-    names = sorted(i.base_name for i in run.children() if i.base_name.endswith(".parquet"))
-    return {name.removesuffix(".parquet"): _read_back(run / name) for name in names}
+Files = dict[str, int]  # sizes by path
+
+
+def files_of(table: Location) -> Files:
+    return {part.path: part.size for part in parts_of(table)}
+
+
+def tables(run: Location, written: Mapping[str, Files]) -> dict[str, dict[str, int]]:
+    """Parts, rows and bytes of every table in a run's folder.
+
+    Raises EnvironmentProblem where one is broken, and where the files of one are not those that
+    were `written`, by the table's name.
+    """
+    names = {i.base_name.removesuffix(".parquet") for i in run.children()
+             if i.base_name.endswith(".parquet")}  # fmt: skip
+    found = {}
+    for name in sorted(names | written.keys()):
+        table = run / f"{name}.parquet"
+        parts = parts_of(table)
+        now = {part.path: part.size for part in parts}
+        if now != written.get(name, now):
+            raise EnvironmentProblem(_changed(table, written[name], now))
+        found[name] = _read_back(table, parts)
+    return found
+
+
+def _changed(table: Location, written: Files, now: Files) -> str:
+    gone, other = sorted(written.keys() - now.keys()), sorted(now.items() - written.items())
+    what = f"{gone[0]} is gone" if gone else f"{other[0][0]} is another than was written"
+    return (
+        f"{table} changed while the run was made: {what}; it was written in {len(written)} files "
+        f"of {sum(written.values()):,} bytes and has {len(now)} of {sum(now.values()):,}. The run "
+        f"is not published; see what else writes or deletes there, and start it again."
+    )
 
 
 def parts_of(table: Location) -> list[FileInfo]:
@@ -67,9 +97,8 @@ def parts_of(table: Location) -> list[FileInfo]:
     ]
 
 
-def _read_back(table: Location) -> dict[str, int]:
+def _read_back(table: Location, parts: list[FileInfo]) -> dict[str, int]:
     # A footer that can be read is also the proof that its file is whole.
-    parts = parts_of(table)
     if not parts:
         raise EnvironmentProblem(
             f"{table} has no Parquet file after it was written. `out` must be storage that the "
@@ -77,7 +106,9 @@ def _read_back(table: Location) -> dict[str, int]:
         )
     with ThreadPoolExecutor(_READERS) as pool:
         rows = list(pool.map(partial(_rows, table), parts))
-    return {"rows": sum(rows), "bytes": sum(part.size for part in parts)}
+    return {
+        "parts": len(parts), "rows": sum(rows), "bytes": sum(part.size for part in parts),
+    }  # fmt: skip
 
 
 def _rows(table: Location, part: FileInfo) -> int:

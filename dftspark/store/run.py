@@ -2,7 +2,7 @@
 
 State   <out>/<run_id>/<table>.parquet (a file, or a folder of parts) and, written last,
         <out>/<run_id>/manifest.json. A folder without a manifest is not a run.
-Cost    opening reads the manifest; a table is read when it is asked for.
+Cost    opening reads the manifest; a table is held against it when it is asked for, see vouched.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import importlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
+from dftspark.errors import ConfigError, DamagedRun, EnvironmentProblem, InputError, ShapeError
 from dftspark.location import Location
+from dftspark.store import vouched
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -25,11 +28,27 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({NAME.pattern})-[0-9a-f]{{6}}")
+
+# What a manifest has, and what it may have, where readers rely on it.
+_NEEDED = {"format_version": int, "run_id": str, "created_at": str, "tables": dict}
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **_NEEDED, "version": int, "name": str, "date": str, "kind": str, "headline": str,
+    "corpora": (list, dict), "config": dict, "page": dict, "checks": dict, "stages": dict,
+    "fingerprints": dict, "profiles": dict, "embedding": dict, "shared_clusters": dict,
+    "key_ranges": int, "missing": list, "damaged": list, "numbered_above": list,
+    "checks.counts": dict, "checks.said": list, "page.file": str, "config.corpora": dict,
+    "config.nightly": dict, "embedding.features": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Run:
-    """A published run. Reading one needs no Spark."""
+    """A published run. Reading one needs no Spark.
+
+    Whatever gives a table, or the place of one, raises DamagedRun unless the table's files are
+    those that the manifest vouches for.
+    """
 
     id: str
     manifest: dict[str, Any] = field(repr=False)
@@ -51,16 +70,26 @@ class Run:
 
     def table_path(self, name: str) -> str:
         """Where Spark reads a table: a URI with its scheme."""
+        self.dataset(name)
         return self._place(name).for_spark
 
     def table(
         self, name: str, columns: list[str] | None = None, where: ds.Expression | None = None
     ) -> pa.Table:
         """The table, or those of its columns, and of its rows those that `where` holds for."""
-        return self._dataset(name).to_table(columns=columns, filter=where)
+        try:
+            return self.dataset(name).to_table(columns=columns, filter=where)
+        except OSError as error:
+            raise vouched.unreadable(self._place(name), error) from error
 
     def columns(self, name: str) -> list[str]:
-        return list(self._dataset(name).schema.names)
+        return list(self.dataset(name).schema.names)
+
+    def dataset(self, name: str) -> ds.Dataset:
+        """The files of the table, held against the manifest once for this run."""
+        if name not in self._opened:
+            self._opened[name] = vouched.opened(self._place(name), self.manifest["tables"][name])
+        return self._opened[name]
 
     def file(self, name: str) -> bytes:
         """A file beside the tables. OSError where there is none."""
@@ -79,11 +108,12 @@ class Run:
         """A connection in memory with one view per table; columns are read as queries ask."""
         connection = _library("duckdb").connect()
         for name in self.tables:
-            connection.register(name, self._dataset(name))
+            connection.register(name, self.dataset(name))
         return connection
 
     def spark(self, spark: Any, name: str) -> Any:
-        return spark.read.parquet(self.table_path(name))
+        path = self.table_path(name)
+        return spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(path)
 
     def _place(self, name: str) -> Location:
         if name not in self.tables:
@@ -94,37 +124,62 @@ class Run:
             )
         return self._location / file_name(name)
 
-    def _dataset(self, name: str) -> ds.Dataset:
-        return dataset(self._place(name))
+    @cached_property
+    def _opened(self) -> dict[str, ds.Dataset]:
+        return {}
 
 
 def load(place: Location) -> Run:
-    """The run of one folder. InputError where its manifest cannot be read."""
+    """The run of one folder.
+
+    Raises DamagedRun where its manifest is not whole, InputError for one of another format.
+    """
     target = place / MANIFEST
     try:
         with target.filesystem.open_input_stream(target.path) as stream:
             manifest = json.loads(stream.read())
         version, run_id = manifest["format_version"], manifest["run_id"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{target} is not a run's manifest: {error!r}") from error
-    if version != FORMAT_VERSION:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedRun(f"{target} is not a run's manifest: {error!r}") from error
+    if isinstance(version, int) and version != FORMAT_VERSION:
         raise InputError(
             f"{target} has format version {version!r}; this dftspark reads {FORMAT_VERSION}. "
             f"Install the dftspark that wrote it: {manifest.get('code_version', 'a newer one')}"
         )
+    wrong = _not_whole(manifest, place.path.rsplit("/", 1)[-1])
+    if wrong:
+        raise DamagedRun(f"{target} is not a run's manifest: {wrong}")
     return Run(run_id, manifest, place)
+
+
+def _not_whole(manifest: dict[str, Any], folder: str) -> str:
+    """What in a manifest readers would stumble over, or nothing."""
+    lacking = [key for key in _NEEDED if key not in manifest]
+    if lacking:
+        return f"it has no {', '.join(lacking)}"
+    for place, kind in _KINDS.items():  # a section before what is in it
+        section, _, key = place.rpartition(".")
+        among = manifest.get(section, {}) if section else manifest
+        if key in among and not isinstance(among[key], kind):
+            return f"its {place} is {among[key]!r:.80}"
+    if RUN_ID.fullmatch(folder) and manifest["run_id"] != folder:
+        return f"it is that of run {manifest['run_id']}"
+    try:
+        if datetime.fromisoformat(manifest["created_at"]).tzinfo is None:
+            return f"its created_at, {manifest['created_at']}, has no time zone"
+    except ValueError as error:
+        return f"its created_at: {error}"
+    for name, said in manifest["tables"].items():
+        numbers = said if isinstance(said, dict) else {}
+        if not all(isinstance(numbers.get(key), int) for key in ("rows", "bytes")):
+            return f"it does not say how many rows and bytes table {name!r} has"
+    return ""
 
 
 def file_name(table: str) -> str:
     if not NAME.fullmatch(table):
         raise ShapeError(f"a table's name is letters, digits and . _ -, got {table!r}")
     return f"{table}.parquet"
-
-
-def dataset(place: Location) -> ds.Dataset:
-    import pyarrow.dataset as ds  # brings pandas along, which listing and writing do not need
-
-    return ds.dataset(place.path, filesystem=place.filesystem, format="parquet")
 
 
 def _library(name: str) -> Any:

@@ -5,11 +5,14 @@ Cost     `check_files` reads footers; `damaged_states` reads everything, once so
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dftspark import schema
-from dftspark.errors import InputError, StateFormatError
+from dftspark.errors import DamagedRun, StateFormatError
 from dftspark.location import Location
 from dftspark.state import decode_arrays
 from dftspark.store import publish
@@ -19,34 +22,32 @@ _STATES = ("state", "sketch", "totals")
 
 
 def check_files(run: Run, tables: list[str]) -> None:
-    """Raises InputError where a table of states is missing, cut short, changed or of an older
+    """Raises DamagedRun where a table of states is missing, cut short, changed or of an older
     schema."""
     for name in tables:
         if name not in run.tables:
-            raise InputError(_told(run, f"it has no table {name}"))
-        written = run.manifest["tables"][name]
-        table = Location.parse(run.path) / f"{name}.parquet"
-        parts = publish.parts_of(table)
-        rows = 0
+            raise DamagedRun(_told(run, f"it has no table {name}"))
+        try:
+            parts = run.dataset(name).get_fragments()
+        except DamagedRun as error:
+            raise DamagedRun(_told(run, str(error))) from error
         for part in parts:
-            try:
-                footer = pq.ParquetFile(table.filesystem.open_input_file(part.path))
-            except (OSError, pa.ArrowInvalid) as error:
-                raise InputError(_told(run, f"{part.path} cannot be read: {error}")) from error
-            with footer:
-                found, rows = footer.schema_arrow, rows + footer.metadata.num_rows
-            absent = [c for c in schema.STATES[name].names if c not in found.names]
+            found = part.physical_schema.names
+            absent = [column for column in schema.STATES[name].names if column not in found]
             if absent:
-                raise InputError(_told(run, f"{part.path} is of another version: no {absent}"))
-        size = sum(part.size for part in parts)
-        if (rows, size) != (written["rows"], written["bytes"]):
-            raise InputError(
-                _told(
-                    run,
-                    f"table {name} has {rows} rows in {size} bytes, and had {written['rows']} in "
-                    f"{written['bytes']} when it was published",
-                )
-            )
+                raise DamagedRun(_told(run, f"{part.path} is of another version: no {absent}"))
+
+
+@contextmanager
+def naming_damage(runs: Iterable[Run]) -> Iterator[None]:
+    """Names the profile whose states cannot be read, where that is what went wrong."""
+    try:
+        yield
+    except Exception as error:
+        for run in runs:
+            if said := damaged_states(run):
+                raise DamagedRun(said) from error
+        raise
 
 
 def damaged_states(run: Run) -> str:
@@ -69,9 +70,17 @@ def _decode_all(name: str, rows: pa.Table) -> None:
 
 
 def _told(run: Run, what: str) -> str:
-    date = run.manifest["date"]
-    remedy = f"--date {date}" if date else "--reference --date DATE"
+    date = run.manifest.get("date", "")
+    of = date or ("the human side" if "version" in run.manifest else "")
     return (
-        f"the profile {run.id} of {date or 'the human side'} cannot be used: {what}\n"
-        f"  make it anew from the documents: dftspark nightly CONF {remedy}"
+        f"the profile {run.path}{f' of {of}' if of else ''} cannot be used: {what}\n"
+        f"  make it anew from the documents: {_remedy(run)}"
     )
+
+
+def _remedy(run: Run) -> str:
+    """A profile with a version is a night's."""
+    date = run.manifest.get("date", "")
+    if "version" not in run.manifest:
+        return "dftspark profile CONF" + (f" --date {date}" if date else "")
+    return f"dftspark nightly CONF {f'--date {date}' if date else '--reference --date DATE'}"

@@ -77,7 +77,9 @@ class VectorStore:
         )
         sink = pa.BufferOutputStream()
         # Vectors are noise to a compressor and to a dictionary.
-        pq.write_table(table, sink, compression="none", use_dictionary=["problem"])
+        pq.write_table(
+            table, sink, compression="none", use_dictionary=["problem"], write_page_checksum=True
+        )
         with writing(self.folder / name):
             _put(self.folder, name, sink.getvalue().to_pybytes())
         return name
@@ -86,7 +88,8 @@ class VectorStore:
         """Of a file, the keys of the texts that have a vector, and the vectors `(k, d)`."""
         file = self.folder / name
         with file.filesystem.open_input_file(file.path) as source:
-            table = pq.ParquetFile(source).read(["key", "vector", "problem"])
+            stored = pq.ParquetFile(source, page_checksum_verification=True)
+            table = stored.read(["key", "vector", "problem"])
         table = table.filter(pc.is_null(table["problem"])).combine_chunks()
         vectors = pc.list_flatten(table["vector"]).to_numpy()
         return table["key"], vectors.reshape(len(table), -1)

@@ -1,6 +1,6 @@
 """Filling a new run folder and making it a run, in one step.
 
-Cost    publishing reads the footer of every Parquet file.
+Cost    writing lists the table's files; publishing lists them again and reads their footers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.location import Location, redact, writing
 from dftspark.store import publish
-from dftspark.store.run import FORMAT_VERSION, MANIFEST, NAME, Run, dataset, file_name
+from dftspark.store.alive import SignOfLife
+from dftspark.store.run import FORMAT_VERSION, MANIFEST, NAME, Run, file_name
 
 PAGE = "report.html"
 
@@ -33,6 +34,9 @@ class RunWriter:
 
     def __init__(self, run_id: str, location: Location, created: datetime) -> None:
         self.id, self._location, self._created = run_id, location, created
+        self._tables: dict[str, publish.Files] = {}
+        self._files: dict[str, int] = {}
+        self._sign = SignOfLife(location)
 
     @classmethod
     def create(cls, out: str, name: str) -> RunWriter:
@@ -70,14 +74,27 @@ class RunWriter:
         self._refuse_if_published()
         target = self._location / file_name(name)
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
-            pq.write_table(table, stream, compression="zstd")
+            pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+        self.written(name)
+
+    def written(self, name: str) -> None:
+        """Remembers the files of a table as they are now, by whatever hand they were written: the
+        run is published with these or not at all."""
+        self._tables[name] = publish.files_of(self._location / file_name(name))
+
+    def forget(self, name: str) -> None:
+        """The run is to go without that table."""
+        self._tables.pop(name, None)
 
     def has(self, name: str) -> bool:
         return bool((self._location / file_name(name)).kind != FileType.NotFound)
 
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A table that this run has written."""
-        return dataset(self._location / file_name(name)).to_table(columns=columns)
+        import pyarrow.dataset as ds  # brings pandas along, which writing does not need
+
+        place = self._location / file_name(name)
+        return ds.dataset(place.path, filesystem=place.filesystem).to_table(columns=columns)
 
     def write_file(self, name: str, data: bytes) -> None:
         """Writes a file beside the tables."""
@@ -85,9 +102,11 @@ class RunWriter:
         target = self._location / name
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
             stream.write(data)
+        self._files[name] = len(data)
 
-    def discard_if_empty(self) -> None:
-        """Takes the folder away again where nothing has been written into it."""
+    def give_up(self) -> None:
+        """The run is at work no more; where nothing has been written its folder goes too."""
+        self._sign.end()
         with writing(self._location):
             if not self._location.children():
                 self._location.filesystem.delete_dir(self._location.path)
@@ -95,16 +114,24 @@ class RunWriter:
     def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards.
 
-        `page` is given the run as it will be, and its HTML becomes part of it. A problem with it
-        is noted in the manifest; it does not cost the run.
+        Raises EnvironmentProblem where a table or a file is not there as it was written. `page` is
+        given the run as it will be, and its HTML becomes part of it. A problem with it is noted in
+        the manifest; it does not cost the run.
         """
+        try:
+            return self._publish(manifest, page)
+        finally:
+            self._sign.end()  # nobody works on a run that cannot be published
+
+    def _publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None) -> Run:
         self._refuse_if_published()
+        self._refuse_without_files()
         document = {
             **publish.plain(manifest, "manifest"),
             "run_id": self.id,
             "created_at": self._created.isoformat(timespec="microseconds"),
             "format_version": FORMAT_VERSION,
-            "tables": publish.tables(self._location),
+            "tables": publish.tables(self._location, self._tables),
         }
         if page is not None:
             document["page"] = self._put_page(page, Run(self.id, document, self._location))
@@ -124,6 +151,16 @@ class RunWriter:
         with writing(self._location / PAGE):
             publish.put(self._location, PAGE, html)
         return {"file": PAGE}
+
+    def _refuse_without_files(self) -> None:
+        for name, size in self._files.items():
+            place = self._location / name
+            info = place.filesystem.get_file_info(place.path)
+            if info.type != FileType.File or info.size != size:
+                raise EnvironmentProblem(
+                    f"{place} is not there as it was written; the run is not published: start it "
+                    f"again"
+                )
 
     def _refuse_if_published(self) -> None:
         if (self._location / MANIFEST).kind != FileType.NotFound:

@@ -211,6 +211,9 @@ def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(
     assert compared.tables == ["document_ratios", "metrics", "ngrams", "patterns"]
     assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
     assert_same(compared, audited, "metrics", "ngrams", "document_ratios", "patterns")
+    rows = compared.table("metrics", ["lens", "fingerprint"]).to_pylist()
+    written = {row["fingerprint"] for row in rows if row["lens"] == "ngrams"}
+    assert written == set(profiled.table("profile", ["fingerprint"])["fingerprint"].to_pylist())
 
 
 def test_results_do_not_hang_on_the_cut_of_the_work(

@@ -28,6 +28,7 @@ from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
 from tests.spark import processes
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write
+from tests.stores import vouch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -283,11 +284,12 @@ def gone(run: Run) -> None:
 def another_version(run: Run) -> None:
     (part, *_) = parts(run, "profile")
     pq.write_table(pq.read_table(part).drop_columns(["totals"]), part)
+    vouch(run)
 
 
 @pytest.mark.parametrize(
     ("break_it", "words"),
-    [(cut_short, "cannot be read"), (gone, "table structure has"),
+    [(cut_short, "table profile is damaged"), (gone, "table structure is damaged"),
      (another_version, "is of another version: no ['totals']")],
 )  # fmt: skip
 def test_a_broken_profile_is_named_with_its_remedy(
@@ -319,11 +321,7 @@ def test_a_bit_that_turned_is_not_another_number(
         states = [b"DFTS1\n" + encode_arrays()[6:9]] * table.num_rows
         at = table.schema.get_field_index("state")
         pq.write_table(table.set_column(at, table.schema.field(at), [states]), part)
-        path = Path(broken.path) / "manifest.json"
-        manifest = json.loads(path.read_text())
-        size = sum(p.stat().st_size for p in parts(broken, "profile"))
-        manifest["tables"]["profile"]["bytes"] = size
-        path.write_text(json.dumps(manifest))
+        vouch(broken)
     with pytest.raises(InputError) as caught:
         runs.nightly(spark, audit(folder, store), DATES[1], read=False)
     assert broken.id in str(caught.value)
