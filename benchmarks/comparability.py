@@ -2,8 +2,8 @@
 
     python benchmarks/comparability.py DATA [SPLITS]
 
-Parts share no prompt. A part has 50 or 1,000 documents, or half of all; tokens that carry L2 squared
-are looked for too. Nothing should be named, so the table that is printed should have zeros.
+Parts share no prompt. A part has 50 or 1,000 documents, or half of all; tokens that carry L2
+squared are looked for too. Nothing should be named, so the table that is printed should have zeros.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Human:
         prompts, number = np.unique(self.prompts, return_inverse=True)
         place = rng.permutation(len(prompts))[number]
         order = np.argsort(place, kind="stable")
-        first = min(sizes[0] or len(order) // 2, len(order) - (sizes[1] or 1))
+        first = min(sizes[0] or len(order) // 2, len(order) - 50)
         cut = int(np.searchsorted(place[order], place[order[first]]))
         end = min(len(order), cut + sizes[1]) if sizes[1] else len(order)
         return order[:cut], order[cut:end]

@@ -36,7 +36,7 @@ def document_keys(
     """
     keys: NDArray[np.uint64] = _keys(hashes, offsets, _SEEDS)
     for row in np.flatnonzero(np.diff(offsets) < _TOKENS):
-        plain = " ".join(texts[row].casefold().split())
+        plain = " ".join(texts[int(row)].casefold().split())
         keys[row] = np.uint64(digest64(plain, "short document"))
     return keys
 

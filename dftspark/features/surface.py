@@ -118,7 +118,7 @@ def _is_cut(text: str) -> bool:
 def bin_of(words: NDArray[np.int64]) -> NDArray[np.int64]:
     """The bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for no word and for one."""
     bins = np.floor(BINS_AN_OCTAVE * np.log2(np.maximum(words, 1))).astype(np.int64)
-    return np.minimum(bins, BINS - 1)
+    return bins.clip(0, BINS - 1)
 
 
 def words_at(place: float) -> float:

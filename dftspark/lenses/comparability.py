@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dftspark.features import surface
 from dftspark.features.language import LANGUAGES
 from dftspark.inference.block_shares import difference_p
-from dftspark.lenses.comparability_advice import LANGUAGE_NAMES, advice
+from dftspark.lenses.comparability_advice import advice
 from dftspark.stats.surface import SurfaceSums
 
 LEVEL = 1e-3  # some twenty rows a pair: one in a hundred pairs, before the least differences
@@ -29,7 +29,8 @@ _SHARES = {  # least difference between the shares that is named
     "single_line": 0.2,
     "cut_off": 0.2,
 }
-_NON_ASCII, _CURLY, _LANGUAGE, _PILE, _TOKEN = 0.05, 0.2, 0.1, 0.2, 0.2
+TOKEN = 0.2  # of L2 squared
+_NON_ASCII, _CURLY, _LANGUAGE, _PILE = 0.05, 0.2, 0.1, 0.2
 _LONGER, _MORE_LINES, _LINES = 1.5, 2.0, 0.5
 _LISTED = 0.01  # of the documents: a rarer language has no row
 _PILE_FROM = 4 * surface.BINS_AN_OCTAVE  # 16 words: among shorter texts every length is common
@@ -152,23 +153,21 @@ def _fullest(side: SurfaceSums) -> tuple[int, float]:
     return _PILE_FROM + at, float(pairs[at] / counts.sum())
 
 
-def token_rows(
-    listed: Sequence[dict[str, Any]], documents: tuple[int, int]
-) -> list[Row]:
+def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> list[Row]:
     """Tokens of a handful of documents that carry more than a fifth of L2 squared.
 
     `listed` are rows of the ngrams table of order 1 and of one pair, which has `documents`.
     """
     found = []
     for row in listed:
-        if row["text"] is None or not (row["share"] or 0) > _TOKEN:
+        if row["text"] is None or not (row["share"] or 0) > TOKEN:
             continue
         side = int(row["contribution"] > 0)
         has = (row["docs_human"], row["docs_model"])
         if documents[side] < _ENOUGH or has[side] > _FEW * documents[side]:
             continue
         values = has[0] / max(documents[0], 1), has[1] / max(documents[1], 1)
-        said = f"over {_TOKEN:g} of L2 squared in at most {_FEW:.0%} of {_ENOUGH} documents or more"
+        said = f"over {TOKEN:g} of L2 squared in at most {_FEW:.0%} of {_ENOUGH} documents or more"
         made = _row(f"token {row['text']}", "share of documents", values, np.nan, said, True)
         found.append(made)
     return found
@@ -187,6 +186,3 @@ def _of_flag(side: SurfaceSums, name: str) -> Pair:
 def _rate(top: Ints, cases: Ints) -> float:
     total = int(cases.sum())
     return float(top.sum() / total) if total else float("nan")
-
-
-__all__ = ["LANGUAGE_NAMES", "Row", "rows", "token_rows"]

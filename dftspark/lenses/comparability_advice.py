@@ -41,7 +41,7 @@ _ADVICE = {
         "not read the structure lens, which finds sentences by capitals"
     ),
     "tokenized_spacing": (
-        "undo the blanks before marks on the {high} side (\" ,\" \" n't\"): tokens, contractions "
+        'undo the blanks before marks on the {high} side (" ," " n\'t"): tokens, contractions '
         "and lengths differ by them"
     ),
     "single_line": (

@@ -25,6 +25,7 @@ from dftspark.report.figure import Figure, asset, environment
 from dftspark.report.figures import Row, of_pair
 from dftspark.report.loaded import loaded
 from dftspark.report.measures import measure
+from dftspark.report.notes import notes
 from dftspark.report.text import visible
 from dftspark.report.verdict import (
     LEADS,
@@ -115,6 +116,7 @@ def _render(
         headline=parts[0].finding if one else headline_of(mains, _of_lenses(run)),
         spans=[] if one else _spans(run),
         checks=figures_tables.checks(run),
+        notes=notes(run),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
         left_out=[row["model"] for row in mains if row not in chosen],

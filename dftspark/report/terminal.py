@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, judge, patterns, sweeps, words
+from dftspark.report import clouds, counts, judge, notes, patterns, sweeps, words
 from dftspark.report.program import program
 from dftspark.report.text import bar, block, number, ratio, visible
 from dftspark.report.verdict import (
@@ -40,6 +40,7 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     _line(console, visible(title or run.id), "bold")
     _checks(run, console)
+    notes.render(run, console)
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
     judged = run.manifest.get("kind") == "judge"
     metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dftspark import differences, schema, sweeps
 from dftspark.lenses.judge import VERSION, OfModel
 from dftspark.report.verdict import headline
-from dftspark.stages import judging
+from dftspark.stages import documents_as_wholes, judging
 from dftspark.stages.judging import Asking
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile
@@ -28,6 +28,8 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
 
     config, shared = making.config, profile.shared_clusters
     metrics = _compare_ngrams(making, profile)
+    with making.stage("compare documents as wholes"):
+        wholes = documents_as_wholes.compare(making, profile)
     models = {row["model"] for row in metrics}
     if profile.structure is not None:
         with making.stage("compare structure"):
@@ -48,6 +50,7 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         "seed": config.inference.seed,
         "headline": headline(_write_metrics(making, metrics)),
         "corpora": sorted({config.human, *models}),
+        **wholes,
         **told,
     }
 
