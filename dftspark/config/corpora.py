@@ -58,6 +58,11 @@ class Corpus(Frozen):
     same_id: Literal["rename", "reject"] = Field(
         "rename", description="a doc_id that comes again with another text"
     )
+    join_copies: bool = Field(
+        False,
+        description="documents whose words are nearly the same share a cluster, whatever their "
+        "prompts: for a corpus that is stored twice. Not for a model that repeats itself",
+    )
 
     @field_validator("filter")
     @classmethod

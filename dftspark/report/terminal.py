@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dftspark.report import clouds, counts, judge, patterns, sweeps, tell, words
+from dftspark.report import clouds, counts, judge, notes, patterns, sweeps, tell, words
 from dftspark.report.measures import measure
-from dftspark.report.notes import notes
 from dftspark.report.program import program
 from dftspark.report.tell import Size, Standing
 from dftspark.report.text import MISSING, bar, block, number, real, visible
@@ -48,8 +47,7 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     clusters = tell.clusters_of(run)
     models = tell.ranked(metrics, clusters)
     if models:
-        for said in notes(run):
-            _line(console, f"! {visible(said, 600)}", "yellow")
+        notes.render(run, console)
     if len(models) > 1:
         _ranking(console, run, models)
     if "super_baseline" in run.tables:

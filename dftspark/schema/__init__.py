@@ -12,6 +12,7 @@ from __future__ import annotations
 from dftspark.schema.comparisons import (
     CHECKS,
     CLOUD_MAP,
+    COMPARABILITY,
     COPIES,
     DIFFERENCES,
     DOCUMENT_RATIOS,
@@ -32,6 +33,7 @@ from dftspark.schema.records import (
     JUDGE_PARTS,
     JUDGE_WORK,
     KEY_RANGES,
+    KEYED_DOCUMENTS,
     NEIGHBORS,
     PARTIAL_COUNTS,
     PARTIAL_PAIRS,
@@ -52,6 +54,7 @@ from dftspark.schema.states import (
     STRUCTURE_PROFILE,
     VECTORS,
     VERDICTS,
+    WHOLE,
 )
 from dftspark.schema.sweeps import SAMPLERS, SUPER_BASELINE, TRADEOFFS
 
@@ -61,6 +64,7 @@ TABLES = {
     "metrics": METRICS,
     "ngrams": NGRAMS,
     "document_ratios": DOCUMENT_RATIOS,
+    "comparability": COMPARABILITY,
     "regions": REGIONS,
     "witness": WITNESS,
     "copies": COPIES,
@@ -89,6 +93,7 @@ __all__ = [
     "CLOUDS",
     "CLOUD_MAP",
     "CLUSTERS",
+    "COMPARABILITY",
     "COMPARED",
     "COMPARED_CLOUDS",
     "COPIES",
@@ -101,6 +106,7 @@ __all__ = [
     "JUDGEMENTS",
     "JUDGE_PARTS",
     "JUDGE_WORK",
+    "KEYED_DOCUMENTS",
     "KEY_RANGES",
     "LENS_TABLES",
     "METRICS",
@@ -132,6 +138,7 @@ __all__ = [
     "VECTORS",
     "VERDICTS",
     "WANTED",
+    "WHOLE",
     "WIN_RATES",
     "WITNESS",
 ]

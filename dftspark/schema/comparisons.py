@@ -80,6 +80,24 @@ DOCUMENT_RATIOS = table(
     ("docs_model", pa.int64(), "documents that contain it"),
 )
 
+COMPARABILITY = table(
+    *PAIR,
+    (
+        "property",
+        pa.string(),
+        "what is not writing: non_ascii, mojibake, single_line, language_CODE, token WORD ...",
+    ),
+    ("unit", pa.string(), "unit of the values: share of documents, per 100 words, words"),
+    ("value_human", pa.float64(), "of the human side"),
+    ("value_model", pa.float64(), "of the model side"),
+    ("p_value", pa.float64(), "both sides have one value; nan for a token, which is not tested"),
+    ("threshold", pa.string(), "least difference that is named, in words"),
+    ("differs", pa.bool_(), "p_value < 0.001 and a difference of the threshold or more"),
+    ("advice", pa.string(), "what to do about it; empty where the sides do not differ"),
+    ("n_human", pa.int64(), "human documents"),
+    ("n_model", pa.int64(), "model documents"),
+)
+
 REGIONS = table(
     *PAIR,
     ("region", pa.int32(), "number of the region, 0 the largest of the pilot"),

@@ -57,6 +57,8 @@ CORPORA = table(
     ("bytes", pa.int64(), "UTF-8 bytes of the documents"),
     ("state_bytes", pa.int64(), "bytes of the fixed-size states, bounded by settings"),
     ("keyed_bytes", pa.int64(), "bytes of the exact n-gram counts"),
+    ("copies_effect", pa.float64(), "times the variance without copies; 2 if all is stored twice"),
+    ("copies_share", pa.float64(), "share of documents that repeat one of another cluster"),
 )
 
 REJECTS = pa.schema([*table(*RUN), *REJECT_FIELDS])

@@ -14,6 +14,16 @@ PARTIAL_COUNTS = pa.schema(
     + [pa.field("merge", pa.int32())]
 )
 
+# The key of a document that its near copies share, and a hash of its id.
+KEYED_DOCUMENTS = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("cluster", pa.string()),
+        ("id_hash", pa.int64()),
+        ("key", pa.int64()),
+    ]
+)
+
 # n-grams that a lens wants the text of, as the bytes of their int64 keys.
 WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-# Exact n-gram counts: `part` is the key range, of `parts`.
+# Exact n-gram counts: `part` is the key range, of `parts`. The order WHOLE is of the documents as
+# wholes, in one part: `state` is of stats.surface, `sketch` of stats.copies_sketch.
+WHOLE = 0
 PROFILE = pa.schema(
     [
         ("corpus", pa.string()),

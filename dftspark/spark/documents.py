@@ -15,13 +15,14 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
 from dftspark import schema
-from dftspark.config import Audit
+from dftspark.config import Audit, Corpus
 from dftspark.corpus import files, ingest
 from dftspark.corpus.parts import corpus_of
 from dftspark.errors import ConfigError, InputError
 from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
+_MANY = 20  # documents, of which one cluster is no accident
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
@@ -31,13 +32,15 @@ class Documents:
 
     `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
     that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
-    with repeated ids, None where every doc_id of a corpus is there once.
+    with repeated ids, None where every doc_id of a corpus is there once. `joined` is whether near
+    copies have one cluster, of which the tally does not know.
     """
 
     kept: DataFrame
     issues: DataFrame
     tally: list[dict[str, Any]]
     repeats: DataFrame | None
+    joined: bool = False
 
 
 def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
@@ -213,8 +216,9 @@ def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
             kept.append({**row, "documents": row["rows"]})
         else:  # a document that split_by cannot name is rejected
             found[row["source"], row["action"] or "rejected"] += row["rows"]
-    if read.repeats is not None:
+    if read.repeats is not None or read.joined:
         kept = _kept(read.kept)
+    if read.repeats is not None:
         for row in read.repeats.groupBy("corpus", "action").count().toArrow().to_pylist():
             found[row["corpus"], row["action"]] += row["count"]
     seen = {row["corpus"]: row for row in kept}
@@ -275,6 +279,8 @@ def check(
             )
         if not total["documents"]:
             continue
+        if not nightly or corpus.role == "human":  # a date may have one prompt
+            _check_clusters(name, corpus, own)
         share = total["rejected"] / (total["read"] - total["filtered"])
         if share > config.cleaning.max_reject_share:
             raise InputError(
@@ -283,3 +289,21 @@ def check(
                 f"{config.cleaning.max_reject_share:.1%}. They are listed in {rejects}; mend "
                 f"them or corpora.{name}.columns, or raise max_reject_share"
             )
+
+
+def _check_clusters(name: str, corpus: Corpus, parts: list[dict[str, Any]]) -> None:
+    """Raises InputError where a column makes one cluster of all documents."""
+    columns = corpus.columns
+    column = columns.cluster or columns.prompt_id or "prompt_id"
+    whole = [row for row in parts if row["documents"]]
+    if column in corpus.split_by or not any(row["documents"] >= _MANY for row in whole):
+        return
+    if all(row["clusters"] == 1 for row in whole):
+        documents = sum(row["documents"] for row in whole)
+        raise InputError(
+            f"corpora.{name}: all {documents} documents are in one cluster, since {column} has one "
+            f"value in all of them or all texts are the same; no interval, p or floor can be "
+            f"taken of one cluster. Name a column that tells prompts or pages apart with "
+            f"corpora.{name}.columns.cluster, or, where every document stands for itself, write "
+            f'corpora.{name}.columns.cluster = "{columns.text}"'
+        )

@@ -29,6 +29,7 @@ from dftspark.corpus.blocks import block_of
 from dftspark.features.hashing import digest64
 from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.features.tokens import Tokenizer, tokenizer
+from dftspark.spark.document_states import DocumentStates
 from dftspark.spark.records import record, runs
 from dftspark.state import encode_arrays
 from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
@@ -86,7 +87,8 @@ def fingerprint(config: Audit) -> str:
 
 
 def count(documents: DataFrame, config: Audit, layout: Layout) -> DataFrame:
-    """The profile, schema.PROFILE: one row a (corpus, stratum, n, key range)."""
+    """The profile, schema.PROFILE: one row a (corpus, stratum, n, key range), and one of the
+    documents as wholes."""
     placed = placed_by_cluster(documents, layout)
     partial = placed.mapInArrow(_counting(config, layout), from_arrow_schema(schema.PARTIAL_COUNTS))
     # Not a groupBy, which would sort records of megabytes in the JVM to bring a few together.
@@ -127,7 +129,9 @@ def _counting(
     first_merge = {name: i * layout.ranges for i, name in enumerate(sorted(layout.tasks))}
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for (corpus, stratum), batch in _grouped(batches, tokenizer(config.tokens), capacity):
+        wholes = DocumentStates(config)
+        grouped = _grouped(batches, tokenizer(config.tokens), capacity, wholes)
+        for (corpus, stratum), batch in grouped:
             for statistic in statistics:
                 for part, state in enumerate(statistic.observe_ranges(batch, layout.ranges)):
                     if len(state.key) or part == 0:
@@ -136,6 +140,7 @@ def _counting(
                             corpus, stratum, statistic.n, part, state.encode(),
                             (first_merge[corpus] + part) % layout.merges,
                         )  # fmt: skip
+        yield from wholes.partial({k: first % layout.merges for k, first in first_merge.items()})
 
     return run
 
@@ -180,9 +185,12 @@ class _Held:
 
 
 def _grouped(
-    batches: Iterable[pa.RecordBatch], words: Tokenizer, capacity: int
+    batches: Iterable[pa.RecordBatch], words: Tokenizer, capacity: int, wholes: DocumentStates
 ) -> Iterator[tuple[tuple[str, str], Batch]]:
-    """Whole clusters of one corpus and stratum at a time, in batches of about `capacity` tokens."""
+    """Whole clusters of one corpus and stratum at a time, in batches of about `capacity` tokens.
+
+    `wholes` is told of every document.
+    """
     group: tuple[str, str] | None = None
     held = _Held([], [], [])
     for (corpus, stratum), rows in runs(batches):
@@ -191,6 +199,7 @@ def _grouped(
                 yield group, held.take(keep_last_cluster=False)
             group, held = (corpus, stratum), _Held([], [], [])
         tokens = words.tokenize(rows["text"])
+        wholes.add(group, rows, tokens)
         held.add(tokens.hashes, np.diff(tokens.offsets), rows["cluster"].to_pylist())
         if held.tokens > capacity and held.clusters[0] != held.clusters[-1]:
             yield group, held.take(keep_last_cluster=True)
@@ -208,10 +217,15 @@ def _merging(
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         cells: dict[_Cell, list[pa.Buffer]] = {}
+        wholes = DocumentStates(config)
         for batch in batches:
             columns = (batch[name].to_pylist() for name in ("corpus", "stratum", "n", "part"))
             for cell, state in zip(zip(*columns, strict=True), batch["state"], strict=True):
-                cells.setdefault(cell, []).append(state.as_buffer())
+                if cell[2] == schema.WHOLE:
+                    wholes.add_partial(cell[:2], state.as_buffer())
+                else:
+                    cells.setdefault(cell, []).append(state.as_buffer())
+        yield from wholes.profile()
         for cell in sorted(cells):
             yield _merged(cell, cells.pop(cell), statistics[cell[2]])
 
@@ -239,7 +253,8 @@ def phrases(documents: DataFrame, profile: DataFrame, config: Audit, layout: Lay
     The example is the document with the smallest hash of its id, whatever the partitioning.
     """
     quota = phrase_quota(config, layout.ranges)
-    wanted = profile.select("corpus", "n", "state").mapInArrow(
+    counted = profile.where(F.col("n") != schema.WHOLE)
+    wanted = counted.select("corpus", "n", "state").mapInArrow(
         _wanting(quota), from_arrow_schema(schema.WANTED)
     )
     by_corpus: dict[str, dict[int, list[NDArray[np.uint64]]]] = {}
@@ -303,11 +318,14 @@ def _finding(
 
 def state_sizes(profile: DataFrame) -> dict[str, dict[str, int]]:
     """By corpus: tokens, bytes of the fixed-size states, bytes of the exact counts."""
+    counted = profile.where(F.col("n") != schema.WHOLE)
+    of_rows, of_all = F.octet_length("state"), F.octet_length("sketch") + F.octet_length("totals")
+    whole = F.col("n") == schema.WHOLE
     sized = profile.groupBy("corpus").agg(
-        F.sum(F.octet_length("sketch") + F.octet_length("totals")).alias("state_bytes"),
-        F.sum(F.octet_length("state")).alias("keyed_bytes"),
+        F.sum(F.when(whole, of_rows + of_all).otherwise(of_all)).alias("state_bytes"),
+        F.sum(F.when(whole, 0).otherwise(of_rows)).alias("keyed_bytes"),
     )
-    totals = totals_of(profile.select("corpus", "stratum", "n", "totals").toArrow())
+    totals = totals_of(counted.select("corpus", "stratum", "n", "totals").toArrow())
     sizes = {}
     for row in sized.toArrow().to_pylist():
         own = {key: value for key, value in totals.items() if key[0] == row["corpus"]}

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dftspark import differences, schema, sweeps
 from dftspark.lenses.judge import VERSION, OfModel
 from dftspark.report.verdict import headline
-from dftspark.stages import judging
+from dftspark.stages import documents_as_wholes, judging
 from dftspark.stages.judging import Asking
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile
@@ -28,11 +28,14 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
     from dftspark.spark import ngrams
 
     config, shared = making.config, profile.shared_clusters
-    metrics = _compare_ngrams(making, profile)
+    withheld = documents_as_wholes.tests_withheld(config.human, profile)
+    metrics = _compare_ngrams(making, profile, withheld)
+    with making.stage("compare documents as wholes"):
+        wholes = documents_as_wholes.compare(making, profile)
     models = {row["model"] for row in metrics}
     if profile.structure is not None:
         with making.stage("compare structure"):
-            metrics += _compare_structure(making, profile.structure, shared)
+            metrics += _compare_structure(making, profile.structure, shared, withheld)
     if profile.clouds:
         metrics += _compare_clouds(making, profile.clouds, shared)
     if "variety" in config.lenses and profile.documents is not None:
@@ -44,14 +47,33 @@ def compare(making: Making, profile: Profile, asking: Asking | None = None) -> d
         judged, told["judge"] = judging.judge(making, profile.documents, asking or Asking())
         metrics += judge_metrics(making, judged)
     metrics.sort(key=lambda row: (row["model"], row["stratum"]))
+    if withheld:
+        metrics = [{**row, **dict.fromkeys(_TESTS, math.nan)} for row in metrics]
     _name_units(metrics, config.human, profile.several_a_cluster)
     return {
         "fingerprint": ngrams.fingerprint(config),
         "seed": config.inference.seed,
         "headline": headline(_write_metrics(making, metrics)),
         "corpora": sorted({config.human, *models}),
+        **wholes,
         **told,
     }
+
+
+# What takes clusters for independent.
+_TESTS = ("p_value", "floor", "ratio_to_floor", "mde", "n_tell", "n_tell_low", "n_tell_high")
+
+
+def _write_rows(making: Making, name: str, rows: DataFrame, withheld: bool) -> None:
+    """Of a lens, without the columns of its tests where those are withheld."""
+    from pyspark.sql import functions as F
+
+    if withheld:
+        tests = [column for column in ("z", "p_value", "q_value") if column in rows.columns]
+        rows = rows.withColumns({column: F.lit(None).cast("double") for column in tests})
+        if "outside" in rows.columns:
+            rows = rows.withColumn("outside", F.lit(False))
+    making.write(name, rows)
 
 
 def _name_units(rows: list[dict[str, Any]], human: str, several: frozenset[str]) -> None:
@@ -79,7 +101,7 @@ def _write_metrics(making: Making, rows: list[dict[str, Any]]) -> pa.Table:
     return table
 
 
-def _compare_ngrams(making: Making, profile: Profile) -> list[dict[str, Any]]:
+def _compare_ngrams(making: Making, profile: Profile, withheld: bool) -> list[dict[str, Any]]:
     """Rows of the metrics table; writes those of n-grams."""
     from dftspark.spark import tables
     from dftspark.spark.compare import pairs
@@ -97,8 +119,8 @@ def _compare_ngrams(making: Making, profile: Profile) -> list[dict[str, Any]]:
         tables.write(tables.examples(profile.phrases, compared), path)
         phrases = tables.read(spark, path, schema.PHRASES)
         text = (phrases, config.human, making.writer.id, making.date)
-        making.write("ngrams", tables.ngrams(compared, *text))
-        making.write("document_ratios", tables.document_ratios(compared, *text))
+        _write_rows(making, "ngrams", tables.ngrams(compared, *text), withheld)
+        _write_rows(making, "document_ratios", tables.document_ratios(compared, *text), withheld)
         rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
     return _ngram_metrics(making, rows, profile.fingerprints)
 
@@ -159,7 +181,7 @@ def _ngram_metrics(
 
 
 def _compare_structure(
-    making: Making, structured: DataFrame, shared: dict[str, int]
+    making: Making, structured: DataFrame, shared: dict[str, int], withheld: bool
 ) -> list[dict[str, Any]]:
     """Writes the patterns table; returns the lens's rows of the metrics table."""
     from dftspark.spark import structure, tables
@@ -168,7 +190,7 @@ def _compare_structure(
     tables.write(structure.compare(structured, shared, making.config), path)
     compared = making.spark.read.parquet(path)
     run = (making.config.human, making.writer.id, making.date)
-    making.write("patterns", structure.patterns_table(compared, *run))
+    _write_rows(making, "patterns", structure.patterns_table(compared, *run), withheld)
     made_by = structure.statistic(making.config).fingerprint
     rows = compared.select("model", "stratum", "n_human", "n_model", "metrics", "rates")
     return [

@@ -16,6 +16,8 @@ from dftspark.nights.calendar import Nights, profile_name, window_of
 from dftspark.stages.days import check_alike, fingerprints
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Clouds, Profile, frozen
+from dftspark.store import document_states
+from dftspark.store.profile_files import ProfileFiles
 from dftspark.store.run import Run
 from dftspark.store.state_files import check_files, naming_damage
 
@@ -154,8 +156,11 @@ def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
             for column in _SUMMED:
                 sums[row["corpus"]][column] += row[column] or 0
     of_run = {"run_id": making.writer.id, "date": making.date}
+    copies = document_states.copies_columns(
+        ProfileFiles(run.table_path("profile") for run in found.runs)
+    )
     table = [
-        {**row, **of_run, **sums[name], "clusters": clusters.get(name, 0)}
+        {**row, **of_run, **sums[name], "clusters": clusters.get(name, 0), **copies.get(name, {})}
         for name, row in sorted(rows.items())
     ]
     making.writer.write("corpora", pa.Table.from_pylist(table, schema=schema.CORPORA))

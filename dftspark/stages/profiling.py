@@ -12,11 +12,15 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.stages.making import Making
+from dftspark.store import document_states
 from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles
 from dftspark.store.run import Run
 
 _PACKED = "none"  # compression of states, which are packed by themselves
-_NO_STATES = {"tokens": 0, "state_bytes": 0, "keyed_bytes": 0}
+_NO_STATES: dict[str, float] = {
+    "tokens": 0, "state_bytes": 0, "keyed_bytes": 0,
+    "copies_effect": float("nan"), "copies_share": float("nan"),
+}  # fmt: skip
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -125,11 +129,13 @@ def _check_variety(spark: SparkSession, config: Audit) -> None:
 
 def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
     """The documents, and a row of counts for each corpus."""
-    from dftspark.spark import documents, tables
+    from dftspark.spark import documents, join_copies, tables
 
     config = making.config
     with making.stage("read"):
         found = documents.read(making.spark, config, making.staging("documents"))
+        if join_copies.asked(config):
+            found = join_copies.joined(found, config, making.staging("joined"))
         rejects = tables.rejects(found.issues, making.writer.id, making.date)
         making.write("rejects", rejects)
         counted = documents.counts(found, config)
@@ -171,10 +177,11 @@ def profile(making: Making, fixed: Fixed | None = None) -> Profile:
         with making.stage("measure structure"):
             found = structure.profile(documents.kept, config)
             structured = making.write("structure", found, _PACKED)
-    write_corpora(making, counted, ngrams.state_sizes(stored))
+    sizes, paths = ngrams.state_sizes(stored), [making.writer.table_path("profile")]
+    copies = document_states.copies_columns(ProfileFiles(paths))
+    write_corpora(making, counted, {name: {**sizes[name], **copies[name]} for name in sizes})
     frozen = fixed.features if fixed else None
     clouds = _clouds(making, documents, frozen) if "embeddings" in config.lenses else None
-    paths = [making.writer.table_path("profile")]
     return Profile(paths, known, structured, clouds, shared, layout.ranges, documents.kept)
 
 
@@ -187,9 +194,10 @@ def embed(making: Making) -> dict[str, Any]:
 
 
 def write_corpora(
-    making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, int]]
+    making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, float]]
 ) -> None:
-    """The table corpora; `states` are tokens and sizes of states by corpus, 0 where it has none."""
+    """The table corpora; `states` are tokens, sizes of states and copies by corpus, where it has
+    any."""
     of_run = {"run_id": making.writer.id, "date": making.date}
     rows = [{**of_run, **row, **states.get(row["corpus"], _NO_STATES)} for row in counted]
     making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))

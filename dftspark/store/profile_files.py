@@ -67,7 +67,7 @@ class ProfileFiles:
 
     @property
     def ranges(self) -> list[Range]:
-        return sorted(self._places)
+        return sorted(key for key in self._places if key[0] != schema.WHOLE)
 
     def rows(self, key: Range, columns: list[str]) -> pa.Table:
         """The rows of one key range of one order."""
@@ -97,6 +97,8 @@ def totals_of(rows: pa.Table) -> Totals:
     """As `ProfileFiles.totals`, of rows with corpus, stratum, n and totals."""
     found: Totals = {}
     for row in rows.to_pylist():
+        if row["n"] == schema.WHOLE:
+            continue
         (stacked,) = decode_arrays(row["totals"], "totals")
         sums = found.setdefault((row["corpus"], row["stratum"], row["n"]), {})
         for name, values in zip(TOTALS, stacked, strict=True):

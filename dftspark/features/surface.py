@@ -1,0 +1,126 @@
+"""What a document is like that is not its writing: encoding, case, spacing, lines, cuts, language.
+
+Cost     one scan of the text for what ASCII cannot have, and some thirty microseconds for the rest,
+         which looks at the first 4,000 characters
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dftspark.features.language import LANGUAGES, language_of
+
+VERSION = 1
+_READ = 4_000  # characters in which case, spacing and language are looked for
+_LETTERS = 20  # fewer letters say nothing of case
+_SPACED = 2  # marks after a blank, from which on a text may be tokenized
+BINS_AN_OCTAVE = 32
+BINS = 24 * BINS_AN_OCTAVE
+
+FLAGS = (
+    "non_ascii",
+    "mojibake",
+    "quotes",
+    "curly_quotes",
+    "lower_cased",
+    "tokenized_spacing",
+    "single_line",
+    "cut_off",
+    *(f"language_{name}" for name in LANGUAGES),
+)
+
+# UTF-8 read as Windows-1252 or Latin-1 (whose control characters cleaning takes out), characters
+# that could not be decoded, and apostrophes that became question marks.
+_MOJIBAKE = re.compile(
+    "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00c3\u0192|\u00ef\u00bb\u00bf|\ufffd"
+    r"|\w\u00e2(?:s|re|ll|ve)\b|n\u00e2t\b"
+)
+_QUESTIONED = re.compile(r"\b(?:[a-z]+n\?t|(?:it|he|she|that|there|what)\?s|I\?(?:m|ve|ll|d))\b")
+_MARKS = re.compile(r"\w(\s?)[,.;:!?](?=\s|$)")
+_SPLIT_WORD = re.compile(r"\w (?:n't|'s|'re|'ve|'ll|'m|'d)\b")
+_CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
+_CLOSERS = "\"'\u201d\u2019\u00bb)]}*_~`|>\u300d\u300f\uff09 \t\n"
+_TERMINALS = frozenset(".!?\u2026:;\u3002\uff01\uff1f\uff0e\u061f\u06d4\u0964")
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """`B` documents, in any order and cut anywhere.
+
+    flags     (B, F)  bool   which of FLAGS each document has
+    words     (B,)    int64  words between white space
+    newlines  (B,)    int64  line breaks
+    blocks    (B,)    int64  0 .. 63
+    """
+
+    flags: NDArray[np.bool_]
+    words: NDArray[np.int64]
+    newlines: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+
+
+def of(texts: Sequence[str], blocks: NDArray[np.int64]) -> Surfaces:
+    """The surfaces of texts, which have the blocks `(B,)`."""
+    flags = np.zeros((len(texts), len(FLAGS)), bool)
+    for row, text in zip(flags, texts, strict=True):
+        found = _flags(text)
+        row[: len(found)] = found
+        language = language_of(text[:_READ])
+        if language is not None:
+            row[len(found) + LANGUAGES.index(language)] = True
+    words = np.array([len(text.split()) for text in texts], np.int64)
+    newlines = np.array([text.count("\n") for text in texts], np.int64)
+    return Surfaces(flags, words, newlines, blocks)
+
+
+def _flags(text: str) -> tuple[bool, ...]:
+    """All FLAGS but those of languages."""
+    ascii_only, start = text.isascii(), text[:_READ]
+    garbled = "?" in start and _QUESTIONED.search(start) is not None
+    curly = not ascii_only and _CURLY.search(text) is not None
+    return (
+        not ascii_only,
+        garbled or not (ascii_only or _MOJIBAKE.search(text) is None),
+        curly or "'" in text or '"' in text,
+        curly,
+        _is_lower(start),
+        _is_tokenized(start),
+        "\n" not in text,
+        _is_cut(text),
+    )
+
+
+def _is_lower(text: str) -> bool:
+    """Whether there are letters that have case, and none is a capital."""
+    return text == text.lower() and sum(map(str.islower, text)) >= _LETTERS
+
+
+def _is_tokenized(text: str) -> bool:
+    """Whether most marks stand after a blank, or contractions are split, as treebanks have it."""
+    marks = _MARKS.findall(text)
+    after_blank = sum(map(bool, marks))
+    split = len(_SPLIT_WORD.findall(text)) if " n't" in text or " '" in text else 0
+    return after_blank + split >= _SPACED and 2 * (after_blank + split) > len(marks) - after_blank
+
+
+def _is_cut(text: str) -> bool:
+    """Whether the text ends without a mark that ends a sentence, closing quotes aside."""
+    body = text[-40:].rstrip(_CLOSERS)
+    return bool(body) and body[-1] not in _TERMINALS
+
+
+def bin_of(words: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for no word and for one."""
+    bins = np.floor(BINS_AN_OCTAVE * np.log2(np.maximum(words, 1))).astype(np.int64)
+    return np.asarray(bins.clip(0, BINS - 1), np.int64)
+
+
+def words_at(place: float) -> float:
+    """The length in words at a place among the bins."""
+    return math.exp2(place / BINS_AN_OCTAVE)
