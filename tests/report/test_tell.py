@@ -282,6 +282,8 @@ def test_runs_made_before_say_so_and_still_have_a_page(tmp_path: Path) -> None:
         assert "nearest to human" not in said.replace("nearest to human first", "")
     assert "not shown: the run was made before they had a test" in text
     assert "nan" not in first_screen(text)
+    assert "between random halves of the human text" in text
+    assert "exactly where the value is above it" not in text, "that is of the new floor"
 
 
 def test_squares_and_roots_share_no_axis() -> None:
