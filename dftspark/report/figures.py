@@ -68,6 +68,7 @@ def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Fi
         groups=[group for group in groups if group["rows"]],
         axis=_axis(row["size"] for row in shown if row["placed"]),
         confidence=confidence_of(run),
+        sized=not tell.old(run),
         fitted=_fitted(run, chosen),
         notes=_notes(chosen),
         hidden=len(rows) - len(chosen),

@@ -115,6 +115,7 @@ def _render(
         kicker=" · ".join([*_title(run), run.id]),
         headline=headline_of(models),
         notes=notes(run),
+        old=tell.old(run),
         checks=figures_tables.checks(run),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
