@@ -126,7 +126,7 @@ class _Work:
 
         reply = self._client.ask(item.body, may_send, failed)
         if reply.body is not None:
-            verdict = verdicts.parse(reply.body, self._ties)
+            verdict = verdicts.parse(reply.body, self._ties, self._client.hide)
             self._journal.answered(item.key, verdict, reply)
             self._budget.settle(
                 item.tokens_in, verdict.tokens_in or item.tokens_in, verdict.tokens_out,
