@@ -19,7 +19,6 @@ import pytest
 
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
-from dftspark.location import redact
 from dftspark.store import publish
 from dftspark.store.listing import open_run, runs
 from dftspark.store.writer import RunWriter
@@ -277,18 +276,6 @@ def test_the_manifest_is_plain_json_without_secrets(tmp_path: Path) -> None:
     assert document["created_at"].endswith("+00:00")
     with pytest.raises(ShapeError, match=r"manifest\.config\.out is a PosixPath"):
         published(tmp_path / "runs", config={"out": tmp_path})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("http://user:pa@ss@host/x", "http://***@host/x"),
-        ("a s3://k:v@b and hdfs://h:8020/p@1", "a s3://***@b and hdfs://h:8020/p@1"),
-        ("abfs://box@account.dfs.core.windows.net/x", "abfs://box@account.dfs.core.windows.net/x"),
-    ],
-)
-def test_redaction(text: str, expected: str) -> None:
-    assert redact(text) == expected
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/runs", "nonsense://x"])

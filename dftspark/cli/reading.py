@@ -21,13 +21,14 @@ def list_runs(
 
     Example: `dftspark runs s3a://audits/nightly`
     """
+    from dftspark.redaction import redact
     from dftspark.report.listing import print_runs
     from dftspark.store.listing import runs
 
     found = runs(store)
     if as_json:
         for info in found:
-            print(json.dumps(asdict(info)))
+            print(redact(json.dumps(asdict(info))))
     else:
         print_runs(found, store, console())
 

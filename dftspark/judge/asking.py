@@ -84,15 +84,16 @@ class _Work:
     def run(self, items: Iterable[Item]) -> Asked:
         known = self._heard.answered.keys() | self._heard.lost
         self._items = (item for item in items if item.key not in known)
-        for thread in self._threads:
-            thread.start()
         try:
             for thread in self._threads:
-                thread.join()
-        except BaseException:
-            self._stop("the task was ended")
+                thread.start()
             for thread in self._threads:
                 thread.join()
+        except BaseException:  # an interrupt may come before all have started
+            self._stop("the task was ended")
+            for thread in self._threads:
+                if thread.is_alive():
+                    thread.join()
             raise
         finally:
             self._client.close()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dftspark.redaction import redact
 from dftspark.report import clouds, counts, judge, patterns, sweeps, words
 from dftspark.report.program import program
 from dftspark.report.text import bar, block, number, ratio, visible
@@ -132,7 +133,7 @@ def _strata(console: Console, metrics: list[Row], models: list[Row]) -> None:
 
 
 def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
-    path, command = visible(shlex.quote(run.path), _PATH), program()
+    path, command = visible(shlex.quote(redact(run.path)), _PATH), program()
     steps = [
         f"show {path} {name}"
         for name in (
@@ -155,7 +156,7 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
     console.print()
     if not compared:
         _line(console, "Nothing is compared yet.")
-    _line(console, f"Run: {visible(run.path, _PATH)}", "bold")
+    _line(console, f"Run: {visible(redact(run.path), _PATH)}", "bold")
     for step in steps:
         _line(console, f"  {command} {step}")
     made = run.manifest.get("page", {})
@@ -163,7 +164,7 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
         _line(console, f"No page was made: {visible(made['problem'])}", "yellow")
         _line(console, f"  {command} report {path}")
     elif run.page:
-        _line(console, f"Page: {visible(run.page, _PATH)}", "bold")
+        _line(console, f"Page: {visible(redact(run.page), _PATH)}", "bold")
 
 
 def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
