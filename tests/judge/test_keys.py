@@ -107,6 +107,10 @@ def test_a_word_for_a_local_server_is_no_secret() -> None:
     assert hiding(["none"])("none of them", 400) == "none of them"
 
 
+def repeating(answer: Answer) -> Behavior:
+    return lambda asked: answer
+
+
 def kept(tmp_path: Path, behave: Behavior, monkeypatch: pytest.MonkeyPatch) -> str:
     """All that one request leaves behind."""
     monkeypatch.setenv("A_KEY", KEY)
@@ -135,7 +139,7 @@ def test_no_answer_of_a_server_stores_the_key(
     }
     for name, answer in answers.items():
         (tmp_path / name).mkdir()
-        assert stretches(kept(tmp_path / name, lambda _, a=answer: a, monkeypatch)) == [], name
+        assert stretches(kept(tmp_path / name, repeating(answer), monkeypatch)) == [], name
 
 
 def test_json_as_the_server_wrote_it_does_not_store_the_key(
