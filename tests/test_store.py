@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ import pytest
 
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, ShapeError
+from dftspark.location import Location, writing
 from dftspark.store import publish
 from dftspark.store.listing import open_run, runs
 from dftspark.store.writer import RunWriter
@@ -172,6 +175,21 @@ def test_a_full_disk_is_told_with_place_space_and_remedy(tmp_path: Path) -> None
         writer.write("metrics", table("metrics", 5_000))
     for part in (writer.path, "No space left", "MiB free there", "another `out`"):
         assert part in str(caught.value)
+
+
+def test_a_disk_without_inodes_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = SimpleNamespace(f_files=1000, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda folder: told)
+    place = Location.parse(str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match=r"and no inode\). The file system has no inode"):
+        with writing(place):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    told.f_files = 0  # a file system that has none to count
+    with pytest.raises(EnvironmentProblem, match=r"free there\). Free some space"):
+        with writing(place):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_file_size_limit_ends_the_run_unpublished(tmp_path: Path) -> None:

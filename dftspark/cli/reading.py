@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Annotated, cast
 
@@ -182,3 +183,9 @@ def export(
         opened(run), model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
     )
     print(ban_list.written(entries, cast("ban_list.Form", form)), end="")
+    if form == "lines" and (number := ban_list.formulas(entries)):
+        print(
+            f"note: {number} lines begin with = + - or @, which a spreadsheet takes for a formula; "
+            f"import them as text",
+            file=sys.stderr,
+        )

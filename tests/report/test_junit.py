@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from xml.etree import ElementTree as ET
+
+import pytest
 
 from dftspark.nights.checks import Outcome
 from dftspark.report.junit import junit
@@ -35,9 +38,22 @@ def test_each_outcome_is_what_a_reader_shows() -> None:
     assert found[1][0].text == "warn: is 1"
 
 
-def test_text_that_xml_cannot_hold() -> None:
-    wild = 'a<b>&"\x00\x1b[31m\ud800\ufffe'
-    found = suite(replace(PASSED, model=wild, rule=wild, detail=wild, outcome="fail"))
+def test_text_that_xml_cannot_hold_and_text_that_misleads() -> None:
+    wild = 'a<b>&"\x00\x1b[31m\ud800\ufffe\u202e\u2066\r\n\x85\u200bz'
+    found = suite(replace(PASSED, model=wild, rule=wild, subject=wild, detail=wild, outcome="fail"))
     (case,) = found.findall("testcase")
-    assert case.attrib["name"].startswith('a<b>&"\ufffd\ufffd[31m\ufffd\ufffd')
-    assert "\x1b" not in junit([replace(PASSED, detail=wild)], wild, "").decode()
+    told = "".join(found.itertext()) + "".join(v for e in found.iter() for v in e.attrib.values())
+    assert {unicodedata.category(char) for char in told} <= {"Ll", "Lu", "Nd", "Po", "Ps", "Pe",
+                                                             "Pd", "Sm", "Zs", "Cc"}  # fmt: skip
+    assert {char for char in told if unicodedata.category(char) == "Cc"} <= {"\n"}
+    name = 'a<b>&"\\x00\\x1b[31m\\ud800\\ufffe\\u202e\\u2066\\r\\n\\x85\\u200bz'
+    assert case.attrib["name"] == f"{name} [{name}]"
+    assert case.attrib["classname"] == name
+    assert "\n" not in case.attrib["name"]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@"])
+def test_a_name_that_a_spreadsheet_would_compute_is_marked_as_text(sign: str) -> None:
+    (case,) = suite(replace(PASSED, rule=f"{sign}cmd", subject=f"{sign}x")).findall("testcase")
+    assert case.attrib["name"] == f"'{sign}cmd [gpt]"
+    assert case.attrib["classname"] == f"'{sign}x"
