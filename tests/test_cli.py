@@ -294,9 +294,9 @@ def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert cli.main(["export", run.path, "--model", "gpt", "--as", "lines", "--limit", "1"]) == 0
     assert capsys.readouterr().out == "delve\n"
     assert cli.main(["export", run.path, "--model", "formulas", "--as", "lines"]) == 0
-    told = capsys.readouterr()
-    assert sorted(told.out.splitlines()) == ["+1 said", "=cmd", "delve"]
-    assert told.err.startswith("note: 2 lines begin with = + - or @, which a spreadsheet takes")
+    both = capsys.readouterr()
+    assert sorted(both.out.splitlines()) == ["+1 said", "=cmd", "delve"]
+    assert both.err.startswith("note: 2 lines begin with = + - or @, which a spreadsheet takes")
     for wrong in (["--as", "yaml"], [], ["--model", "other"]):
         assert cli.main(["export", run.path, *wrong]) == ConfigError.exit_code
         assert "claude" in (told := capsys.readouterr().err) or "antislop" in told

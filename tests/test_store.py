@@ -180,16 +180,17 @@ def test_a_full_disk_is_told_with_place_space_and_remedy(tmp_path: Path) -> None
 def test_a_disk_without_inodes_is_said_to_have_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = SimpleNamespace(f_files=1000, f_favail=0)
+    size = dict.fromkeys(("f_bavail", "f_bfree", "f_blocks", "f_frsize"), 9)
+    told = SimpleNamespace(f_files=1000, f_favail=0, **size)
     monkeypatch.setattr(os, "statvfs", lambda folder: told)
     place = Location.parse(str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match=r"and no inode\). The file system has no inode"):
-        with writing(place):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    without = r"free there, and no inode\). The file system has no inode"
+    with pytest.raises(EnvironmentProblem, match=without), writing(place):
+        raise full
     told.f_files = 0  # a file system that has none to count
-    with pytest.raises(EnvironmentProblem, match=r"free there\). Free some space"):
-        with writing(place):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(EnvironmentProblem, match=r"free there\). Free some space"), writing(place):
+        raise full
 
 
 def test_a_file_size_limit_ends_the_run_unpublished(tmp_path: Path) -> None:
