@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from dftspark.redaction import redact
+
 
 class DftsparkError(Exception):
-    """Base class. The command line and the jobs catch it once, at the edge."""
+    """Base class. The command line and the jobs catch it once, at the edge.
+
+    Its text has no secrets, whoever prints it: Spark logs what tasks raise, notebooks tracebacks.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class ConfigError(DftsparkError, ValueError):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dftspark.errors import DftsparkError, FinishedInPart
-from dftspark.location import redact
+from dftspark.redaction import redact
 from dftspark.report.judge import unfinished
 from dftspark.report.text import visible_lines
 from dftspark.stages.checking import demand
@@ -28,10 +28,10 @@ def exit_code(work: Callable[[], Run]) -> int:
     on standard error in place of a traceback."""
     try:
         run = work()
-        print(run.path)
+        print(redact(run.path))
         accept(run)
     except DftsparkError as error:
-        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
+        print(f"error: {visible_lines(str(error))}", file=sys.stderr)
         return error.exit_code
     return 0
 

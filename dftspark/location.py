@@ -17,16 +17,15 @@ import pyarrow as pa
 from pyarrow import fs
 
 from dftspark.errors import ConfigError, EnvironmentProblem
-
-# The user part may hold a raw secret with slashes in it; a port number is not a secret.
-_USERINFO = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/@:]{0,256}:(?!\d{1,5}/)[^\s@]{0,512}@"
-    r"(?:[^\s/@]{0,256}@)*"
-)
+from dftspark.redaction import redact as redact
 
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
 _OPTIONS = re.compile(r"\?(?=\w+=)")
 
+NO_INODES = (
+    "The file system has no inode left for another file, whatever space it has: remove many small "
+    "files there (df -i), or choose another `out`."
+)
 _REMEDIES = {
     errno.ENOSPC: "Free some space, or choose another `out`.",
     errno.EDQUOT: "Free some space, raise the quota, or choose another `out`.",
@@ -37,11 +36,6 @@ _REMEDIES = {
     errno.ENOTDIR: "A part of the path is a file, not a folder; choose another `out`.",
     errno.EEXIST: "A file of that name is in the way; choose another `out`.",
 }
-
-
-def redact(text: str) -> str:
-    """The text with `user:password@` of every URI in it blotted out."""
-    return _USERINFO.sub(r"\1***@", text)
 
 
 @dataclass(frozen=True)
@@ -106,6 +100,9 @@ class Location:
     def __str__(self) -> str:
         return redact(self.name)
 
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r})"
+
     @property
     def local(self) -> bool:
         return isinstance(self.filesystem, fs.LocalFileSystem)
@@ -146,9 +143,11 @@ def writing(location: Location) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "`dftspark doctor --out` checks the storage.")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and without_inodes(location):
+            remedy = NO_INODES
         reason = os.strerror(error.errno) if error.errno else redact(str(error)).rstrip(". ")
         raise EnvironmentProblem(
-            f"cannot write {location}: {reason}{_space(location)}. {remedy}"
+            f"cannot write {location}: {reason}{space(location)}. {remedy}"
         ) from error
 
 
@@ -162,15 +161,30 @@ def _reading(location: Location) -> Iterator[None]:
 
 def free_bytes(location: Location) -> int | None:
     """Free space where the location is or would be; None where storage does not tell."""
-    if not location.local:
-        return None
-    path = Path(location.path)
-    for folder in (path, *path.parents):
-        if folder.is_dir():
-            return shutil.disk_usage(folder).free
-    return None
+    folder = _nearest(location)
+    return None if folder is None else shutil.disk_usage(folder).free
 
 
-def _space(location: Location) -> str:
+def without_inodes(location: Location) -> bool:
+    """Whether the file system there counts its inodes and has none left for another file."""
+    folder = _nearest(location)
+    if folder is None:
+        return False
+    told = os.statvfs(folder)
+    return told.f_files > 0 and told.f_favail == 0
+
+
+def space(location: Location) -> str:
+    """What is free there, in parentheses; empty where storage does not tell."""
     free = free_bytes(location)
-    return "" if free is None else f" ({free / 2**20:,.1f} MiB free there)"
+    if free is None:
+        return ""
+    inodes = ", and no inode" if without_inodes(location) else ""
+    return f" ({free / 2**20:,.1f} MiB free there{inodes})"
+
+
+def _nearest(location: Location) -> Path | None:
+    """The folder, or the first above it that is there; None where it is not on this machine."""
+    path = Path(location.path)
+    folders = (path, *path.parents) if location.local else ()
+    return next((folder for folder in folders if folder.is_dir()), None)

@@ -13,9 +13,9 @@ from typing import Any
 from dftspark import runs
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
-from dftspark.location import redact
 from dftspark.nights import calendar
 from dftspark.nights.alerts import tell
+from dftspark.redaction import redact
 from dftspark.report.junit import junit
 from dftspark.report.progress import JsonLines, Lines, Progress, Silent, progress
 from dftspark.stages.checking import JUNIT, demand
@@ -69,7 +69,7 @@ def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> l
     made: list[Run] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))
-        print(made[-1].path, flush=True)
+        print(redact(made[-1].path), flush=True)
     if order.remove and not order.refresh:
         _say_stale(config, order, shown)
         return made
@@ -90,9 +90,9 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
     problem = tell(run, config.nightly.webhook_variable)
     days = {key: run.manifest.get(key, []) for key in ("missing", "removed", "damaged")}
-    said = dict(run.manifest["checks"], run=run.id, path=run.path, date=date, **days)
+    said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
     _note(shown, "published", **said, **({"webhook": problem} if problem else {}))
-    print(run.path, flush=True)
+    print(redact(run.path), flush=True)
     if order.junit and date == order.date:
         _copy_junit(run, config, order.junit)
     return run

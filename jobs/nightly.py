@@ -18,7 +18,6 @@ from pathlib import Path
 from dftspark import night_shift
 from dftspark.config import request
 from dftspark.errors import DftsparkError
-from dftspark.location import redact
 from dftspark.report.text import visible_lines
 
 
@@ -40,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         night_shift.work(config, order, night_shift.logging(args.log))
     except DftsparkError as error:
-        print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
+        print(f"error: {visible_lines(str(error))}", file=sys.stderr)
         return error.exit_code
     return 0
 

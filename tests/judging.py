@@ -9,11 +9,17 @@ import asyncio
 import contextlib
 import json
 import re
+import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from dftspark.judge.keys import hiding
+
+PLAIN = hiding(())  # nothing is hidden
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,28 @@ class Server:
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + answer.body)
         await writer.drain()
         return True
+
+
+@contextlib.contextmanager
+def speaking(*pieces: bytes, again: bytes = b"", pause: float = 0.02) -> Iterator[str]:
+    """The address of a server that answers one request with `pieces`, and then says `again` a
+    hundred times, so slowly that it takes two seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                there, _ = listening.accept()
+                with there:
+                    there.recv(1 << 16)
+                    there.sendall(b"".join(pieces))
+                    for _ in range(100 if again else 0):
+                        time.sleep(pause)
+                        there.sendall(again)
+
+        thread = threading.Thread(target=speak, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        thread.join(60)
 
 
 @contextlib.contextmanager

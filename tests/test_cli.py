@@ -284,7 +284,15 @@ def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[
     rates = {"per_million_human": 1.0, "per_million_model": 90.0}
     grams = [
         row(model=model, text=text, tokens=[text], count_model=90, **counts, **rates)
-        for model, text in (("gpt", "delve"), ("gpt", "tapestry"), ("claude", "honestly"))
+        for model, text in (
+            ("gpt", "delve"),
+            ("gpt", "tapestry"),
+            ("claude", "honestly"),
+            ("formulas", "delve"),
+            ("formulas", "=cmd"),
+            ("formulas", "+1 said"),
+            ("formulas", "=\u202ecmd"),
+        )
     ]
     writer.write("ngrams", pa.Table.from_pylist(grams, schema=schema.NGRAMS))
     run = writer.publish({})
@@ -292,6 +300,10 @@ def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out) == ["delve", "tapestry"]
     assert cli.main(["export", run.path, "--model", "gpt", "--as", "lines", "--limit", "1"]) == 0
     assert capsys.readouterr().out == "delve\n"
+    assert cli.main(["export", run.path, "--model", "formulas", "--as", "lines"]) == 0
+    both = capsys.readouterr()
+    assert sorted(both.out.splitlines()) == ["+1 said", "=cmd", "delve"]
+    assert both.err.startswith("note: 2 lines begin with = + - or @, which a spreadsheet takes")
     for wrong in (["--as", "yaml"], [], ["--model", "other"]):
         assert cli.main(["export", run.path, *wrong]) == ConfigError.exit_code
         assert "claude" in (told := capsys.readouterr().err) or "antislop" in told

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from dftspark.config import Audit
+from dftspark.config import Audit, Endpoint, request
 from dftspark.errors import ConfigError
+from dftspark.nights.calendar import profile_name
+from dftspark.store.run import NAME
 
 SIDES: dict[str, Any] = {
     "human": {"role": "human", "path": "h.jsonl"},
@@ -101,12 +105,53 @@ def test_files(tmp_path: Path) -> None:
     path.write_text("name = ", encoding="utf-8")
     with pytest.raises(ConfigError, match="not a readable TOML file"):
         Audit.load(path)
+    for deep in ("[" * 5_000, "{a=" * 5_000):
+        path.write_text(f"x = {deep}", encoding="utf-8")
+        with pytest.raises(ConfigError, match="not a readable TOML file: its brackets are nested"):
+            Audit.load(path)
+    with pytest.raises(ConfigError, match="not a readable TOML file: embedded null"):
+        Audit.load("a\0b")
     path.write_text(
         '[corpora.human]\nrole = "human"\npath = "h"\n[corpora.m]\nrole = "model"\npath = "m"\n',
         encoding="utf-8",
     )
     assert Audit.load(path, out="elsewhere").out == "elsewhere"
     assert Audit.load(path, out=None).out == "runs"
+
+
+def test_a_name_that_no_run_can_have_is_told_at_once(tmp_path: Path) -> None:
+    """It was an error of the run's folder, after Spark had started."""
+    sides = {"h": {"role": "human", "path": "h"}, "m": {"role": "model", "path": "m"}}
+    for size, fits in ((128, True), (129, False), (300, False)):
+        if fits:
+            assert NAME.fullmatch(Audit.parse({"name": "a" * size, "corpora": sides}, "x").name)
+            continue
+        with pytest.raises(ConfigError, match=r"name: .*at most 128 characters"):
+            Audit.parse({"name": "a" * size, "corpora": sides}, "x")
+    for size in (109, 110):
+        path = tmp_path / f"{size}.toml"
+        path.write_text(
+            f'name = "{"a" * size}"\n[corpora]\nh = {{role = "human", path = "h"}}\n'
+            f'm = {{role = "model", path = "m"}}\n'
+        )
+    config, date = request.night(tmp_path / "109.toml", None, "2026-01-31")
+    assert NAME.fullmatch(profile_name(config.name, date))
+    assert not NAME.fullmatch(profile_name(config.name + "a", date))
+    with pytest.raises(ConfigError, match="at most 109 characters"):
+        request.night(tmp_path / "110.toml", None, "2026-01-31")
+
+
+def nested(depth: int) -> list[Any]:
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    "value", [datetime.date(2026, 1, 31), float("nan"), float("inf"), nested(300)]
+)
+def test_options_of_a_judge_are_json(value: object) -> None:
+    """A date or a depth that JSON does not have was a traceback once requests were built."""
+    with pytest.raises(ValidationError, match="options are sent as JSON"):
+        Endpoint(name="j", url="http://x/v1", model="m", options={"x": value})
 
 
 def test_equal_settings_have_equal_hashes_and_others_not() -> None:

@@ -324,6 +324,9 @@ def test_commands_that_need_no_spark(year: Path, capsys: pytest.CaptureFixture[s
     assert "current, version 2" in told
     assert cli.main(["prune", out]) == 2
     assert "say what may go" in capsys.readouterr().err
+    for hours in ("1e308", "1e8", "nan", "inf"):
+        assert cli.main(["prune", out, "--superseded", "--hours", hours]) == 2
+        assert "--hours" in capsys.readouterr().err
     before = sorted(path.name for path in year.iterdir())
     assert cli.main(["prune", out, "--superseded", "--hours", "0"]) == 0
     assert "2 runs, 0.0 MiB would go; --yes deletes" in capsys.readouterr().out

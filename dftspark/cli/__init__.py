@@ -61,7 +61,6 @@ def _options(
 
 
 def _say_error(error: DftsparkError) -> None:
-    from dftspark.location import redact
     from dftspark.report.text import visible_lines
 
-    print(f"error: {visible_lines(redact(str(error)))}", file=sys.stderr)
+    print(f"error: {visible_lines(str(error))}", file=sys.stderr)

@@ -22,13 +22,14 @@ def list_runs(
 
     Example: `dftspark runs s3a://audits/nightly`
     """
+    from dftspark.redaction import redact
     from dftspark.report.listing import print_runs
     from dftspark.store.listing import runs
 
     found = runs(store)
     if as_json:
         for info in found:
-            print(json.dumps(asdict(info)))
+            print(redact(json.dumps(asdict(info))))
     else:
         print_runs(found, store, console())
 
@@ -199,3 +200,9 @@ def export(
         found, model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
     )
     print(ban_list.written(entries, cast("ban_list.Form", form)), end="")
+    if form == "lines" and (number := ban_list.formulas(entries)):
+        print(
+            f"note: {number} lines begin with = + - or @, which a spreadsheet takes for a formula; "
+            f"import them as text",
+            file=sys.stderr,
+        )

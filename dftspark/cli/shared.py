@@ -48,6 +48,7 @@ def compute(
     from rich.console import Console
 
     from dftspark.job import accept
+    from dftspark.redaction import redact
     from dftspark.report.progress import progress
     from dftspark.report.terminal import render
     from dftspark.spark.session import session
@@ -56,7 +57,7 @@ def compute(
     with session(name, master) as spark:
         run = work(spark, shown)
     if quiet:
-        print(run.path)
+        print(redact(run.path))
     else:
         render(run, console(), conf=str(conf or ""))
     accept(run)

@@ -17,12 +17,17 @@ from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sw
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError
 
+MOST_NAME = 128  # characters of a run's name
+
 
 class Audit(Frozen):
     """One audit. Paths are relative to the working directory; `{date}` in them is the date."""
 
     name: str = Field(
-        "audit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="a part of every run's id"
+        "audit",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=MOST_NAME,
+        description="a part of every run's id",
     )
     out: str = Field("runs", description="folder or URI of the run store")
     lenses: tuple[Literal["ngrams", "embeddings", "structure", "variety", "judge"], ...] = Field(
@@ -165,7 +170,12 @@ class Audit(Frozen):
             raise ConfigError(
                 f"{path}: there is no such file; `dftspark init {path}` writes a commented one"
             ) from error
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except RecursionError as error:
+            raise ConfigError(
+                f"{path}: not a readable TOML file: its brackets are nested too deep; no setting "
+                f"needs more than four"
+            ) from error
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
         document.update({key: value for key, value in overrides.items() if value is not None})
         return cls.parse(document, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from dftspark.config.frozen import Frozen
+
+_DEEP = 16  # tables and lists inside each other
 
 
 class Endpoint(Frozen):
@@ -38,8 +41,8 @@ class Endpoint(Frozen):
     concurrency: Annotated[int, Field(ge=1, le=1_000)] = Field(
         16, description="requests at once, of all tasks together"
     )
-    timeout: Annotated[float, Field(gt=0)] = Field(
-        120.0, description="seconds that one request may take"
+    timeout: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        120.0, description="seconds that one request may take, from connecting to its last byte"
     )
     structured: Literal["json_schema", "json_object", "none"] = Field(
         "json_schema", description="how the form of the answer is enforced; see docs/judge.md"
@@ -82,6 +85,11 @@ class Endpoint(Frozen):
         own = {"model", "messages", "response_format", "logprobs", "top_logprobs", "stream", "n"}
         if own & value.keys():
             raise ValueError(f"{sorted(own & value.keys())} are not for options to set")
+        if not _is_json(value, _DEEP):
+            raise ValueError(
+                f"options are sent as JSON: texts, finite numbers, true and false, lists and "
+                f"tables of them, {_DEEP} deep at most"
+            )
         return value
 
     @property
@@ -89,6 +97,13 @@ class Endpoint(Frozen):
         """What an answer may cost in tokens."""
         asked = [self.options.get(name) for name in ("max_completion_tokens", "max_tokens")]
         return max([value for value in asked if isinstance(value, int)], default=1_024)
+
+
+def _is_json(value: Any, deep: int) -> bool:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return deep > 0 and all(_is_json(each, deep - 1) for each in inner)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 DIMENSIONS = ("overall", "clarity", "coherence", "creativity", "depth", "relevance")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from dftspark.config import Audit
+from dftspark.config.audit import MOST_NAME
 from dftspark.errors import ConfigError
 
 _SUFFIXES = re.compile(r"(\.(parquet|jsonl|json|ndjson|csv|txt|gz|zst))+$", re.IGNORECASE)
@@ -65,6 +66,12 @@ def dated(config: Audit, date: str) -> Audit:
 def night(conf: Path, out: str | None, date: str) -> tuple[Audit, str]:
     """A nightly audit as it is written, and the date, of which `yesterday` is a name."""
     config = Audit.load(conf, out=out)
+    most = MOST_NAME - len(".2026-01-31.profile")  # which the profile of a date adds
+    if len(config.name) > most:
+        raise ConfigError(
+            f"name: of a nightly audit at most {most} characters, for dates are added to it; got "
+            f"{len(config.name)}: {config.name[:40]!r}..."
+        )
     if date == "yesterday":
         date = config.nightly.yesterday(datetime.datetime.now(datetime.UTC))
     _check_date(date)

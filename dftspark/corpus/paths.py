@@ -15,6 +15,7 @@ from dftspark.errors import InputError
 from dftspark.location import Location, arrow_scheme, redact
 
 _MAGIC = re.compile(r"[*?\[{]")
+_MOST = 10_000  # paths that the braces of one pattern may stand for
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def expand(path: str, setting: str) -> list[Place]:
         elif found.type == fs.FileType.Directory:
             places = _folder(asked, asked.path)
         elif _MAGIC.search(asked.path):
-            places = _glob(asked)
+            places = _glob(asked, setting)
         else:
             raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
     except (OSError, pa.ArrowException) as error:
@@ -102,9 +103,9 @@ def _hidden(path: str, folder: str) -> bool:
     return any(part[0] in "_." for part in posixpath.relpath(path, folder).split("/"))
 
 
-def _glob(pattern: Location) -> list[Place]:
+def _glob(pattern: Location, setting: str) -> list[Place]:
     places: dict[str, Place] = {}
-    for plain in _braces(pattern.path):
+    for plain in _braces(pattern.path, setting):
         parts = plain.split("/")
         first = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
         top = "/".join(parts[:first]) or ("/" if plain.startswith("/") else "")
@@ -117,13 +118,23 @@ def _glob(pattern: Location) -> list[Place]:
     return list(places.values())
 
 
-def _braces(pattern: str) -> list[str]:
-    """`{a,b}/c` is `a/c` and `b/c`, as in Hadoop."""
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None:
-        return [pattern]
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    return [plain for one in found[1].split(",") for plain in _braces(before + one + after)]
+def _braces(pattern: str, setting: str) -> list[str]:
+    """`{a,b}/c` is `a/c` and `b/c`, as in Hadoop. InputError where they multiply."""
+    plain, left = [], [pattern]
+    while left:
+        one = left.pop()
+        found = re.search(r"\{([^{}]*)\}", one)
+        if found is None:
+            plain.append(one)
+        else:
+            ways = reversed(found[1].split(","))
+            left += [one[: found.start()] + way + one[found.end() :] for way in ways]
+        if len(plain) + len(left) > _MOST:
+            raise InputError(
+                f"{setting}: the braces of {redact(pattern[:200])!r} stand for more than {_MOST:,} "
+                f"paths; give a list of paths, or * in their place"
+            )
+    return plain
 
 
 def _matches(filesystem: fs.FileSystem, base: str, parts: list[str]) -> Iterator[fs.FileInfo]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,21 +78,21 @@ class _Work:
         self._most_failures = max(10, 2 * threads)
         self._failures = 0  # in a row
         self._answered = 0
+        self._change = threading.Condition()
+        self._begun = self._ended = 0  # threads
         self._stopped = ""
         self._crashed: BaseException | None = None
 
     def run(self, items: Iterable[Item]) -> Asked:
         known = self._heard.answered.keys() | self._heard.lost
         self._items = (item for item in items if item.key not in known)
-        for thread in self._threads:
-            thread.start()
         try:
             for thread in self._threads:
-                thread.join()
-        except BaseException:
+                thread.start()
+            self._wait(lambda: self._ended == len(self._threads))
+        except BaseException:  # an interrupt may come before all have started
             self._stop("the task was ended")
-            for thread in self._threads:
-                thread.join()
+            self._wait(lambda: self._ended == self._begun)
             raise
         finally:
             self._client.close()
@@ -100,7 +100,22 @@ class _Work:
             raise self._crashed
         return Asked(self._budget.requests, self._answered, self._stopped)
 
+    def _wait(self, over: Callable[[], bool]) -> None:
+        # Thread.join that was interrupted takes the thread for ended (CPython before 3.13).
+        with self._change:
+            self._change.wait_for(over)
+
     def _serve(self) -> None:
+        with self._change:
+            self._begun += 1
+        try:
+            self._send()
+        finally:
+            with self._change:
+                self._ended += 1
+                self._change.notify()
+
+    def _send(self) -> None:
         # Who sends builds the request too. A thread that built them ahead would have to wake, and
         # to take the interpreter, at each answer.
         try:
@@ -126,7 +141,7 @@ class _Work:
 
         reply = self._client.ask(item.body, may_send, failed)
         if reply.body is not None:
-            verdict = verdicts.parse(reply.body, self._ties)
+            verdict = verdicts.parse(reply.body, self._ties, self._client.hide)
             self._journal.answered(item.key, verdict, reply)
             self._budget.settle(
                 item.tokens_in, verdict.tokens_in or item.tokens_in, verdict.tokens_out,

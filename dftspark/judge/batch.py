@@ -18,6 +18,7 @@ from dftspark.config import Audit, Judge
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.judge import verdicts
 from dftspark.judge.journal import Entry
+from dftspark.judge.keys import Hide, hiding_those_set
 from dftspark.judge.pairs import Pair
 from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
@@ -87,6 +88,7 @@ def ingest(paths: Sequence[Path], config: Audit) -> str:
     """
     found: dict[bytes, Entry] = {}
     lines = failed = strange = 0
+    hide = hiding_those_set(config.judge.endpoints)
     for path in paths:
         try:
             with path.open("rb") as file:
@@ -94,7 +96,7 @@ def ingest(paths: Sequence[Path], config: Audit) -> str:
                     if not line.strip():
                         continue
                     lines += 1
-                    key, entry = _result(line, config.judge.ties)
+                    key, entry = _result(line, config.judge.ties, hide)
                     if key is None:
                         strange += 1
                     elif entry is None:
@@ -122,7 +124,7 @@ def ingest(paths: Sequence[Path], config: Audit) -> str:
     )
 
 
-def _result(line: bytes, ties: bool) -> tuple[bytes | None, Entry | None]:
+def _result(line: bytes, ties: bool, hide: Hide) -> tuple[bytes | None, Entry | None]:
     try:
         document: dict[str, Any] = json.loads(line)
         name, response = document["custom_id"], document.get("response")
@@ -135,4 +137,4 @@ def _result(line: bytes, ties: bool) -> tuple[bytes | None, Entry | None]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None, None
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return key, Entry(verdicts.parse(body, ties), attempts=1, at=now)
+    return key, Entry(verdicts.parse(body, ties, hide), attempts=1, at=now)

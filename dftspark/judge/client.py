@@ -5,40 +5,37 @@ an asynchronous framework; a task so keeps a thousand requests a second in fligh
 
 What is tried again: 408, 409, 429, 5xx, a time-out and a lost connection. The wait is what
 Retry-After says, and else doubles from half a second to 30, with jitter of its whole length; a
-Retry-After holds back all threads of the endpoint, not only the one that was told.
+Retry-After holds back all threads of the endpoint, not only the one that was told. Whatever else
+goes wrong in an exchange is the failure of one request.
 """
 
 from __future__ import annotations
 
 import email.utils
 import json
-import os
+import math
 import random
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from dftspark import __version__
 from dftspark.config import Endpoint
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.requests import PATH
+from dftspark.judge.keys import hiding, key_of
 
-LARGEST = 1 << 20  # bytes of a reply that are read
 _AGAIN = frozenset({408, 409, 429})
 _HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # of every request alike
 _FIRST_WAIT, _MOST_WAIT = 0.5, 30.0
 _LONGEST_ASKED = 300.0  # a longer Retry-After ends the work of the endpoint
-_CONNECT = 10.0
-_SECRET = 8  # characters from which a key is one; local servers are given words like "none"
+_TOLD = 200  # characters of what a server says
 
 
 @dataclass(frozen=True)
 class Reply:
-    """body      of a reply with status 200, else None
+    """body      of a reply with status 200, as it came: it may repeat the key; else None
     error     why there is none, in words that hold no key
     attempts  requests that were sent
     final     whether the next request would fare no better: a wrong key, no money left
@@ -52,18 +49,28 @@ class Reply:
 
 
 class Client:
-    """Safe to use from many threads. Raises EnvironmentProblem where the key is not there."""
+    """Safe to use from many threads. Raises EnvironmentProblem where the key is not there.
+
+    `hide` cuts a text that a server sent and takes the key out of it.
+    """
 
     def __init__(self, endpoint: Endpoint, threads: int, retries: int) -> None:
+        try:
+            from dftspark.judge import connections
+        except ImportError as error:
+            raise EnvironmentProblem(
+                "a judge is asked through urllib3: pip install 'dftspark[judge]'"
+            ) from error
         self._endpoint, self._retries = endpoint, retries
-        self._key = key_of(endpoint)
-        self._spellings = _spellings(self._key)
-        self._pool, self._target = _pool(endpoint, threads)
+        key = key_of(endpoint)
+        self.hide = hiding([key])
+        self._connections = connections
+        self._pool, self._target = connections.pool(endpoint, threads)
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": f"dftspark/{__version__}",
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+            **({"Authorization": f"Bearer {key}"} if key else {}),
         }
         self._not_before = 0.0  # monotonic; what a Retry-After asks of all threads
         self._over = threading.Event()
@@ -111,40 +118,46 @@ class Client:
         return random.uniform(0, min(_MOST_WAIT, _FIRST_WAIT * 2.0**attempt))
 
     def _once(self, body: bytes) -> bytes | _Failure:
+        try:
+            with self._connections.within(self._endpoint.timeout):
+                response = self._pool.urlopen(
+                    "POST", self._target, body=body, headers=self._headers,
+                    preload_content=False, retries=False, redirect=False,
+                )  # fmt: skip
+                try:
+                    content = _read(response)
+                except BaseException:
+                    response.close()
+                    raise
+                response.release_conn()
+            return self._heard(response.status, response.headers, content)
+        except Exception as problem:
+            return self._broken(problem)
+
+    def _broken(self, problem: Exception) -> _Failure:
         from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError
 
-        deadline = time.monotonic() + self._endpoint.timeout
-        try:
-            response = self._pool.urlopen(
-                "POST", self._target, body=body, headers=self._headers, preload_content=False,
-                retries=False, redirect=False,
-            )  # fmt: skip
-            try:
-                content = _read(response, deadline)
-                status, headers = response.status, response.headers
-            except BaseException:
-                response.close()
-                raise
-            response.release_conn()
-        except NewConnectionError:
+        if isinstance(problem, self._connections.TooLong):
+            return _Failure(f"the reply is longer than {self._connections.LARGEST >> 20} MiB")
+        if isinstance(problem, NewConnectionError):
             return _Failure("no connection", again=True)
-        except ProxyError:
+        if isinstance(problem, ProxyError):
             return _Failure("no connection through the proxy", again=True)
-        except SSLError as problem:
+        if isinstance(problem, SSLError):
             untrusted = "CERTIFICATE_VERIFY_FAILED" in str(problem)
-            return _Failure(f"no safe connection: {problem}"[:200], not untrusted, untrusted)
-        except (HTTPError, OSError, TimeoutError) as problem:
-            return _Failure(_named(problem), again=True)
-        if content is None:
-            return _Failure(f"the reply is longer than {LARGEST >> 20} MiB", again=False)
+            said = self.hide(f"no safe connection: {problem}", _TOLD)
+            return _Failure(said, not untrusted, untrusted)
+        return _Failure(_named(problem), again=isinstance(problem, HTTPError | OSError))
+
+    def _heard(self, status: int, headers: Any, content: bytes) -> bytes | _Failure:
         if (coding := headers.get("Content-Encoding", "identity")) != "identity":
-            return _Failure(f"the reply is in the encoding {coding[:40]}, not asked for")
-        if status == 200:
-            return self._hidden(content)
-        return self._refused(status, headers, content)
+            coding = self.hide(coding, 40)
+            return _Failure(f"the reply is in the encoding {coding}, not asked for")
+        return content if status == 200 else self._refused(status, headers, content)
 
     def _refused(self, status: int, headers: Any, content: bytes) -> _Failure:
-        said, code = _message(self._hidden(content))
+        text, code = _message(content)
+        said = " ".join(self.hide(text, len(text)).split())[:_TOLD]
         error = f"status {status}{': ' + said if said else ''}"
         after = retry_after(headers)
         if code == "insufficient_quota" or status in _HOPELESS:
@@ -152,12 +165,6 @@ class Client:
         if after is not None and after > _LONGEST_ASKED:
             return _Failure(f"{error}; it asks to wait {after:,.0f} s", final=True)
         return _Failure(error, again=status in _AGAIN or status >= 500, after=after)
-
-    def _hidden(self, content: bytes) -> bytes:
-        """What a server says goes into tables; where it repeats the key, without it."""
-        for spelling in self._spellings:
-            content = content.replace(spelling, b"***")
-        return content
 
 
 @dataclass(frozen=True)
@@ -168,117 +175,43 @@ class _Failure:
     after: float | None = None
 
 
-def key_of(endpoint: Endpoint) -> str:
-    """From the environment. EnvironmentProblem where the variable is not set, or is no header."""
-    if endpoint.key_env is None:
-        return ""
-    key = os.environ.get(endpoint.key_env, "").strip()
-    if not key:
-        raise EnvironmentProblem(
-            f"judge {endpoint.name}: the environment variable {endpoint.key_env} is not set on "
-            f"{os.uname().nodename}. Export it before Spark starts; on a cluster every executor "
-            f"needs it too (on Kubernetes spark.kubernetes.executor.secretKeyRef."
-            f"{endpoint.key_env})"
-        )
-    if not key.isascii() or not key.isprintable():
-        raise EnvironmentProblem(
-            f"judge {endpoint.name}: {endpoint.key_env} holds characters that no key has"
-        )
-    return key
-
-
-def _spellings(key: str) -> list[bytes]:
-    """The key as it is, and as JSON may spell it."""
-    if len(key) < _SECRET:
-        return []
-    quoted = json.dumps(key)[1:-1]
-    every = {key, quoted, quoted.replace("/", "\\/")}
-    return [spelling.encode() for spelling in sorted(every, key=len, reverse=True)]
-
-
 def retry_after(headers: Any) -> float | None:
-    """Seconds that a server asks to wait, from `retry-after-ms` or Retry-After in either form."""
-    try:
-        if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(float(milliseconds) / 1000, 0.0)
-    except ValueError:
-        pass
+    """Seconds that a server asks to wait, from `retry-after-ms` or Retry-After in either form;
+    None where neither is a number or a date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
     value = headers.get("Retry-After")
-    if value is None:
-        return None
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
     try:
-        seconds = float(value)
+        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    """At least 0. None for no number, and for nan."""
+    try:
+        value = float(text or "")
     except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-    return max(seconds, 0.0) if seconds == seconds else None
-
-
-def _pool(endpoint: Endpoint, threads: int) -> tuple[Any, str]:
-    """Connections, and the target to ask them for: of a pool its path, of a proxy the address."""
-    try:
-        import urllib3
-    except ImportError as error:
-        raise EnvironmentProblem(
-            "a judge is asked through urllib3: pip install 'dftspark[judge]'"
-        ) from error
-    parts = urlsplit(endpoint.url)
-    settings: dict[str, Any] = {
-        "maxsize": threads,
-        "block": False,
-        "timeout": urllib3.Timeout(connect=min(_CONNECT, endpoint.timeout), read=endpoint.timeout),
-    }
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return _through(proxy, settings), endpoint.url + PATH
-    # A manager would look its one pool up anew for every request.
-    return urllib3.connection_from_url(endpoint.url, **settings), parts.path + PATH
-
-
-def _through(proxy: str, settings: dict[str, Any]) -> Any:
-    """Connections through a proxy as the environment names it, with a name and password or not."""
-    import urllib3
-
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EnvironmentProblem(
-            "the environment names a proxy that is neither http:// nor https://; judges are asked "
-            "through those only. Set no_proxy to the judge's host to do without"
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    plain = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
-    headers = None
-    if parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers = urllib3.make_headers(proxy_basic_auth=login)
-    return urllib3.ProxyManager(plain, num_pools=1, proxy_headers=headers, **settings)
-
-
-def _read(response: Any, deadline: float) -> bytes | None:
-    """The whole reply as it came over the wire, or None where it is longer than LARGEST;
-    TimeoutError after `deadline`. Never decompressed: a small reply may unpack to a huge one."""
-    length = response.headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > LARGEST:
-        response.close()
         return None
-    parts, size = [], 0
+    return None if math.isnan(value) else max(value, 0.0)
+
+
+def _read(response: Any) -> bytes:
+    """The whole reply as it came over the wire. Never decompressed: a small reply may unpack to a
+    huge one."""
+    parts = []
     while part := response.read1(1 << 16, decode_content=False):
         parts.append(part)
-        size += len(part)
-        if size > LARGEST:
-            response.close()
-            return None
-        if time.monotonic() > deadline:
-            raise TimeoutError
     return b"".join(parts)
 
 
 def _named(problem: BaseException) -> str:
     name = type(problem).__name__
-    if "Timeout" in name:
+    if "Timeout" in name or any(isinstance(cause, TimeoutError) for cause in problem.args):
         return "no answer in time"
     if name in ("ProtocolError", "IncompleteRead", "ConnectionResetError"):
         return "the connection was lost"
@@ -286,7 +219,7 @@ def _named(problem: BaseException) -> str:
 
 
 def _message(content: bytes) -> tuple[str, str]:
-    """What an error's body says, in one line, and its code."""
+    """What an error's body says, and its code."""
     try:
         found = json.loads(content)
         error = found.get("error", found) if isinstance(found, dict) else found
@@ -294,7 +227,6 @@ def _message(content: bytes) -> tuple[str, str]:
             text, code = str(error.get("message", "")), str(error.get("code", ""))
         else:
             text, code = str(error), ""
-        text = text.encode("utf-8", "replace").decode()  # JSON can spell halves of characters
+        return text.encode("utf-8", "replace").decode(), code  # JSON can spell halves of characters
     except (ValueError, RecursionError):
-        text, code = content[:300].decode("utf-8", "replace"), ""
-    return " ".join(text.split())[:200], code
+        return content.decode("utf-8", "replace"), ""

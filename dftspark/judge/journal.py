@@ -27,6 +27,7 @@ from typing import IO, Any
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.client import Reply
 from dftspark.judge.verdicts import LOST, UNHEARD, Verdict
+from dftspark.location import Location, writing
 
 _WAIT = 0.5  # seconds between two looks at a lock that another process holds
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
@@ -65,10 +66,14 @@ class Heard:
 
 
 class Journal:
-    """Open for writing, its lock held. Safe to use from many threads."""
+    """Open for writing, its lock held. Safe to use from many threads.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._lock = file, threading.Lock()
+    What cannot be written is an EnvironmentProblem, and leaves no part of a line behind.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file, self._place = file, Location.parse(str(path))
+        self._lock = threading.Lock()
 
     def sent(self, key: bytes) -> None:
         self._write({"sent": key.hex()})
@@ -87,8 +92,14 @@ class Journal:
     def _write(self, line: dict[str, Any]) -> None:
         # One system call a line: the kernel has it when this returns, whatever becomes of us.
         data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
-        with self._lock:
-            self._file.write(data)
+        with self._lock, writing(self._place):
+            size = os.fstat(self._file.fileno()).st_size
+            try:
+                while data:  # a disk that fills up takes a part, and refuses the rest
+                    data = data[self._file.write(data) :]
+            except OSError:
+                self._file.truncate(size)  # the next line would be read as the rest of this one
+                raise
 
 
 @contextmanager
@@ -133,8 +144,9 @@ def opened(path: Path) -> Iterator[tuple[Journal, Heard]]:
     with locked(path, wait=True) as file:
         heard = read(path)
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            file.write(b"\n")  # a line that the kill of its writer cut
-        yield Journal(file), heard
+            with writing(Location.parse(str(path))):
+                file.write(b"\n")  # a line that the kill of its writer cut
+        yield Journal(file, path), heard
 
 
 @contextmanager

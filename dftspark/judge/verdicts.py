@@ -11,9 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dftspark.judge.keys import Hide
+
 Answer = Literal["A", "B", "tie"]
 
 KEPT = 400  # characters of an answer that has no verdict
+_SERVED = 200  # of the name of the model that answered
 _MOST_TOKENS = 10**9  # that a usage may say
 _LEAST_LOG = -1e6  # below it a log-probability is no number to count with
 
@@ -45,15 +48,15 @@ class Verdict:
     tokens_out: int = 0
 
 
-def parse(reply: bytes, ties: bool) -> Verdict:
-    """From the body of a reply with status 200."""
+def parse(reply: bytes, ties: bool, hide: Hide) -> Verdict:
+    """From the body of a reply with status 200; `hide` takes keys out of what is kept of it."""
     try:
-        return _parsed(json.loads(reply), ties)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return Verdict(None, MALFORMED, raw=reply[:KEPT].decode("utf-8", "replace"))
+        return _parsed(json.loads(reply), ties, hide)
+    except Exception:  # whatever a server sends is one reply that is not of the protocol
+        return Verdict(None, MALFORMED, raw=hide(reply.decode("utf-8", "replace"), KEPT))
 
 
-def _parsed(document: Any, ties: bool) -> Verdict:
+def _parsed(document: Any, ties: bool, hide: Hide) -> Verdict:
     choice = document["choices"][0]
     message = choice["message"]
     content, refusal = message.get("content"), message.get("refusal")
@@ -61,17 +64,17 @@ def _parsed(document: Any, ties: bool) -> Verdict:
         raise TypeError("content is no text")
     usage = document.get("usage")
     told: dict[str, Any] = {
-        "served": _storable(str(document.get("model") or "")[:200]),
+        "served": hide(_storable(document.get("model")), _SERVED),
         "tokens_in": _count(usage, "prompt_tokens"),
         "tokens_out": _count(usage, "completion_tokens"),
     }
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
-        return Verdict(None, REFUSED, raw=_storable(str(refusal or content or "")[:KEPT]), **told)
+        return Verdict(None, REFUSED, raw=hide(_storable(refusal or content), KEPT), **told)
     answer = _answer(content or "", ties)
     if answer is None:
         problem = CUT if finish == "length" else UNPARSABLE
-        return Verdict(None, problem, raw=_storable((content or "")[:KEPT]), **told)
+        return Verdict(None, problem, raw=hide(_storable(content), KEPT), **told)
     return Verdict(answer, odds=_odds(choice.get("logprobs"), answer), **told)
 
 
@@ -82,9 +85,9 @@ def _count(usage: Any, name: str) -> int:
     return 0
 
 
-def _storable(text: str) -> str:
+def _storable(said: Any) -> str:
     """JSON can spell halves of characters, which no table can hold."""
-    return text.encode("utf-8", "replace").decode()
+    return str(said or "").encode("utf-8", "replace").decode()
 
 
 def _answer(content: str, ties: bool) -> Answer | None:

@@ -50,10 +50,15 @@ def doomed(
     `keep_days` keeps the profiles of that many newest dates of each nightly audit and lets older
     ones go, every version of them: were the current one alone to go, the one that it superseded
     would be current again. Raises ConfigError where that is fewer than the window that its newest
-    night merged.
+    night merged, and for `hours` that are before all dates.
     """
     at = now or datetime.now(UTC)
-    before = at - timedelta(hours=hours)
+    try:
+        before = at - timedelta(hours=hours)
+    except (OverflowError, ValueError) as error:
+        raise ConfigError(
+            f"--hours is an age of runs, and {hours:g} hours ago is no date; 8760 is a year"
+        ) from error
     found = runs(root)
     kept = waiting(found)
     old = _old_days(found, root, keep_days) if keep_days is not None else {}

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from dftspark.errors import ConfigError
+from dftspark.report.text import FORMULA
 from dftspark.store.run import Run
 
 Form = Literal["statistics", "antislop", "strings", "lines"]
@@ -95,6 +96,11 @@ def of_run(
         raise ConfigError(f"--model: {model!r} is not one of the run's models, {models}")
     own = (row for row in rows if row["model"] == model)
     return overused(own, least_ratio=least_ratio, q_value=q_value, documents=documents)[:limit]
+
+
+def formulas(entries: list[Entry]) -> int:
+    """How many lines of the form `lines` a spreadsheet would take for formulas."""
+    return sum(FORMULA.match(line) is not None for line in written(entries, "lines").splitlines())
 
 
 def written(entries: list[Entry], form: Form) -> str:

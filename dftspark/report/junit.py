@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from dftspark.nights.checks import Outcome
+from dftspark.report.text import FORMULA, visible, visible_lines
 
-# Characters that XML 1.0 has no way to write.
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LONGEST = 1000  # characters of a name
 
 
 def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") -> bytes:
     """One test case a rule and model: a breach with severity fail is a failure, one with warn a
     passed case that says so, what could not be told or is acknowledged is skipped. `finding`, the
-    headline of the run, stands beside them all."""
+    headline of the run, stands beside them all.
+
+    Control and direction characters are escaped. A name that a spreadsheet would take for a formula
+    begins with an apostrophe, which tells it that this is text.
+    """
     failed = sum(o.outcome == "fail" for o in outcomes)
     skipped = sum(o.outcome in ("unknown", "acknowledged") for o in outcomes)
     counts = {"tests": str(len(outcomes)), "failures": str(failed), "errors": "0", "time": "0"}
@@ -23,16 +26,16 @@ def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") 
     suites = ET.Element("testsuites", counts)
     suite = ET.SubElement(
         suites, "testsuite",
-        {"name": _text(f"{name} {date}".strip()), **counts, "skipped": str(skipped)},
+        {"name": _name(f"{name} {date}".strip()), **counts, "skipped": str(skipped)},
     )  # fmt: skip
     for outcome in outcomes:
         model = "/".join(part for part in (outcome.model, outcome.stratum) if part)
         case = ET.SubElement(
             suite, "testcase",
-            {"name": _text(f"{outcome.rule} [{model}]"), "classname": _text(outcome.subject),
+            {"name": _name(f"{outcome.rule} [{model}]"), "classname": _name(outcome.subject),
              "time": "0"},
         )  # fmt: skip
-        detail = _text(outcome.detail)
+        detail = visible_lines(outcome.detail)
         if outcome.outcome == "fail":
             ET.SubElement(case, "failure", {"message": detail, "type": "check"}).text = detail
         elif outcome.outcome in ("unknown", "acknowledged"):
@@ -40,9 +43,10 @@ def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") 
         else:
             ET.SubElement(case, "system-out").text = f"{outcome.outcome}: {detail}"
     if finding:
-        ET.SubElement(suite, "system-out").text = _text(finding)
+        ET.SubElement(suite, "system-out").text = visible_lines(finding)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 
-def _text(text: str) -> str:
-    return _UNWRITABLE.sub("\ufffd", text)
+def _name(text: str) -> str:
+    shown = visible(text, _LONGEST)
+    return f"'{shown}" if FORMULA.match(shown) else shown

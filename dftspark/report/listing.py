@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from dftspark.redaction import redact
 from dftspark.report.text import visible
 from dftspark.store.listing import RunInfo
 
@@ -22,7 +23,7 @@ _CORPORA = 4
 def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
     """Two lines a run: its id and state, and what it found."""
     if not found:
-        console.print(Text(f"no runs in {visible(store)}; `dftspark audit` makes one"))
+        console.print(Text(f"no runs in {visible(redact(store))}; `dftspark audit` makes one"))
     for info in found:
         line = Text.assemble(visible(info.id), "  ", (info.state, _COLORS[info.state]))
         if info.date:

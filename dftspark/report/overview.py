@@ -14,6 +14,7 @@ from typing import Any
 
 from dftspark import __version__
 from dftspark.errors import DamagedRun
+from dftspark.redaction import redact
 from dftspark.report import figures, figures_lines, figures_tables
 from dftspark.report.figure import asset, environment
 from dftspark.report.page import LARGEST, policy
@@ -61,7 +62,7 @@ def _render(
     style = asset("style.css")
     template = environment().get_template("runs.html")
     return template.render(
-        root=visible(root),
+        root=visible(redact(root)),
         audits=sorted(
             (_audit(root, name, own) for name, own in list(by_name.items())[:most]),
             key=lambda audit: audit["matrix"] is None,

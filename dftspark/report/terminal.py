@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dftspark.redaction import redact
 from dftspark.report import clouds, counts, judge, notes, patterns, sweeps, tell, words
 from dftspark.report.measures import measure
 from dftspark.report.program import program
@@ -167,7 +168,7 @@ def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> N
 
 
 def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
-    path, command = visible(shlex.quote(run.path), _PATH), program()
+    path, command = visible(shlex.quote(redact(run.path)), _PATH), program()
     steps = [
         f"show {path} {name}"
         for name in (
@@ -190,7 +191,7 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
     console.print()
     if not compared:
         _line(console, "Nothing is compared yet.")
-    _line(console, f"Run: {visible(run.path, _PATH)}", "bold")
+    _line(console, f"Run: {visible(redact(run.path), _PATH)}", "bold")
     for step in steps:
         _line(console, f"  {command} {step}")
     made = run.manifest.get("page", {})
@@ -198,7 +199,7 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
         _line(console, f"No page was made: {visible(made['problem'])}", "yellow")
         _line(console, f"  {command} report {path}")
     elif run.page:
-        _line(console, f"Page: {visible(run.page, _PATH)}", "bold")
+        _line(console, f"Page: {visible(redact(run.page), _PATH)}", "bold")
 
 
 def _brief(size: Size) -> str:

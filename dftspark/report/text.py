@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from rich.console import Console
 
 MISSING = "-"
+FORMULA = re.compile(r"\s*[=+\-@]")  # the beginning of what a spreadsheet computes
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _LONGEST = 200
 

@@ -8,6 +8,7 @@ from pyarrow.fs import FileType
 
 from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
+from dftspark.redaction import redact
 from dftspark.report.overview import overview
 from dftspark.report.page import page
 from dftspark.store.listing import is_run_id, open_run, runs, series
@@ -40,7 +41,7 @@ def _over_store(root: str, out: str | None) -> str:
     infos = runs(root)
     target = Location.parse(out) if out else Location.parse(root) / "index.html"
     pages = {
-        info.id: f"{info.path}/{info.page}" if out else f"{info.id}/{info.page}"
+        info.id: redact(f"{info.path}/{info.page}") if out else f"{info.id}/{info.page}"
         for info in infos
         if info.page
     }
@@ -64,4 +65,4 @@ def _parent(run: Run) -> str | None:
 def _write(target: Location, html: str) -> str:
     with writing(target), target.filesystem.open_output_stream(target.path) as stream:
         stream.write(html.encode("utf-8", "backslashreplace"))
-    return target.name
+    return str(target)

@@ -13,7 +13,7 @@ from pyspark.logger import PySparkLogger
 from dftspark import errors
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
-from dftspark.location import Location, free_bytes
+from dftspark.location import NO_INODES, Location, space, without_inodes
 
 # Raised in a Python worker; the text goes on to the end, or to what the JVM adds.
 _IN_A_TASK = re.compile(
@@ -31,6 +31,7 @@ _STORAGE = {
     "Read-only file system": "Choose another `out`.",
     "Mkdirs failed": "Choose an `out` that every executor can make folders in.",
 }
+_FULL = ("No space left on device", "Disk quota exceeded")
 _MEMORY = {
     "java.lang.OutOfMemoryError": "Give Java more: spark.driver.memory, spark.executor.memory.",
     "MemoryError": "Give workers more, run fewer at once, or lower ngrams.buffer_mb.",
@@ -85,17 +86,15 @@ def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
                 f"corpora.{name}.filter: {corpus.filter!r} fails on a row: {value[0]}\n  fields "
                 f"and sampler are text: try_cast(fields['x'] AS DOUBLE) is null where it fails"
             )
+    place = Location.parse(run)
     for sign, remedy in _STORAGE.items():
         if sign in said:
+            if sign in _FULL and without_inodes(place):
+                remedy = NO_INODES
             return EnvironmentProblem(
-                f"cannot finish {run}: storage refused: {sign}{_free(run)}. {remedy}"
+                f"cannot finish {place}: storage refused: {sign}{space(place)}. {remedy}"
             )
     for sign, remedy in _MEMORY.items():
         if sign in said:
-            return EnvironmentProblem(f"cannot finish {run}: memory ran out: {sign}. {remedy}")
+            return EnvironmentProblem(f"cannot finish {place}: memory ran out: {sign}. {remedy}")
     return None
-
-
-def _free(run: str) -> str:
-    free = free_bytes(Location.parse(run))
-    return "" if free is None else f" ({free / 2**20:,.1f} MiB free there)"

@@ -19,6 +19,7 @@ from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
 from dftspark.nights.phrases import gram_of, occurrences
 from dftspark.report.junit import junit
+from dftspark.report.verdict import headline
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
@@ -56,7 +57,8 @@ def check(
         rows = [{**of_run, **asdict(outcome)} for outcome in outcomes]
         making.writer.write("checks", pa.Table.from_pylist(rows, schema=schema.CHECKS))
         if outcomes:
-            making.writer.write_file(JUNIT, junit(outcomes, config.name, making.date))
+            said = headline(making.writer.read("metrics")) if making.writer.has("metrics") else ""
+            making.writer.write_file(JUNIT, junit(outcomes, config.name, making.date, said))
     return {"checks": _summary(outcomes)}
 
 

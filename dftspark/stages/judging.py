@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge import client
 from dftspark.judge.judgements import judgements
+from dftspark.judge.keys import key_of
 from dftspark.judge.pairs import Pair, sampled
 from dftspark.judge.plan import Estimate, Plan
 from dftspark.judge.prompts import Prompts
@@ -66,7 +66,7 @@ def check(config: Audit, asking: bool = True) -> None:
     if not asking:
         return
     for endpoint in config.judge.endpoints:
-        client.key_of(endpoint)
+        key_of(endpoint)
     try:
         import urllib3  # noqa: F401
     except ImportError as error:

@@ -120,6 +120,12 @@ def test_a_path_without_files_is_an_error_that_says_what_was_tried(
         find(tree / path)
 
 
+def test_braces_that_multiply_are_an_error_and_no_end_of_memory(tree: Path) -> None:
+    for pattern in ("{a,b}" * 40, "{a,b}/" * 600):
+        with pytest.raises(InputError, match=r"corpora.c.path: the braces of .*more than 10,000"):
+            find(f"{tree}/{pattern}")
+
+
 def test_an_address_that_no_file_system_knows_keeps_its_password(tree: Path) -> None:
     with pytest.raises(InputError, match="cannot look up 'foo://") as caught:
         find("foo://me:secret@host/x")

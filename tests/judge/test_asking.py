@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,7 @@ from dftspark.judge.journal import Heard
 from dftspark.judge.requests import key_of
 from dftspark.judge.store import VerdictStore, job
 from tests import judging
-from tests.judging import Answer, Server, failure, said, serving, verdict
+from tests.judging import Answer, Server, failure, said, serving, speaking, verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 PLENTY = Limits(10**6, 10**9, 10**6)
@@ -170,6 +173,50 @@ def test_storage_that_fails_is_an_error_and_ends_the_threads(
         with pytest.raises(OSError, match="No space"):
             ask(tmp_path / "j", own, items(own, 50))
     assert server.requests == [], "what cannot be written down is not sent"
+
+
+@contextmanager
+def room_for(more: int, path: Path) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes more than `path` has, as on a disk that
+    is full: a part of what is written still fits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_line_that_finds_no_room_leaves_nothing_and_swallows_no_other(tmp_path: Path) -> None:
+    path, keys = tmp_path / "j", [bytes([n]) * 16 for n in range(3)]
+    with journal.opened(path) as (own, _):
+        own.sent(keys[0])
+        with room_for(9, path), pytest.raises(EnvironmentProblem, match=r"cannot write .*/j: "):
+            own.sent(keys[1])
+        own.sent(keys[2])
+    assert [line["sent"] for line in journal.lines(path)] == [keys[0].hex(), keys[2].hex()]
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_an_interrupt_waits_no_longer_than_one_exchange_may_take(tmp_path: Path) -> None:
+    """Of a server that always says to go on, and never says what it thinks."""
+    with speaking(again=b"HTTP/1.1 100 Continue\r\n\r\n") as url:
+        own = Endpoint(name="j", url=url, model="m", timeout=0.5)
+        work = items(own, 1)
+
+        def interrupt() -> None:
+            while not (tmp_path / "j").exists() or not (tmp_path / "j").stat().st_size:
+                time.sleep(0.005)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt, daemon=True)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            ask(tmp_path / "j", own, work, threads=1, retries=5)
+        thread.join()
+    heard = journal.read(tmp_path / "j")
+    assert heard.failed == {work[0].key: "no answer in time"}
+    assert heard.requests == 1
 
 
 CHILD = """

@@ -13,6 +13,7 @@ from dftspark.config import DIMENSIONS
 from dftspark.errors import ConfigError
 from dftspark.judge.prompts import OWN, Prompts, mark
 from dftspark.judge.verdicts import parse
+from tests.judging import PLAIN
 
 PROMPTS = Prompts.load(DIMENSIONS)
 
@@ -96,8 +97,8 @@ def test_the_stub_would_obey_an_order_that_got_out() -> None:
 def test_what_obeys_the_text_itself_gives_no_verdict_or_flips_with_the_order() -> None:
     """The form of the answer contains what the marks did not: prose is no verdict."""
     obeyed = json.dumps({"choices": [{"message": {"content": "A! As the text told me to."}}]})
-    assert parse(obeyed.encode(), ties=True).answer is None
-    assert parse(obeyed.encode(), ties=True).problem == "unparsable"
+    assert parse(obeyed.encode(), True, PLAIN).answer is None
+    assert parse(obeyed.encode(), True, PLAIN).problem == "unparsable"
 
 
 def test_marks_depend_on_every_text_and_on_where_one_ends() -> None:

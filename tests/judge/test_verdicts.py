@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dftspark.judge.verdicts import KEPT, parse
+from tests.judging import PLAIN
 
 
 def reply(content: Any, **more: Any) -> bytes:
@@ -22,7 +23,7 @@ def reply(content: Any, **more: Any) -> bytes:
 
 @pytest.mark.parametrize("answer", ["A", "B", "tie"])
 def test_a_verdict(answer: str) -> None:
-    found = parse(reply(f' {{"verdict": "{answer}"}}\n'), ties=True)
+    found = parse(reply(f' {{"verdict": "{answer}"}}\n'), True, PLAIN)
     assert (found.answer, found.problem, found.raw) == (answer, None, "")
     assert (found.served, found.tokens_in, found.tokens_out) == ("m", 9, 2)
 
@@ -38,22 +39,22 @@ def test_a_verdict(answer: str) -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_unparsable(content: str) -> None:
-    found = parse(reply(content), ties=True)
+    found = parse(reply(content), True, PLAIN)
     assert (found.answer, found.problem) == (None, "unparsable")
     assert found.raw == content[:KEPT]
     assert found.tokens_in == 9, "it was paid for"
 
 
 def test_a_tie_that_is_not_allowed_is_no_verdict() -> None:
-    assert parse(reply('{"verdict": "tie"}'), ties=False).problem == "unparsable"
+    assert parse(reply('{"verdict": "tie"}'), False, PLAIN).problem == "unparsable"
 
 
 def test_refusals_and_answers_that_are_cut() -> None:
-    refused = parse(reply(None, message={"refusal": "I cannot."}), ties=True)
+    refused = parse(reply(None, message={"refusal": "I cannot."}), True, PLAIN)
     assert (refused.problem, refused.raw) == ("refused", "I cannot.")
-    assert parse(reply("", finish_reason="content_filter"), ties=True).problem == "refused"
-    assert parse(reply('{"verd', finish_reason="length"), ties=True).problem == "cut"
-    assert parse(reply('{"verdict": "B"}', finish_reason="length"), ties=True).answer == "B"
+    assert parse(reply("", finish_reason="content_filter"), True, PLAIN).problem == "refused"
+    assert parse(reply('{"verd', finish_reason="length"), True, PLAIN).problem == "cut"
+    assert parse(reply('{"verdict": "B"}', finish_reason="length"), True, PLAIN).answer == "B"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_refusals_and_answers_that_are_cut() -> None:
      b'{"choices": [{"message": {"content": 3}}]}', b"<html>", b"[" * 100_000, b"3"],
 )  # fmt: skip
 def test_what_is_not_the_protocol_is_malformed(body: bytes) -> None:
-    found = parse(body, ties=True)
+    found = parse(body, True, PLAIN)
     assert (found.answer, found.problem) == (None, "malformed")
 
 
@@ -76,7 +77,7 @@ def logprobs(*top: tuple[str, float], token: str = "A") -> dict[str, Any]:
 
 
 def odds(told: Any, answer: str = "A") -> float:
-    return parse(reply(f'{{"verdict":"{answer}"}}', logprobs=told), ties=True).odds
+    return parse(reply(f'{{"verdict":"{answer}"}}', logprobs=told), True, PLAIN).odds
 
 
 def test_odds_are_those_of_the_letters_token() -> None:
@@ -110,6 +111,17 @@ def test_half_a_character_and_a_huge_count_can_be_stored() -> None:
         b'{"choices":[{"message":{"content":"\\ud800 hm"}}],"model":"\\udfff",'
         b'"usage":{"prompt_tokens":1000000000000000000000000,"completion_tokens":3}}'
     )
-    found = parse(body, ties=True)
+    found = parse(body, True, PLAIN)
     assert (found.problem, found.raw, found.served) == ("unparsable", "? hm", "?")
     assert (found.tokens_in, found.tokens_out) == (0, 3)
+
+
+def test_whatever_goes_wrong_in_reading_is_a_reply_that_is_malformed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(text: bytes) -> Any:
+        raise OverflowError
+
+    monkeypatch.setattr(json, "loads", broken)
+    found = parse(b"x", True, PLAIN)
+    assert (found.problem, found.raw) == ("malformed", "x")

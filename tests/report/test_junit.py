@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from xml.etree import ElementTree as ET
+
+import pytest
 
 from dftspark.nights.checks import Outcome
 from dftspark.report.junit import junit
@@ -39,14 +42,27 @@ def test_the_finding_of_the_run_stands_beside_its_rules() -> None:
     said = "One answer can look fine; about 46 (29 to 62) give gpt away by structure\x00"
     suites = ET.fromstring(junit([PASSED], "night", "2026-11-22", said))
     (out,) = suites.findall("testsuite/system-out")
-    assert out.text == said.replace("\x00", "\ufffd")
+    assert out.text == said.replace("\x00", "\\x00")
     assert suites.find("testsuite")[-1] is out, "after the cases, as the schema has it"  # type: ignore[index]
     assert suite(PASSED).find("system-out") is None
 
 
-def test_text_that_xml_cannot_hold() -> None:
-    wild = 'a<b>&"\x00\x1b[31m\ud800\ufffe'
-    found = suite(replace(PASSED, model=wild, rule=wild, detail=wild, outcome="fail"))
+def test_text_that_xml_cannot_hold_and_text_that_misleads() -> None:
+    wild = 'a<b>&"\x00\x1b[31m\ud800\ufffe\u202e\u2066\r\n\x85\u200bz'
+    found = suite(replace(PASSED, model=wild, rule=wild, subject=wild, detail=wild, outcome="fail"))
     (case,) = found.findall("testcase")
-    assert case.attrib["name"].startswith('a<b>&"\ufffd\ufffd[31m\ufffd\ufffd')
-    assert "\x1b" not in junit([replace(PASSED, detail=wild)], wild, "").decode()
+    told = "".join(found.itertext()) + "".join(v for e in found.iter() for v in e.attrib.values())
+    assert {unicodedata.category(char) for char in told} <= {"Ll", "Lu", "Nd", "Po", "Ps", "Pe",
+                                                             "Pd", "Sm", "Zs", "Cc"}  # fmt: skip
+    assert {char for char in told if unicodedata.category(char) == "Cc"} <= {"\n"}
+    name = 'a<b>&"\\x00\\x1b[31m\\ud800\\ufffe\\u202e\\u2066\\r\\n\\x85\\u200bz'
+    assert case.attrib["name"] == f"{name} [{name}]"
+    assert case.attrib["classname"] == name
+    assert "\n" not in case.attrib["name"]
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@"])
+def test_a_name_that_a_spreadsheet_would_compute_is_marked_as_text(sign: str) -> None:
+    (case,) = suite(replace(PASSED, rule=f"{sign}cmd", subject=f"{sign}x")).findall("testcase")
+    assert case.attrib["name"] == f"'{sign}cmd [gpt]"
+    assert case.attrib["classname"] == f"'{sign}x"
