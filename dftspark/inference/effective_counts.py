@@ -26,6 +26,7 @@ _OWN = 20.0  # clusters with it at which a side's own variance weighs as much as
 _TINY = 1e-300
 _UNEVEN = 4.0
 _ENOUGH_CLUSTERS = 100.0
+_OUTNUMBERED = 2.0
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,12 @@ def comparable_clustering(human: tuple[float, float], model: tuple[float, float]
     """Whether rows of sides with these (sizes, sums of squared cluster sizes) can be tested.
 
     Few heavy clusters against many light ones cannot: no variance that was tried kept the level.
+    Up to twice as many effective clusters on the light side it is kept, so that long texts beside
+    as many short ones have their test.
     """
     weights = [squares / size if size else np.nan for size, squares in (human, model)]
     effective = [size**2 / squares if squares else 0.0 for size, squares in (human, model)]
     heavier = int(weights[1] > weights[0])
     uneven = weights[heavier] > _UNEVEN * weights[1 - heavier]
-    return not (uneven and effective[heavier] < _ENOUGH_CLUSTERS)
+    few = effective[heavier] < min(_ENOUGH_CLUSTERS, effective[1 - heavier] / _OUTNUMBERED)
+    return not (uneven and few)

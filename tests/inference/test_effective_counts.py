@@ -172,3 +172,21 @@ def test_few_heavy_clusters_against_many_light_ones_have_no_test() -> None:
     assert not comparable_clustering(light, heavy)
     assert comparable_clustering((1000.0, 100 * 10.0**2), (100.0, 100.0))  # 100 effective ones
     assert comparable_clustering(light, (3000.0, 3000.0))
+    assert comparable_clustering(heavy, (60.0, 60.0))  # 30 effective clusters beside 60
+
+
+@pytest.mark.simulation
+def test_long_texts_beside_as_many_short_ones_keep_the_level() -> None:
+    """And few long ones beside many short ones would not, which is why those have no test."""
+    rng, rates = np.random.default_rng(17), zipf(800)
+
+    def level(n: int, m: int) -> float:
+        shares = []
+        for _ in range(12):
+            human = documents(rng, n, rates, length=1400.0)
+            found, tested = scored(human, documents(rng, m, rates, length=280.0))
+            shares.append((found.p[tested] <= 0.05).mean())
+        return float(np.mean(shares))
+
+    assert level(79, 79) <= 0.06
+    assert level(40, 300) > 0.08
