@@ -3,9 +3,9 @@
     python benchmarks/sample_hits.py modal date            54 hits of each, in their contexts
     python benchmarks/sample_hits.py modal --seed 2        another sample, as after mending
 
-The rule: documents in the order of a hash of seed, pattern and document, genres of corpora by turns,
-half of the hits human where there are so many, one hit a document, the one whose own hash is least.
-Nothing here decides a verdict.
+The rule: documents in the order of a hash of seed, pattern and document, the genres of corpora by
+turns, half of the hits human where there are so many, one hit a document, the one whose own hash is
+least. Nothing here decides a verdict.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a line is by the lines around it: an item of a list, program code, apart from the text above.
+"""What a line is by the lines around it: an item of a list, program code, apart from what is above.
 
 A dash that opens a line opens an item only where a line near it opens so too: a text that was cut
 off before a dash, a signature and a footnote are no lists. "# " opens a heading in prose and a
@@ -126,10 +126,10 @@ def _is_fence(items: Any, i: Any, stop: Any) -> Any:
 
 @numba.njit
 def _wraps(data: Any, low: Any, high: Any) -> Any:
+    feeds = 0
     for at in range(low, high):
-        if data[at] == 10:
-            return True
-    return False
+        feeds += data[at] == 10
+    return feeds > 0
 
 
 @numba.njit
@@ -203,7 +203,7 @@ def _number(items: Any, i: Any, stop: Any, shapes: Any, spaced: Any) -> Any:
         digit = np.int64(data[at]) - 48
         if digit < 0 or digit > 9:
             return -1
-        value = 10 * value + digit
+        value = 10 * value + int(digit)
     return value
 
 
@@ -225,9 +225,7 @@ def _mark_lists(items: Any, first: Any, opens: Any, sign: Any, value: Any, bits:
 
 
 @numba.njit
-def _unmark_speech(
-    items: Any, first: Any, stop: Any, opens: Any, sign: Any, bits: Any
-) -> None:
+def _unmark_speech(items: Any, first: Any, stop: Any, opens: Any, sign: Any, bits: Any) -> None:
     """Takes the mark from runs of lines with dashes of which some ask and others do not."""
     data, _, _, flag, start, end = items
     run, asks = 0, 0  # lines so far, and those that end with a question mark
