@@ -3,9 +3,9 @@
     python benchmarks/sample_hits.py modal date            54 hits of each, in their contexts
     python benchmarks/sample_hits.py modal --seed 2        another sample, as after mending
 
-The rule: documents in the order of a hash of seed, pattern and document, the corpora by turns,
-half of the hits human where there are so many, one hit a document, the one whose own hash is least.
-Nothing here decides a verdict.
+The rule: documents in the order of a hash of seed, pattern and document, the genres of corpora by
+turns, half of the hits human where there are so many, one hit a document, the one whose own hash is
+least. Nothing here decides a verdict.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from dftspark.features import pattern_match, patterns, stream
 
 CORPORA = (
     "biscope", "fdg", "outfox", "herbold_essays", "toefl_chatgpt", "jhu_temp", "self_instruct",
-    "slop_score",
+    "slop_score", "hax2", "gpt3_temp",
 )  # fmt: skip
+COLUMNS = ["doc_id", "text", "model", "domain"]
 BATCH = 2000  # documents at a time
 
 
@@ -36,6 +37,7 @@ class Hit:
 
     pattern: str
     corpus: str
+    genre: str
     doc_id: str
     start: int
     end: int
@@ -58,7 +60,7 @@ def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
     """One hit of each of the patterns in each document that has any."""
     program = patterns.bundled().program
     for corpus in CORPORA:
-        table = pq.read_table(DATA / f"{corpus}.parquet", columns=["doc_id", "text", "model"])
+        table = pq.read_table(DATA / f"{corpus}.parquet", columns=COLUMNS)
         for batch in table.combine_chunks().to_batches(max_chunksize=BATCH):
             items = stream.read(batch["text"], program.lexicon)
             best: dict[tuple[int, str], tuple[bytes, int, int]] = {}
@@ -75,20 +77,21 @@ def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
                 low, high = int(base[document]), int(base[document + 1])
                 text = data[low:high].to_pybytes()
                 yield Hit(
-                    name, corpus, batch["doc_id"][document].as_py(), start - low, end - low,
+                    name, corpus, batch["domain"][document].as_py(),
+                    batch["doc_id"][document].as_py(), start - low, end - low,
                     not batch["model"][document].is_valid,
                     shown(text, start - low, end - low, context),
                 )  # fmt: skip
 
 
 def sampled(hits: list[Hit], seed: int, number: int) -> list[Hit]:
-    """Half human where there are so many; within a side the corpora by turns."""
+    """Half human where there are so many; within a side the genres of each corpus by turns."""
     sides = []
     for human in (True, False):
-        own: dict[str, list[Hit]] = defaultdict(list)
+        own: dict[tuple[str, str], list[Hit]] = defaultdict(list)
         for hit in hits:
             if hit.human == human:
-                own[hit.corpus].append(hit)
+                own[hit.corpus, hit.genre].append(hit)
         ordered = (
             sorted(each, key=lambda hit: order(seed, hit.pattern, hit.doc_id))
             for each in own.values()

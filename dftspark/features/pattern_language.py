@@ -5,7 +5,7 @@
     <be>                  a token of a class of the lexicon
     (a|b c|<be>)          alternatives, sequences too
     X?  X{2,5}            X may be missing; X two to five times
-    !(a|<be>)             any token on the line but these
+    !(a|<be>)  !LY        any token on the line but these, or not of that shape or ending
     @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not;
                           before a repeat, each time
     WORD TEXT LOWER CAP TITLE NUMBER YEAR COUNT MARK ANY BREAK
@@ -70,7 +70,7 @@ class Place:
     words: frozenset[str] | None = None
     but: frozenset[str] = frozenset()
     forms: frozenset[int] = _ANY_FORM
-    flags: frozenset[int] = frozenset(range(16))
+    flags: frozenset[int] = frozenset(range(1 << len(stream.FLAGS)))
     optional: bool = False
 
     def __and__(self, other: Place) -> Place:
@@ -154,15 +154,18 @@ class _Parser:
             return _merged(found)
         if token == "!":
             place = self.only(self.atom())
-            if place.words is None or place.forms != _ANY_FORM:
-                raise self.fail("! stands before words and classes")
-            return [(Place(but=place.words, forms=_NAMED_FORMS["ANY"]),)]
+            on_line = _NAMED_FORMS["ANY"]
+            if place == Place(forms=place.forms) and place.forms < _ANY_FORM:
+                return [(Place(forms=on_line - place.forms),)]
+            if place.words is None or place != Place(words=place.words):
+                raise self.fail("! stands before words, classes, shapes and endings")
+            return [(Place(but=place.words, forms=on_line),)]
         if token.startswith("@"):
             wanted, name = not token.startswith("@!"), token.lstrip("@!")
             if name not in stream.FLAGS:
                 raise self.fail(f"flags are {', '.join(stream.FLAGS)}, got {name!r}")
             bit = 1 << stream.FLAGS.index(name)
-            flags = frozenset(f for f in range(16) if bool(f & bit) == wanted)
+            flags = frozenset(f for f in range(1 << len(stream.FLAGS)) if bool(f & bit) == wanted)
             return [(each[0] & Place(flags=flags), *each[1:]) for each in self.atom()]
         if token.startswith("<"):
             if token[1:-1] not in self.classes:

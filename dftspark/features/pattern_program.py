@@ -93,7 +93,8 @@ def _assembled(
 ) -> Program:
     placed, words = _placed(parsed)
     width = max(1, words)
-    tables = [np.zeros((n, width), np.uint64) for n in (kinds, stream.FORMS, 16)]
+    sizes = (kinds, stream.FORMS, 1 << len(stream.FLAGS))
+    tables = [np.zeros((n, width), np.uint64) for n in sizes]
     first, last, optional, before, until = (np.zeros(width, np.uint64) for _ in range(5))
     owner, start = np.full((width, 64), -1, np.int32), np.zeros((width, 64), np.int32)
     for word, bit, each, pattern in placed:

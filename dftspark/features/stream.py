@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dftspark.features import unicode
+from dftspark.features import line_marks, unicode
 from dftspark.features.tokens import Words, _buffers, _decode
 
-VERSION = 1
+VERSION = 2
 WORDS = Words(lowercase=True)
 
 # Shapes of an item; a lone capital letter is capitals.
@@ -36,8 +36,8 @@ PLAIN, ING, ED, LY, NOUN, ADJECTIVE, S = range(7)
 FORMS = len(SHAPES) * 8  # a form is shape * 8 + ending
 
 # Flags of an item.
-SENTENCE, LINE, SPACED, QUOTED = 1, 2, 4, 8
-FLAGS = ("sentence", "line", "spaced", "quoted")
+SENTENCE, LINE, SPACED, QUOTED, LISTED, CODE, APART = 1, 2, 4, 8, 16, 32, 64
+FLAGS = ("sentence", "line", "spaced", "quoted", "listed", "code", "apart")
 
 # Classes of the lexicon that splitting itself needs, in this order.
 ABBREVIATION, END_MARK, OPENER, CLOSER, QUOTE = range(5)
@@ -51,7 +51,10 @@ class Stream:
     lex     int16  which classes of the lexicon the token is in: an id of the lexicon, 0 for none
     form    uint8  shape * 8 + ending
     flag    uint8  SENTENCE: first word of a sentence; LINE: first item of a line; SPACED: white
-                   space before it; QUOTED: inside double quotes of its line
+                   space before it; QUOTED: inside double quotes of its line; LISTED: first item
+                   of a line that opens with a bullet or number as a line near it does; CODE:
+                   of a line of program code; APART: of a line with no sentence left open above
+                   (features/line_marks.py)
     key     uint64 the token's hash, 0 for a break
     start   int64  byte offsets of the token in the texts' buffer
     end     int64
@@ -103,12 +106,17 @@ def read(texts: pa.Array, known: Lexicon) -> Stream:
     """The items of string array `texts` `(B,)`; nulls have none."""
     batch = WORDS.tokenize(texts, spans=True)
     offsets, data = _buffers(texts)
-    return Stream(
+    found = Stream(
         *_classify(
             data, offsets, batch.hashes, batch.starts, batch.ends, batch.offsets,
             unicode.classes(), unicode.lowercase(), known.keys, known.ids, known.roles,
         )
     )  # fmt: skip
+    line_marks.mark(
+        (data, found.key, found.form, found.flag, found.start, found.end), found.offsets,
+        (NUMBER, MARK, BREAK), (LINE, SPACED, LISTED, CODE, APART),
+    )  # fmt: skip
+    return found
 
 
 @numba.njit(cache=True)

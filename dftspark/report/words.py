@@ -30,6 +30,10 @@ _COLUMNS = [
     "share",
 ]
 _BAR = 7
+_NO_TEST = (
+    "none has a test; they are in too few texts, or few long texts of one side stand beside many "
+    "short ones of the other"
+)
 
 
 def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
@@ -39,8 +43,8 @@ def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> N
     listed = [row for row in table.filter(chosen).to_pylist() if row["text"] is not None]
     tokens = [row for row in listed if row["n"] == 1]
     phrases = [row for row in listed if row["n"] > 1 and any(map(str.isalnum, row["text"]))]
-    _print(console, "tokens", _two_sided(tokens, rows))
-    _print(console, "phrases", _two_sided(phrases, rows))
+    for title, some in (("tokens", tokens), ("phrases", phrases)):
+        _print(console, title, _two_sided(some, rows), any(map(_tested, some)))
     untold = sum(not _told(row) for row in [*tokens, *phrases])
     if untold:
         said = f"{untold:,} more in `ngrams` have no test, being too rare, or a q above 0.05"
@@ -86,10 +90,15 @@ def _told(row: Row) -> bool:
     return real(row["q_value"]) < LEVEL
 
 
-def _print(console: Console, title: str, rows: list[Row]) -> None:
+def _tested(row: Row) -> bool:
+    return not math.isnan(real(row["q_value"]))
+
+
+def _print(console: Console, title: str, rows: list[Row], tested: bool) -> None:
     console.print()
     if not rows:
-        console.print(Text(f"{title}: none differ by more than chance", "bold"))
+        said = "none differ by more than chance" if tested else _NO_TEST
+        console.print(Text(f"{title}: {said}", "bold"), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column(Text(title, "bold"), overflow="fold", min_width=12)

@@ -94,6 +94,62 @@ def test_quotations() -> None:
     assert flags('He said "go\n\nThen he left', stream.QUOTED) == ["go"]
 
 
+def marked(text: str, bit: int) -> list[str]:
+    """The first items of the lines that have the flag, with what follows."""
+    items = stream.read(pa.array([text]), patterns.bundled().program.lexicon)
+    data = text.encode()
+    first = [i for i in range(len(items.key)) if items.flag[i] & bit]
+    assert all(items.flag[i] & stream.LINE for i in first)
+    return [data[items.start[i] :].decode().split("\n")[0] for i in first]
+
+
+@pytest.mark.parametrize(
+    ("text", "listed"),
+    [
+        ("- which led on. He ran.", 0),  # a text cut off before its dash
+        ("Text.\n- Anna", 0),
+        ("- a\n- b", 2),
+        ("- a\n* b", 0),
+        ("1. a\nMore of it.\n2. b", 2),
+        ("1. a\n2) b", 0),
+        ("7. a\n9. b", 0),
+        ("- a" + "\nText." * 5 + "\n- b", 2),
+        ("- a" + "\nText." * 6 + "\n- b", 0),
+        ("- Are you here?\n- I am.\n- Good.", 0),  # speech
+        ("- Who pays?\n- Who helps?", 2),
+        ("* Yes. *\n* No. *", 0),  # emphasis with spaces
+        ("/**\n * Adds.\n * Fast.\n */\nText.\n* a\n* b", 2),
+        ("```\n- a\n- b\n```\n- c\n- d", 2),
+    ],
+)
+def test_items_of_lists_have_others_near(text: str, listed: int) -> None:
+    assert len(marked(text, stream.LISTED)) == listed
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("# A title\nProse here.", []),
+        ("# To do\nWe write f(x) = 2 here.", []),  # ends as a sentence
+        ("## Using it\n\nX = 5", ["X = 5"]),
+        ("# Load it\nX = 5\n# Print it\nText.", ["# Load it", "X = 5", "# Print it"]),
+        ("# One\n# Two\nRun(3)\n", ["# One", "# Two", "Run(3)"]),
+        ("# Ask\ninput(3)", ["# Ask"]),  # one line: a wrapped one
+        ("## Build\nmake all", ["## Build"]),
+        ("```\n# A\n```\n# B", ["```", "# A", "```"]),
+        ("# A\n```\nText.\n```", ["```", "Text.", "```"]),
+        ("It ended {here}", ["It ended {here}"]),
+    ],
+)
+def test_lines_of_code(text: str, code: list[str]) -> None:
+    assert marked(text, stream.CODE) == code
+
+
+def test_a_line_apart_has_no_open_sentence_above() -> None:
+    text = "Title\nIt ended.\nNext\nYours,\nAnna\nSee:\nHere"
+    assert marked(text, stream.APART) == ["Title", "Next", "Here"]
+
+
 @pytest.mark.parametrize(
     ("word", "shape"),
     [
@@ -144,7 +200,7 @@ def test_endings(word: str, ending: int) -> None:
 
 
 def test_documents_do_not_touch() -> None:
-    texts = ["One. Two", "", "Three", None, "Four.\nFive."]
+    texts = ["One. Two", "", "Three", None, "Four.\nFive.", "```\n- a", "- b\n# c", "- d", "X = 1"]
     whole = stream.read(pa.array(texts), patterns.bundled().program.lexicon)
     for d, text in enumerate(texts):
         alone = stream.read(pa.array([text], pa.string()), patterns.bundled().program.lexicon)
