@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli
-from dftspark.errors import DamagedRun, EnvironmentProblem
+from dftspark.errors import DamagedRun, EnvironmentProblem, InputError
+from dftspark.location import Location
 from dftspark.report.overview import overview
 from dftspark.store.listing import open_run, runs, series
 from dftspark.store.run import Run
+from dftspark.store.vectors import VectorStore, key_of
 from dftspark.store.writer import RunWriter
 from tests.report.page_runs import made, metrics, publish
 from tests.stores import states, table
@@ -220,3 +222,31 @@ def test_a_table_that_is_dropped_is_not_missed(tmp_path: Path) -> None:
     (folder / "metrics.parquet").unlink()
     writer.forget("metrics")
     assert writer.publish({}).tables == ["ngrams"]
+
+
+# --- vectors -------------------------------------------------------------------------------------
+
+
+def flipped(data: bytes) -> bytes:
+    """One bit of a vector, which lies as it is in the file."""
+    at = data.index(np.float32(0.25).tobytes() * 8)
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def shorter(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pq.read_table(pa.BufferReader(data)).slice(1), sink)
+    return bytes(sink.getvalue())
+
+
+@pytest.mark.parametrize("change", [flipped, shorter, lambda data: data[:-9], lambda _: b""])
+def test_vectors_that_changed_are_no_other_numbers(
+    tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    store = VectorStore(Location.parse(str(tmp_path)))
+    keys = [key_of(text) for text in "abc"]
+    name = store.add(keys, np.full((3, 64), 0.25, np.float32), [None] * 3)
+    assert store.read(name)[1].shape == (3, 64)
+    (tmp_path / name).write_bytes(change((tmp_path / name).read_bytes()))
+    with pytest.raises(InputError, match=r"cannot be used: (.|\n)* delete that file"):
+        store.read(name)

@@ -75,6 +75,7 @@ def column(vectors: NDArray[np.float32]) -> pa.Array[Any]:
 def stored(spark: SparkSession, store: VectorStore) -> DataFrame:
     """(key, problem, file) of all that the store holds; a text may be in several files."""
     reader = spark.read.schema(from_arrow_schema(schema.VECTORS))
+    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
     paths = [(store.folder / name).for_spark for name in store.files()]
     if not paths:
         empty = spark.createDataFrame([], from_arrow_schema(schema.VECTORS))

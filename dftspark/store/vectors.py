@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pyarrow.fs import FileType
 
 from dftspark import schema
+from dftspark.errors import InputError
 from dftspark.features.models import Recipe
 from dftspark.location import Location, writing
 from dftspark.polling import polling
@@ -85,11 +86,19 @@ class VectorStore:
         return name
 
     def read(self, name: str) -> tuple[pa.Array[Any], NDArray[np.float32]]:
-        """Of a file, the keys of the texts that have a vector, and the vectors `(k, d)`."""
-        file = self.folder / name
-        with file.filesystem.open_input_file(file.path) as source:
-            stored = pq.ParquetFile(source, page_checksum_verification=True)
-            table = stored.read(["key", "vector", "problem"])
+        """Of a file, the keys of the texts that have a vector, and the vectors `(k, d)`.
+
+        Raises InputError where the file is not whole, or has other texts than its name says.
+        """
+        file, texts = self.folder / name, _FILE.fullmatch(name)
+        try:
+            with file.filesystem.open_input_file(file.path) as source:
+                stored = pq.ParquetFile(source, page_checksum_verification=True)
+                table = stored.read(["key", "vector", "problem"])
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputError(_damaged(file, str(error))) from error
+        if texts and len(table) != int(texts[1]):
+            raise InputError(_damaged(file, f"it has {len(table):,} texts"))
         table = table.filter(pc.is_null(table["problem"])).combine_chunks()
         vectors = pc.list_flatten(table["vector"]).to_numpy()
         return table["key"], vectors.reshape(len(table), -1)
@@ -114,6 +123,13 @@ class VectorStore:
 
         with polling(look, _SECONDS):
             yield
+
+
+def _damaged(file: Location, what: str) -> str:
+    return (
+        f"vectors in {file} cannot be used: {what}\n"
+        f"  delete that file; its texts are embedded again when they are wanted"
+    )
 
 
 def _put(folder: Location, name: str, data: bytes) -> None:
