@@ -119,6 +119,13 @@ def document_ratios(
     )
 
 
+def untested(rows: DataFrame) -> DataFrame:
+    """The rows of a lens's table without what takes clusters for independent."""
+    tests = [column for column in ("z", "p_value", "q_value") if column in rows.columns]
+    rows = rows.withColumns({column: F.lit(None).cast("double") for column in tests})
+    return rows.withColumn("outside", F.lit(False)) if "outside" in rows.columns else rows
+
+
 def _pair(human: str, run_id: str, date: str) -> list[Column]:
     return [
         F.lit(run_id).alias("run_id"),

@@ -66,14 +66,9 @@ _TESTS = ("p_value", "floor", "ratio_to_floor", "mde", "n_tell", "n_tell_low", "
 
 def _write_rows(making: Making, name: str, rows: DataFrame, withheld: bool) -> None:
     """Of a lens, without the columns of its tests where those are withheld."""
-    from pyspark.sql import functions as F
+    from dftspark.spark import tables
 
-    if withheld:
-        tests = [column for column in ("z", "p_value", "q_value") if column in rows.columns]
-        rows = rows.withColumns({column: F.lit(None).cast("double") for column in tests})
-        if "outside" in rows.columns:
-            rows = rows.withColumn("outside", F.lit(False))
-    making.write(name, rows)
+    making.write(name, tables.untested(rows) if withheld else rows)
 
 
 def _name_units(rows: list[dict[str, Any]], human: str, several: frozenset[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dftspark import schema
+from dftspark.store.listing import open_run
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -213,4 +215,9 @@ def aged(run: Run) -> Run:
                 table = table.append_column("ratio_floor", pa.array([1.5] * len(table)))
                 columns.append("ratio_floor")
             pq.write_table(table.select(columns), file)
-    return run
+    path = Path(run.path) / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for name, said in manifest["tables"].items():
+        said["bytes"] = (Path(run.path) / f"{name}.parquet").stat().st_size
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    return open_run(str(Path(run.path).parent), run.id)

@@ -74,3 +74,10 @@ def test_planted_copies(spark: SparkSession) -> None:
     (paraphrase,) = [row for row in rows if row["doc_id"] == "model/a-000"]
     assert (paraphrase["overlap"], paraphrase["same_cluster"]) == (0, True)
     assert paraphrase["neighbor_id"] == "human-050"
+
+
+def test_withheld_tests_leave_the_distances(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([("a", 3.0, 0.01, 2.0, True)], "text string, z double, "
+                                 "q_value double, contribution double, outside boolean")  # fmt: skip
+    (row,) = tables.untested(rows).toArrow().to_pylist()
+    assert row == {"text": "a", "z": None, "q_value": None, "contribution": 2.0, "outside": False}
