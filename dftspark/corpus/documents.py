@@ -40,6 +40,8 @@ class Staged(NamedTuple):
     reason: str | None = None
     detail: str | None = None
     excerpt: str | None = None
+    unread_bytes: int | None = None
+    lost_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,7 @@ def stage(row: Row, source: Source) -> list[Staged]:
 
 
 def staged_issue(issue: Issue, corpus: str, role: str) -> Staged:
-    return Staged(corpus, role, issue.file, issue.position, corpus=corpus)._replace(
-        action=issue.action, reason=issue.reason, detail=issue.detail, excerpt=issue.excerpt
-    )
+    return Staged(source=corpus, role=role, corpus=corpus, **issue._asdict())
 
 
 def text_of(values: Any, source: Source) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -1,17 +1,12 @@
-"""CSV and Parquet: rows under named columns.
+"""CSV: rows under named columns.
 
-Cost: CSV one record at a time; Parquet one batch of about 16 MB at a time.
+Cost: one record at a time.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.clean import decode
@@ -20,9 +15,6 @@ from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecodable
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.streams import is_utf8
-from dftspark.location import Location, redact
-
-_BATCH_ROWS, _BATCH_BYTES = 1_000, 16 << 20
 
 
 def read_csv(
@@ -124,78 +116,3 @@ class _Lines:
 
     def issue(self, reason: str, detail: str) -> Issue:
         return Issue(self._path, self.position, "rejected", reason, detail, excerpt(self._start))
-
-
-def read_parquet(
-    split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
-    """The rows of the split's row groups, with the columns that are looked at.
-
-    Raises OSError or ArrowException where the file cannot be opened, Damaged where a row group
-    cannot be read.
-    """
-    mapping = Mapping.of(corpus)
-    place = Location.locate(split.path)
-    with place.filesystem.open_input_file(place.path) as file:
-        parquet = pq.ParquetFile(file)
-        names = parquet.schema_arrow.names
-        columns = [name for name in names if name in mapping.sources]
-        if len(set(columns)) < len(columns):
-            raise OSError(f"a column that is looked at comes twice: {sorted(columns)}; rename one")
-        metadata = parquet.metadata
-        last = split.end if split.end >= 0 else metadata.num_row_groups
-        groups = range(split.start, last)
-        before, expected = _row_count(metadata, range(split.start)), _row_count(metadata, groups)
-        # Where there is no text the reject lists what there is.
-        blank = {} if mapping.text in names else dict.fromkeys(names)
-        batches = parquet.iter_batches(
-            batch_size=_batch_rows(metadata, groups),
-            row_groups=list(groups),
-            columns=columns,
-            use_threads=False,
-        )
-        number = before
-        try:
-            for number, record in enumerate(_records(batches), start=before + 1):
-                values = dict(zip(columns, record, strict=True))
-                yield Row(f"row {number}", {**blank, **values} if blank else values)
-        except (OSError, pa.ArrowException) as error:
-            damage = Damaged("unreadable_file", excerpt(redact(str(error)), 300))
-            damage.position, damage.total = f"row {number + 1}", expected
-            raise damage from error
-
-
-def _records(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
-    for batch in batches:
-        lists = [_values(column) for column in batch.columns]
-        yield from zip(*lists, strict=True) if lists else ((),) * batch.num_rows
-
-
-def _row_count(metadata: pq.FileMetaData, groups: range) -> int:
-    return sum(metadata.row_group(i).num_rows for i in groups)
-
-
-def _batch_rows(metadata: pq.FileMetaData, groups: range) -> int:
-    sizes = [metadata.row_group(i).total_byte_size for i in groups]
-    rows = _row_count(metadata, groups)
-    return int(max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(1, sum(sizes)))))
-
-
-def _values(column: Any) -> list[Any]:
-    """Python values; strings that are not UTF-8 as bytes, narrow floats as people wrote them."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _values(column.dictionary_decode())
-    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
-        narrow = np.float32 if pa.types.is_float32(kind) else np.float16
-        # 0.7 in 32 bits is 0.699999988 in 64; its shortest spelling in 32 bits is what was meant.
-        return [v if v is None else float(str(narrow(v))) for v in column.to_pylist()]
-    if pa.types.is_timestamp(kind):
-        column = column.cast(pa.timestamp("us"), safe=False)
-    try:
-        values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        values = column.cast(pa.large_binary()).to_pylist()
-    except (ValueError, OverflowError):  # a date that Python's calendar does not reach
-        values = column.cast(pa.string()).to_pylist()
-    return values

@@ -31,6 +31,19 @@ REJECT_FIELDS = [
     pa.field("reason", pa.string(), metadata={"doc": "a short code: invalid_utf8, text_missing"}),
     pa.field("detail", pa.string(), metadata={"doc": "the reason in words, with the values"}),
     pa.field("excerpt", pa.string(), metadata={"doc": "up to 80 characters of the row"}),
+    pa.field(
+        "unread_bytes",
+        pa.int64(),
+        metadata={"doc": "of a damaged file: its bytes that were not read; null for a row"},
+    ),
+    pa.field(
+        "lost_rows",
+        pa.int64(),
+        metadata={
+            "doc": "of a damaged file: rows not read, of Parquet exact, else by the bytes of those "
+            "that were, of a cut file as many as those; null where nothing of it was read"
+        },
+    ),
 ]
 
 # One row per row read: a document (action null), an issue with a row, or both, as two rows.
@@ -57,6 +70,9 @@ CORPORA = table(
     ("bytes", pa.int64(), "UTF-8 bytes of the documents"),
     ("state_bytes", pa.int64(), "bytes of the fixed-size states, bounded by settings"),
     ("keyed_bytes", pa.int64(), "bytes of the exact n-gram counts"),
+    ("damaged", pa.int64(), "files that could not be read to their end, one reject each"),
+    ("unread_bytes", pa.int64(), "bytes of those files, as stored, that were not read"),
+    ("lost", pa.int64(), "rows that are lost with them, estimated; weighed in max_reject_share"),
 )
 
 REJECTS = pa.schema([*table(*RUN), *REJECT_FIELDS])
