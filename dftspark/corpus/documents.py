@@ -242,7 +242,7 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
     cluster = about.cluster or about.prompt_id
     if cluster is None and text is not None:
         cluster = f"text-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
-    return Staged(
+    staged = Staged(
         source.corpus,
         source.role,
         source.file,
@@ -258,8 +258,9 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
         about.sampler,
         about.date,
         about.fields,
-        *issue,
     )
+    names = ("action", "reason", "detail", "excerpt")
+    return staged._replace(**dict(zip(names, issue, strict=True))) if issue else staged
 
 
 def _own_id(file_name: str, position: str) -> str:

@@ -17,9 +17,9 @@ from dftspark.corpus.documents import Source, Staged, stage, staged_issue
 from dftspark.corpus.files import Split
 from dftspark.corpus.losses import share_lost
 from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.parquet import read_parquet
 from dftspark.corpus.readers import read_jsonl, read_text
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
-from dftspark.corpus.parquet import read_parquet
 from dftspark.corpus.tables import read_csv
 from dftspark.errors import InputError
 from dftspark.location import redact
@@ -60,7 +60,7 @@ def batch_of(rows: list[Staged]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema.STAGED)
 
 
-def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | None]:
+def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | int | None]:
     """An issue of `files.find` as a row of `schema.STAGED`."""
     row = staged_issue(issue, name, corpus.role)._asdict()
     return {field.name: row[field.name] for field in schema.STAGED}

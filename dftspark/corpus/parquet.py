@@ -50,7 +50,8 @@ def read_parquet(
         number = before
         try:
             for batch in _batches(file, parquet, groups, flat, cleaning.max_document_bytes):
-                for number, record in enumerate(_records(batch), start=number + 1):
+                for record in _records(batch):
+                    number += 1
                     values = dict(zip(flat, record, strict=True))
                     yield Row(f"row {number}", {**blank, **values} if blank else values)
         except (OSError, pa.ArrowException) as error:
@@ -80,7 +81,9 @@ def _row_count(metadata: pq.FileMetaData, groups: range) -> int:
 
 
 def _is_nested(kind: Any) -> bool:
-    return pa.types.is_nested(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
+    return bool(
+        pa.types.is_nested(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
+    )
 
 
 def _nothing(kind: Any) -> list[Any] | dict[str, Any]:

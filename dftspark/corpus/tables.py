@@ -20,7 +20,6 @@ from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecoda
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.streams import Piece, is_utf8
 
-
 # A field as csv.reader takes it: quoted, or anything up to the next comma.
 _FIELD = re.compile(rb'(?:^|,)(?:"(?:[^"]|"")*+"?|[^,]*+)')
 _WELL_FORMED = re.compile(r'(?:"(?:[^"]|"")*+"|[^",]*+)(?:,(?:"(?:[^"]|"")*+"|[^",]*+))*+\s*')

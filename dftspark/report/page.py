@@ -19,7 +19,14 @@ import pyarrow.compute as pc
 
 from dftspark import __version__
 from dftspark.errors import ConfigError
-from dftspark.report import figures, figures_cloud, figures_lines, figures_sweep, figures_tables
+from dftspark.report import (
+    figures,
+    figures_cloud,
+    figures_lines,
+    figures_sweep,
+    figures_tables,
+    losses,
+)
 from dftspark.report.excerpts import Examples, copies, examples
 from dftspark.report.figure import Figure, asset, environment
 from dftspark.report.figures import Row, of_pair
@@ -115,6 +122,7 @@ def _render(
         headline=parts[0].finding if one else headline_of(mains, _of_lenses(run)),
         spans=[] if one else _spans(run),
         checks=figures_tables.checks(run),
+        damaged=losses.sentences(run.manifest.get("damaged", {})),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
         left_out=[row["model"] for row in mains if row not in chosen],

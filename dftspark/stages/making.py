@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dftspark import __version__
+import pyarrow as pa
+
+from dftspark import __version__, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
+from dftspark.report import losses
 from dftspark.report.progress import Progress, Silent
 from dftspark.store.listing import series
 from dftspark.store.run import Run
@@ -48,6 +51,7 @@ class Making:
     seconds: dict[str, float] = field(default_factory=dict)
     staged: list[str] = field(default_factory=list)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    damaged: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -116,6 +120,11 @@ class Making:
         more = tables.rejects(issues, self.writer.id, self.date)
         more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
 
+    def write_corpora(self, rows: list[dict[str, Any]]) -> None:
+        """The table corpora; what it says of damaged files goes into the manifest as well."""
+        self.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+        self.damaged = losses.damaged(rows)
+
     def drop(self, *names: str) -> None:
         """Takes tables out of the run again."""
         self._delete(*(f"{name}.parquet" for name in names))
@@ -136,6 +145,9 @@ class Making:
     def publish(self, kind: str, **found: Any) -> Run:
         """Makes the run visible; `found` goes into its manifest."""
         self._delete(*(f"{name}.staging" for name in self.staged))
+        said = losses.in_short(self.damaged)
+        if said and "headline" in found:
+            found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
         return self.writer.publish(
             {
                 "kind": kind,
@@ -148,6 +160,7 @@ class Making:
                 "versions": _versions(),
                 "seconds": self.seconds,
                 "stages": self.stages,
+                **({"damaged": self.damaged} if self.damaged else {}),
                 **found,
             },
             page=self._page if self.config.report.page and "headline" in found else None,

@@ -11,8 +11,9 @@ import math
 import numbers
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def tables(run: Location) -> dict[str, dict[str, int]]:
     """Rows and bytes of every table in a run's folder. EnvironmentProblem where one is broken."""
     names = sorted(i.base_name for i in run.children() if i.base_name.endswith(".parquet"))
     return {name.removesuffix(".parquet"): _read_back(run / name) for name in names}
+
+
+def written(run: Location, names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Rows and bytes of those tables that are whole in the folder of a run that did not finish."""
+    found: dict[str, dict[str, int]] = {}
+    for name in names:
+        table = run / f"{name}.parquet"
+        # Spark puts the mark there when all parts of a table are in place.
+        if table.kind == FileType.File or (table / "_SUCCESS").kind == FileType.File:
+            with suppress(EnvironmentProblem, ShapeError):
+                found[name] = _read_back(table)
+    return found
 
 
 def parts_of(table: Location) -> list[FileInfo]:
