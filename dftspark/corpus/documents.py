@@ -259,8 +259,10 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
         about.date,
         about.fields,
     )
-    names = ("action", "reason", "detail", "excerpt")
-    return staged._replace(**dict(zip(names, issue, strict=True))) if issue else staged
+    if not issue:
+        return staged
+    action, reason, detail, shown = issue
+    return staged._replace(action=action, reason=reason, detail=detail, excerpt=shown)
 
 
 def _own_id(file_name: str, position: str) -> str:

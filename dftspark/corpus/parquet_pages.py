@@ -4,6 +4,8 @@ The footer says how large a column chunk is when it is decompressed, which is no
 rows become: a value that is in the dictionary once may come in every row. A page is decompressed as
 a whole, so that one page of a few hundred bytes may ask for gigabytes.
 
+Cost: a page, and BATCH_BYTES of rows both as Arrow and as Python has them; pages are looked at
+where a chunk is above 1 GiB or beyond what text compresses to.
 Source: parquet.thrift of the Parquet format, the page header in Thrift's compact protocol.
 """
 
@@ -15,12 +17,13 @@ import pyarrow.parquet as pq
 
 from dftspark.corpus.rows import Damaged
 
-BATCH_BYTES = 128 << 20  # of decoded rows
+BATCH_BYTES = 64 << 20  # of decoded rows
 _MOST_ROWS = 64  # a batch costs as much as reading one row
 _LARGE = 16 << 20  # a value that is not expected where nothing but a whole chunk bounds it
 _SMALL = 2 << 20  # a chunk whose pages need not be looked at
-_PACKED = 20  # times smaller on disk: beyond what text compresses to, its pages are looked at
-_LARGEST_PAGE = 64 << 20
+_PACKED = 200  # times smaller in the file, which is beyond what text compresses to
+_LARGEST_PACKED = 64 << 20  # a page that is
+_LARGEST_PAGE = 1 << 30  # writers put a thousand rows into a page, however long they are
 _STRINGS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _HEADER = 16 << 10  # with the smallest and the largest value of a page
 
@@ -28,19 +31,23 @@ _HEADER = 16 << 10  # with the smallest and the largest value of a page
 def batch_rows(file: Any, group: pq.RowGroupMetaData, columns: list[str], limit: int) -> int:
     """Rows of the group that are decoded at a time, so that they are about BATCH_BYTES at most.
 
-    `limit` is the largest document's. Raises Damaged for a page that is more than four of those
-    and than 64 MiB.
+    `limit` is the largest document's. Raises Damaged for a page of more than 1 GiB, and for one
+    of more than 64 MiB and four documents that is 200 times as large as in the file.
     """
     largest = 0
     for i in range(group.num_columns):
         chunk = group.column(i)
         if chunk.path_in_schema not in columns or chunk.physical_type not in _STRINGS:
             continue
-        packed = chunk.total_uncompressed_size > _PACKED * chunk.total_compressed_size
-        if packed and chunk.total_uncompressed_size > _LARGEST_PAGE:
-            _refuse(file, chunk, max(_LARGEST_PAGE, 4 * limit))
+        packed = max(_LARGEST_PACKED, 4 * limit)
+        if _is_large(chunk.total_uncompressed_size, chunk.total_compressed_size, packed):
+            _refuse(file, chunk, packed)
         largest += _largest_value(file, chunk)
     return max(1, min(_MOST_ROWS, BATCH_BYTES // max(1, largest)))
+
+
+def _is_large(size: int, stored: int, packed: int) -> bool:
+    return size > _LARGEST_PAGE or (size > packed and size > _PACKED * stored)
 
 
 def _largest_value(file: Any, chunk: pq.ColumnChunkMetaData) -> int:
@@ -54,18 +61,19 @@ def _largest_value(file: Any, chunk: pq.ColumnChunkMetaData) -> int:
     return max(min(size, _LARGE), dictionary)
 
 
-def _refuse(file: Any, chunk: pq.ColumnChunkMetaData, most: int) -> None:
+def _refuse(file: Any, chunk: pq.ColumnChunkMetaData, packed: int) -> None:
     at = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         at = min(at, chunk.dictionary_page_offset)
     end = at + chunk.total_compressed_size
     while at < end:
         size, stored, header = _page(file, at)
-        if size > most:
+        if _is_large(size, stored, packed):
             raise Damaged(
                 "page_too_large",
                 f"a page of {chunk.path_in_schema} has {stored:,} bytes in the file and {size:,} "
-                f"when it is decompressed; {most:,} are read, write it in smaller pages",
+                f"when it is decompressed; write it with smaller pages, as with "
+                f"write_batch_size = 16 of pyarrow",
             )
         at += header + stored
 
