@@ -121,6 +121,8 @@ def show(
 ) -> None:
     """Prints the verdict of a run, or one of its tables.
 
+    Of a run that did not finish, it prints what was read and rejected.
+
     Example: `dftspark show runs`
 
     Example: `dftspark show runs ngrams --sort -share --rows 50`
@@ -130,7 +132,7 @@ def show(
     from dftspark.report import table as tables
     from dftspark.report.terminal import render
 
-    found = opened(run)
+    found = opened(run, unfinished=True)
     if table is None:
         if as_json or sort:
             raise ConfigError(f"--json and --sort go with a table: {', '.join(found.tables)}")

@@ -63,13 +63,16 @@ def compute(
     accept(run)
 
 
-def opened(text: str) -> Run:
-    """The run that `text` names: itself, or the latest of a store."""
+def opened(text: str, *, unfinished: bool = False) -> Run:
+    """The run that `text` names: itself, or the latest of a store.
+
+    With `unfinished` also one that did not finish, as far as it says what was read.
+    """
     from dftspark.store.listing import is_run_id, open_run
 
     store, _, last = text.rstrip("/").rpartition("/")
     if is_run_id(last):
-        return open_run(store or ".", last)
+        return open_run(store or ".", last, unfinished=unfinished)
     return open_run(text)
 
 

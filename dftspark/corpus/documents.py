@@ -40,6 +40,8 @@ class Staged(NamedTuple):
     reason: str | None = None
     detail: str | None = None
     excerpt: str | None = None
+    unread_bytes: int | None = None
+    lost_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,7 @@ def stage(row: Row, source: Source) -> list[Staged]:
 
 
 def staged_issue(issue: Issue, corpus: str, role: str) -> Staged:
-    return Staged(corpus, role, issue.file, issue.position, corpus=corpus)._replace(
-        action=issue.action, reason=issue.reason, detail=issue.detail, excerpt=issue.excerpt
-    )
+    return Staged(source=corpus, role=role, corpus=corpus, **issue._asdict())
 
 
 def text_of(values: Any, source: Source) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -242,7 +242,7 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
     cluster = about.cluster or about.prompt_id
     if cluster is None and text is not None:
         cluster = f"text-{blake2b(text.encode('utf-8'), digest_size=8).hexdigest()}"
-    return Staged(
+    staged = Staged(
         source.corpus,
         source.role,
         source.file,
@@ -258,8 +258,11 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
         about.sampler,
         about.date,
         about.fields,
-        *issue,
     )
+    if not issue:
+        return staged
+    action, reason, detail, shown = issue
+    return staged._replace(action=action, reason=reason, detail=detail, excerpt=shown)
 
 
 def _own_id(file_name: str, position: str) -> str:

@@ -9,7 +9,7 @@ import codecs
 import json
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
 import pyarrow as pa
@@ -38,6 +38,7 @@ _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
 class Split:
     """What one task reads: a file or a part of one. Plain values, so it travels in a row.
 
+    `size` are the bytes of the whole file when it was listed.
     `name` is the file's path below what the corpus names; document ids are made from it.
     `compression` is what the file name says; what the bytes say decides.
     `start` and `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range
@@ -50,6 +51,7 @@ class Split:
     compression: str = "none"
     start: int = 0
     end: int = -1
+    size: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -97,6 +99,8 @@ def check(corpora: Mapping[str, Corpus]) -> None:
     for name, corpus in corpora.items():
         if all(map(is_local, corpus.paths)):
             find(corpus, name)
+        else:
+            check_text_settings(corpus, name)
         for path in corpus.paths:
             if not is_local(path):
                 check_remote(path, f"corpora.{name}.path")
@@ -107,7 +111,7 @@ def check_text_settings(corpus: Corpus, name: str) -> None:
     try:
         codecs.getincrementaldecoder(corpus.encoding)
         "\n".encode(corpus.encoding)
-    except (LookupError, UnicodeError) as error:
+    except (LookupError, ValueError) as error:  # of a name with a zero byte
         raise ConfigError(
             f"corpora.{name}.encoding: {corpus.encoding!r} is not a text encoding ({error}); "
             f'use "utf-8", "latin-1", "cp1252", "utf-16" or another that Python knows'
@@ -141,7 +145,8 @@ def _note(place: Place, reason: str, detail: str) -> Issue:
 
 def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
     ending = place.path.rpartition(".")[2].lower()
-    whole = Split(place.path, place.name, kind, _COMPRESSIONS.get(ending, "none"))
+    packed = _COMPRESSIONS.get(ending, "none")
+    whole = Split(place.path, place.name, kind, packed, size=place.size)
     cuts: list[tuple[int, int]] = []
     if place.size > SPLIT_BYTES:
         try:
@@ -153,7 +158,7 @@ def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
             cuts = []  # the task that reads the file reports it, with its place in the rejects
     if len(cuts) < 2:
         return [whole]
-    return [Split(whole.path, whole.name, kind, whole.compression, *cut) for cut in cuts]
+    return [replace(whole, start=start, end=end) for start, end in cuts]
 
 
 def _has_lines(kind: str, corpus: Corpus) -> bool:
@@ -190,4 +195,4 @@ def _distinctly_named(splits: list[Split]) -> Iterator[Split]:
         if len(paths[split.name]) == 1:
             yield split
         else:
-            yield Split(**{**asdict(split), "name": split.path})
+            yield replace(split, name=split.path)

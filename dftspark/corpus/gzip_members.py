@@ -17,17 +17,17 @@ from dftspark.corpus.rows import Damaged, Notes
 
 GZIP = b"\x1f\x8b"
 # zlib copies what follows a member; small portions keep that cheap where members are tiny.
-_FEED = 16 << 10
+FEED = 16 << 10
 _IN_HEADER = "the file ends inside a header; fetch it again"
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
-def gunzip(chunks: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]:
+def gunzip(portions: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]:
     """What the members hold, at most `width` bytes at a time; remarks go to `notes`.
 
-    Raises Damaged where the deflate stream is cut off or broken.
+    `portions` are best of FEED bytes. Raises Damaged where the deflate stream is cut off or broken.
     """
-    source = _Bytes(c[i : i + _FEED] for c in chunks for i in range(0, len(c), _FEED))
+    source = _Bytes(portions)
     member = 0
     while start := source.take(2):
         if start != GZIP:
@@ -38,7 +38,7 @@ def gunzip(chunks: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]
         checksum = yield from _inflate(source, width)
         trailer = source.take(8)
         if len(trailer) < 8:
-            raise Damaged("truncated_gzip", "the file ends inside a trailer; fetch it again")
+            raise Damaged("truncated_gzip", "the file ends inside a trailer; fetch it again", True)
         if trailer != checksum:
             detail = (
                 f"checksum and length in the trailer of member {member} are {trailer.hex()}, "
@@ -59,7 +59,7 @@ def _inflate(source: _Bytes, width: int) -> Generator[bytes, None, bytes]:
         except zlib.error as error:
             raise Damaged("corrupt_gzip", f"cannot be read further: {error}") from error
         if not data and not out and not inflate.eof:
-            raise Damaged("truncated_gzip", "the file ends inside its data; fetch it again")
+            raise Damaged("truncated_gzip", "the file ends inside its data; fetch it again", True)
         checksum, size = zlib.crc32(out, checksum), size + len(out)
         yield out
     source.put_back(inflate.unused_data)
@@ -114,10 +114,10 @@ class _Bytes:
             if zero:
                 self.put_back(after)
                 return
-        raise Damaged("truncated_gzip", _IN_HEADER)
+        raise Damaged("truncated_gzip", _IN_HEADER, True)
 
     def _need(self, count: int) -> bytes:
         data = self.take(count)
         if len(data) < count:
-            raise Damaged("truncated_gzip", _IN_HEADER)
+            raise Damaged("truncated_gzip", _IN_HEADER, True)
         return data

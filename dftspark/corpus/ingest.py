@@ -15,10 +15,12 @@ from dftspark import schema
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
 from dftspark.corpus.files import Split
+from dftspark.corpus.losses import share_lost
 from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.parquet import read_parquet
 from dftspark.corpus.readers import read_jsonl, read_text
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
-from dftspark.corpus.tables import read_csv, read_parquet
+from dftspark.corpus.tables import read_csv
 from dftspark.errors import InputError
 from dftspark.location import redact
 
@@ -43,7 +45,7 @@ def ingest(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Itera
     size = 0
     for staged in _staged(split, name, corpus, cleaning):
         rows.append(staged)
-        size += len(staged.text or "") + len(staged.prompt or "")
+        size += sum(len(value) for value in staged if type(value) is str)
         if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
             yield batch_of(rows)
             rows, size = [], 0
@@ -58,7 +60,7 @@ def batch_of(rows: list[Staged]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema.STAGED)
 
 
-def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | None]:
+def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | int | None]:
     """An issue of `files.find` as a row of `schema.STAGED`."""
     row = staged_issue(issue, name, corpus.role)._asdict()
     return {field.name: row[field.name] for field in schema.STAGED}
@@ -137,13 +139,29 @@ def _rows(
             f"corpora.{name}: {redact(split.path)} cannot be read: {detail}; restore or "
             f'remove it, or set cleaning.on_unreadable_file = "reject"'
         ) from damage
+    unread, lost = _lost(damage, rows, split, corpus)
     yield Issue(
-        split.path, damage.position, "rejected", damage.reason, detail, excerpt(damage.rest)
-    )
+        split.path, damage.position, "rejected", damage.reason, detail, excerpt(damage.rest),
+        unread, lost,
+    )  # fmt: skip
+
+
+def _lost(damage: Damaged, rows: int, split: Split, corpus: Corpus) -> tuple[int, int | None]:
+    """Bytes unread and rows lost with them, None where nothing was read."""
+    ranged = split.end >= 0 and split.format != "parquet"
+    size = split.end - split.start if ranged else split.size
+    if damage.total is not None:
+        lost = damage.total - rows
+        return size * lost // max(1, damage.total), lost
+    unread = 0 if damage.cut else max(0, size - (damage.taken or 0))
+    if split.format == "text" and corpus.document == "file":
+        return unread, 1
+    if damage.cut:
+        return 0, max(1, rows)
+    return unread, share_lost(rows, unread, damage.taken) if rows else None
 
 
 def _read_before(damage: Damaged, rows: int) -> str:
-    """How much is not lost: a damaged file is one reject, whether it has lost a row or all."""
     if not rows and not damage.size:
         return "nothing was read before that"
     of = "" if damage.total is None else f" of {damage.total:,}"

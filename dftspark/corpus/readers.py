@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,6 +112,9 @@ def undecodable(error: UnicodeDecodeError, encoding: str) -> tuple[str, str]:
     )
 
 
+_MOST_VALUES = 1_000_000  # on a line of JSON
+_BEGINNINGS = (b",", b"[", b"{")
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _ONE_A_LINE = "; an array of rows is to be written as one object a line"
 
 
@@ -129,6 +133,9 @@ def _parse(line: bytes, encoding: str) -> tuple[dict[str, Any], tuple[tuple[str,
         text, repairs = decode(line, encoding)
     except UnicodeDecodeError as error:
         raise _Unusable(*undecodable(error, encoding)) from error
+    if _values_in(line) > _MOST_VALUES:
+        detail = f"over {_MOST_VALUES:,} values on the line; leave out columns that are not text"
+        raise _Unusable("too_many_values", detail)
     try:
         try:
             value = _JSON.decode(text)
@@ -149,6 +156,13 @@ def _parse(line: bytes, encoding: str) -> tuple[dict[str, Any], tuple[tuple[str,
     return value, repairs
 
 
+def _values_in(line: bytes) -> int:
+    """At least as many values as the line has: what is two bytes of JSON may be a hundred."""
+    if len(line) <= _MOST_VALUES or sum(map(line.count, _BEGINNINGS)) <= _MOST_VALUES:
+        return 0
+    return sum(map(_JSON_STRING.sub(b"", line).count, _BEGINNINGS))
+
+
 def kind_of(value: object) -> str:
     """A value's type in the words of JSON."""
     kinds = ((bool, "a boolean"), (int | float, "a number"), (str, "a string"), (list, "an array"))
@@ -161,8 +175,11 @@ def kind_of(value: object) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _KeyTwice(next(key for key in values if keys.count(key) > 1))
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _KeyTwice(key)
+            seen.add(key)
     return values
 
 

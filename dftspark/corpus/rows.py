@@ -16,13 +16,17 @@ class Damaged(Exception):
     """A file ends in something that cannot be read; what came before it has been read.
 
     `rest` is the beginning of the row that was cut off, `position` where it is; `size` are the
-    bytes of text before the damage and `total` the rows that should be there, None if unknown.
+    bytes of text before the damage, `taken` the file's own bytes before it and `total` the rows
+    that should be there, None if unknown. `cut` is whether the file just ends: how much it had is
+    not in it.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, cut: bool = False) -> None:
         super().__init__(detail)
         self.reason, self.detail, self.rest, self.position = reason, detail, b"", ""
+        self.cut = cut
         self.size: int | None = None
+        self.taken: int | None = None
         self.total: int | None = None
 
 
@@ -37,8 +41,9 @@ class Row(NamedTuple):
 class Issue(NamedTuple):
     """One row of the rejects table, its fields in the order of `schema.REJECT_FIELDS[1:]`.
 
-    `rejected` stands for exactly one source row, or for the rest of a file that cannot be read;
-    `repaired` comes with a row that was kept; `noted` is about a file.
+    `rejected` stands for exactly one source row, or for the rest of a file that cannot be read,
+    which alone has `unread_bytes`; `repaired` comes with a row that was kept; `noted` is about a
+    file.
     """
 
     file: str
@@ -47,6 +52,8 @@ class Issue(NamedTuple):
     reason: str
     detail: str
     excerpt: str = ""
+    unread_bytes: int | None = None
+    lost_rows: int | None = None
 
 
 def excerpt(value: str | bytes, limit: int = 80) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import zstandard
 
-from dftspark.corpus.gzip_members import GZIP, gunzip
+from dftspark.corpus.gzip_members import FEED, GZIP, gunzip
 from dftspark.corpus.rows import Damaged, Notes
 from dftspark.location import Location
 
@@ -72,16 +72,43 @@ def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Ite
     with place.filesystem.open_input_stream(place.path, compression=None) as stream:
         chunks = _with_head(iter(lambda: stream.read(CHUNK), b""))
         head = next(chunks)
+        source = _Portions(chunks, CHUNK)
+        chunks = source
         if head.startswith(GZIP):
-            chunks = _with_head(gunzip(chunks, CHUNK, notes))
+            source.width = FEED
+            chunks = _with_head(gunzip(source, CHUNK, notes))
             head = next(chunks)
         elif _ZSTD.match(head):
-            chunks = _with_head(_unzstd(chunks))
+            source.width = _ZSTD_FEED
+            chunks = _with_head(_unzstd(source))
             head = next(chunks)
         elif head and compression != "none":
             notes.append(("not_compressed", f"named as {compression}, holds plain text; read so"))
         _refuse(head)
-        yield from _as_utf8(chunks, head, encoding, notes)
+        try:
+            yield from _as_utf8(chunks, head, encoding, notes)
+        except Damaged as damage:
+            damage.taken = source.taken + (source.given if damage.cut else 0)
+            raise
+
+
+class _Portions(Iterator[bytes]):
+    """A file in portions of at most `width` bytes.
+
+    `taken` are the bytes of all portions before the last one, which has `given` bytes.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], width: int) -> None:
+        self.width, self.taken, self.given = width, 0, 0
+        self._chunks, self._held, self._at = chunks, b"", 0
+
+    def __next__(self) -> bytes:
+        while self._at >= len(self._held):
+            self._held, self._at = next(self._chunks), 0
+        portion = self._held[self._at : self._at + self.width]
+        self._at += len(portion)
+        self.taken, self.given = self.taken + self.given, len(portion)
+        return portion
 
 
 def byte_chunks(path: str, start: int) -> Iterator[bytes]:
@@ -143,32 +170,30 @@ def _transcode(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     try:
         for chunk in chunks:
             yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
-        yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
     except UnicodeError as error:
         raise Damaged("invalid_encoding", f"not {encoding} from here on: {error}") from error
+    try:
+        yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
+        detail = f"the file ends inside a character of {encoding}: {error}"
+        raise Damaged("invalid_encoding", detail, True) from error
 
 
-def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _unzstd(portions: Iterator[bytes]) -> Iterator[bytes]:
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
     frame = None
-    for chunk in chunks:
-        parts: list[bytes] = []
-        for start in range(0, len(chunk), _ZSTD_FEED):
-            data = chunk[start : start + _ZSTD_FEED]
-            while data:
-                frame = frame or decompressor.decompressobj()
-                try:
-                    parts.append(frame.decompress(data))
-                except zstandard.ZstdError as error:
-                    yield b"".join(parts)
-                    raise Damaged("corrupt_zstd", f"cannot be read further: {error}") from error
-                data, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
-            if sum(map(len, parts)) > CHUNK:
-                yield b"".join(parts)
-                parts = []
-        yield b"".join(parts)
+    for data in portions:
+        while data:
+            frame = frame or decompressor.decompressobj()
+            try:
+                out = frame.decompress(data)
+            except zstandard.ZstdError as error:
+                raise Damaged("corrupt_zstd", f"cannot be read further: {error}") from error
+            if out:
+                yield out
+            data, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
     if frame is not None:
-        raise Damaged("truncated_zstd", "the file ends inside a frame; fetch it again")
+        raise Damaged("truncated_zstd", "the file ends inside a frame; fetch it again", True)
 
 
 def pieces(

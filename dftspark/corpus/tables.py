@@ -1,17 +1,16 @@
-"""CSV and Parquet: rows under named columns.
+"""CSV: rows under named columns.
 
-Cost: CSV one record at a time; Parquet one batch of about 16 MB at a time.
+Cost: one record at a time, and the lines of one that cannot be read; those are read again.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from contextlib import suppress
+from itertools import islice
 
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.clean import decode
@@ -19,28 +18,36 @@ from dftspark.corpus.files import Split
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecodable
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
-from dftspark.corpus.streams import is_utf8
-from dftspark.location import Location, redact
+from dftspark.corpus.streams import Piece, is_utf8
 
-_BATCH_ROWS, _BATCH_BYTES = 1_000, 16 << 20
+# A field as csv.reader takes it: quoted, or anything up to the next comma.
+_FIELD = re.compile(rb'(?:^|,)(?:"(?:[^"]|"")*+"?|[^,]*+)')
+_WELL_FORMED = re.compile(r'(?:"(?:[^"]|"")*+"|[^",]*+)(?:,(?:"(?:[^"]|"")*+"|[^",]*+))*+\s*')
+_MOST_FIELDS = 1_000_000
+_READ_AGAIN = 8  # times what was read, of lines that may open a record again
 
 
 def read_csv(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """One record a row, the first names the columns. Empty is null, but in the text column."""
+    """One record a row, the first names the columns. Empty is null, but in the text column.
+
+    Of a record that cannot be read, as one whose quote is not closed, the first line is an Issue;
+    so is each line after it up to the next that is a record, or the beginning of one, by itself.
+    """
     source = _Lines(split, corpus, cleaning, notes)
     csv.field_size_limit(cleaning.max_document_bytes)  # for the process: csv has no other way
     reader = csv.reader(source, strict=True)
     header: list[str] | None = None
     while True:
+        yield from source.skip(len(header or ()))
         source.begin()
         found: Issue | None = None
         record: list[str] | None = None
         try:
             record = next(reader, None)
         except _TooLong as error:
-            found = too_long(split, source.position, error.args[0], source.limit)
+            found = error.args[0]
         except csv.Error as error:
             reason = "field_too_long" if "limit" in str(error) else "invalid_csv"
             found = source.issue(reason, f"{error}, in {source.extent}")
@@ -48,6 +55,7 @@ def read_csv(
             raise Damaged("csv_header", f"the header cannot be read: {found.detail}")
         if found is not None:
             yield found
+            source.go_back()
         elif record is None:
             return
         elif not record:
@@ -76,23 +84,26 @@ def _header(record: list[str], source: _Lines, corpus: Corpus) -> list[str]:
 
 
 class _TooLong(ValueError):
-    """A line beyond the limit."""
+    """A line or a record beyond the limit: its Issue."""
 
 
 class _Lines:
-    """Lines for csv.reader, which keeps what was wrong with those of the record being read."""
+    """Lines for csv.reader, which keeps those of the record being read and what is wrong there."""
 
     def __init__(self, split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes) -> None:
-        self.limit = cleaning.max_document_bytes * LINE_PER_DOCUMENT
-        self._path = split.path
+        self._split = split
+        self._limit = cleaning.max_document_bytes * LINE_PER_DOCUMENT
         self._encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
-        self._lines = lines(split, corpus.encoding, self.limit, notes)
-        self._number = 0
+        self._lines = (line for _, line in lines(split, corpus.encoding, self._limit, notes))
+        self._again: deque[Piece] = deque()  # lines that were read as part of a broken record
+        self._broken = 0  # line of the broken record that was gone back into
+        self._number = self._read = self._read_again = 0
         self.begin()
 
     def begin(self) -> None:
         """A record begins with the next line."""
-        self._first, self._start = self._number + 1, ""
+        self._first, self._start, self._size = self._number + 1, "", 0
+        self._record: list[Piece] = []
         self.problem: tuple[str, str] | None = None
         self.repairs: list[tuple[str, str]] = []
 
@@ -100,10 +111,10 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        _, line = next(self._lines)
-        self._number += 1
-        if line.size > self.limit:
-            raise _TooLong(line)
+        line = self._take()
+        self._record.append(line)
+        self._size += line.size
+        self._check_size(line)
         try:
             text, repairs = decode(line.data, self._encoding)
             self.repairs += repairs
@@ -112,6 +123,57 @@ class _Lines:
             text = line.data.decode("utf-8", "replace")
         self._start = self._start or text[:80]
         return text + "\n"
+
+    def go_back(self) -> None:
+        """The lines after the first of the broken record are to be read again."""
+        self._broken, rest = self._first, self._record[1:]
+        self._again.extendleft(reversed(rest))
+        self._number -= len(rest)
+        self._read_again += sum(line.size for line in rest)
+
+    def skip(self, fields: int) -> Iterator[Issue]:
+        """To the first line of those to be read again that can be; an Issue for each before it.
+
+        Where lines were read again so often that it costs more than reading the file, only lines
+        that are records by themselves are.
+        """
+        alone = self._read_again > _READ_AGAIN * self._read + self._limit
+        while self._broken and self._again:
+            if _is_record(self._again[0], fields, alone):
+                self._broken = self._broken if alone else 0
+                return
+            self.begin()
+            line = self._take()
+            if line.size > self._limit:
+                yield too_long(self._split, self.position, line, self._limit)
+                continue
+            detail = f"no record by itself, after the broken one in line {self._broken}"
+            self._start = line.data[:320].decode("utf-8", "replace")
+            yield self.issue("invalid_csv", detail)
+
+    def _take(self) -> Piece:
+        if self._again:
+            line = self._again.popleft()
+        else:
+            line = next(self._lines)
+            self._read += line.size
+        self._number += 1
+        return line
+
+    def _check_size(self, line: Piece) -> None:
+        if line.size > self._limit:
+            self._start = line.data[:320].decode("utf-8", "replace")
+            raise _TooLong(too_long(self._split, self.position, line, self._limit))
+        if self._size > self._limit:
+            detail = f"over {self._limit:,} bytes in {self.extent}, in a record of many lines"
+            raise _TooLong(self.issue("record_too_long", detail))
+        if line.data.count(b",") > _MOST_FIELDS:
+            # The line goes on inside quotes where it is not the first of its record.
+            data = line.data if len(self._record) == 1 else b'"' + line.data
+            fields = sum(1 for _ in islice(_FIELD.finditer(data), _MOST_FIELDS + 1))
+            if fields > _MOST_FIELDS:
+                detail = f"over {_MOST_FIELDS:,} fields in line {self._number}"
+                raise _TooLong(self.issue("csv_fields", detail))
 
     @property
     def position(self) -> str:
@@ -123,79 +185,19 @@ class _Lines:
         return f"line {self._first}" if one else f"lines {self._first} to {self._number}"
 
     def issue(self, reason: str, detail: str) -> Issue:
-        return Issue(self._path, self.position, "rejected", reason, detail, excerpt(self._start))
-
-
-def read_parquet(
-    split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
-    """The rows of the split's row groups, with the columns that are looked at.
-
-    Raises OSError or ArrowException where the file cannot be opened, Damaged where a row group
-    cannot be read.
-    """
-    mapping = Mapping.of(corpus)
-    place = Location.locate(split.path)
-    with place.filesystem.open_input_file(place.path) as file:
-        parquet = pq.ParquetFile(file)
-        names = parquet.schema_arrow.names
-        columns = [name for name in names if name in mapping.sources]
-        if len(set(columns)) < len(columns):
-            raise OSError(f"a column that is looked at comes twice: {sorted(columns)}; rename one")
-        metadata = parquet.metadata
-        last = split.end if split.end >= 0 else metadata.num_row_groups
-        groups = range(split.start, last)
-        before, expected = _row_count(metadata, range(split.start)), _row_count(metadata, groups)
-        # Where there is no text the reject lists what there is.
-        blank = {} if mapping.text in names else dict.fromkeys(names)
-        batches = parquet.iter_batches(
-            batch_size=_batch_rows(metadata, groups),
-            row_groups=list(groups),
-            columns=columns,
-            use_threads=False,
+        return Issue(
+            self._split.path, self.position, "rejected", reason, detail, excerpt(self._start)
         )
-        number = before
-        try:
-            for number, record in enumerate(_records(batches), start=before + 1):
-                values = dict(zip(columns, record, strict=True))
-                yield Row(f"row {number}", {**blank, **values} if blank else values)
-        except (OSError, pa.ArrowException) as error:
-            damage = Damaged("unreadable_file", excerpt(redact(str(error)), 300))
-            damage.position, damage.total = f"row {number + 1}", expected
-            raise damage from error
 
 
-def _records(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
-    for batch in batches:
-        lists = [_values(column) for column in batch.columns]
-        yield from zip(*lists, strict=True) if lists else ((),) * batch.num_rows
-
-
-def _row_count(metadata: pq.FileMetaData, groups: range) -> int:
-    return sum(metadata.row_group(i).num_rows for i in groups)
-
-
-def _batch_rows(metadata: pq.FileMetaData, groups: range) -> int:
-    sizes = [metadata.row_group(i).total_byte_size for i in groups]
-    rows = _row_count(metadata, groups)
-    return int(max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(1, sum(sizes)))))
-
-
-def _values(column: Any) -> list[Any]:
-    """Python values; strings that are not UTF-8 as bytes, narrow floats as people wrote them."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _values(column.dictionary_decode())
-    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
-        narrow = np.float32 if pa.types.is_float32(kind) else np.float16
-        # 0.7 in 32 bits is 0.699999988 in 64; its shortest spelling in 32 bits is what was meant.
-        return [v if v is None else float(str(narrow(v))) for v in column.to_pylist()]
-    if pa.types.is_timestamp(kind):
-        column = column.cast(pa.timestamp("us"), safe=False)
-    try:
-        values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        values = column.cast(pa.large_binary()).to_pylist()
-    except (ValueError, OverflowError):  # a date that Python's calendar does not reach
-        values = column.cast(pa.string()).to_pylist()
-    return values
+def _is_record(line: Piece, fields: int, alone: bool) -> bool:
+    """Whether the line is a record of so many fields, or, unless it has to stand `alone`, begins
+    one, its last field left open."""
+    if len(line.data) < line.size or not line.data.strip():
+        return False
+    text = line.data.decode("utf-8", "replace")
+    for whole, least in ((text, fields), *([] if alone else [(f'{text}"', 1)])):
+        if _WELL_FORMED.fullmatch(whole):
+            with suppress(csv.Error):  # a field beyond the limit
+                return least <= len(next(csv.reader([whole]))) <= fields
+    return False

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 _ONE_BY_ONE = 12
 _ALWAYS = ("documents", "rejected", "duplicates", "clusters", "tokens")
-_IF_ANY = ("filtered", "repaired")
+_IF_ANY = ("filtered", "repaired", "damaged", "lost")
 
 
 def render(run: Run, console: Console) -> None:
@@ -25,7 +25,12 @@ def render(run: Run, console: Console) -> None:
     corpora: list[Row] = run.table("corpora").to_pylist()
     corpora.sort(key=lambda row: (row["role"] != "human", row["corpus"]))
     shown = corpora if len(corpora) <= _ONE_BY_ONE else _abridged(corpora)
-    names = ["read", *_ALWAYS[:3], *(n for n in _IF_ANY if any(r[n] for r in shown)), *_ALWAYS[3:]]
+    names = [
+        "read",
+        *_ALWAYS[:3],
+        *(n for n in _IF_ANY if any(r.get(n) for r in shown)),
+        *_ALWAYS[3:],
+    ]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("corpus", overflow="fold")
     for name in names:
@@ -39,7 +44,7 @@ def render(run: Run, console: Console) -> None:
 
 
 def _is_loss(name: str, row: Row) -> bool:
-    return name == "rejected" and bool(row[name])
+    return name in ("rejected", "damaged", "lost") and bool(row[name])
 
 
 def _abridged(corpora: list[Row]) -> list[Row]:
@@ -51,5 +56,5 @@ def _abridged(corpora: list[Row]) -> list[Row]:
 
 def _summed(rows: list[Row]) -> Row:
     names = ("read", *_ALWAYS, *_IF_ANY)
-    total: Row = {name: sum(row[name] or 0 for row in rows) for name in names}
+    total: Row = {name: sum(row.get(name) or 0 for row in rows) for name in names}
     return {**total, "role": "model", "corpus": f"all {len(rows)} together"}

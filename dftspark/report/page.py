@@ -25,6 +25,7 @@ from dftspark.report import (
     figures_lines,
     figures_sweep,
     figures_tables,
+    losses,
     tell,
 )
 from dftspark.report.excerpts import Examples, copies, examples
@@ -117,6 +118,7 @@ def _render(
         notes=notes(run),
         old=tell.old(run),
         checks=figures_tables.checks(run),
+        damaged=losses.sentences(run.manifest.get("damaged", {})),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
         left_out=len(models) - len(chosen),

@@ -11,7 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from dftspark.redaction import redact
-from dftspark.report import clouds, counts, judge, notes, patterns, sweeps, tell, words
+from dftspark.report import (
+    clouds,
+    counts,
+    judge,
+    losses,
+    notes,
+    patterns,
+    rejected,
+    sweeps,
+    tell,
+    words,
+)
 from dftspark.report.measures import measure
 from dftspark.report.program import program
 from dftspark.report.tell import Size, Standing
@@ -41,7 +52,13 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     configuration that it was made with, where that is known to be a file."""
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     _line(console, visible(title or run.id), "bold")
+    if run.manifest.get("status") == "unfinished":
+        _line(console, "This run did not finish; this is what it read.", "bold yellow")
+        for line in rejected.lines(run):
+            _line(console, line)
     _checks(run, console)
+    for said in losses.sentences(run.manifest.get("damaged", {})):
+        _line(console, said, "bold yellow")
     judged = run.manifest.get("kind") == "judge"
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
     metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]

@@ -9,6 +9,7 @@ from pyarrow.fs import FileType
 from dftspark.errors import ConfigError
 from dftspark.location import Location, writing
 from dftspark.redaction import redact
+from dftspark.report import rejected
 from dftspark.report.overview import overview
 from dftspark.report.page import page
 from dftspark.store.listing import is_run_id, open_run, runs, series
@@ -30,7 +31,10 @@ def report(
         if models:
             raise ConfigError("--model goes with a run; this is a store, whose page has all models")
         return _over_store(place, out)
-    run = open_run(place) if itself else open_run(parent or ".", last)
+    run = open_run(place) if itself else open_run(parent or ".", last, unfinished=True)
+    if run.manifest.get("status") == "unfinished":
+        target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")
+        return _write(target, rejected.page(run))
     store = _parent(run)
     history = [] if store is None else _others(store, run)
     target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")

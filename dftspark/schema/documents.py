@@ -31,6 +31,19 @@ REJECT_FIELDS = [
     pa.field("reason", pa.string(), metadata={"doc": "a short code: invalid_utf8, text_missing"}),
     pa.field("detail", pa.string(), metadata={"doc": "the reason in words, with the values"}),
     pa.field("excerpt", pa.string(), metadata={"doc": "up to 80 characters of the row"}),
+    pa.field(
+        "unread_bytes",
+        pa.int64(),
+        metadata={"doc": "of a damaged file: its bytes that were not read; null for a row"},
+    ),
+    pa.field(
+        "lost_rows",
+        pa.int64(),
+        metadata={
+            "doc": "of a damaged file: rows not read, of Parquet exact, else by the bytes of those "
+            "that were, of a cut file as many as those; null where nothing of it was read"
+        },
+    ),
 ]
 
 # One row per row read: a document (action null), an issue with a row, or both, as two rows.
@@ -59,6 +72,9 @@ CORPORA = table(
     ("keyed_bytes", pa.int64(), "bytes of the exact n-gram counts"),
     ("copies_effect", pa.float64(), "times the variance without copies; 2 if all is stored twice"),
     ("copies_share", pa.float64(), "share of documents that repeat one of another cluster"),
+    ("damaged", pa.int64(), "files that could not be read to their end, one reject each"),
+    ("unread_bytes", pa.int64(), "bytes of those files, as stored, that were not read"),
+    ("lost", pa.int64(), "rows that are lost with them, estimated; weighed in max_reject_share"),
 )
 
 REJECTS = pa.schema([*table(*RUN), *REJECT_FIELDS])

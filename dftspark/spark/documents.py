@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
 from dftspark import schema
-from dftspark.config import Audit, Corpus
+from dftspark.config import Audit
 from dftspark.corpus import files, ingest
+from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
-from dftspark.errors import ConfigError, InputError
+from dftspark.errors import ConfigError
 from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
-_MANY = 20  # documents, of which one cluster is no accident
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
@@ -32,31 +32,39 @@ class Documents:
 
     `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
     that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
-    with repeated ids, None where every doc_id of a corpus is there once. `joined` is whether near
-    copies have one cluster, of which the tally does not know.
+    with repeated ids, None where every doc_id of a corpus is there once; `listed` the files by
+    source. `joined` is whether near copies have one cluster, of which the tally does not know.
     """
 
     kept: DataFrame
     issues: DataFrame
     tally: list[dict[str, Any]]
     repeats: DataFrame | None
+    listed: dict[str, Listed]
     joined: bool = False
 
 
 def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
     """Reads every file of the audit once, into Parquet at `staging`, and settles what is kept."""
     check_filters(spark, config)
-    tables.write(stage(spark, config), staging)
-    return settle(tables.read(spark, staging, schema.STAGED), config)
+    staged, listed = stage(spark, config)
+    tables.write(staged, staging)
+    return settle(tables.read(spark, staging, schema.STAGED), config, listed)
 
 
-def stage(spark: SparkSession, config: Audit) -> DataFrame:
-    """One row a document or issue, schema.STAGED; files are read inside the tasks."""
+def stage(spark: SparkSession, config: Audit) -> tuple[DataFrame, dict[str, Listed]]:
+    """One row a document or issue, schema.STAGED; files are read inside the tasks.
+
+    With it the files of each corpus as they were listed.
+    """
     rows: list[tuple[int, str, str]] = []
-    notes: list[dict[str, str | None]] = []
+    notes: list[dict[str, str | int | None]] = []
+    listed: dict[str, Listed] = {}
     for name, corpus in config.corpora.items():
         splits, issues = files.find(corpus, name)
         rows += [(0, name, split.to_json()) for split in splits]
+        sizes = {split.path: split.size for split in splits}
+        listed[name] = Listed(len(sizes), sum(sizes.values()))
         notes += [ingest.issue_row(name, corpus, issue) for issue in issues]
     tasks = min(len(rows), 4096)
     rows = [(i % tasks, source, split) for i, (_, source, split) in enumerate(rows)]
@@ -67,11 +75,10 @@ def stage(spark: SparkSession, config: Audit) -> DataFrame:
         .select("source", "split")
         .mapInArrow(_reader(config), from_arrow_schema(schema.STAGED))
     )
-    if not notes:
-        return staged
-    return staged.unionByName(
-        spark.createDataFrame(pa.Table.from_pylist(notes, schema=schema.STAGED))
-    )
+    if notes:
+        found = pa.Table.from_pylist(notes, schema=schema.STAGED)
+        staged = staged.unionByName(spark.createDataFrame(found))
+    return staged, listed
 
 
 def _reader(
@@ -102,7 +109,7 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
             ) from error
 
 
-def settle(staged: DataFrame, config: Audit) -> Documents:
+def settle(staged: DataFrame, config: Audit, listed: dict[str, Listed]) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
     passes = _passes(config, unknown=F.col("action").eqNullSafe("rejected"))
     # What is said of a row that the filter leaves out is another corpus's business; a rejected
@@ -120,19 +127,31 @@ def settle(staged: DataFrame, config: Audit) -> Documents:
         F.lit("split_by_missing").alias("reason"),
         F.lit("a column of split_by has no value here").alias("detail"),
         F.substring("text", 1, 80).alias("excerpt"),
+        "unread_bytes",
+        "lost_rows",
     )
     issues = staged.where("action IS NOT NULL").withColumn("corpus", F.col("source"))
     issues = issues.select(*_ISSUE).unionByName(unnamed)
     if all(row["ids"] == row["rows"] for row in tally if _is_document(row)):
-        return Documents(kept, issues, tally, None)
+        return Documents(kept, issues, tally, None, listed)
     kept, repeats = _settle_ids(kept, config)
-    return Documents(kept, issues.unionByName(repeats), tally, repeats)
+    issues = issues.unionByName(repeats, allowMissingColumns=True)
+    return Documents(kept, issues, tally, repeats, listed)
 
 
 def _tally(staged: DataFrame) -> list[dict[str, Any]]:
+    damaged = F.col("unread_bytes").isNotNull()
+    cut = damaged & (F.col("unread_bytes") == 0)
+    blank = damaged & F.col("lost_rows").isNull()
     return (  # type: ignore[no-any-return]
         staged.groupBy("source", "corpus", "action", "ours")
         .agg(
+            F.count_distinct(F.when(damaged, F.col("file"))).alias("damaged"),
+            F.sum("unread_bytes").alias("unread"),
+            F.sum(F.when(~cut, F.col("lost_rows"))).alias("known"),
+            F.count_if(cut).alias("cut"),
+            F.sum(F.when(cut, F.col("lost_rows"))).alias("cut_rows"),
+            F.sum(F.when(blank, F.col("unread_bytes"))).alias("blank"),
             F.count("*").alias("rows"),
             F.sum(F.octet_length("text")).alias("bytes"),
             F.count_distinct(F.xxhash64("cluster")).alias("clusters"),
@@ -208,7 +227,12 @@ def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
     A corpus with split_by has a row of its own name for what belongs to none of its parts.
     """
     kept, found, filtered = [], Counter[tuple[str, str]](), Counter[str]()
+    damage, rows_read = defaultdict[str, Damage](Damage), Counter[str]()
     for row in read.tally:
+        rows_read[row["source"]] += row["rows"] * (row["action"] in (None, "rejected"))
+        if row["damaged"]:
+            parts = ("damaged", "unread", "known", "cut", "cut_rows", "blank")
+            damage[row["source"]] = Damage(*(row[name] or 0 for name in parts))
         if not row["ours"]:
             if row["action"] != "repaired":  # its document is counted
                 filtered[row["source"]] += row["rows"]
@@ -223,7 +247,13 @@ def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
             found[row["corpus"], row["action"]] += row["count"]
     seen = {row["corpus"]: row for row in kept}
     names = sorted(set(seen) | set(config.corpora))
-    return [_counted(name, seen.get(name, {}), found, filtered, config) for name in names]
+    counted = [_counted(name, seen.get(name, {}), found, filtered, config) for name in names]
+    for row in counted:
+        name = row["corpus"]
+        own = damage[name] if name in config.corpora else Damage()
+        row |= {"damaged": own.files, "unread_bytes": own.unread}
+        row["lost"] = own.lost(read.listed[name], rows_read[name]) if own.files else 0
+    return counted
 
 
 def _kept(documents: DataFrame) -> list[dict[str, Any]]:
@@ -255,55 +285,3 @@ def _counted(
     }
     row["read"] = sum(row[c] for c in ("documents", "rejected", "duplicates", "filtered"))
     return row
-
-
-def check(
-    counted: list[dict[str, Any]], config: Audit, rejects: str, *, nightly: bool = False
-) -> None:
-    """Raises InputError for too many rejects, and for a corpus without documents, which a night may
-    have where `nightly.allow_empty` says so."""
-    for name, corpus in config.corpora.items():
-        own = [row for row in counted if corpus_of(row["corpus"]) == name]
-        total = {
-            c: sum(row[c] for row in own) for c in ("read", "documents", "rejected", "filtered")
-        }
-        where = ", ".join(corpus.paths)
-        allowed = nightly and config.nightly.allow_empty
-        if not total["documents"] and not (allowed and not total["rejected"]):
-            hint = "; with nightly.allow_empty = true such a date is no error" if nightly else ""
-            raise InputError(
-                f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
-                f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
-                f"both sides; check corpora.{name}.path, columns and filter. Rejected rows are "
-                f"listed in {rejects}{hint}"
-            )
-        if not total["documents"]:
-            continue
-        if not nightly or corpus.role == "human":  # a date may have one prompt
-            _check_clusters(name, corpus, own)
-        share = total["rejected"] / (total["read"] - total["filtered"])
-        if share > config.cleaning.max_reject_share:
-            raise InputError(
-                f"corpora.{name}: {total['rejected']} of {total['read'] - total['filtered']} rows "
-                f"in {where} were rejected, {share:.1%}, more than cleaning.max_reject_share = "
-                f"{config.cleaning.max_reject_share:.1%}. They are listed in {rejects}; mend "
-                f"them or corpora.{name}.columns, or raise max_reject_share"
-            )
-
-
-def _check_clusters(name: str, corpus: Corpus, parts: list[dict[str, Any]]) -> None:
-    """Raises InputError where a column makes one cluster of all documents."""
-    columns = corpus.columns
-    column = columns.cluster or columns.prompt_id or "prompt_id"
-    whole = [row for row in parts if row["documents"]]
-    if column in corpus.split_by or not any(row["documents"] >= _MANY for row in whole):
-        return
-    if all(row["clusters"] == 1 for row in whole):
-        documents = sum(row["documents"] for row in whole)
-        raise InputError(
-            f"corpora.{name}: all {documents} documents are in one cluster, since {column} has one "
-            f"value in all of them or all texts are the same; no interval, p or floor can be "
-            f"taken of one cluster. Name a column that tells prompts or pages apart with "
-            f"corpora.{name}.columns.cluster, or, where every document stands for itself, write "
-            f'corpora.{name}.columns.cluster = "{columns.text}"'
-        )

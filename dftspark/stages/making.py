@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pyarrow as pa
 from pyarrow.fs import FileType
 
-from dftspark import __version__
+from dftspark import __version__, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
+from dftspark.report import losses
 from dftspark.report.progress import Progress, Silent
 from dftspark.store.listing import series
 from dftspark.store.run import Run
@@ -50,6 +52,7 @@ class Making:
     seconds: dict[str, float] = field(default_factory=dict)
     staged: list[str] = field(default_factory=list)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    damaged: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -120,6 +123,11 @@ class Making:
         more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
         self.writer.written("rejects")
 
+    def write_corpora(self, rows: list[dict[str, Any]]) -> None:
+        """The table corpora; what it says of damaged files goes into the manifest as well."""
+        self.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+        self.damaged = losses.damaged(rows)
+
     def drop(self, *names: str) -> None:
         """Takes tables out of the run again."""
         for name in names:
@@ -138,6 +146,9 @@ class Making:
     def publish(self, kind: str, **found: Any) -> Run:
         """Makes the run visible; `found` goes into its manifest."""
         self._delete(*(f"{name}.staging" for name in self.staged))
+        said = losses.in_short(self.damaged)
+        if said and "headline" in found:
+            found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
         return self.writer.publish(
             {
                 "kind": kind,
@@ -150,6 +161,7 @@ class Making:
                 "versions": _versions(),
                 "seconds": self.seconds,
                 "stages": self.stages,
+                **({"damaged": self.damaged} if self.damaged else {}),
                 **found,
             },
             page=self._page if self.config.report.page and "headline" in found else None,

@@ -7,9 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import InputError
 from dftspark.nights.calendar import Nights, profile_name, window_of
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SUMMED = ("read", "documents", "rejected", "duplicates", "filtered", "repaired", "tokens",
-           "bytes", "state_bytes", "keyed_bytes")  # fmt: skip
+           "bytes", "state_bytes", "keyed_bytes", "damaged", "unread_bytes", "lost")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,8 @@ def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
         for row in run.table("corpora").to_pylist():
             rows[row["corpus"]] = row
             for column in _SUMMED:
-                sums[row["corpus"]][column] += row[column] or 0
+                # Profiles of earlier versions have no column of damaged files.
+                sums[row["corpus"]][column] += row.get(column) or 0
     of_run = {"run_id": making.writer.id, "date": making.date}
     copies = document_states.copies_columns(
         ProfileFiles(run.table_path("profile") for run in found.runs)
@@ -163,7 +161,7 @@ def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
         {**row, **of_run, **sums[name], "clusters": clusters.get(name, 0), **copies.get(name, {})}
         for name, row in sorted(rows.items())
     ]
-    making.writer.write("corpora", pa.Table.from_pylist(table, schema=schema.CORPORA))
+    making.write_corpora(table)
 
 
 def damaged(found: Window) -> AbstractContextManager[None]:

@@ -6,11 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from dftspark import schema
 from dftspark.config import Audit
-from dftspark.errors import EnvironmentProblem
+from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.stages.making import Making
 from dftspark.store import document_states
 from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles
@@ -129,7 +126,7 @@ def _check_variety(spark: SparkSession, config: Audit) -> None:
 
 def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
     """The documents, and a row of counts for each corpus."""
-    from dftspark.spark import documents, join_copies, tables
+    from dftspark.spark import acceptance, documents, join_copies, tables
 
     config = making.config
     with making.stage("read"):
@@ -137,13 +134,17 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
         if join_copies.asked(config):
             found = join_copies.joined(found, config, making.staging("joined"))
         rejects = tables.rejects(found.issues, making.writer.id, making.date)
-        making.write("rejects", rejects)
+        rejects = making.write("rejects", rejects)
         counted = documents.counts(found, config)
     making.stages["read"] |= {
         "rows_in": sum(row["read"] for row in counted),
         "bytes_in": sum(row["bytes"] for row in counted),
     }
-    documents.check(counted, config, making.writer.table_path("rejects"), nightly=nightly)
+    try:
+        acceptance.check(counted, config, rejects, making.writer.path, nightly=nightly)
+    except InputError:
+        write_corpora(making, counted, {})  # for who looks at the run that did not finish
+        raise
     return found, counted
 
 
@@ -200,7 +201,7 @@ def write_corpora(
     any."""
     of_run = {"run_id": making.writer.id, "date": making.date}
     rows = [{**of_run, **row, **states.get(row["corpus"], _NO_STATES)} for row in counted]
-    making.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+    making.write_corpora(rows)
 
 
 def _clouds(making: Making, read: Documents, frozen: FeatureSums | None) -> Clouds:

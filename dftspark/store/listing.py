@@ -19,6 +19,7 @@ from pyarrow.fs import FileType
 
 from dftspark.errors import ConfigError, DamagedRun, InputError
 from dftspark.location import Location
+from dftspark.store.publish import written
 from dftspark.store.run import MANIFEST, RUN_ID, Run, load
 
 _READERS = 16
@@ -48,17 +49,18 @@ class RunInfo:
     checks: str = ""  # outcome of its rules: pass, warn or fail; empty without rules
 
 
-def open_run(root: str, run: str = "latest") -> Run:
+def open_run(root: str, run: str = "latest", *, unfinished: bool = False) -> Run:
     """A run by 'latest' (newest published), its id, or the beginning of its id.
 
     `root` is a run store, or one run's own folder. For 'latest' damaged runs are passed over, with
-    a warning; by its id one is a DamagedRun.
+    a warning; by its id one is a DamagedRun. With `unfinished` a run that did not finish, where it
+    is named, is opened as far as it says what was read: corpora and rejects.
     """
     place = _folder(root)
     if _published(place):
         return _open_itself(place, run)
     if RUN_ID.fullmatch(place.path.rsplit("/", 1)[-1]):
-        raise InputError(f"{place} has no {MANIFEST}: that run did not finish")
+        return _unpublished(place, unfinished)
     ids = _run_ids(place)
     if run == "latest":
         return _latest(place, ids)
@@ -70,8 +72,17 @@ def open_run(root: str, run: str = "latest") -> Run:
             + (f"among {listed[:10]}" if listed else _found(place, ids))
         )
     if not _published(place / matches[0]):
-        raise InputError(f"{place / matches[0]} has no {MANIFEST}: that run did not finish")
+        return _unpublished(place / matches[0], unfinished)
     return load(place / matches[0])
+
+
+def _unpublished(place: Location, wanted: bool) -> Run:
+    tables = written(place, ("corpora", "rejects")) if wanted else {}
+    if not tables:
+        raise InputError(f"{place} has no {MANIFEST}: that run did not finish")
+    run_id = place.path.rsplit("/", 1)[-1]
+    manifest = {"run_id": run_id, "kind": "unfinished", "status": "unfinished", "tables": tables}
+    return Run(run_id, manifest, place)
 
 
 def _latest(root: Location, ids: list[str]) -> Run:

@@ -11,8 +11,9 @@ import math
 import numbers
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,18 @@ def _changed(table: Location, written: Files, now: Files) -> str:
         f"of {sum(written.values()):,} bytes and has {len(now)} of {sum(now.values()):,}. The run "
         f"is not published; see what else writes or deletes there, and start it again."
     )
+
+
+def written(run: Location, names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Rows and bytes of those tables that are whole in the folder of a run that did not finish."""
+    found: dict[str, dict[str, int]] = {}
+    for name in names:
+        table = run / f"{name}.parquet"
+        # Spark puts the mark there when all parts of a table are in place.
+        if table.kind == FileType.File or (table / "_SUCCESS").kind == FileType.File:
+            with suppress(EnvironmentProblem, ShapeError):
+                found[name] = _read_back(table, parts_of(table))
+    return found
 
 
 def parts_of(table: Location) -> list[FileInfo]:

@@ -176,11 +176,45 @@ def test_a_bad_record_is_one_reject_between_good_ones(
     assert detail in found.issues[0]["detail"]
 
 
-def test_a_quote_that_is_never_closed_ends_with_the_file(read: Any, tmp_path: Path) -> None:
-    found = read(write(tmp_path / "x.csv", b'doc_id,text\na,one\nb,"two\nc,three\n'))
-    assert found.texts == ["one"]
-    assert found.told == [("line 3", "rejected", "invalid_csv")]
-    assert "lines 3 to 4" in found.issues[0]["detail"]
+def test_csv_goes_on_after_a_quote_that_is_never_closed(read: Any, tmp_path: Path) -> None:
+    """Half of the file was one reject."""
+    rows = [b"%d,text %d" % (i, i) for i in range(1_000)]
+    rows[500] = b'500,"text'
+    for later in (b"700,text 700", b'700,"text 700"', b'700,"text\n700"'):
+        rows[700] = later
+        data = b"doc_id,text\n" + b"\n".join(rows)
+        for cleaning in (Cleaning(), SMALL):  # to the end of the file, and to the limit of a field
+            found = read(write(tmp_path / "x.csv", data), cleaning=cleaning)
+            assert [(line, action) for line, action, _ in found.told] == [("line 502", "rejected")]
+            assert [row["doc_id"] for row in found.kept] == [
+                str(i) for i in range(1_000) if i != 500
+            ]
+
+
+def test_what_is_no_record_by_itself_is_skipped_after_a_broken_one(
+    read: Any, tmp_path: Path
+) -> None:
+    data = b'doc_id,text\na,one\nb,"two\nnot\nit, is, it\nnor" this\n\nc,"3\nlines"\nd,four\n'
+    found = read(write(tmp_path / "x.csv", data))
+    assert found.texts == ["one", "3\nlines", "four"]
+    assert found.told == [
+        *((f"line {i}", "rejected", "invalid_csv") for i in (3, 4, 5, 6)),
+        ("line 7", "rejected", "blank_line"),
+    ]
+    assert "after the broken one in line 3" in found.issues[1]["detail"]
+
+
+def test_openings_without_end_are_read_twice_and_not_for_ever(read: Any, tmp_path: Path) -> None:
+    data = b"doc_id,text\n" + b'b","\nx,y\n' * 3_000
+    found = read(write(tmp_path / "x.csv", data), cleaning=SMALL)
+    assert (len(found.kept), found.rejected) == (3_000, 3_000)
+
+
+def test_a_record_of_many_lines_has_the_limit_of_a_line(read: Any, tmp_path: Path) -> None:
+    data = b"doc_id,text\n" + b'a,"' + b"x" * 900 + b'","' + b"\n".join([b'y","'] * 1_000)
+    found = read(write(tmp_path / "x.csv", data), cleaning=SMALL)
+    assert found.kept == []
+    assert found.told[0] == ("line 2", "rejected", "record_too_long")
 
 
 def test_nul_and_cp1252_in_csv_are_repaired(read: Any, tmp_path: Path) -> None:

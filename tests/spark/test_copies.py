@@ -77,7 +77,9 @@ def test_planted_copies(spark: SparkSession) -> None:
 
 
 def test_withheld_tests_leave_the_distances(spark: SparkSession) -> None:
-    rows = spark.createDataFrame([("a", 3.0, 0.01, 2.0, True)], "text string, z double, "
-                                 "q_value double, contribution double, outside boolean")  # fmt: skip
+    from dftspark.spark import tables
+
+    columns = "text string, z double, q_value double, contribution double, outside boolean"
+    rows = spark.createDataFrame([("a", 3.0, 0.01, 2.0, True)], columns)
     (row,) = tables.untested(rows).toArrow().to_pylist()
     assert row == {"text": "a", "z": None, "q_value": None, "contribution": 2.0, "outside": False}
