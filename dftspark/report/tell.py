@@ -267,4 +267,6 @@ def _reason(own: Mapping[str, Row], main: Row) -> str:
         return "the run was made before there were tell sizes; audit again for one"
     if not any(metric in own for metric in LEADS):
         return f"none of {', '.join(LEADS)} was measured"
+    if math.isnan(real(main["p_value"])) and not math.isnan(real(main["ci_low"])):
+        return "no test is given, since the human side repeats itself"
     return f"fewer than {LEAST} documents or prompts a side"

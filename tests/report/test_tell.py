@@ -63,6 +63,15 @@ def test_the_sentence_leads_with_the_lens_that_needs_the_fewest() -> None:
     assert verdict(model, 0.01).endswith("(p = 3e-9, fitted tail)."), "of the clearest, times three"
 
 
+def test_withheld_tests_give_no_verdict_and_say_why() -> None:
+    nothing = dict.fromkeys(("p_value", "floor", "n_tell", "n_tell_low", "n_tell_high"), math.nan)
+    (model,) = ranked([row | nothing for row in GPT])
+    assert not model.lenses
+    assert finding(model) == (
+        "gpt has no tell size: no test is given, since the human side repeats itself"
+    )
+
+
 def test_a_lens_is_told_by_its_holm_adjusted_p() -> None:
     (model,) = ranked([*GPT[:1], lens("content", 700, 300, 2_000, 0.03), untold("structure", 210)])
     assert {one.name: one.told for one in model.lenses} == {
@@ -135,7 +144,7 @@ def test_models_are_ranked_by_what_it_takes() -> None:
         *named("near", GPT, 10),
         *[untold(name, 100, model="untold") for name in LENSES],
         *[untold(name, 900, model="unseen") for name in LENSES],
-        lens("words", math.nan, math.nan, math.nan, math.nan, "few"),
+        lens("words", math.nan, math.nan, math.nan, math.nan, "few") | {"ci_low": math.nan},
     ]
     models = ranked(rows)
     assert [m.model for m in models] == ["unseen", "untold", "near", "far", "few"]
