@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dftspark.lenses.comparability_advice import LANGUAGE_NAMES
 from dftspark.report.tell import old
-from dftspark.report.text import number, visible
+from dftspark.report.text import number, real, visible
 from dftspark.store.run import Run
 
 _OLD = (
@@ -45,6 +45,7 @@ def notes(run: Run) -> list[str]:
     """One line each, the run's warnings first; empty where there is nothing to be wary of."""
     warnings = [_OLD] if old(run) else []
     warnings += [visible(text, 600) for text in run.manifest.get("warnings", [])]
+    warnings += _coarse_features(run)
     found = _differing(run)
     said = [_line(name, rows) for name, rows in found[:_SHOWN]]
     if len(found) > _SHOWN:
@@ -61,6 +62,30 @@ def render(run: Run, console: Console) -> None:
     console.print(Text("Before you read it as style", "bold yellow"))
     for text in found:
         console.print(Text(f"- {text.rstrip('.')}.", "yellow"), soft_wrap=True)
+
+
+def _coarse_features(run: Run) -> list[str]:
+    """Models whose MMD the random features leave more uncertain than they should."""
+    if "metrics" not in run.tables:
+        return []
+    names = ["mmd_squared", "mmd_squared_feature_error"]
+    where = pc.field("metric").isin(names) & (pc.field("stratum") == "")
+    rows = run.table("metrics", ["model", "metric", "value", "std_error"], where).to_pylist()
+    found = {(row["model"], row["metric"]): row for row in rows}
+    models = [
+        model for model, metric in found
+        if metric == names[1] and (model, names[0]) in found
+        and real(found[model, metric]["value"]) > real(found[model, names[0]]["std_error"]) / 2
+    ]  # fmt: skip
+    if not models:
+        return []
+    named = ", ".join(visible(model, 40) for model in models[:_MOST])
+    more = f" and {len(models) - _MOST} more" if len(models) > _MOST else ""
+    said = (
+        f"the random features leave more than half a standard error of MMD open for {named}{more}; "
+        f"double mmd.features, or look at mmd_squared_exact"
+    )
+    return [said]
 
 
 def _differing(run: Run) -> list[tuple[str, list[dict[str, Any]]]]:
