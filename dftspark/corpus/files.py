@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -66,11 +67,10 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     corpus `name` cannot be.
     """
     check_text_settings(corpus, name)
-    splits: list[Split] = []
+    found: dict[str, tuple[Place, str]] = {}
     issues: list[Issue] = []
-    seen: set[str] = set()
     for path in corpus.paths:
-        places = expand(path, f"corpora.{name}.path")
+        places, left_out = expand(path, f"corpora.{name}.path")
         formats = [format_of(place.path, corpus.format) for place in places]
         if not any(formats):
             raise InputError(
@@ -78,15 +78,35 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
                 f"{places[0].path!r}, and no name says a format ({', '.join(_FORMATS)}, also .gz "
                 f'.zst); set corpora.{name}.format = "jsonl", or what they are'
             )
+        issues += left_out
         for place, kind in zip(places, formats, strict=True):
-            if place.path in seen:
+            if place.path in found:
                 issues.append(_note(place, "same_file", f"also under {path!r}; read once"))
             elif kind is None:
                 issues.append(_note(place, "unknown_format", "no known ending; left out"))
             else:
-                splits += _splits(place, kind, corpus)
-            seen.add(place.path)
-    return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues
+                found[place.path] = place, kind
+    once, again = _once([place for place, _ in found.values()])
+    splits = [split for at in once for split in _splits(at, found[at.path][1], corpus)]
+    return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues + again
+
+
+def _once(places: list[Place]) -> tuple[list[Place], list[Issue]]:
+    """Of the names of a file one that is no link, if there is one; notes on the others."""
+    names: dict[object, list[Place]] = {}
+    for place in places:
+        names.setdefault(place.identity or place.path, []).append(place)
+    issues = []
+    for own in names.values():
+        if len(own) > 1:
+            own.sort(key=lambda place: (_by_link(place), place.path))
+        detail = f"the same file as {own[0].path!r}; read once"
+        issues += [_note(place, "same_file", detail) for place in own[1:]]
+    return [own[0] for own in names.values()], issues
+
+
+def _by_link(place: Place) -> bool:
+    return os.path.realpath(place.location.path) != place.location.path
 
 
 def check(corpora: Mapping[str, Corpus]) -> None:

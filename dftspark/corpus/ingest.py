@@ -16,6 +16,7 @@ from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
 from dftspark.corpus.files import Split
 from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.partitions import columns_of
 from dftspark.corpus.readers import read_jsonl, read_text
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.tables import read_csv, read_parquet
@@ -72,7 +73,8 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     absent = set(mapping.explicit)
     notes: Notes = []
     rows = issues = others = 0
-    for found in _rows(split, name, corpus, cleaning, notes):
+    read = _rows(split, name, corpus, cleaning, notes)
+    for found in _with_folders(read, split, mapping, notes):
         if isinstance(found, Row):
             rows += 1
             if absent:
@@ -94,6 +96,31 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     for reason, detail in notes:
         note = Issue(file, "", "noted", reason, detail)
         yield staged_issue(note, name, corpus.role)
+
+
+def _with_folders(
+    found: Iterator[Row | Issue], split: Split, mapping: Mapping, notes: Notes
+) -> Iterator[Row | Issue]:
+    """The rows with the columns that the file's folders give; what a row itself has wins.
+
+    The text is never a folder's: a file without texts would pass for one with equal ones.
+    """
+    given = columns_of(split.path)
+    given = {name: given[name] for name in mapping.sources & given.keys() - {mapping.text}}
+    if not given:
+        yield from found
+        return
+    told = False
+    for one in found:
+        if isinstance(one, Row):
+            for column in [] if told else sorted(given.keys() & one.values.keys()):
+                own, other = one.values[column], given[column]
+                if str(own) != str(other):
+                    detail = f"{column} is {excerpt(str(own))!r} at {one.position}, {other!r} by"
+                    notes.append(("column_of_folder", f"{detail} the folder; the file's counts"))
+                    told = True
+            one = one._replace(values={**given, **one.values})
+        yield one
 
 
 def _of_other_side(row: Row, source: Source) -> bool:
