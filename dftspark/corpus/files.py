@@ -9,7 +9,8 @@ import codecs
 import json
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
@@ -17,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dftspark.config import Corpus
+from dftspark.corpus.folders import identity
 from dftspark.corpus.paths import Place, check_remote, expand, is_local
 from dftspark.corpus.rows import Issue
+from dftspark.corpus.sides import check_sides
 from dftspark.corpus.streams import is_plain
 from dftspark.errors import ConfigError, InputError
+from dftspark.location import Location
 
 SPLIT_BYTES = 64 << 20
 
@@ -109,17 +113,38 @@ def _by_link(place: Place) -> bool:
     return os.path.realpath(place.location.path) != place.location.path
 
 
-def check(corpora: Mapping[str, Corpus]) -> None:
-    """Raises what `find` raises of files that are not there, and lists no remote folder.
+def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list[Issue]]]:
+    """What `find` gives for each corpus.
 
-    A remote pattern is not looked at: that takes a listing, which `find` makes anyway.
+    Raises what `find` raises, and ConfigError where both sides read the same texts.
     """
+    found = {name: find(corpus, name) for name, corpus in corpora.items()}
+    check_sides(corpora, {name: _known_by(splits) for name, (splits, _) in found.items()})
+    return found
+
+
+def check(corpora: Mapping[str, Corpus]) -> None:
+    """Raises what `find_all` raises of files that are not there, and lists no remote folder.
+
+    A remote pattern is not looked at: that takes a listing, which `find_all` makes anyway.
+    """
+    known: dict[str, dict[Hashable, str]] = {}
     for name, corpus in corpora.items():
-        if all(map(is_local, corpus.paths)):
-            find(corpus, name)
-        for path in corpus.paths:
-            if not is_local(path):
-                check_remote(path, f"corpora.{name}.path")
+        remote = [path for path in corpus.paths if not is_local(path)]
+        known[name] = {path: path for path in remote}
+        if not remote:
+            known[name] = _known_by(find(corpus, name)[0])
+        for path in remote:
+            check_remote(path, f"corpora.{name}.path")
+    check_sides(corpora, known)
+
+
+def _known_by(splits: list[Split]) -> dict[Hashable, str]:
+    known: dict[Hashable, str] = {}
+    for path in dict.fromkeys(split.path for split in splits):
+        with suppress(FileNotFoundError):  # what vanished since is told by the task that reads it
+            known[identity(Location.locate(path)) or path] = path
+    return known
 
 
 def check_text_settings(corpus: Corpus, name: str) -> None:

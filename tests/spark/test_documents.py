@@ -316,7 +316,8 @@ def test_the_messy_set_as_one_audit(spark: SparkSession, data: Path, tmp_path: P
         "essays": {"role": "model", "path": str(raw / "*.txt"), "document": "\n\n\n"},
         "mixed": {**model, "path": mixed, "filter": "true"},
         "models": {**model, "path": mixed, "filter": "model IS NOT NULL"},
-        "lines": {**model, "path": [str(raw / "*.jsonl.gz"), str(raw / "*.jsonl")]},
+        "lines": {**model, "path": [str(raw / "*.jsonl.gz"), str(raw / "*.jsonl")],
+                  "filter": "true"},
     }
     found = read(spark, audit(corpora), tmp_path)
 
