@@ -11,16 +11,17 @@ import os
 import posixpath
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from dftspark.config import Corpus
 from dftspark.corpus.folders import identity
-from dftspark.corpus.paths import Place, check_remote, expand, is_local
-from dftspark.corpus.rows import Issue
+from dftspark.corpus.paths import Place, check_remote, expand, is_local, stamp_of
+from dftspark.corpus.rows import Damaged, Issue
 from dftspark.corpus.sides import check_sides
 from dftspark.corpus.streams import is_plain
 from dftspark.errors import ConfigError, InputError
@@ -43,6 +44,7 @@ _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
 class Split:
     """What one task reads: a file or a part of one. Plain values, so it travels in a row.
 
+    `size` are the bytes of the whole file when it was listed; with another `stamp` it has changed.
     `name` is the file's path below what the corpus names; document ids are made from it.
     `compression` is what the file name says; what the bytes say decides.
     `start` and `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range
@@ -55,6 +57,8 @@ class Split:
     compression: str = "none"
     start: int = 0
     end: int = -1
+    size: int = 0
+    stamp: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -62,6 +66,26 @@ class Split:
     @classmethod
     def from_json(cls, text: str) -> Split:
         return cls(**json.loads(text))
+
+
+def changed(split: Split) -> Damaged | None:
+    """What is wrong where the file is there and is another one than was listed: the parts of it
+    that tasks read would be of two files. None where that cannot be told."""
+    if not split.stamp:
+        return None
+    try:
+        place = Location.locate(split.path)
+        info = place.filesystem.get_file_info(place.path)
+    except (OSError, pa.ArrowException):
+        return None
+    now = stamp_of(info)
+    if info.type != fs.FileType.File or now == split.stamp:
+        return None
+    sizes = f"{split.size:,} bytes when it was listed, {info.size or 0:,} now"
+    return Damaged(
+        "changed_file",
+        f"changed while the corpus was read ({sizes}); run again when nothing writes into it",
+    )
 
 
 def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
@@ -186,7 +210,8 @@ def _note(place: Place, reason: str, detail: str) -> Issue:
 
 def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
     ending = place.path.rpartition(".")[2].lower()
-    whole = Split(place.path, place.name, kind, _COMPRESSIONS.get(ending, "none"))
+    packed = _COMPRESSIONS.get(ending, "none")
+    whole = Split(place.path, place.name, kind, packed, size=place.size, stamp=place.stamp)
     cuts: list[tuple[int, int]] = []
     if place.size > SPLIT_BYTES:
         try:
@@ -198,7 +223,7 @@ def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
             cuts = []  # the task that reads the file reports it, with its place in the rejects
     if len(cuts) < 2:
         return [whole]
-    return [Split(whole.path, whole.name, kind, whole.compression, *cut) for cut in cuts]
+    return [replace(whole, start=start, end=end) for start, end in cuts]
 
 
 def _has_lines(kind: str, corpus: Corpus) -> bool:
@@ -235,4 +260,4 @@ def _distinctly_named(splits: list[Split]) -> Iterator[Split]:
         if len(paths[split.name]) == 1:
             yield split
         else:
-            yield Split(**{**asdict(split), "name": split.path})
+            yield replace(split, name=split.path)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from dftspark import schema
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
-from dftspark.corpus.files import Split
+from dftspark.corpus.files import Split, changed
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.partitions import columns_of
 from dftspark.corpus.readers import read_jsonl, read_text
@@ -145,19 +145,23 @@ def _mixed(others: int, rows: int, column: str, role: str) -> str:
 def _rows(
     split: Split, name: str, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """What the reader yields, and one rejection where the file cannot be read further."""
+    """What the reader yields, and one rejection where the file cannot be read further, or is not
+    the one that was listed any more."""
     rows = 0
+    damage = changed(split)
     try:
-        for found in READERS[split.format](split, corpus, cleaning, notes):
+        for found in () if damage else READERS[split.format](split, corpus, cleaning, notes):
             rows += 1
             yield found
+        damage = damage or changed(split)
+    except Exception as error:  # a file that is written meanwhile is wrong in any way
+        damage = changed(split) or _damage(error)
+        if damage is None:
+            raise
+        if damage is not error:
+            damage.__cause__ = error
+    if damage is None:
         return
-    except Damaged as error:
-        damage = error
-    except (OSError, pa.ArrowException) as error:
-        said = redact(str(error)) or type(error).__name__
-        damage = Damaged("unreadable_file", excerpt(said, 300))
-        damage.__cause__ = error
     detail = f"{damage.detail}; {_read_before(damage, rows)}"
     if cleaning.on_unreadable_file == "fail":
         raise InputError(
@@ -167,6 +171,13 @@ def _rows(
     yield Issue(
         split.path, damage.position, "rejected", damage.reason, detail, excerpt(damage.rest)
     )
+
+
+def _damage(error: Exception) -> Damaged | None:
+    if isinstance(error, OSError | pa.ArrowException):
+        said = redact(str(error)) or type(error).__name__
+        return Damaged("unreadable_file", excerpt(said, 300))
+    return error if isinstance(error, Damaged) else None
 
 
 def _read_before(damage: Damaged, rows: int) -> str:
