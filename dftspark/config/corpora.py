@@ -42,7 +42,8 @@ class Corpus(Frozen):
     filter: str | None = Field(
         None,
         description="Spark SQL over doc_id, text, prompt_id, prompt, model, stratum, date, "
-        "sampler['...'] and any source column as fields['...']; its functions are listed below",
+        "sampler['...'] and any source column as fields['...'], with the functions of docs/configuration.md",
+        examples=["fields['finish_reason'] = 'stop'"],
     )
     split_by: tuple[str, ...] = Field(
         (), description="source columns; one corpus per combination of their values"
