@@ -42,7 +42,8 @@ class Corpus(Frozen):
     filter: str | None = Field(
         None,
         description="Spark SQL over doc_id, text, prompt_id, prompt, model, stratum, date, "
-        "sampler['...'] and any source column as fields['...'], with the functions of docs/configuration.md",
+        "sampler['...'] and any source column as fields['...'], with the functions that the page "
+        "of settings lists",
         examples=["fields['finish_reason'] = 'stop'"],
     )
     split_by: tuple[str, ...] = Field(
