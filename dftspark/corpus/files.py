@@ -154,6 +154,7 @@ def check(corpora: Mapping[str, Corpus]) -> None:
     """
     known: dict[str, dict[Hashable, str]] = {}
     for name, corpus in corpora.items():
+        check_text_settings(corpus, name)
         remote = [path for path in corpus.paths if not is_local(path)]
         known[name] = {path: path for path in remote}
         if not remote:

@@ -54,9 +54,9 @@ def stage(spark: SparkSession, config: Audit) -> DataFrame:
     """One row a document or issue, schema.STAGED; files are read inside the tasks."""
     rows: list[tuple[int, str, str]] = []
     notes: list[dict[str, str | None]] = []
-    found = files.find_all(config.corpora)
+    every = files.find_all(config.corpora)
     for name, corpus in config.corpora.items():
-        splits, issues = found[name]
+        splits, issues = every[name]
         rows += [(0, name, split.to_json()) for split in splits]
         notes += [ingest.issue_row(name, corpus, issue) for issue in issues]
     tasks = min(len(rows), 4096)
