@@ -171,6 +171,8 @@ def nightly(
     one that is damaged, or where the window has none.
     """
     days.check_config(config)
+    if read:
+        days.check_sides(config, date)
     profiling.check_extras(spark, config)
     checking.check_rules(config)
     nights = Nights.of(config.out, config.name)

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from dftspark import __version__, schema
 from dftspark.config import Audit, Columns, Corpus
+from dftspark.config.filters import FUNCTIONS
 from dftspark.report.figure import asset, environment
 from dftspark.report.page import policy
 
@@ -32,6 +33,14 @@ ORDER = (
 _ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
 It is checked whole before Spark starts: every mistake is listed at once, with its place and the
 nearest valid name."""
+_ON_FILTERS = """A filter keeps the same rows in every pass and looks at nothing but the row. So it
+has columns, values, operators, `CASE`, `CAST` and these functions of Spark SQL, and no other: no
+subquery, no function that draws a number, asks the clock, calls Java or Python or reads a file, no
+lambda and no comment.
+
+Of a file that lies in folders `checkpoint=ckpt1/`, as Hive and Spark write them, the folders give
+columns: `fields['checkpoint'] = 'ckpt1'`, and `checkpoint` for `split_by` and `columns`. A column
+that the file has itself counts before its folder's."""
 _ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
 `human, model` in that order, and differences model minus human."""
 _PAGE = """<!doctype html>
@@ -124,6 +133,7 @@ def configuration() -> str:
         _ON_SETTINGS,
         _settings("The audit", Audit, ""),
         _settings("A corpus", Corpus, "corpora.NAME."),
+        f"## Filters\n\n{_ON_FILTERS}\n\n" + " ".join(f"`{name}`" for name in sorted(FUNCTIONS)),
         _settings("Columns of a corpus", Columns, "corpora.NAME.columns."),
     ]
     for name, field in Audit.model_fields.items():

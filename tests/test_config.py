@@ -81,21 +81,83 @@ def test_tokenizers(tokens: dict[str, Any], words: str) -> None:
     assert words in mistakes({"corpora": SIDES, "tokens": tokens})
 
 
-def test_a_filter_keeps_the_same_rows_in_every_pass() -> None:
-    def filtered(condition: str) -> dict[str, Any]:
-        return {"corpora": {**SIDES, "gpt": {**SIDES["gpt"], "filter": condition}}}
+def filtered(condition: str) -> dict[str, Any]:
+    return {"corpora": {**SIDES, "gpt": {**SIDES["gpt"], "filter": condition}}}
 
-    for condition in ("rand() < 0.1", "date > '' AND RANDN (3) > 0", "uuid() < 'a'"):
-        said = mistakes(filtered(condition))
-        assert "corpora.gpt.filter" in said
-        assert f"got {condition!r}" in said
-        assert "pmod(xxhash64(doc_id), 10) = 0" in said
-    for condition in (
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        # what draws numbers, however it is spelled
+        ("rand() < 0.1", "rand() is not allowed in a filter"),
+        ("date > '' AND RANDN (3) > 0", "randn() is not allowed"),
+        ("`rand`() < .5", "rand() is not allowed"),
+        ("rand/**/() < .5", "no comment '/*'"),
+        ("rand--\n() < .5", "no comment '--'"),
+        ("'\\'' = '' OR rand() < .5 OR '\\'' = ''", "rand() is not allowed"),
+        (r"r'\' = '' OR rand() < .5 OR r'\' = ''", "rand() is not allowed"),
+        ('"rand"() < .5', "rand() is not allowed"),
+        ("builtin.rand() < .5", "'builtin' is no column"),
+        ("text.rand() < .5", "a point stands only in"),
+        ("sampler.rand() < .5", "by its plain name"),
+        ("`length`(text) > 3", "by its plain name"),
+        ("identifier('rand')() < .5", "identifier() is not allowed"),
+        ("current_date > date", "'current_date' is no column"),
+        ("now() > date", "now() is not allowed"),
+        ("monotonically_increasing_id() < 3", "not allowed"),
+        # what runs code or reads elsewhere
+        ("java_method('java.lang.System', 'exit', 1) = ''", "java_method() is not allowed"),
+        ("reflect('java.util.UUID', 'randomUUID') < 'a'", "reflect() is not allowed"),
+        ("doc_id IN (SELECT value FROM text.`/etc/passwd`)", "'select' is no column"),
+        ("EXISTS (FROM t)", "exists() is not allowed"),
+        ("doc_id IN (FROM text.`/etc/passwd`)", "no subquery"),
+        ("doc_id IN (FROM (text))", "no subquery"),
+        ("doc_id = text.`/etc/passwd`", "a point stands only in sampler.NAME"),
+        ("date > DATE 'today'", "is no fixed day"),
+        ("date > timestamp r'now'", "is no fixed day"),
+        ("doc_id IN (TABLE t)", "'table' is no column"),
+        ("doc_id IN (VALUES (1))", "values() is not allowed"),
+        ("my_udf(text)", "my_udf() is not allowed"),
+        ("default.length(text) > 3", "'default' is no column"),
+        ("exists(split(text, ' '), x -> rand() < .5)", "exists() is not allowed"),
+        # what ends a condition that is put into another
+        ("true) OR (true", "')' closes none"),
+        ("(true", "'(' is not closed"),
+        ("true; DROP TABLE x", "is not read in a filter"),
+        ("text = :x", "is not read in a filter"),
+        ("text = 'a", "is not read in a filter"),
+        # mistakes
+        ("lenght(text) > 3", "the nearest that is allowed is length()"),
+        ("temperature < 1", "here fields['temperature']"),
+        ("modle = 'gpt'", "did you mean 'model'?"),
+        ("fields.domain = 'news'", "a source column is fields['its name']"),
+    ],
+)
+def test_a_filter_is_a_condition_over_the_row_alone(condition: str, told: str) -> None:
+    said = mistakes(filtered(condition))
+    assert "corpora.gpt.filter" in said
+    assert told in said
+    assert f"got {condition!r}" in said
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
         "pmod(xxhash64(doc_id), 10) = 0",
         "fields['rand()'] = \"uuid()\"",
-        "rand = 1",
-    ):
-        Audit.parse(filtered(condition), "audit.toml")
+        "fields[\"it's; --\"] <> 'SELECT /* */' || '`'",
+        r"text RLIKE r'\d+\s' AND text NOT LIKE '%\'%' AND r'\' < text",
+        "`model` IS NULL OR MODEL IS DISTINCT FROM 'gpt'",
+        "CAST(sampler['temperature'] AS DECIMAL(3, 2)) BETWEEN .5 AND 1e0",
+        "try_cast(sampler.temperature AS double) < 0.5D",
+        "date >= DATE '2026-01-01' - INTERVAL '7' DAY",
+        "extract(YEAR FROM to_date(date)) = 2026 AND trim(BOTH 'x' FROM text) <> ''",
+        "CASE WHEN model IS NULL THEN length(text) ELSE 0 END::int IN (1, 2)",
+        "text LIKE ANY ('%a%', '%b%')",
+    ],
+)
+def test_filters_that_are_conditions(condition: str) -> None:
+    Audit.parse(filtered(condition), "audit.toml")
 
 
 def test_files(tmp_path: Path) -> None:

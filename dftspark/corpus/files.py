@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from dftspark.config import Corpus
-from dftspark.corpus.paths import Place, check_remote, expand, is_local
-from dftspark.corpus.rows import Issue
+from dftspark.corpus.folders import identity
+from dftspark.corpus.paths import Place, check_remote, expand, is_local, stamp_of
+from dftspark.corpus.rows import Damaged, Issue
+from dftspark.corpus.sides import check_sides
 from dftspark.corpus.streams import is_plain
 from dftspark.errors import ConfigError, InputError
+from dftspark.location import Location
 
 SPLIT_BYTES = 64 << 20
 
@@ -38,7 +44,7 @@ _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
 class Split:
     """What one task reads: a file or a part of one. Plain values, so it travels in a row.
 
-    `size` are the bytes of the whole file when it was listed.
+    `size` are the bytes of the whole file when it was listed; with another `stamp` it has changed.
     `name` is the file's path below what the corpus names; document ids are made from it.
     `compression` is what the file name says; what the bytes say decides.
     `start` and `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range
@@ -52,6 +58,7 @@ class Split:
     start: int = 0
     end: int = -1
     size: int = 0
+    stamp: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -61,6 +68,26 @@ class Split:
         return cls(**json.loads(text))
 
 
+def changed(split: Split) -> Damaged | None:
+    """What is wrong where the file is there and is another one than was listed: the parts of it
+    that tasks read would be of two files. None where that cannot be told."""
+    if not split.stamp:
+        return None
+    try:
+        place = Location.locate(split.path)
+        info = place.filesystem.get_file_info(place.path)
+    except (OSError, pa.ArrowException):
+        return None
+    now = stamp_of(info)
+    if info.type != fs.FileType.File or now == split.stamp:
+        return None
+    sizes = f"{split.size:,} bytes when it was listed, {info.size or 0:,} now"
+    return Damaged(
+        "changed_file",
+        f"changed while the corpus was read ({sizes}); run again when nothing writes into it",
+    )
+
+
 def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     """Splits of the corpus's files, sorted by path, and notes on files that are left out.
 
@@ -68,11 +95,10 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     corpus `name` cannot be.
     """
     check_text_settings(corpus, name)
-    splits: list[Split] = []
+    found: dict[str, tuple[Place, str]] = {}
     issues: list[Issue] = []
-    seen: set[str] = set()
     for path in corpus.paths:
-        places = expand(path, f"corpora.{name}.path")
+        places, left_out = expand(path, f"corpora.{name}.path")
         formats = [format_of(place.path, corpus.format) for place in places]
         if not any(formats):
             raise InputError(
@@ -80,30 +106,70 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
                 f"{places[0].path!r}, and no name says a format ({', '.join(_FORMATS)}, also .gz "
                 f'.zst); set corpora.{name}.format = "jsonl", or what they are'
             )
+        issues += left_out
         for place, kind in zip(places, formats, strict=True):
-            if place.path in seen:
+            if place.path in found:
                 issues.append(_note(place, "same_file", f"also under {path!r}; read once"))
             elif kind is None:
                 issues.append(_note(place, "unknown_format", "no known ending; left out"))
             else:
-                splits += _splits(place, kind, corpus)
-            seen.add(place.path)
-    return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues
+                found[place.path] = place, kind
+    once, again = _once([place for place, _ in found.values()])
+    splits = [split for at in once for split in _splits(at, found[at.path][1], corpus)]
+    return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues + again
+
+
+def _once(places: list[Place]) -> tuple[list[Place], list[Issue]]:
+    """Of the names of a file one that is no link, if there is one; notes on the others."""
+    names: dict[object, list[Place]] = {}
+    for place in places:
+        names.setdefault(place.identity or place.path, []).append(place)
+    issues = []
+    for own in names.values():
+        if len(own) > 1:
+            own.sort(key=lambda place: (_by_link(place), place.path))
+        detail = f"the same file as {own[0].path!r}; read once"
+        issues += [_note(place, "same_file", detail) for place in own[1:]]
+    return [own[0] for own in names.values()], issues
+
+
+def _by_link(place: Place) -> bool:
+    return os.path.realpath(place.location.path) != place.location.path
+
+
+def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list[Issue]]]:
+    """What `find` gives for each corpus.
+
+    Raises what `find` raises, and ConfigError where both sides read the same texts.
+    """
+    found = {name: find(corpus, name) for name, corpus in corpora.items()}
+    check_sides(corpora, {name: _known_by(splits) for name, (splits, _) in found.items()})
+    return found
 
 
 def check(corpora: Mapping[str, Corpus]) -> None:
-    """Raises what `find` raises of files that are not there, and lists no remote folder.
+    """Raises what `find_all` raises of files that are not there, and lists no remote folder.
 
-    A remote pattern is not looked at: that takes a listing, which `find` makes anyway.
+    A remote pattern is not looked at: that takes a listing, which `find_all` makes anyway.
     """
+    known: dict[str, dict[Hashable, str]] = {}
     for name, corpus in corpora.items():
-        if all(map(is_local, corpus.paths)):
-            find(corpus, name)
-        else:
-            check_text_settings(corpus, name)
-        for path in corpus.paths:
-            if not is_local(path):
-                check_remote(path, f"corpora.{name}.path")
+        check_text_settings(corpus, name)
+        remote = [path for path in corpus.paths if not is_local(path)]
+        known[name] = {path: path for path in remote}
+        if not remote:
+            known[name] = _known_by(find(corpus, name)[0])
+        for path in remote:
+            check_remote(path, f"corpora.{name}.path")
+    check_sides(corpora, known)
+
+
+def _known_by(splits: list[Split]) -> dict[Hashable, str]:
+    known: dict[Hashable, str] = {}
+    for path in dict.fromkeys(split.path for split in splits):
+        with suppress(FileNotFoundError):  # what vanished since is told by the task that reads it
+            known[identity(Location.locate(path)) or path] = path
+    return known
 
 
 def check_text_settings(corpus: Corpus, name: str) -> None:
@@ -146,7 +212,7 @@ def _note(place: Place, reason: str, detail: str) -> Issue:
 def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
     ending = place.path.rpartition(".")[2].lower()
     packed = _COMPRESSIONS.get(ending, "none")
-    whole = Split(place.path, place.name, kind, packed, size=place.size)
+    whole = Split(place.path, place.name, kind, packed, size=place.size, stamp=place.stamp)
     cuts: list[tuple[int, int]] = []
     if place.size > SPLIT_BYTES:
         try:

@@ -14,10 +14,11 @@ import pyarrow as pa
 from dftspark import schema
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
-from dftspark.corpus.files import Split
+from dftspark.corpus.files import Split, changed
 from dftspark.corpus.losses import share_lost
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.parquet import read_parquet
+from dftspark.corpus.partitions import columns_of
 from dftspark.corpus.readers import read_jsonl, read_text
 from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
 from dftspark.corpus.tables import read_csv
@@ -74,7 +75,8 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     absent = set(mapping.explicit)
     notes: Notes = []
     rows = issues = others = 0
-    for found in _rows(split, name, corpus, cleaning, notes):
+    read = _rows(split, name, corpus, cleaning, notes)
+    for found in _with_folders(read, split, mapping, notes):
         if isinstance(found, Row):
             rows += 1
             if absent:
@@ -96,6 +98,31 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     for reason, detail in notes:
         note = Issue(file, "", "noted", reason, detail)
         yield staged_issue(note, name, corpus.role)
+
+
+def _with_folders(
+    found: Iterator[Row | Issue], split: Split, mapping: Mapping, notes: Notes
+) -> Iterator[Row | Issue]:
+    """The rows with the columns that the file's folders give; what a row itself has wins.
+
+    The text is never a folder's: a file without texts would pass for one with equal ones.
+    """
+    given = columns_of(split.path)
+    given = {name: given[name] for name in mapping.sources & given.keys() - {mapping.text}}
+    if not given:
+        yield from found
+        return
+    told = False
+    for one in found:
+        if isinstance(one, Row):
+            for column in [] if told else sorted(given.keys() & one.values.keys()):
+                own, other = one.values[column], given[column]
+                if str(own) != str(other):
+                    detail = f"{column} is {excerpt(str(own))!r} at {one.position}, {other!r} by"
+                    notes.append(("column_of_folder", f"{detail} the folder; the file's counts"))
+                    told = True
+            one = one._replace(values={**given, **one.values})
+        yield one
 
 
 def _of_other_side(row: Row, source: Source) -> bool:
@@ -120,19 +147,23 @@ def _mixed(others: int, rows: int, column: str, role: str) -> str:
 def _rows(
     split: Split, name: str, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """What the reader yields, and one rejection where the file cannot be read further."""
+    """What the reader yields, and one rejection where the file cannot be read further, or is not
+    the one that was listed any more."""
     rows = 0
+    damage = changed(split)
     try:
-        for found in READERS[split.format](split, corpus, cleaning, notes):
+        for found in () if damage else READERS[split.format](split, corpus, cleaning, notes):
             rows += 1
             yield found
+        damage = damage or changed(split)
+    except Exception as error:  # a file that is written meanwhile is wrong in any way
+        damage = changed(split) or _damage(error)
+        if damage is None:
+            raise
+        if damage is not error:
+            damage.__cause__ = error
+    if damage is None:
         return
-    except Damaged as error:
-        damage = error
-    except (OSError, pa.ArrowException) as error:
-        said = redact(str(error)) or type(error).__name__
-        damage = Damaged("unreadable_file", excerpt(said, 300))
-        damage.__cause__ = error
     detail = f"{damage.detail}; {_read_before(damage, rows)}"
     if cleaning.on_unreadable_file == "fail":
         raise InputError(
@@ -159,6 +190,13 @@ def _lost(damage: Damaged, rows: int, split: Split, corpus: Corpus) -> tuple[int
     if damage.cut:
         return 0, max(1, rows)
     return unread, share_lost(rows, unread, damage.taken) if rows else None
+
+
+def _damage(error: Exception) -> Damaged | None:
+    if isinstance(error, OSError | pa.ArrowException):
+        said = redact(str(error)) or type(error).__name__
+        return Damaged("unreadable_file", excerpt(said, 300))
+    return error if isinstance(error, Damaged) else None
 
 
 def _read_before(damage: Damaged, rows: int) -> str:

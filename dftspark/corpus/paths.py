@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 
 import pyarrow as pa
 from pyarrow import fs
 
+from dftspark.corpus.folders import (
+    Identity,
+    children,
+    identity,
+    is_hidden,
+    refuse_tables,
+    walk,
+    why_no_file,
+)
+from dftspark.corpus.rows import Issue
 from dftspark.errors import InputError
 from dftspark.location import Location, arrow_scheme, redact
 
@@ -25,6 +35,9 @@ class Place:
     location: Location
     name: str
     size: int
+    stamp: str
+    """Size and time of the last change; another stamp is another content."""
+    identity: Identity | None
 
     @property
     def path(self) -> str:
@@ -32,32 +45,36 @@ class Place:
         return self.location.name
 
 
-def expand(path: str, setting: str) -> list[Place]:
-    """The files that `path` names, sorted; names that begin with _ or . are left out of folders.
+def expand(path: str, setting: str) -> tuple[list[Place], list[Issue]]:
+    """The files that `path` names, sorted, and notes on what is left out: links that lead nowhere,
+    what is no file, folders that were there before.
 
-    Raises InputError, led by `setting`, where there is none.
+    Names that begin with _ or . are left out of folders without a note. Raises InputError, led by
+    `setting`, where there is no file, and for a table of Delta Lake, Iceberg or Hudi.
     """
     try:
         asked = Location.locate(arrow_scheme(path))  # two spellings of a file are one file
         found = asked.filesystem.get_file_info(asked.path)
+        left_out: list[Issue] = []
         if found.type == fs.FileType.File:
             places = [_place(asked, found, posixpath.dirname(asked.path))]
         elif found.type == fs.FileType.Directory:
-            places = _folder(asked, asked.path)
-        elif _MAGIC.search(asked.path):
-            places = _glob(asked, setting)
+            places = _folder(asked, asked.path, setting, left_out)
+        elif not (why := why_no_file(asked)) and _MAGIC.search(asked.path):
+            places = _glob(asked, setting, left_out)
         else:
-            raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
+            raise InputError(f"{setting}: there is no file or folder {_told(path, asked, why)}")
     except (OSError, pa.ArrowException) as error:
         raise _unknown(path, setting, error) from error
     if not places:
         kind = "folder" if found.type == fs.FileType.Directory else "pattern"
+        first = "".join(f"; {note.file!r}: {note.detail}" for note in left_out[:1])
         raise InputError(
             f"{setting}: the {kind} {redact(path)!r} has no file to read (tried {asked.path!r}, "
-            f"with its subfolders; names that begin with _ or . do not count); put files there "
-            f"or correct the path"
+            f"with its subfolders; names that begin with _ or . do not count{first}); put files "
+            f"there or correct the path"
         )
-    return sorted(places, key=lambda place: place.path)
+    return sorted(places, key=lambda place: place.path), left_out
 
 
 def is_local(path: str) -> bool:
@@ -65,13 +82,17 @@ def is_local(path: str) -> bool:
 
 
 def check_remote(path: str, setting: str) -> None:
-    """Raises what `expand` raises where `path`, which is no pattern, names nothing; one look."""
+    """Raises what `expand` raises where `path`, which is no pattern, names nothing or is a table;
+    a few looks."""
     try:
         asked = Location.locate(arrow_scheme(path))
         if _MAGIC.search(asked.path):
             return
-        if asked.filesystem.get_file_info(asked.path).type == fs.FileType.NotFound:
+        kind = asked.filesystem.get_file_info(asked.path).type
+        if kind == fs.FileType.NotFound:
             raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
+        if kind == fs.FileType.Directory:
+            refuse_tables([asked.path], asked, setting)
     except (OSError, pa.ArrowException) as error:
         raise _unknown(path, setting, error) from error
 
@@ -83,38 +104,45 @@ def _unknown(path: str, setting: str, error: Exception) -> InputError:
     )
 
 
-def _told(path: str, asked: Location) -> str:
+def _told(path: str, asked: Location, why: str = "") -> str:
     looked = "" if path == asked.path else f" (looked for {str(asked)!r})"
-    return f"{redact(path)!r}{looked}; correct the path, which is relative to the working directory"
+    remedy = why or "correct the path, which is relative to the working directory"
+    return f"{redact(path)!r}{looked}; {remedy}"
 
 
 def _place(asked: Location, info: fs.FileInfo, top: str) -> Place:
     name = posixpath.relpath(info.path, top or "/") if top else info.path
-    return Place(asked.at(info.path), name, info.size or 0)
+    at = asked.at(info.path)
+    return Place(at, name, info.size or 0, stamp_of(info), identity(at))
 
 
-def _folder(folder: Location, top: str) -> list[Place]:
-    found = folder.filesystem.get_file_info(fs.FileSelector(folder.path, recursive=True))
-    files = [info for info in found if info.type == fs.FileType.File]
-    return [_place(folder, info, top) for info in files if not _hidden(info.path, folder.path)]
+def stamp_of(info: fs.FileInfo) -> str:
+    return f"{info.size} bytes of {info.mtime_ns}"
 
 
-def _hidden(path: str, folder: str) -> bool:
-    return any(part[0] in "_." for part in posixpath.relpath(path, folder).split("/"))
+def _folder(folder: Location, top: str, setting: str, left_out: list[Issue]) -> list[Place]:
+    found = walk(folder)
+    refuse_tables(found.folders, folder, setting)
+    left_out += found.left_out
+    return [_place(folder, info, top) for info in found.files]
 
 
-def _glob(pattern: Location, setting: str) -> list[Place]:
+def _glob(pattern: Location, setting: str, left_out: list[Issue]) -> list[Place]:
     places: dict[str, Place] = {}
     for plain in _braces(pattern.path, setting):
         parts = plain.split("/")
         first = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
         top = "/".join(parts[:first]) or ("/" if plain.startswith("/") else "")
-        for info in _matches(pattern.filesystem, top, parts[first:]):
+        folders: dict[str, None] = {}
+        for info in _matches(pattern.at(top), parts[first:], left_out):
             if info.type == fs.FileType.Directory:
-                inside = _folder(pattern.at(info.path), top)
+                inside = _folder(pattern.at(info.path), top, setting, left_out)
             else:
                 inside = [_place(pattern, info, top)]
+                folders[posixpath.dirname(info.path)] = None
             places.update((place.path, place) for place in inside)
+        refuse_tables(folders, pattern, setting)
+    left_out[:] = dict.fromkeys(left_out)
     return list(places.values())
 
 
@@ -137,29 +165,39 @@ def _braces(pattern: str, setting: str) -> list[str]:
     return plain
 
 
-def _matches(filesystem: fs.FileSystem, base: str, parts: list[str]) -> Iterator[fs.FileInfo]:
+def _matches(base: Location, parts: list[str], left_out: list[Issue]) -> Iterator[fs.FileInfo]:
+    """Files and folders below `base` that fit, below `**` no folder twice."""
     if not parts:
-        info = filesystem.get_file_info(base)
-        if info.type != fs.FileType.NotFound:
+        info = base.filesystem.get_file_info(base.path)
+        if info.type in (fs.FileType.File, fs.FileType.Directory):
             yield info
         return
     part, *rest = parts
     if not _MAGIC.search(part):
-        yield from _matches(filesystem, posixpath.join(base, part), rest)
+        yield from _matches(base.at(posixpath.join(base.path, part)), rest, left_out)
         return
     if part == "**":
-        yield from _matches(filesystem, base, rest)
+        while rest[:1] == ["**"]:
+            rest = rest[1:]
+        kind = base.filesystem.get_file_info(base.path).type
+        found = walk(base) if kind == fs.FileType.Directory else None
+        if found is not None:
+            left_out += found.left_out
+        for folder in found.folders if found is not None and rest else [base.path]:
+            yield from _matches(base.at(folder), rest, left_out)
+        return
     fits = re.compile(translate(part)).match
-    for info in filesystem.get_file_info(fs.FileSelector(base, allow_not_found=True)):
-        name = posixpath.basename(info.path)
-        hidden = name[0] in "_." and part[0] != name[0]
-        folder = info.type == fs.FileType.Directory
-        if hidden or not fits(name):
+    infos, notes = children(base)
+    left_out += [note for note in notes if _fits(note.file, part, fits)]
+    for info in infos:
+        if not _fits(info.path, part, fits):
             continue
-        if part == "**":
-            if folder:
-                yield from _matches(filesystem, info.path, parts)
-        elif not rest:
+        if not rest:
             yield info
-        elif folder:
-            yield from _matches(filesystem, info.path, rest)
+        elif info.type == fs.FileType.Directory:
+            yield from _matches(base.at(info.path), rest, left_out)
+
+
+def _fits(path: str, part: str, fits: Callable[[str], object]) -> bool:
+    name = posixpath.basename(path)
+    return bool(fits(name)) and not (is_hidden(name) and part[0] != name[0])

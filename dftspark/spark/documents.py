@@ -60,8 +60,9 @@ def stage(spark: SparkSession, config: Audit) -> tuple[DataFrame, dict[str, List
     rows: list[tuple[int, str, str]] = []
     notes: list[dict[str, str | int | None]] = []
     listed: dict[str, Listed] = {}
+    every = files.find_all(config.corpora)
     for name, corpus in config.corpora.items():
-        splits, issues = files.find(corpus, name)
+        splits, issues = every[name]
         rows += [(0, name, split.to_json()) for split in splits]
         sizes = {split.path: split.size for split in splits}
         listed[name] = Listed(len(sizes), sum(sizes.values()))

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit, Corpus
-from dftspark.errors import ConfigError, UnlikeProfiles
+from dftspark.corpus import files
+from dftspark.errors import ConfigError, InputError, UnlikeProfiles
 from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, reference_name
 from dftspark.report.progress import Progress
 from dftspark.stages import profiling
@@ -52,6 +54,12 @@ def check_config(config: Audit) -> None:
         mistakes.append("nightly.key_ranges: at most ngrams.sketch_width")
     if mistakes:
         raise ConfigError("not a nightly audit\n  " + "\n  ".join(mistakes))
+
+
+def check_sides(config: Audit, date: str) -> None:
+    """Raises ConfigError where the sides, which are read in runs of their own, share texts."""
+    with suppress(InputError):  # what is missing is told when it is read, if it is to be read
+        files.check(config.on(date).corpora)
 
 
 def _by_path(corpus: Corpus) -> bool:

@@ -92,6 +92,12 @@ def test_a_wrong_configuration(say: Any, here: Path) -> None:
     say("audit", "none.toml").check(2, "none.toml", "no such file", "dftspark init")
     told = say("audit", conf(here, filter="temperature < 1"))
     told.check(2, "corpora.model.filter", "temperature", "fields['its name']")
+    assert not (here / "runs").exists()
+    told = say("audit", "--human", "human.jsonl", "--model", "human.jsonl")
+    told.check(2, "both read", "human.jsonl", 'filter = "model IS NULL"')
+    assert not (here / "runs").exists()
+    told = say("audit", conf(here, filter="length(text)"))
+    told.check(2, "corpora.model.filter", "length(text)", "fields['its name']")
     assert list((here / "runs").iterdir()) == []  # nothing was read, so nothing is left
 
 

@@ -214,6 +214,11 @@ def test_what_a_nightly_audit_must_say(spark: SparkSession, folder: Path, tmp_pa
         runs.nightly(spark, config, DATES[0])
     for words in ("out: one store", "corpora.human.path", "corpora.gpt: which documents"):
         assert words in str(caught.value)
+    shared = str(folder / "human.jsonl")
+    sides = {"human": {"role": "human", "path": shared},
+             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip
+    with pytest.raises(ConfigError, match=r"both read .*human\.jsonl"):
+        runs.nightly(spark, audit(folder, tmp_path / "runs", corpora=sides), DATES[0])
 
 
 # --- dates ---------------------------------------------------------------------------------------
