@@ -21,8 +21,9 @@ def warning(corpus: str, role: str, found: Copies, documents: int) -> str:
     said = (
         f"{found.share:.0%} of {corpus} repeat another cluster's text: p, q and intervals take "
         f"them for independent (about as if there were {about:,.0f} documents, not {documents:,}). "
-        f"If they are stored twice, give them one cluster (`corpora.{corpus_of(corpus)}.join_copies = "
-        f'true`, or `columns.cluster = "text"` for copies to the letter)'
+        f"If they are stored twice, give them one cluster "
+        f"(`corpora.{corpus_of(corpus)}.join_copies = true`, or "
+        f'`columns.cluster = "text"` for copies to the letter)'
     )
     if withholds_tests(role, found):
         return f"{said}. Until then no q and no verdict is given, only distances"

@@ -1,4 +1,4 @@
-"""The stage that says where two sides differ in what is not writing, and which repeat themselves."""
+"""The stage that says where sides differ in what is not writing, and which repeat themselves."""
 
 from __future__ import annotations
 

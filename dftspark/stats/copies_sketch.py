@@ -55,7 +55,7 @@ class Copies(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CopiesSketch(Statistic[KeyBatch, CopiesState]):
-    """Parameters: text, the fingerprint of cleaning and tokenizer; features, the version of keys."""
+    """Parameters: text, fingerprint of cleaning and tokenizer; features, version of the keys."""
 
     name = "copies_sketch"
     version = 1
