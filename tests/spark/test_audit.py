@@ -6,10 +6,12 @@ import gzip
 import json
 import math
 import random
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -201,9 +203,30 @@ def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(
     assert profiled.tables == ["corpora", "phrases", "profile", "rejects", "structure"]
     assert_same(profiled, audited, "corpora")
     compared = runs.compare(spark, scattered, profiled)
-    assert compared.tables == ["document_ratios", "metrics", "ngrams", "patterns"]
+    told = ["comparability", "document_ratios", "metrics", "ngrams", "patterns"]
+    assert compared.tables == told
     assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
-    assert_same(compared, audited, "metrics", "ngrams", "document_ratios", "patterns")
+    assert_same(compared, audited, *told)
+    assert compared.manifest["copies"] == audited.manifest["copies"]
+
+
+def test_a_profile_without_states_of_documents_still_compares(
+    spark: SparkSession, audited: Run, config: Audit, tmp_path: Path
+) -> None:
+    """As profiles of earlier versions are: no comparability, and a warning that says so."""
+    old = tmp_path / audited.id
+    shutil.copytree(audited.path, old)
+    path = old / "profile.parquet"
+    table = pq.read_table(path, partitioning=None).filter(pc.field("n") > 0)
+    shutil.rmtree(path)
+    path.mkdir()
+    pq.write_table(table, path / "part-0.parquet", row_group_size=1)
+    compared = runs.compare(spark, config, open_run(str(tmp_path), audited.id))
+    assert compared.table("comparability").num_rows == 0
+    assert compared.manifest["copies"] == {}
+    (warning,) = compared.manifest["warnings"]
+    assert "profile the corpora again" in warning
+    assert_same(compared, audited, "metrics")
 
 
 def test_results_do_not_hang_on_the_cut_of_the_work(
