@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
-from dftspark.features import measures
+from dftspark.features import measures, surface
 from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.fourier import Frequencies
-from dftspark.stats import STATISTICS
+from dftspark.features.surface import Surfaces
+from dftspark.stats import STATISTICS, copies_sketch
+from dftspark.stats.copies_sketch import KeyBatch
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.protocol import Batch, Statistic, VectorBatch
 from tests import laws
 
 SMALL = Frequencies(dim=3, sigma=0.7, least=4)
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "copies_sketch": [{}],
     "feature_sums": [{"frequencies": SMALL}],
     "moments": [{"dim": 3}],
     "ngram_counts": [{"n": 1}, {"n": 3}],
     "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
     "structure": [{}],
+    "surface": [{}],
 }
 SUBJECTS = [(name, params) for name, all_params in EXAMPLES.items() for params in all_params]
 
@@ -36,6 +40,7 @@ def test_every_registered_statistic_has_an_example() -> None:
 
 # Other parameters of each statistic, one changed at a time.
 OTHERS: dict[str, list[dict[str, Any]]] = {
+    "copies_sketch": [{"text": "other"}, {"features": 0}],
     "feature_sums": [
         *({"frequencies": replace(SMALL, **change)} for change in (
             {"dim": 4}, {"sigma": 0.71}, {"least": 7}, {"seed": 1}, {"ladder": (1.0,)},
@@ -46,6 +51,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     "ngram_counts": [{"n": 2}, {"text": "other"}],
     "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
     "structure": [{"text": "other"}],
+    "surface": [{"text": "other"}, {"features": 0}],
 }  # fmt: skip
 
 
@@ -100,17 +106,44 @@ def structure_batches(draw: st.DrawFn) -> DocumentVectors:
     return DocumentVectors(counts, means, histograms, clusters, blocks)
 
 
+@st.composite
+def key_batches(draw: st.DrawFn) -> KeyBatch:
+    """0 to 40 documents of few keys and clusters: more of both than a shrunken sketch keeps."""
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    n = draw(st.integers(0, 40))
+    keys = rng.integers(0, draw(st.sampled_from([1, 12])), n).astype(np.uint64)
+    return KeyBatch(keys << np.uint64(60), rng.integers(0, 30, n).astype(np.uint64))
+
+
+@st.composite
+def surface_batches(draw: st.DrawFn) -> Surfaces:
+    """0 to 9 documents of any length, none and far too many words among them."""
+    n = draw(st.integers(0, 9))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    words = rng.choice([0, 1, 16, 300, 2**30], n).astype(np.int64)
+    flags = rng.integers(0, 2, (n, len(surface.FLAGS))).astype(bool)
+    return Surfaces(flags, words, rng.integers(0, 9, n), rng.integers(0, 64, n))
+
+
 BATCHES: dict[str, Any] = {
+    "copies_sketch": key_batches,
     "feature_sums": vector_batches,
     "moments": short_vector_batches,
     "ngram_counts": token_batches,
     "ngram_sketch": token_batches,
     "structure": structure_batches,
+    "surface": surface_batches,
 }
 
 
-def cut(batch: Batch | VectorBatch | DocumentVectors, data: st.DataObject) -> list[Any]:
+def cut(
+    batch: Batch | VectorBatch | DocumentVectors | KeyBatch | Surfaces, data: st.DataObject
+) -> list[Any]:
     """The batch in two: tokens between clusters, documents anywhere."""
+    if isinstance(batch, KeyBatch | Surfaces):
+        columns = [getattr(batch, field.name) for field in fields(batch)]
+        at = data.draw(st.integers(0, len(columns[0])))
+        return [type(batch)(*(c[:at] for c in columns)), type(batch)(*(c[at:] for c in columns))]
     at = data.draw(st.integers(0, len(batch.blocks)))
     halves = (slice(None, at), slice(at, None))
     if isinstance(batch, VectorBatch):
@@ -150,7 +183,12 @@ def build(name: str, params: dict[str, Any]) -> Statistic[Any, Any]:
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
 def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
-    stat = build(name, params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies_sketch, "KEYS", 7)
+        _laws(build(name, params), name, data)
+
+
+def _laws(stat: Statistic[Any, Any], name: str, data: st.DataObject) -> None:
     drawn = [data.draw(BATCHES[name]()) for _ in range(3)]
     a, b, c = (stat.observe(batch) for batch in drawn)
     laws.associative(stat, a, b, c)

@@ -33,7 +33,6 @@ _LANGUAGES_OF = {
     word: tuple(name for name, words in _WORDS.items() if word in words)
     for word in frozenset().union(*_WORDS.values())
 }
-_WORD = re.compile(r"[^\W\d_]+")
 _OF_SCRIPT = tuple((name, re.compile(f"[{span}]")) for name, span in _SCRIPTS)
 _LEAST = 3  # common words
 _SHARE = 0.1  # of the words, which are common in a text of a language
@@ -42,16 +41,18 @@ _SCRIPT_SHARE = 0.3  # of the characters; kana are fewer than the kanji beside t
 
 def language_of(text: str) -> str | None:
     """A name of LANGUAGES, or None where the text does not tell."""
-    if not text.isascii():
+    # Letters of these scripts have two bytes or more.
+    if not text.isascii() and len(text.encode()) > (1 + _SCRIPT_SHARE) * len(text):
         for name, letters in _OF_SCRIPT:
             if len(letters.findall(text)) > _SCRIPT_SHARE * len(text):
                 return name
-    words = _WORD.findall(text.lower())
-    hits: Counter[str] = Counter()
-    for word in words:
-        hits.update(_LANGUAGES_OF.get(word, ()))
-    if not hits:
+    words = text.lower().split()
+    counts = Counter(words)
+    hits = dict.fromkeys(_COMMON, 0)
+    for word in counts.keys() & _LANGUAGES_OF.keys():
+        for name in _LANGUAGES_OF[word]:
+            hits[name] += counts[word]
+    second, most = sorted(hits.values())[-2:]
+    if most < max(_LEAST, _SHARE * len(words)) or most == second:
         return None
-    (name, most), *others = hits.most_common(2)
-    second = others[0][1] if others else 0
-    return name if most >= _LEAST and most >= _SHARE * len(words) and most > second else None
+    return max(hits, key=hits.__getitem__)

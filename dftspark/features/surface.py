@@ -1,7 +1,7 @@
 """What a document is like that is not its writing: encoding, case, spacing, lines, cuts, language.
 
-Cost     one scan of the text for what ASCII cannot have, and some thirty microseconds for the rest,
-         which looks at the first 4,000 characters
+Cost     words and signs are counted in all of the text, case, spacing and language looked for in
+         its first 1,500 characters: some 150 microseconds for 400 words
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dftspark.features.language import LANGUAGES, language_of
 
 VERSION = 1
-_READ = 4_000  # characters in which case, spacing and language are looked for
+_READ = 1_500  # characters in which case, spacing and language are looked for
 _LETTERS = 20  # fewer letters say nothing of case
 _SPACED = 2  # marks after a blank, from which on a text may be tokenized
 BINS_AN_OCTAVE = 32
@@ -41,8 +41,9 @@ _MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00c3\u0192|\u00ef\u00bb\u00bf|\ufffd"
     r"|\w\u00e2(?:s|re|ll|ve)\b|n\u00e2t\b"
 )
+_OF_MOJIBAKE = ("\u00c2", "\u00c3", "\u00e2", "\u00ef", "\ufffd")
+_OF_QUESTIONED = ("n?t", "?s", "I?")
 _QUESTIONED = re.compile(r"\b(?:[a-z]+n\?t|(?:it|he|she|that|there|what)\?s|I\?(?:m|ve|ll|d))\b")
-_MARKS = re.compile(r"\w(\s?)[,.;:!?](?=\s|$)")
 _SPLIT_WORD = re.compile(r"\w (?:n't|'s|'re|'ve|'ll|'m|'d)\b")
 _CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _CLOSERS = "\"'\u201d\u2019\u00bb)]}*_~`|>\u300d\u300f\uff09 \t\n"
@@ -82,11 +83,10 @@ def of(texts: Sequence[str], blocks: NDArray[np.int64]) -> Surfaces:
 def _flags(text: str) -> tuple[bool, ...]:
     """All FLAGS but those of languages."""
     ascii_only, start = text.isascii(), text[:_READ]
-    garbled = "?" in start and _QUESTIONED.search(start) is not None
     curly = not ascii_only and _CURLY.search(text) is not None
     return (
         not ascii_only,
-        garbled or not (ascii_only or _MOJIBAKE.search(text) is None),
+        _is_garbled(text, start),
         curly or "'" in text or '"' in text,
         curly,
         _is_lower(start),
@@ -96,17 +96,29 @@ def _flags(text: str) -> tuple[bool, ...]:
     )
 
 
+def _is_garbled(text: str, start: str) -> bool:
+    # A search for one of several beginnings is slow, and most texts have none of these signs.
+    signs = not text.isascii() and any(sign in text for sign in _OF_MOJIBAKE)
+    if signs and _MOJIBAKE.search(text) is not None:
+        return True
+    return any(sign in start for sign in _OF_QUESTIONED) and _QUESTIONED.search(start) is not None
+
+
 def _is_lower(text: str) -> bool:
     """Whether there are letters that have case, and none is a capital."""
     return text == text.lower() and sum(map(str.islower, text)) >= _LETTERS
 
 
 def _is_tokenized(text: str) -> bool:
-    """Whether most marks stand after a blank, or contractions are split, as treebanks have it."""
-    marks = _MARKS.findall(text)
-    after_blank = sum(map(bool, marks))
-    split = len(_SPLIT_WORD.findall(text)) if " n't" in text or " '" in text else 0
-    return after_blank + split >= _SPACED and 2 * (after_blank + split) > len(marks) - after_blank
+    """Whether most commas and points stand after a blank, or contractions are split, as treebanks
+    have it. Before other marks French has a blank too."""
+    if " ," not in text and " ." not in text and " n't" not in text and " '" not in text:
+        return False
+    line = " ".join(text.split()) + " "
+    marks = line.count(", ") + line.count(". ")
+    after_blank = line.count(" , ") + line.count(" . ")
+    split = len(_SPLIT_WORD.findall(line))
+    return after_blank + split >= _SPACED and after_blank + split > marks - after_blank
 
 
 def _is_cut(text: str) -> bool:

@@ -36,7 +36,7 @@ _SPOKEN = {
 }
 
 
-def tests_withheld(run: Run) -> bool:
+def withholds_tests(run: Run) -> bool:
     """Whether the human side repeats itself so much that no q and no verdict may be given."""
     return bool(run.manifest.get("tests_withheld", False))
 
@@ -111,7 +111,7 @@ def _line(name: str, rows: list[dict[str, Any]]) -> str:
         ends = [_value(end(r["value_model"] for r in rows), rows[0]["unit"]) for end in (min, max)]
         models = f"{len(rows)} models {' to '.join(dict.fromkeys(ends))}"
     advice = list(dict.fromkeys(row["advice"] for row in rows))
-    return f"{_spoken(name)}: {human}, {models}; {visible(advice[0], 300)}"
+    return f"{_spoken(name)}: {human}, {models}; {visible(advice[0], 240)}"
 
 
 def _spoken(name: str) -> str:

@@ -38,7 +38,7 @@ def joined(read: Documents, config: Audit, staging: str) -> Documents:
     marked = read.kept.withColumn("id_hash", _id_hash())
     stay = marked.join(least, ["corpus", "id_hash"], "left_anti").drop("id_hash")
     change = marked.join(least, ["corpus", "id_hash"]).withColumn("cluster", F.col("joined"))
-    kept = stay.unionByName(change.drop("id_hash", "joined"))
+    kept = stay.unionByName(change.drop("id_hash", "joined")).select(read.kept.columns)
     return replace(read, kept=kept, joined=True)
 
 

@@ -110,7 +110,7 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
     rng = np.random.default_rng(0)
     names = [
         "metrics", "ngrams", "document_ratios", "regions", "witness", "copies", "patterns",
-        "cloud_map", "variety", "differences", "checks",
+        "cloud_map", "variety", "differences", "checks", "comparability",
     ]  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     corpora = [("web", "human"), *((model, "model") for model in models)]
@@ -170,6 +170,11 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
         found["checks"] += [
             row("checks", model=model, rule=some[i], outcome=outcome, detail=some[i])
             for i, outcome in enumerate(("pass", "fail", "unknown", "warn"))
+        ]  # fmt: skip
+        found["comparability"] += [
+            row("comparability", model=model, property=f"token {text}", unit="share of documents",
+                value_human=0.0, value_model=0.01, advice=text)
+            for text in some[:7]
         ]  # fmt: skip
     found["corpora"] = [
         row("corpora", corpus=corpus, role=role, documents=4_000, clusters=4_000, tokens=3_100_000)

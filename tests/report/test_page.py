@@ -86,6 +86,17 @@ def test_the_order_is_the_readers(plain: str) -> None:
     assert sections == ["measures", "words", "clouds", "structure", "variety", "examples", "how"]
 
 
+def test_what_is_not_writing_is_on_the_first_screen(plain_run: Run, plain: str) -> None:
+    top = said(plain[: plain.index('id="measures"')])
+    assert (
+        "Before you read it as style documents with the token 'a testament to': human 0%, gpt 1%"
+        in top
+    )
+    writer = RunWriter.create(str(Path(plain_run.path).parent), "bare")
+    writer.write("metrics", pa.Table.from_pylist(metrics("gpt"), schema=schema.METRICS))
+    assert "Before you read" not in said(page(writer.publish({"name": "bare"})))
+
+
 def test_every_section_can_be_reached(tmp_path: Path) -> None:
     found = read(page(made(tmp_path, models=["a", "b"], texts=PLAIN)))
     ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
+from dftspark.report.notes import withholds_tests
 from dftspark.report.tell import ranked
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
@@ -309,3 +310,50 @@ def test_rules_that_failed_come_first(tmp_path: Path) -> None:
     assert "far, [red]a" in lines[2]
     assert "\x1b" not in text
     assert "checks" not in shown(run_with(tmp_path / "none", metrics=[metric()]))
+
+
+def compared(name: str, model: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "run_id": "r", "date": "", "human": "web", "model": model, "stratum": "", "property": name,
+        "unit": "share of documents", "value_human": 0.66, "value_model": 0.004, "p_value": 1e-9,
+        "threshold": "0.2 apart", "differs": True, "advice": "look whether it was lost",
+        "n_human": 300, "n_model": 200,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def test_what_is_not_writing_comes_before_the_verdict(tmp_path: Path) -> None:
+    rows = [
+        compared("single_line", "gpt"),
+        compared("newlines", "gpt", unit="per 100 words", value_human=1.46, value_model=5.5),
+        compared("cut_off", "gpt", differs=False, advice=""),
+        compared("mojibake", "gpt", stratum="news"),
+        compared(f"token {HOSTILE}", "gpt", value_human=0.0),
+        *(compared("language_fr", f"m{i}", value_model=i / 10) for i in range(5)),
+    ]
+    text = shown(run_with(tmp_path, metrics=[metric()], comparability=rows), width=300)
+    said = [line[2:] for line in text.splitlines() if line.startswith("- ")]
+    assert said[:2] == [
+        "documents in French: human 66%, 5 models 0% to 40%; look whether it was lost.",
+        "documents of a single line: human 66%, gpt 0.4%; look whether it was lost.",
+    ]
+    assert said[2].startswith("line breaks per 100 words: human 1.5, gpt 5.5; ")
+    assert len(said) == 4
+    assert "[red]a" in said[3]
+    assert "\x1b" not in text
+    assert text.index("Before you read it as style") < text.index("documents in French")
+    assert text.index("look whether it was lost") < text.index("By words, gpt")
+    quiet = shown(run_with(tmp_path / "quiet", metrics=[metric()], comparability=rows[2:3]))
+    assert "Before you read" not in quiet
+
+
+def test_warnings_of_a_run_are_told(tmp_path: Path) -> None:
+    writer = RunWriter.create(str(tmp_path), "a")
+    writer.write("metrics", pa.Table.from_pylist([metric()], schema=schema.METRICS))
+    said = f"50% of {HOSTILE} repeat another cluster's text"
+    run = writer.publish({"name": "a", "warnings": [said], "tests_withheld": True})
+    text = shown(run, width=200)
+    assert "- 50% of [red]a" in text
+    assert "\x1b" not in text
+    assert withholds_tests(run)
+    assert not withholds_tests(run_with(tmp_path / "b", metrics=[metric()]))

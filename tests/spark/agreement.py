@@ -11,6 +11,7 @@ from dftspark.store.run import Run
 
 ROUNDING = 1e-12
 _KEYS = {
+    "comparability": ["model", "stratum", "property"],
     "corpora": ["corpus"],
     "metrics": ["model", "stratum", "metric"],
     "ngrams": ["model", "stratum", "n", "tokens"],

@@ -208,9 +208,11 @@ def test_a_stored_profile_of_the_same_documents_elsewhere_compares_alike(
     assert profiled.tables == ["corpora", "phrases", "profile", "rejects", "structure"]
     assert_same(profiled, audited, "corpora")
     compared = runs.compare(spark, scattered, profiled)
-    assert compared.tables == ["document_ratios", "metrics", "ngrams", "patterns"]
+    told = ["comparability", "document_ratios", "metrics", "ngrams", "patterns"]
+    assert compared.tables == told
     assert (compared.manifest["profiled"], compared.manifest["date"]) == (profiled.id, "2026-01-31")
-    assert_same(compared, audited, "metrics", "ngrams", "document_ratios", "patterns")
+    assert_same(compared, audited, *told)
+    assert compared.manifest["copies"] == audited.manifest["copies"]
     rows = compared.table("metrics", ["lens", "fingerprint"]).to_pylist()
     written = {row["fingerprint"] for row in rows if row["lens"] == "ngrams"}
     assert written == set(profiled.table("profile", ["fingerprint"])["fingerprint"].to_pylist())

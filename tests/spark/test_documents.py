@@ -334,6 +334,69 @@ def test_what_is_lost_with_damaged_files_is_estimated(spark: SparkSession, tmp_p
     assert abs(model["lost"] + model["documents"] - 1_200) <= 3
 
 
+def test_one_cluster_of_all_documents_is_named_with_its_remedy(reading: Reading) -> None:
+    """Every row of a crawl had prompt_id = "hn", so that no interval and no p came out."""
+    from dftspark.spark.documents import check
+
+    sides = {"human": {"role": "human", "path": "h.jsonl"}}
+    parts = {"role": "model", "path": "m.jsonl", "split_by": ["model"]}
+
+    def row(name: str, documents: int, clusters: int) -> dict[str, Any]:
+        return {"corpus": name, "read": documents, "documents": documents, "rejected": 0,
+                "filtered": 0, "clusters": clusters}  # fmt: skip
+
+    config = audit({**sides, "model": parts})
+    models = [row("model/a", 300, 1), row("model/b", 5, 1)]
+    with pytest.raises(InputError, match=r"corpora\.human: all 500 documents are in one cluster, "
+                       r"since prompt_id has one .*columns\.cluster = \"text\""):  # fmt: skip
+        check([row("human", 500, 1), *models], config, "rejects")
+    with pytest.raises(InputError, match=r"corpora\.model: all 305 documents"):
+        check([row("human", 500, 90), *models], config, "rejects")
+    check([row("human", 19, 1), row("model/a", 300, 2), row("model/b", 50, 1)], config, "rejects")
+    check([row("human", 500, 90), *models], config, "rejects", nightly=True)  # one prompt a day
+    by_prompt = audit({**sides, "model": {**parts, "split_by": ["prompt_id"]}})
+    check([row("human", 500, 90), *models], by_prompt, "rejects")
+
+
+def test_near_copies_are_joined_where_that_is_asked_for(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """The cluster is the least of those that have the text; of another corpus nothing changes."""
+    from dftspark.spark import documents, join_copies
+
+    story = "the quick brown fox jumps over the lazy dog and runs into the dark wood at night"
+    rows = [
+        {"doc_id": "a", "text": story, "prompt_id": "p7"},
+        {"doc_id": "b", "text": story.replace("quick", "quick "), "prompt_id": "p2"},
+        {"doc_id": "c", "text": story, "prompt_id": "p9"},
+        {
+            "doc_id": "d",
+            "text": "another text of its own, which nobody else has",
+            "prompt_id": "p9",
+        },
+        {"doc_id": "e", "text": "Title", "prompt_id": "p5"},
+        {"doc_id": "f", "text": "TITLE", "prompt_id": "p4"},
+    ]
+    path = lines(tmp_path / "twice.jsonl", rows)
+    config = audit({
+        "human": {"role": "human", "path": path, "join_copies": True},
+        "model": {"role": "model", "path": path},
+    })  # fmt: skip
+    found = documents.read(spark, config, str(tmp_path / "staging"))
+    joined = join_copies.joined(found, config, str(tmp_path / "joined"))
+    kept = joined.kept.toArrow().to_pylist()
+    assert joined.kept.columns == found.kept.columns
+    assert {r["doc_id"]: r["cluster"] for r in kept if r["corpus"] == "human"} == {
+        "a": "p2", "b": "p2", "c": "p2", "d": "p9", "e": "p4", "f": "p4",
+    }  # fmt: skip
+    assert {r["doc_id"]: r["cluster"] for r in kept if r["corpus"] == "model"} == {
+        row["doc_id"]: row["prompt_id"] for row in rows
+    }
+    counted = {row["corpus"]: row["clusters"] for row in documents.counts(joined, config)}
+    assert counted == {"human": 3, "model": 5}
+    assert join_copies.asked(config) == ["human"]
+
+
 # (action, reason) by line of mixed.jsonl as a model corpus; every other line is kept as it is.
 MIXED = {
     5: "rejected", 10: "rejected", 15: "repaired", 20: "rejected", 25: "rejected", 30: "rejected",

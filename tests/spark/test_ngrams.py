@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import config
+from dftspark import config, schema
 from dftspark.corpus.blocks import block_of
 from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
+from dftspark.stats.copies_sketch import CopiesState
 from dftspark.stats.ngram_counts import NgramRows
+from dftspark.stats.surface import SurfaceSums
 from tests import reference
 from tests.reference import simple_words
 
@@ -104,6 +106,21 @@ def test_blocks_are_those_of_the_clusters(spark: SparkSession) -> None:
     state = NgramRows.decode(stored["model/b", "", 1, 0][0])
     present = block_of([r["cluster"] for r in rows if r["text"]])
     assert set((state.key & np.uint64(63)).tolist()) == set(present.tolist())
+
+
+def test_documents_as_wholes_are_counted_beside_them(spark: SparkSession) -> None:
+    """Their states have the order 0, one a corpus and stratum; empty texts are documents too."""
+    rows = documents()
+    stored = profiled(spark.createDataFrame(pa.Table.from_pylist(rows)), audit(), 4, 3)
+    own = {key: value for key, value in stored.items() if key[2] == schema.WHOLE}
+    assert set(own) == {(r["corpus"], r["stratum"], schema.WHOLE, 0) for r in rows}
+    for (corpus, stratum, *_), (sums, sketch, _) in own.items():
+        texts = [r["text"] for r in rows if (r["corpus"], r["stratum"]) == (corpus, stratum)]
+        found = SurfaceSums.decode(sums)
+        assert found.documents.sum() == len(texts)
+        assert found.sums.sum(axis=0)[0] == sum(len(text.split()) for text in texts)
+        distinct = len({text.casefold() for text in texts})
+        assert len(CopiesState.decode(sketch).keys) == distinct
 
 
 @pytest.mark.parametrize(
@@ -238,7 +255,7 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
     wanted = corpora[:2] if name == "fdg" else ["human", corpora[0]]
     stored = ngrams.count(docs.where(F.col("corpus").isin(wanted)), settings, layout)
     states: dict[tuple[str, int], list[NgramRows]] = {}
-    for row in stored.toArrow().to_pylist():
+    for row in stored.where("n > 0").toArrow().to_pylist():
         states.setdefault((row["corpus"], row["n"]), []).append(NgramRows.decode(row["state"]))
     for corpus in wanted:
         own = [row for row in rows if (row["model"] or "human") == corpus]

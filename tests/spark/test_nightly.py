@@ -17,14 +17,16 @@ from xml.etree import ElementTree as ET
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import cli, history, runs
+from dftspark import cli, history, runs, schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, UnlikeProfiles
 from dftspark.nights import alerts, calendar
 from dftspark.stages.checking import JUNIT
 from dftspark.state import encode_arrays
 from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.structure import Structure, StructureSums
+from dftspark.store import document_states
 from dftspark.store.listing import runs as listed
+from dftspark.store.profile_files import ProfileFiles
 from dftspark.store.run import Run
 from tests.spark import processes
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write
@@ -92,13 +94,21 @@ def merged(of: list[Run]) -> dict[tuple[Any, ...], list[bytes]]:
     for run in of:
         for row in run.table("profile").to_pylist():
             key = tuple(row[name] for name in ("corpus", "stratum", "n", "part"))
+            if row["n"] == schema.WHOLE:
+                continue
             grams.setdefault(key, []).append(NgramRows.decode(row["state"]))
         for row in run.table("structure").to_pylist():
             key, state = (row["corpus"], row["stratum"]), StructureSums.decode(row["state"])
             sums[key] = Structure().merge(sums[key], state) if key in sums else state
     found = {key: [NgramCounts(n=key[2]).merge_all(states).encode()]
              for key, states in grams.items()}  # fmt: skip
-    return {**found, **{key: [state.encode()] for key, state in sums.items()}}
+    wholes = document_states.read(ProfileFiles(run.table_path("profile") for run in of))
+    return {
+        **found,
+        **{key: [state.encode()] for key, state in sums.items()},
+        **{(*key, "wholes"): [own.surface.encode(), own.sketch.encode()]
+           for key, own in wholes.items()},
+    }  # fmt: skip
 
 
 def test_merged_days_equal_one_pass_over_their_documents(
@@ -118,7 +128,7 @@ def test_merged_days_equal_one_pass_over_their_documents(
     recount = merged([profile(tmp_path / "out", DATES[0])])
     added = merged([profile(year, date) for date in DATES[:2]])
     own = [key for key in recount if key[0] == "gpt"]
-    assert len(own) == 2 * 2 + 1  # orders x key ranges, and structure
+    assert len(own) == 2 * 2 + 2  # orders x key ranges, structure, and documents as wholes
     assert all(added[key] == recount[key] for key in own)
 
 
@@ -135,6 +145,10 @@ def test_a_night_says_what_it_merged(year: Path) -> None:
     assert "returning" not in night(year, DATES[0]).manifest
     n_model = {row["model"]: row["n_model"] for row in last.table("metrics").to_pylist()}
     assert n_model == {"gpt": 80, "llama": 60}
+    compared = {row["model"]: row["n_model"] for row in last.table("comparability").to_pylist()}
+    assert compared == n_model
+    assert all(row["copies_effect"] >= 1 for row in rows.values())
+    assert last.manifest["copies"]["gpt"]["effect"] == rows["gpt"]["copies_effect"]
     stages = profile(year, DATES[1]).manifest["stages"]
     assert stages["read"]["rows_in"] == 70
     assert stages["count n-grams"]["bytes"] > 0
