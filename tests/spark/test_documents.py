@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections import Counter
@@ -268,8 +269,8 @@ def test_a_filter_that_fails_on_a_value(spark: SparkSession, tmp_path: Path) -> 
     assert "\tat " not in said
 
 
-def test_a_corpus_left_empty_and_one_of_rejects(reading: Reading) -> None:
-    from dftspark.spark.documents import check
+def test_a_corpus_left_empty_and_one_of_rejects(spark: SparkSession) -> None:
+    from dftspark.spark.acceptance import check
 
     corpora = {
         "human": {"role": "human", "path": "h.jsonl"},
@@ -280,16 +281,59 @@ def test_a_corpus_left_empty_and_one_of_rejects(reading: Reading) -> None:
     def counted(name: str, documents: int, rejected: int, filtered: int) -> dict[str, Any]:
         read = documents + rejected + filtered
         row = {"corpus": name, "read": read, "documents": documents}
-        return {**row, "rejected": rejected, "filtered": filtered}
+        damage = {"damaged": 0, "unread_bytes": 0, "lost": 0}
+        return {**row, "rejected": rejected, "filtered": filtered, **damage}
 
+    rejects = spark.createDataFrame(
+        [("model", "rejected", reason, f"{reason}.jsonl", f"line {i}", f"said {i}")
+         for reason, rows in (("b", 3), ("a", 2), ("c", 4), ("d", 1)) for i in range(rows)]
+        + [("human", "rejected", "z", "", "", "")] * 9,
+        "corpus string, action string, reason string, file string, position string, detail string",
+    )  # fmt: skip
     human = counted("human", 5, 0, 0)
     with pytest.raises(InputError, match=r"corpora\.model: no document.*9 rows in m\.jsonl"):
-        check([human, counted("model", 0, 3, 6)], config, "rejects")
+        check([human, counted("model", 0, 3, 6)], config, rejects, "runs/a")
+    with pytest.raises(InputError) as raised:
+        check([human, counted("model", 0, 10, 0)], config, rejects, "runs/a")
+    assert str(raised.value).splitlines()[1:] == [
+        "  4 c, as in c.jsonl line 0: said 0",
+        "  3 b, as in b.jsonl line 0: said 0",
+        "  2 a, as in a.jsonl line 0: said 0",
+        "  `dftspark show runs/a rejects` lists them all",
+    ]
     # The parts of a corpus are judged together, and only by the rows that are its own.
     parts = [counted("model", 0, 1, 1000), counted("model/a", 4, 0, 0)]
     with pytest.raises(InputError, match=r"1 of 5 rows.*20\.0%.*max_reject_share = 10\.0%"):
-        check([human, *parts], config, "rejects")
-    check([human, *parts, counted("model/b", 5, 0, 0)], config, "rejects")
+        check([human, *parts], config, rejects, "runs/a")
+    check([human, *parts, counted("model/b", 5, 0, 0)], config, rejects, "runs/a")
+    # A damaged file weighs as many rows as it had: 1 of 101 rows, and 899 that nobody saw.
+    cut = counted("model", 100, 1, 0) | {"damaged": 1, "unread_bytes": 77, "lost": 900}
+    with pytest.raises(InputError, match=r"1 of 101 rows.*900 rows are lost.*77 bytes.*90\.0%"):
+        check([human, cut], config, rejects, "runs/a")
+    check([human, cut | {"lost": 1}], config, rejects, "runs/a")
+
+
+def test_what_is_lost_with_damaged_files_is_estimated(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [{"text": f"{i} {i * 7919 % 10_007}"} for i in range(400)]
+    for name in "abc":
+        lines(tmp_path / f"{name}.jsonl", rows)
+    (tmp_path / "d.jsonl").write_bytes(b"BZh91AY&SY" + b"x" * (tmp_path / "a.jsonl").stat().st_size)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for name in "abc":
+        whole = gzip.compress((tmp_path / f"{name}.jsonl").read_bytes())
+        (packed / f"{name}.jsonl.gz").write_bytes(whole[:900] if name == "c" else whole)
+    corpora = {
+        "human": {"role": "human", "path": str(tmp_path / "*.jsonl")},
+        "model": {"role": "model", "path": str(packed)},
+    }
+    found = read(spark, audit(corpora), tmp_path / "staging").counts
+    human, model = found["human"], found["model"]
+    assert (human["rejected"], human["damaged"], human["documents"]) == (1, 1, 1_200)
+    assert human["unread_bytes"] == (tmp_path / "d.jsonl").stat().st_size
+    assert 395 <= human["lost"] <= 410
+    assert (model["rejected"], model["damaged"], model["unread_bytes"]) == (1, 1, 0)
+    assert abs(model["lost"] + model["documents"] - 1_200) <= 3
 
 
 # (action, reason) by line of mixed.jsonl as a model corpus; every other line is kept as it is.

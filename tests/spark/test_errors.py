@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -11,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli, sample
@@ -122,10 +123,41 @@ def test_too_many_rejects(say: Any, here: Path) -> None:
     write(here / "model.jsonl", [{"text": "good"}, *[{"text": ""}] * 2, *[{"txt": "x"}] * 3])
     told = say("audit", "--human", "human.jsonl", "--model", "model.jsonl")
     told.check(4, "corpora.model", "5 of 6 rows", "83.3%", "max_reject_share = 5.0%", "raise")
-    listed = told.error.split("listed in ")[1].split()[0].rstrip(".;,")
-    rows = pq.read_table(listed.removeprefix("file:")).to_pylist()
+    _, line, run = re.fullmatch(r"(?s)(.*)`(dftspark show (\S+) rejects)`.*", told.error).groups()
+    assert "3 text_missing, as in" in told.error
+    assert "the row has: txt" in told.error
+    shown = say(*line.split()[1:], "--json")
+    rows = [json.loads(text) for text in shown.out.splitlines()]
     reasons = sorted(row["reason"] for row in rows if row["action"] == "rejected")
     assert reasons == ["text_empty"] * 2 + ["text_missing"] * 3
+    shown = say("show", run)
+    assert shown.code == 0
+    assert "did not finish" in shown.out
+    assert "3 model text_missing, as in" in shown.out
+    page = Path(say("report", run).out.strip()).read_text()
+    assert page.count("text_missing") == 4  # the reason and its rows
+    assert "This run did not finish" in page
+    say("export", run).check(4, "did not finish")
+
+
+def test_a_damaged_file_is_told_and_weighed(say: Any, here: Path) -> None:
+    rows = [{"text": f"model number {i} {i * 7919 % 10_007}"} for i in range(2_000)]
+    write(here / "model.jsonl", rows)
+    whole = gzip.compress((here / "model.jsonl").read_bytes())
+    (here / "model.jsonl").write_bytes(whole[:2_000])
+    told = say("audit", conf(here))
+    told.check(4, "corpora.model: 1 of", "rows are lost in 1 damaged file", "max_reject_share")
+    (here / "a.toml").write_text(
+        Path(conf(here)).read_text() + "[cleaning]\nmax_reject_share = 1.0\n"
+    )
+    told = say("audit", "a.toml")
+    assert told.code == 0, told.error
+    assert "1 file of model could not be read to the end: about" in told.out
+    (run,) = [info for info in runs("runs") if info.state == "finished"]
+    assert re.search(r"; 1 file damaged, about [\d,]+ rows lost", run.headline)
+    page = (Path(run.path) / run.page).read_text()
+    first_screen = page.split("</header>")[0]
+    assert "could not be read to the end" in first_screen
 
 
 def test_an_unreadable_file_where_that_ends_the_run(say: Any, here: Path) -> None:
