@@ -81,10 +81,13 @@ class Cleaning(Frozen):
         10_000_000, description="a longer document is a reject; bounds a task's memory"
     )
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.05, description="more rejects than this in any corpus end the run with exit code 4"
+        0.05,
+        description="more rejects than this in any corpus end the run with exit code 4; a damaged "
+        "file weighs as many rows as are lost with it",
     )
     on_unreadable_file: Literal["reject", "fail"] = Field(
-        "reject", description="one unreadable file: a reject row, or the end of the run"
+        "reject",
+        description="a file that cannot be read to its end: a reject row, or the end of the run",
     )
 
 

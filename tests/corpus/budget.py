@@ -102,10 +102,17 @@ def _limited(job: dict[str, Any], out: int) -> None:
 
 
 def main() -> None:
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow as pa
+    import pyarrow.parquet
 
-    import dftspark.corpus.ingest  # noqa: F401
+    import dftspark.corpus.ingest
+    from dftspark.config import Cleaning
+    from dftspark.corpus.clean import clean
 
+    # What the first use of anything loads is loaded once, and no part of a file's share.
+    pa.array(["x"])
+    clean("a\u0301", Cleaning())
+    assert dftspark.corpus.ingest.READERS
     for line in sys.stdin:
         source, out = os.pipe()
         child = os.fork()

@@ -118,6 +118,7 @@ def test_a_truncated_file_keeps_what_came_before(read: Any, tmp_path: Path, kind
     line = len(whole) // 2_000
     assert rows == len(found.kept) == size // line
     assert whole[rows * line : size].startswith(found.issues[0]["excerpt"].encode())
+    assert (found.issues[0]["unread_bytes"], found.issues[0]["lost_rows"]) == (0, rows)
     assert (
         found.texts == [json.loads(line)["text"] for line in whole.splitlines()][: len(found.kept)]
     )
@@ -135,6 +136,12 @@ def test_a_broken_middle_keeps_what_came_before(read: Any, tmp_path: Path, kind:
         ("noted", "bad_crc"),
     ]
     assert len(found.kept) > 0
+    if found.told[-1][1] == "rejected":
+        unread, lost = (found.issues[-1][name] for name in ("unread_bytes", "lost_rows"))
+        # What zstd decodes of such bytes is wrong at its checksum, which is the end.
+        place = 0.5 * len(packed) if kind == "gzip" else 0
+        assert unread == pytest.approx(place, abs=0.05 * len(packed))
+        assert len(found.kept) + lost == pytest.approx(2_000, rel=0.1)
 
 
 @pytest.mark.parametrize("cut", [1, 3, 9, 12, 20])
@@ -215,9 +222,10 @@ def test_a_damaged_file_ends_the_run_where_that_is_asked_for(read: Any, tmp_path
 
 def test_a_file_that_is_gone_meanwhile(read_splits: Any, tmp_path: Path) -> None:
     corpus = Corpus(role="human", path=str(tmp_path))
-    split = files.Split(str(tmp_path / "gone.jsonl"), "gone.jsonl", "jsonl")
+    split = files.Split(str(tmp_path / "gone.jsonl"), "gone.jsonl", "jsonl", size=77)
     found = read_splits([split], corpus, Cleaning())
     assert found.told == [("", "rejected", "unreadable_file")]
+    assert (found.issues[0]["unread_bytes"], found.issues[0]["lost_rows"]) == (77, None)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

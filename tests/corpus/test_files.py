@@ -149,11 +149,17 @@ def test_another_file_system(scheme: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [({"encoding": "utf-9"}, "'utf-9' is not a text encoding"), ({"encoding": "zlib"}, "zlib"),
-     ({"document": ""}, "empty separator")],
+     ({"encoding": "utf-8\0"}, "is not a text encoding"), ({"document": ""}, "empty separator")],
 )  # fmt: skip
 def test_settings_of_text_are_checked(tree: Path, settings: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         find(tree / "a", **settings)
+
+
+def test_settings_of_text_are_checked_before_a_remote_folder_is_listed() -> None:
+    corpus = Corpus(role="human", path="s3://no-such-bucket/x/*", encoding="utf-8\0")
+    with pytest.raises(ConfigError, match=r"corpora\.c\.encoding: 'utf-8.x00' is not"):
+        files.check({"c": corpus})
 
 
 @pytest.mark.parametrize(

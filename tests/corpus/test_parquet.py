@@ -102,6 +102,36 @@ def test_a_day_beyond_the_calendar_is_repaired(read: Any, tmp_path: Path) -> Non
     assert found.told == [("row 1", "repaired", "date_invalid")]
 
 
+def test_a_date_of_lists_does_not_cost_the_file(read: Any, tmp_path: Path) -> None:
+    """Times finer than Python's in a list could be converted neither to values nor to strings."""
+    at = pa.array([[1], None, []], pa.list_(pa.timestamp("ns")))
+    places = pa.array([{"a": 1}, None, {"a": 2}])
+    columns = {"text": ["x", "y", "z"], "date": at, "stratum": places}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet")
+    assert found.texts == ["x", "y", "z"]
+    told = {(row["action"], row["reason"], row["detail"]) for row in found.issues}
+    assert told == {
+        ("repaired", "date_invalid", "date is an array: not YYYY-MM-DD; taken as null"),
+        ("repaired", "column_not_scalar",
+         "stratum is an object, not one value; taken as null"),
+    }  # fmt: skip
+    found = read(tmp_path / "x.parquet", columns={"text": "date"})
+    assert found.told == [(f"row {i}", "rejected", "text_not_string") for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pa.array([2**62], pa.duration("ns")), pa.array([1], pa.time64("ns")),
+     pa.array([2**62], pa.duration("s")), pa.array([2**30], pa.date32())],
+    ids=lambda values: str(values.type),
+)  # fmt: skip
+def test_no_type_of_a_column_costs_the_file(read: Any, tmp_path: Path, values: pa.Array) -> None:
+    pq.write_table(pa.table({"text": ["x"], "date": values}), tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet")
+    assert (found.texts, found.told) == (["x"], [("row 1", "repaired", "date_invalid")])
+
+
 def test_without_the_text_column_every_row_is_a_reject(read: Any, tmp_path: Path) -> None:
     pq.write_table(table(2_500).rename_columns(["id", "body"]), tmp_path / "x.parquet")
     found = read(tmp_path / "x.parquet")
@@ -153,6 +183,9 @@ def test_what_cannot_be_read_is_a_reject(read: Any, tmp_path: Path, kind: str) -
     assert len(found.kept) == (1_000 if kind == "page" else 0)
     read_before = "read before that: 1,000 of 2,000 rows" if found.kept else "nothing was read"
     assert f"; {read_before}" in found.issues[0]["detail"]
+    (size, lost) = (found.issues[0][name] for name in ("unread_bytes", "lost_rows"))
+    whole = path.stat().st_size
+    assert (size, lost) == ((whole // 2, 1_000) if kind == "page" else (whole, None))
 
 
 def test_parquet_under_the_name_of_json_lines(read: Any, tmp_path: Path) -> None:

@@ -336,26 +336,30 @@ def test_what_is_lost_with_damaged_files_is_estimated(spark: SparkSession, tmp_p
 
 def test_one_cluster_of_all_documents_is_named_with_its_remedy(reading: Reading) -> None:
     """Every row of a crawl had prompt_id = "hn", so that no interval and no p came out."""
-    from dftspark.spark.documents import check
+    from dftspark.spark.acceptance import check
 
     sides = {"human": {"role": "human", "path": "h.jsonl"}}
     parts = {"role": "model", "path": "m.jsonl", "split_by": ["model"]}
 
     def row(name: str, documents: int, clusters: int) -> dict[str, Any]:
         return {"corpus": name, "read": documents, "documents": documents, "rejected": 0,
-                "filtered": 0, "clusters": clusters}  # fmt: skip
+                "filtered": 0, "clusters": clusters, "damaged": 0, "unread_bytes": 0,
+                "lost": 0}  # fmt: skip
 
+    unread: Any = None  # nothing is rejected, so no example is looked for
     config = audit({**sides, "model": parts})
     models = [row("model/a", 300, 1), row("model/b", 5, 1)]
     with pytest.raises(InputError, match=r"corpora\.human: all 500 documents are in one cluster, "
                        r"since prompt_id has one .*columns\.cluster = \"text\""):  # fmt: skip
-        check([row("human", 500, 1), *models], config, "rejects")
+        check([row("human", 500, 1), *models], config, unread, "run")
     with pytest.raises(InputError, match=r"corpora\.model: all 305 documents"):
-        check([row("human", 500, 90), *models], config, "rejects")
-    check([row("human", 19, 1), row("model/a", 300, 2), row("model/b", 50, 1)], config, "rejects")
-    check([row("human", 500, 90), *models], config, "rejects", nightly=True)  # one prompt a day
+        check([row("human", 500, 90), *models], config, unread, "run")
+    check(
+        [row("human", 19, 1), row("model/a", 300, 2), row("model/b", 50, 1)], config, unread, "run"
+    )
+    check([row("human", 500, 90), *models], config, unread, "run", nightly=True)  # one prompt a day
     by_prompt = audit({**sides, "model": {**parts, "split_by": ["prompt_id"]}})
-    check([row("human", 500, 90), *models], by_prompt, "rejects")
+    check([row("human", 500, 90), *models], by_prompt, unread, "run")
 
 
 def test_near_copies_are_joined_where_that_is_asked_for(

@@ -129,7 +129,9 @@ def test_too_many_rejects(say: Any, here: Path) -> None:
     write(here / "model.jsonl", [{"text": "good"}, *[{"text": ""}] * 2, *[{"txt": "x"}] * 3])
     told = say("audit", "--human", "human.jsonl", "--model", "model.jsonl")
     told.check(4, "corpora.model", "5 of 6 rows", "83.3%", "max_reject_share = 5.0%", "raise")
-    _, line, run = re.fullmatch(r"(?s)(.*)`(dftspark show (\S+) rejects)`.*", told.error).groups()
+    found = re.search(r"`(dftspark show (\S+) rejects)`", told.error)
+    assert found is not None
+    line, run = found.groups()
     assert "3 text_missing, as in" in told.error
     assert "the row has: txt" in told.error
     shown = say(*line.split()[1:], "--json")
