@@ -35,6 +35,7 @@ def read_parquet(
     place = Location.locate(split.path)
     with place.filesystem.open_input_file(place.path) as file:
         parquet = pq.ParquetFile(file, buffer_size=_BUFFER)
+        _check_names(parquet)
         fields = [field for field in parquet.schema_arrow if field.name in mapping.sources]
         if len({field.name for field in fields}) < len(fields):
             twice = sorted(field.name for field in fields)
@@ -54,11 +55,18 @@ def read_parquet(
                     number += 1
                     values = dict(zip(flat, record, strict=True))
                     yield Row(f"row {number}", {**blank, **values} if blank else values)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # of a column's name
             damage = Damaged("unreadable_file", excerpt(redact(str(error)), 300))
             damage.position = f"row {number + 1}"
             damage.total = _row_count(parquet.metadata, groups)
             raise damage from error
+
+
+def _check_names(parquet: pq.ParquetFile) -> None:
+    try:
+        _ = parquet.schema_arrow.names, [column.path for column in parquet.schema]
+    except UnicodeDecodeError as error:
+        raise OSError(f"a column's name is not UTF-8: {excerpt(error.object)}") from error
 
 
 def _batches(

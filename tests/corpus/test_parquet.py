@@ -188,6 +188,16 @@ def test_what_cannot_be_read_is_a_reject(read: Any, tmp_path: Path, kind: str) -
     assert (size, lost) == ((whole // 2, 1_000) if kind == "page" else (whole, None))
 
 
+def test_a_column_whose_name_is_not_utf8(read: Any, tmp_path: Path) -> None:
+    """As a flipped bit leaves it."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(3).append_column("naming", pa.array([1, 2, 3])), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"naming", b"nam\xe9ng"))
+    found = read(path)
+    assert found.told == [("", "rejected", "unreadable_file")]
+    assert "name is not UTF-8" in found.issues[0]["detail"]
+
+
 def test_parquet_under_the_name_of_json_lines(read: Any, tmp_path: Path) -> None:
     pq.write_table(table(10), tmp_path / "x.jsonl")
     found = read(tmp_path / "x.jsonl")
