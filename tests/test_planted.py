@@ -169,7 +169,7 @@ def below(share: float, runs: int) -> float:
 @pytest.mark.simulation
 @pytest.mark.parametrize("runs", [40, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("n", [1, 2])
-def test_one_source_gives_uniform_p_values_and_intervals_about_zero(n: int, runs: int) -> None:
+def test_one_source_gives_honest_p_values_and_intervals_about_zero(n: int, runs: int) -> None:
     """Acceptance tests A6 and A13 on text, with sides of 300 and 180 documents."""
     from scipy import stats  # takes a second to import
 
@@ -181,7 +181,8 @@ def test_one_source_gives_uniform_p_values_and_intervals_about_zero(n: int, runs
         found.append(metrics(compared((human.profile(n), model.profile(n)), n, NULL)))
     for name in ("l2", "l2_docs", "js"):
         p_values = np.array([metric[name].inference.p_value for metric in found])
-        assert stats.kstest(p_values, "uniform").pvalue > 1e-3, name
+        # The larger of two p-values may be too large, and must not be too small.
+        assert stats.kstest(p_values, "uniform", alternative="greater").pvalue > 1e-3, name
         assert (p_values <= 0.05).mean() <= 0.07 + 0.07 - below(0.07, runs), name
     for name in SQUARES:
         values = np.array([metric[name].value for metric in found])
@@ -192,7 +193,6 @@ def test_one_source_gives_uniform_p_values_and_intervals_about_zero(n: int, runs
         assert ((low <= 0) & (high >= 0)).mean() >= below(0.95, runs), name
         assert abs(values.mean()) <= 4 * values.std() / np.sqrt(runs), name
     for name in PLUG_INS:
-        # The floor is that of two halves of 150: noisier than 300 against 180.
         ratios = [metric[name].value / metric[name].inference.floor for metric in found]
         assert 0.5 < np.median(ratios) < 1, name
         assert max(ratios) < 1.5, name
