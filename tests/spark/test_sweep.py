@@ -196,12 +196,10 @@ def test_the_best_setting_is_near_the_human_rate_and_luck_is_told(many: Swept) -
         assert row["best"] in row["may_be_best"]
 
 
-def test_more_splits_are_no_more_jobs_and_change_no_metric(
-    spark: SparkSession, few: Swept, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_more_splits_are_no_more_jobs_and_change_no_metric(spark: SparkSession, few: Swept) -> None:
     from dftspark import runs
 
-    folder = tmp_path_factory.mktemp("splits")
+    folder = Path(few.run.path).parent.parent  # a profile is compared under its own corpora
     found = []
     for splits in (2, 80):
         settings = audit(folder, sweep={"splits": splits, "challenger": name(0)})
