@@ -38,6 +38,9 @@ def conform(table: DataFrame, of: pa.Schema) -> DataFrame:
 def rejects(issues: DataFrame, run_id: str, date: str) -> DataFrame:
     """schema.REJECTS."""
     run = {"run_id": F.lit(run_id), "date": F.lit(date)}
+    # Of what is not a damaged file nothing is unread.
+    absent = [name for name in ("unread_bytes", "lost_rows") if name not in issues.columns]
+    run |= {name: F.lit(None).cast("long") for name in absent}
     return conform(issues.withColumns(run), schema.REJECTS)
 
 
