@@ -230,7 +230,7 @@ def test_what_a_nightly_audit_must_say(spark: SparkSession, folder: Path, tmp_pa
         assert words in str(caught.value)
     shared = str(folder / "human.jsonl")
     sides = {"human": {"role": "human", "path": shared},
-             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip
+             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip  # type: ignore[dict-item]
     with pytest.raises(ConfigError, match=r"both read .*human\.jsonl"):
         runs.nightly(spark, audit(folder, tmp_path / "runs", corpora=sides), DATES[0])
 
