@@ -229,10 +229,10 @@ def test_what_a_nightly_audit_must_say(spark: SparkSession, folder: Path, tmp_pa
     for words in ("out: one store", "corpora.human.path", "corpora.gpt: which documents"):
         assert words in str(caught.value)
     shared = str(folder / "human.jsonl")
-    sides = {"human": {"role": "human", "path": shared},
-             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip  # type: ignore[dict-item]
+    same: Any = {"human": {"role": "human", "path": shared},
+             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip
     with pytest.raises(ConfigError, match=r"both read .*human\.jsonl"):
-        runs.nightly(spark, audit(folder, tmp_path / "runs", corpora=sides), DATES[0])
+        runs.nightly(spark, audit(folder, tmp_path / "runs", corpora=same), DATES[0])
 
 
 # --- dates ---------------------------------------------------------------------------------------
