@@ -18,6 +18,7 @@ PACKAGE = ROOT / "dftspark"
 # A module imports from its own line or from lines above it. A new module gets a line here.
 LAYERS = (
     "errors",
+    "compiled",
     "schema",
     "state",
     "config",

@@ -169,7 +169,8 @@ def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
 def _numbers(row: Row, beside: list[Row], console: Console) -> list[str | Text]:
     times = times_floor(row)
     known = [r for r in (times_floor(other) for other in beside) if not math.isnan(r)]
-    length = bar(times / max(known, default=1.0), _BAR, block(console))
+    longest = max(known, default=0.0)  # of equal corpora 0, or below where bias is taken off
+    length = bar(times / longest if longest > 0 else 0.0, _BAR, block(console))
     return [
         number(real(row["value"])),
         interval(row),

@@ -176,9 +176,15 @@ def without_vector(plan: Plan) -> dict[str, int]:
 
 
 def check(plan: Plan, found: dict[str, int], config: Audit) -> None:
-    """Raises InputError where too many documents of a corpus are `without_vector`."""
+    """Raises InputError where too many documents of a corpus are `without_vector`, or all."""
     sizes = _counts(plan.members) if found else {}
     for corpus, bad in found.items():
+        if bad == sizes[corpus]:
+            raise InputError(
+                f"corpora.{corpus}: none of its {bad} documents has a usable vector from "
+                f"{plan.settings.embedder}, so the embedding lens has nothing to compare. Look at "
+                f"the rejects, take another embedder, or do without the lens 'embeddings'"
+            )
         if bad > config.cleaning.max_reject_share * sizes[corpus]:
             raise InputError(
                 f"corpora.{corpus}: {bad} of {sizes[corpus]} documents have no usable vector from "

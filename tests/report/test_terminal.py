@@ -16,7 +16,7 @@ from rich.console import Console
 from dftspark import schema
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.verdict import headline, headline_of, ranked, rounding, verdict
+from dftspark.report.verdict import headline, headline_of, missing, ranked, rounding, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -137,6 +137,20 @@ def test_a_floor_of_rounding_size_is_no_yardstick(tmp_path: Path) -> None:
     assert "000x" not in text
     squared = metric(name="l2_squared_corrected_1gram", **tiny)
     assert not rounding(squared), "squares are as far as that from their floor in large corpora"
+
+
+@pytest.mark.parametrize("ratio", [0.0, -2.0])
+def test_equal_corpora_have_no_bars(tmp_path: Path, ratio: float) -> None:
+    """Zero times the floor, or below where bias is taken off, is no length to draw."""
+    row = metric(value=0.0, ratio_to_floor=ratio)
+    text = shown(run_with(tmp_path / "runs", metrics=[row, {**row, "metric": "js_1gram"}]))
+    assert "no farther from human" in text
+    assert "\u2588" not in text
+
+
+def test_only_ngrams_miss_ngrams() -> None:
+    few = metric("gpt", "frechet_corrected", value=math.nan, lens="embeddings")
+    assert missing(few) == "no value: too few documents or clusters on a side"
 
 
 def test_several_models_are_told_by_the_lens_that_sees_most() -> None:
