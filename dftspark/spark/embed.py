@@ -4,8 +4,9 @@ The driver samples documents by the hash of their cluster, finds which of their 
 lacks, and cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the
 store as one file. What a killed job had finished stays; the same text is embedded once.
 
-A chunk depends on its texts alone, so a job that starts again makes the batches that the killed
-one would have made, and its vectors are the same to the last bit on the same kind of machine.
+On a CPU a vector depends on its text alone, so what else the store held, how the work was cut and
+what was killed change no bit on the same kind of processor. On a GPU it depends on its batch, in
+the last bits.
 
 Cost    besides the model: two passes over the documents' text, one over the store's keys
 """
