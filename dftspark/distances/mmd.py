@@ -116,11 +116,9 @@ def median_distance(vectors: NDArray[np.floating[Any]]) -> float:
     """Root of the median |x - y|^2 over all pairs of `vectors` `(n, d)`, to four digits.
 
     Where most pairs are equal, over those that are not; 1, the radius of the unit sphere, where
-    all are. Four digits: the same on every machine, whatever the order in which
-    it adds. nan below two.
+    all are, or there is one. Four digits: the same on every machine, whatever the order in which
+    it adds.
     """
-    if len(vectors) < 2:
-        return float("nan")
     found = squared_distances(vectors.astype(np.float64), vectors.astype(np.float64))
     pairs = found[np.triu_indices(len(vectors), 1)]
     # Equal vectors are apart by rounding, which must not become a bandwidth.
