@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core import caching
+
+# Of a library whose types do not reach here.
+_config: Any = numba.config
+_FunctionCache: Any = caching.FunctionCache
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -26,7 +30,7 @@ def compiled(function: Kernel) -> Kernel:
 
     A cache that cannot be read or written costs the time to compile, and never the call.
     """
-    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher: Any = numba.njit(nogil=True)(function)
     cache = _cache(function)
     if cache is not None:
         dispatcher._cache = cache
@@ -44,7 +48,7 @@ def kept(kernel: Callable[..., Any]) -> tuple[str, str]:
     return folder, ""
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]  # numba has no types
+class _Cache(_FunctionCache):  # type: ignore[misc]
     """Numba's, which takes every file for whole and every disk for one with room."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -77,12 +81,12 @@ def _folder(path: Path) -> Iterator[None]:
     foreign = os.name == "posix" and (found.st_uid != os.getuid() or found.st_mode & 0o022)
     if foreign or not stat.S_ISDIR(found.st_mode):
         raise PermissionError(f"{path} belongs to somebody else")
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(path)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(path)
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
 
 
 def _own_temporary() -> Path:
