@@ -47,7 +47,7 @@ def strike(folder: Path, numbers: range, seed: int) -> int:
                 outcome = found.strike(kill)
             except AssertionError as error:
                 wrong += 1
-                print(f"{number:4}  {kill} FAILED: {str(error)[-2000:]}", flush=True)
+                print(f"{number:4}  {kill.job}, {kill.victim}: {str(error)[-2000:]}", flush=True)
                 continue
             struck += outcome.struck
             wrong += not outcome.equal

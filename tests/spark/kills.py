@@ -59,7 +59,7 @@ class Job:
 
 JOBS = {
     "audit": Job("audit.py", "audit"),
-    "nightly": Job("nightly.py", "night", ("--date", DATES[0])),
+    "nightly": Job("nightly.py", "nightly", ("--date", DATES[0])),
     "judge": Job("judge.py", "judge", again=("--again",)),
     "embed": Job("embed.py", "embed"),
 }
@@ -117,7 +117,7 @@ class Kill:
         return cls(
             number,
             list(JOBS)[number % len(JOBS)],
-            VICTIMS[number // len(JOBS) % len(VICTIMS)],
+            VICTIMS[(number + number // len(JOBS)) % len(VICTIMS)],
             drawn.choice(list(SETTINGS)),
             drawn.uniform(0.15, 0.95),
             drawn.randrange(600, 2_400, 50),

@@ -11,16 +11,15 @@ import pytest
 
 from tests import extras
 from tests.judging import longer, serving
-from tests.spark.kills import JOBS, Kill, Kit, kit
+from tests.spark.kills import Kill, Kit, kit
 
 pytestmark = [
     pytest.mark.spark, pytest.mark.slow, pytest.mark.cluster, extras.embed,
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc"),
 ]  # fmt: skip
 
-# Few by default, each of another job; the step is to another victim.
+# Four are every job and every victim once.
 COUNT = int(os.environ.get("DFTSPARK_KILLS", "4"))
-NUMBERS = range(COUNT) if COUNT > 4 else [i * (len(JOBS) + 1) for i in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def killing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
         yield found
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(COUNT))
 def test_a_kill_leaves_nothing_half_done(killing: Kit, number: int) -> None:
     outcome = killing.strike(Kill.of(number))
     assert outcome.equal, outcome
