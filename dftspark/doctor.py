@@ -56,6 +56,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
         *((name, partial(_package, name, *bounds)) for name, bounds in _PACKAGES.items()),
         ("memory", _memory),
         ("storage", partial(_storage, out)),
+        ("compiled code", _compiled),
         ("GPU", _gpu),
     ]
     if spark:
@@ -144,6 +145,16 @@ def _storage(out: str) -> Check:
     ok = free >= _DISK_GIB
     remedy = "" if ok else f"Free {_DISK_GIB:.0f} GiB, or choose another --out."
     return Check("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
+
+
+def _compiled() -> Check:
+    from dftspark import compiled
+    from dftspark.features import hashing
+
+    folder, why = compiled.kept(hashing.mixed)
+    found = f"kept in {folder}" if folder else "not kept"
+    advice = "; name a folder that lasts in NUMBA_CACHE_DIR" if why else ""
+    return Check("compiled code", True, f"{found}{f': {why}' if why else ''}{advice}")
 
 
 def _gpu() -> Check:

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "dftspark"
 LAYERS = (
     "redaction",
     "errors",
+    "compiled",
     "schema",
     "state",
     "config",

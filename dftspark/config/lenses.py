@@ -91,7 +91,8 @@ class Embedding(Frozen):
     batch_tokens: int | Literal["auto"] = Field(
         "auto",
         description="tokens in a batch, padding included, halved where memory runs out; auto: "
-        "8,192 on a CPU, 65,536 on a GPU",
+        "65,536 on a GPU, 8,192 for a static table. On a CPU a transformer reads one text at a "
+        "time, so that a vector depends on its text alone",
     )
     threads: int | Literal["auto"] = Field(
         "auto",

@@ -12,6 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
+
 COPIES = 0.05  # words that repeat an earlier word of the document
 FOLLOWS = 0.6  # of the others, those that follow from the word before
 FOLLOWERS = 64  # of a word, unlike in chance
@@ -82,7 +84,7 @@ def _below(bits: Any, n: Any) -> Any:
     return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _keys(seed: Any, purpose: Any, n: Any) -> Any:
     out = np.empty(n, np.uint64)
     for j in range(n):
@@ -95,7 +97,7 @@ def shuffled(seed: int, purpose: int, n: int) -> NDArray[np.int64]:
     return np.argsort(_keys(np.uint64(seed), purpose, n), kind="stable")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def build_alias(weights: Any) -> Any:
     """`Alias` of weights `(V,)`, which need not sum to 1. Source: Vose (1991)."""
     n = len(weights)
@@ -138,14 +140,14 @@ def _any_topic(state: Any, side: Any) -> Any:
     return topic - side.topics // 2 if tilted and 2 * topic >= side.topics else topic
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _original(i: Any, side: Any) -> Any:
     while i > 0 and _unit(_key(side.seed, _DUPLICATE, i)) < side.duplicates:
         i = _below(_key(side.seed, _ORIGINAL, i), i)
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _length(state: Any, mean: Any) -> Any:
     radius = np.sqrt(-2 * np.log(1 - _unit(_next(state))))
     normal = radius * np.cos(2 * np.pi * _unit(_next(state)))
@@ -168,7 +170,7 @@ def _follower(bits: Any, before: Any, side: Any, alias: Any) -> Any:
     return _rank(_key(side.seed, _FOLLOWER, before * FOLLOWERS + which), alias)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_words(state: Any, prompt: Any, side: Any, alias: Any, words: Any) -> None:
     """Fills words with ranks. Every step keeps the expected share of each topic: copies and
     followers of content words carry a topic on, all others draw it from the prior."""
@@ -200,7 +202,7 @@ def _append(text: Any, at: Any, strings: Any, j: Any) -> Any:
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _spell(
     state: Any, words: Any, side: Any, lexicon: Any, phrases: Any, text: Any, at: Any
 ) -> Any:
@@ -231,7 +233,7 @@ def _spell(
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def generate(start: Any, n: Any, side: Any, alias: Any, lexicon: Any, phrases: Any) -> Any:
     """Text bytes, offsets `(n + 1,)`, and the documents `(n,)` whose text and prompt they have."""
     text = np.empty(1 << 16, np.uint8)

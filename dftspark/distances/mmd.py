@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Kernel = Callable[[Floats], Floats]  # of squared distances
 
 _CHUNK = 1 << 22  # kernel values held at once
+_EQUAL = 1e-10  # squared distances below this share of a squared length are rounding
 
 
 def squared_mmd(human: Floats, model: Floats, n_human: float, n_model: float) -> float:
@@ -114,12 +115,17 @@ def squared_distances(x: Floats, y: Floats) -> Floats:
 def median_distance(vectors: NDArray[np.floating[Any]]) -> float:
     """Root of the median |x - y|^2 over all pairs of `vectors` `(n, d)`, to four digits.
 
-    Four digits: the same on every machine, whatever the order in which it adds. nan below two.
+    Where most pairs are equal, over those that are not; 1, the radius of the unit sphere, where
+    all are, or there is one. Four digits: the same on every machine, whatever the order in which
+    it adds.
     """
-    if len(vectors) < 2:
-        return float("nan")
     found = squared_distances(vectors.astype(np.float64), vectors.astype(np.float64))
-    median = float(np.median(found[np.triu_indices(len(vectors), 1)]))
+    pairs = found[np.triu_indices(len(vectors), 1)]
+    # Equal vectors are apart by rounding, which must not become a bandwidth.
+    unlike = pairs[pairs > _EQUAL * float((vectors.astype(np.float64) ** 2).sum(axis=1).max())]
+    if not len(unlike):
+        return 1.0
+    median = float(np.median(pairs if 2 * len(unlike) > len(pairs) else unlike))
     return float(f"{np.sqrt(median):.4g}")
 
 

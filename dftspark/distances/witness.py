@@ -16,10 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.errors import ShapeError
 
 Floats = NDArray[np.float64]
@@ -173,7 +173,7 @@ def _witness(directions: Floats, center: Floats | None) -> Witness:
     return Witness(directions, offsets, np.zeros(2))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _scores(phi: Any, blocks: Any, directions: Any, offsets: Any, own: Any) -> Any:
     """A plain loop: a matrix product would round a row by what else is in its batch."""
     out = np.empty(len(phi), np.float64)

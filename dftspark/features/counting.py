@@ -22,6 +22,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features.hashing import BLOCK_BITS, BLOCKS
 from dftspark.features.ngrams import RATE_BITS, RATE_ONE, Rows, ngram_key
 
@@ -150,7 +151,7 @@ def _squared(rate: Any) -> Any:
     return np.int64((rate / RATE_ONE) ** 2 * RATE_ONE + 0.5)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _grouped(hashes: Any, start: Any, length: Any, n: int, bits: int, document_bits: int) -> Any:
     """(T,) uint64 occurrences by the first bits of their hash, and where each group ends."""
     total = 0
@@ -206,7 +207,7 @@ def _close_cluster(sums: Any, length: Any) -> Any:
     return norm
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _counted(
     occurrences: Any, ends: Any, first: int, bits: int, document_bits: int,
     length: Any, cluster: Any, in_cluster: Any, block: Any, norms: Any,
@@ -295,7 +296,7 @@ def _add_row(sums: Any, count: Any, length: Any, several: Any, at: Any) -> None:
             sums[column] += several[column, at]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _summed(order: Any, keys: Any, counts: Any, lengths: Any, several: Any) -> Any:
     place = np.empty(len(keys), np.uint32)  # of each row with count 0: its column in `several`
     kept: Any = 0
@@ -331,7 +332,7 @@ def _summed(order: Any, keys: Any, counts: Any, lengths: Any, several: Any) -> A
     return key[:rows], count[:rows], length[:rows], out[:kept].T.copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _expanded(count: Any, length: Any, several: Any) -> Any:
     out = np.zeros((6, len(count)), np.int64)
     kept: Any = 0
@@ -341,7 +342,7 @@ def _expanded(count: Any, length: Any, several: Any) -> Any:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _gram_counts(keys: Any, counts: Any, several: Any) -> Any:
     key = np.empty(len(keys), np.uint64)
     total = np.empty(len(keys), np.int64)

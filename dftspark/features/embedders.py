@@ -1,8 +1,12 @@
 """Texts to unit vectors with a sentence-transformers model, on whatever device it is told.
 
-Texts are sorted by length and cut into batches by a budget of tokens, padding included. Where the
-device runs out of memory the budget halves, is remembered for the process, and the batch is tried
-again. A text's vector depends on its batch in the last bits only.
+On a CPU a transformer reads one text at a time, without padding, each on one thread: how sums are
+cut hangs on a batch's shape and on the number of threads, so that a text's vector would depend on
+its neighbors in the last bits. Alone it depends on the text, the model and the processor.
+
+On a GPU, where that would be slow, texts are sorted by length and cut into batches by a budget of
+tokens, padding included. Where the device runs out of memory the budget halves, is remembered for
+the process, and the batch is tried again. There the last bits depend on the batch.
 
 Cost    with all-MiniLM-L6-v2 about 5 GFLOP a text of 256 tokens; the model is loaded once a process
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,17 +49,25 @@ class Encoded:
 
 @dataclass
 class Embedder:
-    """A loaded model. `batch_tokens` is the budget as it stands, lower after memory ran out."""
+    """A loaded model. `batch_tokens` is the budget as it stands, lower after memory ran out;
+    `threads` is how many texts are read at once where each is read alone."""
 
     model: Any
     device: str
     batch_tokens: int
     long_documents: str = "truncate"
+    threads: int = 1
     max_tokens: int | None = field(init=False)
 
     def __post_init__(self) -> None:
         said = self.model.max_seq_length
         self.max_tokens = None if said is None or math.isinf(said) else int(said)
+
+    @property
+    def alone(self) -> bool:
+        """Whether texts are read one by one. A model without a limit, a table of token vectors, has
+        no padding, and adds up each text by itself in any batch."""
+        return self.device == "cpu" and self.max_tokens is not None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """One vector a text. Raises EnvironmentProblem where a single text is too large."""
@@ -101,6 +114,26 @@ class Embedder:
         yield text[places[start][0] :] if places else text, max(1, len(places) - start)
 
     def _forward(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._one_by_one(texts) if self.alone else self._batched(texts)
+
+    def _one_by_one(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        # The first sets the tokenizer's truncation, which it cannot change while another reads.
+        found = [self._single(texts[0])]
+        if self.threads > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                found += pool.map(self._single, texts[1:])
+        else:
+            found += map(self._single, texts[1:])
+        return np.concatenate(found)
+
+    def _single(self, text: str) -> NDArray[np.float32]:
+        vector = self._tried([text])
+        if vector is None:
+            self._halve(1, int(self._guessed([text])[0]))
+        assert vector is not None
+        return vector
+
+    def _batched(self, texts: Sequence[str]) -> NDArray[np.float32]:
         lengths = self._guessed(texts)
         order = np.lexsort((np.arange(len(texts)), -lengths))
         out: NDArray[np.float32] | None = None
@@ -183,7 +216,9 @@ def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embe
     if not _loaded or _loaded[0][0] != (recipe, device):
         _loaded.clear()
         _loaded.append(((recipe, device), _load(settings, recipe, device, threads)))
-    return _loaded[0][1]
+    found = _loaded[0][1]
+    found.threads = threads
+    return found
 
 
 def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
@@ -198,7 +233,8 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
         raise EnvironmentProblem(
             f"{error.name} is not installed: pip install 'dftspark[embed]'"
         ) from error
-    torch.set_num_threads(threads)
+    # Of one operation. A processor's threads take a text each, see `Embedder.alone`.
+    torch.set_num_threads(1 if device == "cpu" else threads)
     require(device)
     try:
         # Onto the device only in the precision it will have: twice the size need not fit there.
@@ -217,7 +253,7 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
         _set_length(model, recipe.max_tokens)
     kind = device.partition(":")[0]
     budget = BATCH_TOKENS[kind] if settings.batch_tokens == "auto" else settings.batch_tokens
-    return Embedder(model, device, budget, recipe.long_documents)
+    return Embedder(model, device, budget, recipe.long_documents, threads)
 
 
 def require(device: str) -> None:

@@ -25,11 +25,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from dftspark.compiled import compiled
 from dftspark.errors import ConfigError, InputError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -228,7 +228,7 @@ def _generators(seed: int) -> list[np.random.Generator]:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))).spawn(3)
 
 
-@numba.njit(cache=True)
+@compiled
 def _orthonormalize(blocks: Any) -> None:
     """Gram-Schmidt on the columns of each block `(G, d, d)`, in place, in one order of operations.
 
@@ -264,7 +264,7 @@ _SCALE = np.float32(ONE)
 _TWO = np.float32(2)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _add(sums: Any, projected: Any, blocks: Any, scales: Any) -> None:
     """Adds features to `sums` `(S, K, 2 D)`; documents of one block should follow each other.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features.counting import Counted, rate_of
 from dftspark.features.hashing import BLOCKS
 from dftspark.features.ngrams import Rows
@@ -86,7 +86,7 @@ def kinds(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _grams(keys: Any, count: Any, length: Any, several: Any) -> Any:
     total = 0
     for i in range(len(keys)):
@@ -120,7 +120,7 @@ def _grams(keys: Any, count: Any, length: Any, several: Any) -> Any:
     return key, sums, first, rows
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _matched(human: Any, model: Any) -> Any:
     most = min(len(human), len(model))
     of_human = np.empty(most, np.int64)
@@ -140,7 +140,7 @@ def _matched(human: Any, model: Any) -> Any:
     return of_human[:found], of_model[:found]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _in_both(
     h_first: Any, h_key: Any, h_rows: Any, at_h: Any,
     m_first: Any, m_key: Any, m_rows: Any, at_m: Any,

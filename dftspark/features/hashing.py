@@ -13,6 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
+
 BLOCK_BITS = np.uint64(6)  # the low bits of an n-gram key carry its block
 BLOCKS = 1 << int(BLOCK_BITS)
 
@@ -29,7 +31,7 @@ def mix64(h: Any) -> Any:
     return h
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def mixed(keys: NDArray[np.uint64], seed: np.uint64) -> NDArray[np.uint64]:
     """An independent hash of each key for each seed; `(K,)` uint64 in and out."""
     out = np.empty(len(keys), np.uint64)

@@ -23,13 +23,15 @@ from typing import Any
 import numba
 import numpy as np
 
+from dftspark.compiled import compiled
+
 NEAR = 6
 
 _SHARP, _STAR, _DASH, _SLASH = (ord(c) for c in "#*-/")
 _SENTENCE_ENDS = (ord("."), ord("?"), ord("!"))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def mark(items: Any, offsets: Any, shapes: Any, bits: Any) -> None:
     """Sets three flags at first items of lines.
 

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features import stream, unicode
 from dftspark.features.hashing import mix64
 from dftspark.features.stream import Stream
@@ -161,7 +162,7 @@ def _variation(n: Any, total: Any, squares: Any) -> Any:
     return np.sqrt(max(0.0, (n * squares - total * total) / (n * (n - 1.0)))) / (total / n)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _phrases(data: Any, start: int, end: int, keys: Any, stamps: Any, values: Any, t: int) -> int:
     """Phrases of the Ziv-Lempel parse of the bytes; every prefix of a phrase is a phrase."""
     phrases, node = 0, np.uint64(0)
@@ -175,7 +176,7 @@ def _phrases(data: Any, start: int, end: int, keys: Any, stamps: Any, values: An
     return phrases
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _measure(
     data: Any, text_offsets: Any, lex: Any, form: Any, flag: Any, key: Any, start: Any, end: Any,
     offsets: Any, classes: Any, roles: Any, blocks: Any, size: int,

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features.hashing import digest64, mix64
 
 VERSION = 1
@@ -41,7 +41,7 @@ def document_keys(
     return keys
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _keys(hashes: Any, offsets: Any, seeds: Any) -> Any:
     out = np.empty(len(offsets) - 1, np.uint64)
     for d in range(len(offsets) - 1):

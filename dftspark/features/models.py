@@ -52,7 +52,7 @@ class Recipe:
     def fingerprint(self) -> str:
         tokens = "the model's" if self.max_tokens is None else self.max_tokens
         return (
-            f"embedder-v1(files={self.digest[:16]}, max_tokens={tokens}, "
+            f"embedder-v2(files={self.digest[:16]}, max_tokens={tokens}, "
             f"long_documents={self.long_documents}, precision={self.precision}, {self.libraries})"
         )
 

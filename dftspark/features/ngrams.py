@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features.hashing import BLOCK_BITS, mix64
 
 RATE_BITS = 40
@@ -60,7 +61,7 @@ def ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
     return (mix64(h) & ~_BLOCK_MASK) | block
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def ngram_keys(hashes: Any, offsets: Any, n: int) -> Any:
     """The key, block bits zero, of the n-gram at each token; 0 where a document ends before."""
     out = np.zeros(len(hashes), np.uint64)

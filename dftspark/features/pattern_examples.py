@@ -42,20 +42,22 @@ def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np
         having = np.flatnonzero(hits[:, p])
         if len(having):
             first = int(having[np.argmin(hashes[having])])
-            if name not in best or _key(best[name]) > (int(hashes[first]), ids[first]):
-                wanted.setdefault(first, []).append(p)
+            if name not in best or best[name][:2] >= (int(hashes[first]), ids[first]):
+                for i in having[hashes[having] == hashes[first]].tolist():
+                    wanted.setdefault(i, []).append(p)
     for document, own in wanted.items():
         excerpts = _excerpts(texts[document].as_py())
         for p in own:
-            best[names[p]] = Example(int(hashes[document]), ids[document], excerpts[p])
+            found = Example(int(hashes[document]), ids[document], excerpts[p])
+            best[names[p]] = min(best.get(names[p], found), found)
 
 
 def merged(left: Examples, right: Examples) -> Examples:
-    """Of each pattern the example whose document has the smaller hash."""
+    """Of each pattern the smaller example, by hash, then doc_id, then excerpt: a doc_id that comes
+    twice must not leave the choice to the order of merging."""
     out = dict(left)
     for name, example in right.items():
-        if name not in out or _key(out[name]) > _key(example):
-            out[name] = example
+        out[name] = min(out.get(name, example), example)
     return out
 
 
@@ -66,10 +68,6 @@ def rows(found: Examples) -> list[dict[str, Any]]:
 
 def of_rows(stored: list[dict[str, Any]]) -> Examples:
     return {r["pattern"]: Example(r["doc_hash"], r["doc_id"], r["excerpt"]) for r in stored}
-
-
-def _key(example: Example) -> tuple[int, str]:
-    return example.doc_hash, example.doc_id
 
 
 def _excerpts(text: str) -> dict[int, str]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features.pattern_language import MOST
 from dftspark.features.pattern_program import Program
 from dftspark.features.stream import Stream
@@ -41,7 +41,7 @@ def _run(items: Stream, program: Program, capacity: int) -> Any:
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _match(
     lex: Any, form: Any, flag: Any, offsets: Any, by_lex: Any, by_form: Any, by_flag: Any,
     first: Any, last: Any, optional: Any, before: Any, until: Any, owner: Any, start: Any,
@@ -93,7 +93,7 @@ def _match(
     return counts, hits[:found]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _begin(
     i: int, w: int, bit: int, start: int, lowest: int, lex: Any, form: Any, flag: Any,
     by_lex: Any, by_form: Any, by_flag: Any, optional: Any,

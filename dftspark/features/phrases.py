@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark import schema
+from dftspark.compiled import compiled
 from dftspark.features.counting import Counted, gram_counts
 from dftspark.features.ngrams import ngram_keys
 from dftspark.features.tokens import Tokenizer
@@ -111,7 +111,7 @@ def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.searchsorted(leading, np.arange((1 << 16) + 1)).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _scan(
     here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
 ) -> None:

@@ -20,6 +20,7 @@ from dftspark.errors import ShapeError
 Floats = NDArray[np.float64]
 
 CELLS = 48
+FEWEST = 3  # vectors a side that axes are fitted on
 _TAIL = 0.005  # of the pilot beyond each edge, before the margin
 _MARGIN = 0.15
 _CHUNK = 1024
@@ -65,7 +66,7 @@ def fit_projection(
     a side or two dimensions.
     """
     each = min(len(human), len(model))
-    if each < 3 or human.ndim != 2 or human.shape[1:] != model.shape[1:] or human.shape[1] < 2:
+    if each < FEWEST or human.ndim != 2 or human.shape[1:] != model.shape[1:] or human.shape[1] < 2:
         raise ShapeError(f"pilots have shapes {human.shape} and {model.shape}; give (n, d) twice")
     pilot = np.concatenate([human[:each], model[:each]]).astype(np.float64)
     mean = pilot.mean(axis=0)

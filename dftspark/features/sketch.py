@@ -20,6 +20,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dftspark.compiled import compiled
 from dftspark.errors import ConfigError, ShapeError
 from dftspark.features.counting import Counted, rate_of
 from dftspark.features.hashing import BLOCK_BITS, mix64
@@ -142,7 +143,7 @@ def _place(key: Any, row: Any, salt: Any, shift: Any) -> Any:
     return np.int64(bucket), np.int64(1) - np.int64(2) * np.int64(h & np.uint64(1))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _add(sketch: Any, keys: Any, values: Any, salts: Any, shift: Any) -> None:
     for row in range(len(salts)):
         for k in range(len(keys)):
@@ -150,7 +151,7 @@ def _add(sketch: Any, keys: Any, values: Any, salts: Any, shift: Any) -> None:
             sketch[row, bucket] += sign * values[k]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _add_to_blocks(
     counts: Any, rates: Any, keys: Any, count: Any, length: Any, several: Any, salt: Any,
     shift: Any, first: Any,
@@ -168,7 +169,7 @@ def _add_to_blocks(
             kept += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _look_up(sketch: Any, keys: Any, salts: Any, shift: Any) -> Any:
     out = np.empty((len(salts), len(keys)), np.float64)
     for row in range(len(salts)):

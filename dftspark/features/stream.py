@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dftspark.compiled import compiled
 from dftspark.features import line_marks, unicode
 from dftspark.features.tokens import Words, _buffers, _decode
 
@@ -119,7 +120,7 @@ def read(texts: pa.Array, known: Lexicon) -> Stream:
     return found
 
 
-@numba.njit(cache=True)
+@compiled
 def _insert(keys: Any, values: Any, new: Any, ids: Any) -> None:
     mask = np.uint64(len(keys) - 1)
     for k in range(len(new)):
@@ -222,7 +223,7 @@ def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
     return CAPITALS
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _classify(
     data: Any, text_offsets: Any, hashes: Any, starts: Any, ends: Any, tokens: Any,
     classes: Any, lower: Any, keys: Any, ids: Any, roles: Any,

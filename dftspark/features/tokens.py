@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark import config
+from dftspark.compiled import compiled
 from dftspark.features import unicode
 from dftspark.features.hashing import mix64
 
@@ -161,7 +162,7 @@ def _decode(data: Any, i: int) -> Any:
     return high | (np.int32(data[i + 2] & 0x3F) << 6) | np.int32(data[i + 3] & 0x3F), 4
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -> Any:
     # A token has at least one byte. Pages of these arrays that are never written cost nothing,
     # while growing them inside the loop makes it three times slower.

@@ -154,7 +154,8 @@ def p_value(row: Row) -> str:
 def missing(row: Row) -> str:
     """Why numbers of the row are nan; empty where none is."""
     if math.isnan(real(row["value"])):
-        return "no value: one side has nothing to measure"
+        few = "no value: too few documents or clusters on a side"
+        return few if row.get("lens") != "ngrams" else "no value: one side has nothing to measure"
     if math.isnan(real(row["ci_low"])):
         return f"no interval: too few clusters ({row['blocks'] or 0} blocks a side)"
     return ""

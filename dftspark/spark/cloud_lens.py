@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.distances.witness import Witness, without_block, without_block_difference
 from dftspark.features.fourier import DEFAULT, ONE, Frequencies, features
-from dftspark.features.projection import fit_projection
+from dftspark.features.projection import FEWEST, Projection, fit_projection
 from dftspark.features.regions import Regions, fit_regions, region_count
 from dftspark.inference.blocks import adapt
 from dftspark.lenses.copies import copy_metrics
@@ -65,12 +66,14 @@ def beside(
               for row in documents.groupBy("corpus").count().toArrow().to_pylist()}  # fmt: skip
     pilot = clouds.pilot(documents, config.mmd)
     frozen = _regions(pilot, counts, of, config)
-    axes = fit_projection(*_sides(pilot, config.human))
+    axes = _axes(*_sides(pilot, config.human))
     metrics, clusters, tables = _second_pass(
         documents, stored, of, frozen, counts, shared, config, run_id, date
     )
     tables["copies"], copied = _copies(documents, config, run_id, date)
-    tables["cloud_map"] = cloud_map(documents, axes, frozen, config.human, run_id, date)
+    tables["cloud_map"] = schema.CLOUD_MAP.empty_table()
+    if axes:
+        tables["cloud_map"] = cloud_map(documents, axes, frozen, config.human, run_id, date)
     apart = both_sides.told_apart(documents, config).toArrow().to_pylist()
     apart += frechet(documents, config.human, of.frequencies.dim, clusters, config.inference)
     apart += _exact(documents, of, counts, shared, config)
@@ -83,12 +86,23 @@ def beside(
         }
         for model, own in metrics.items()
     ]  # fmt: skip
-    manifest = {
-        "regions": frozen.fingerprint,
-        "map": {"axes": "principal components of the pilot", "cells": axes.cells,
-                "explained": axes.explained.tolist()},
-    }  # fmt: skip
-    return Beside(rows, tables, manifest)
+    return Beside(rows, tables, {"regions": frozen.fingerprint, "map": _about(axes)})
+
+
+def _axes(human: NDArray[np.float32], model: NDArray[np.float32]) -> Projection | None:
+    """None for a pilot that has no two axes: three vectors span a plane."""
+    few = min(len(human), len(model)) < FEWEST or human.shape[1] < 2
+    return None if few else fit_projection(human, model)
+
+
+def _about(axes: Projection | None) -> dict[str, Any]:
+    if axes is None:
+        return {"missing": f"no map: a side has fewer than {FEWEST} clusters with a vector"}
+    return {
+        "axes": "principal components of the pilot",
+        "cells": axes.cells,
+        "explained": axes.explained.tolist(),
+    }
 
 
 def _exact(

@@ -4,8 +4,9 @@ The driver samples documents by the hash of their cluster, finds which of their 
 lacks, and cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the
 store as one file. What a killed job had finished stays; the same text is embedded once.
 
-A chunk depends on its texts alone, so a job that starts again makes the batches that the killed
-one would have made, and its vectors are the same to the last bit on the same kind of machine.
+On a CPU a vector depends on its text alone, so what else the store held, how the work was cut and
+what was killed change no bit on the same kind of processor. On a GPU it depends on its batch, in
+the last bits.
 
 Cost    besides the model: two passes over the documents' text, one over the store's keys
 """
@@ -176,9 +177,15 @@ def without_vector(plan: Plan) -> dict[str, int]:
 
 
 def check(plan: Plan, found: dict[str, int], config: Audit) -> None:
-    """Raises InputError where too many documents of a corpus are `without_vector`."""
+    """Raises InputError where too many documents of a corpus are `without_vector`, or all."""
     sizes = _counts(plan.members) if found else {}
     for corpus, bad in found.items():
+        if bad == sizes[corpus]:
+            raise InputError(
+                f"corpora.{corpus}: none of its {bad} documents has a usable vector from "
+                f"{plan.settings.embedder}, so the embedding lens has nothing to compare. Look at "
+                f"the rejects, take another embedder, or do without the lens 'embeddings'"
+            )
         if bad > config.cleaning.max_reject_share * sizes[corpus]:
             raise InputError(
                 f"corpora.{corpus}: {bad} of {sizes[corpus]} documents have no usable vector from "

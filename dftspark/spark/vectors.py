@@ -88,7 +88,7 @@ def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:
     """schema.CLOUDS of (corpus, stratum, cluster, doc_id, key): those whose text has a vector."""
     spark, store = members.sparkSession, VectorStore.of(root, recipe)
     held = stored(spark, store).where("problem IS NULL")
-    # Two jobs at once may both have embedded a text; their vectors differ in the last bits.
+    # Two jobs at once may both have embedded a text; on a GPU their vectors differ in last bits.
     located = (
         members.select("key").distinct().join(held, "key")
         .groupBy("key").agg(F.min("file").alias("file"))

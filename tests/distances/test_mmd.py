@@ -93,5 +93,12 @@ def test_unknown_kernels_are_errors(name: str) -> None:
 def test_median_distance() -> None:
     """Pairs of 0, 1, 3, 7 are 1, 2, 3, 4, 6, 7 apart: squares 9 and 16 are in the middle."""
     assert mmd.median_distance(np.array([[0.0], [1], [3], [7]])) == 3.536
-    assert np.isnan(mmd.median_distance(np.zeros((1, 3))))
-    assert mmd.median_distance(np.zeros((3, 3))) == 0
+    assert mmd.median_distance(np.zeros((1, 3))) == 1
+
+
+def test_the_bandwidth_of_equal_vectors_is_a_length() -> None:
+    """Of three equal texts of four, and of equal texts alone, equal up to rounding."""
+    same = np.array([0.6, 0.8]) + np.array([[0.0], [1e-8], [-1e-8]])
+    assert mmd.median_distance(np.concatenate([same, [[-0.6, -0.8]]])) == 2
+    assert mmd.median_distance(same) == 1
+    assert mmd.median_distance(np.zeros((3, 3))) == 1

@@ -81,6 +81,35 @@ def test_batches_keep_to_the_budget_and_order_does_not_matter() -> None:
     np.testing.assert_array_equal(found, turned)
 
 
+def test_a_transformer_on_a_cpu_reads_one_text_at_a_time() -> None:
+    model = small.Doubled(RuntimeError, most=10**9)
+    model.max_seq_length = 64
+    Embedder(model, "cpu", batch_tokens=10_000, threads=3).encode(TEXTS)
+    assert sorted(model.batches) == sorted([text] for text in TEXTS)
+    model.batches.clear()
+    Embedder(model, "cuda:0", batch_tokens=10_000).encode(TEXTS)
+    assert len(model.batches) < len(TEXTS)
+
+
+def test_a_table_adds_up_each_text_by_itself(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    words = [f"w{i}" for i in range(50)]
+    rows = {word: rng.normal(size=24).tolist() for word in ["[UNK]", *words]}
+    settings = Embedding(embedder=str(small.static(tmp_path / "model", rows)))
+    table = embedders.load(settings, models.recipe(settings, "cpu"), "cpu", 1)
+    assert not table.alone
+    texts = [" ".join(rng.choice(words, n)) for n in rng.integers(1, 900, 60)]
+    assert_same_in_any_batch(table, texts)
+
+
+def assert_same_in_any_batch(embedder: Embedder, texts: list[str]) -> None:
+    whole = embedder.encode(texts).vectors
+    np.testing.assert_array_equal(embedder.encode(texts[::-1]).vectors[::-1], whole)
+    np.testing.assert_array_equal(embedder.encode(texts[1::3]).vectors, whole[1::3])
+    for i, text in enumerate(texts):
+        np.testing.assert_array_equal(embedder.encode([text]).vectors[0], whole[i])
+
+
 def test_what_has_no_direction_is_a_problem() -> None:
     class Bad(small.Doubled):
         @staticmethod
@@ -130,6 +159,16 @@ def test_vectors_are_those_of_sentence_transformers(minilm: Embedder) -> None:
     # A sentence of known neighbors: the model is a model and not noise.
     near, far = minilm.encode(["A brief one.", "Stock prices fell sharply in Frankfurt."]).vectors
     assert found.vectors[0] @ near > found.vectors[0] @ far + 0.2
+
+
+@pytest.mark.parametrize("long_documents", ["truncate", "windows"])
+def test_a_vector_depends_on_its_text_alone(minilm: Embedder, long_documents: str) -> None:
+    """To the last bit: not on its batch, and not on how many threads there are."""
+    texts = [LONG[i : i + n] for i, n in enumerate([3, 9, 20, 47, 90, 151, 260, 390, 700, 1_200])]
+    embedder = Embedder(minilm.model, "cpu", 8_192, long_documents)
+    assert_same_in_any_batch(embedder, texts)
+    threaded = Embedder(minilm.model, "cpu", 8_192, long_documents, threads=3)
+    np.testing.assert_array_equal(threaded.encode(texts).vectors, embedder.encode(texts).vectors)
 
 
 def test_loading_again_is_free(minilm: Embedder) -> None:

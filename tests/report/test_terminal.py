@@ -18,7 +18,7 @@ from dftspark.report.notes import withholds_tests
 from dftspark.report.tell import ranked
 from dftspark.report.terminal import render
 from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.verdict import headline, verdict
+from dftspark.report.verdict import headline, missing, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -109,6 +109,19 @@ def test_the_verdict_says_why_numbers_are_missing() -> None:
     assert "none of js_1gram, mmd_squared, structure_omnibus was measured" in verdict(
         ranked([metric(name="l2_3gram")])[0]
     )
+
+
+@pytest.mark.parametrize("ratio", [0.0, -2.0])
+def test_equal_corpora_have_no_bars(tmp_path: Path, ratio: float) -> None:
+    """Nothing tells them apart, and nothing is as long as what would."""
+    row = metric(value=0.0, ratio_to_floor=ratio, p_value=1.0, n_tell=math.inf, n_tell_low=math.inf)
+    text = shown(run_with(tmp_path / "runs", metrics=[row, {**row, "metric": "l2_1gram"}]))
+    assert "\u2588" not in text
+
+
+def test_only_ngrams_miss_ngrams() -> None:
+    row = metric("gpt", "frechet_corrected", value=math.nan, lens="embeddings")
+    assert missing(row) == "no value: too few documents or clusters on a side"
 
 
 def test_next_steps_can_be_typed_as_they_stand(

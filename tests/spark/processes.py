@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyspark
@@ -89,12 +90,13 @@ def dftspark(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dftspark", *arguments]
 
 
-def spark_submit(job: str, *arguments: str) -> list[str]:
-    settings = ("spark.ui.enabled=false", "spark.driver.memory=1g",
-                "spark.sql.shuffle.partitions=4")  # fmt: skip
+def spark_submit(
+    job: str, *arguments: str, master: str = "local[2]", settings: Sequence[str] = ()
+) -> list[str]:
+    own = ("spark.ui.enabled=false", "spark.driver.memory=1g", "spark.sql.shuffle.partitions=4")
     return [
-        str(SPARK_HOME / "bin" / "spark-submit"), "--master", "local[2]",
-        *(part for setting in settings for part in ("--conf", setting)),
+        str(SPARK_HOME / "bin" / "spark-submit"), "--master", master,
+        *(part for setting in (*own, *settings) for part in ("--conf", setting)),
         str(ROOT / "jobs" / job), *arguments,
     ]  # fmt: skip
 
@@ -106,7 +108,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(command: list[str], port: int, folder: Path, **more: str) -> Iterator[None]:
+def serving(
+    command: list[str], port: int, folder: Path, **more: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server until the block ends; entered when it takes connections on `port`."""
     log = folder / f"{port}.log"
     with log.open("w") as out:
@@ -116,7 +120,7 @@ def serving(command: list[str], port: int, folder: Path, **more: str) -> Iterato
         )  # fmt: skip
     try:
         _wait(server, port, log)
-        yield
+        yield server
     finally:
         stop(server)
 
@@ -140,3 +144,62 @@ def stop(server: subprocess.Popen[bytes], sign: int = signal.SIGTERM) -> None:
             server.wait(20)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
+
+
+# --- a standalone cluster -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A master and its workers, each the leader of a session that its executors belong to."""
+
+    master: str
+    workers: tuple[subprocess.Popen[bytes], ...]
+
+    def executors(self) -> list[int]:
+        return [pid for pid, _, said in self._own() if "CoarseGrainedExecutorBackend" in said]
+
+    def python_workers(self) -> list[int]:
+        """Those that work: children of the daemons of the executors."""
+        python = {pid: parent for pid, parent, said in self._own() if "pyspark.daemon" in said}
+        return [pid for pid, parent in python.items() if parent in python]
+
+    def idle(self) -> None:
+        """Returns when the executors of a job that is over are gone."""
+        deadline = time.monotonic() + 90
+        while self.executors():
+            assert time.monotonic() < deadline, "executors outlive their job"
+            time.sleep(0.2)
+
+    def _own(self) -> list[tuple[int, int, str]]:
+        """Process, parent and command line of all that the workers started."""
+        sessions, found = {worker.pid for worker in self.workers}, []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                stat = (place / "stat").read_text().rpartition(")")[2].split()
+                if int(stat[3]) in sessions:
+                    said = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found.append((int(place.name), int(stat[1]), said))
+        return sorted(found)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
+    """A master and workers of one core and 1 GiB each; their work folders are `worker-1` and so
+    on."""
+    port, spark_class = free_port(), str(SPARK_HOME / "bin" / "spark-class")
+    master = f"spark://127.0.0.1:{port}"
+    host = ["--host", "127.0.0.1", "--webui-port", "0"]
+    with contextlib.ExitStack() as servers:
+        command = [spark_class, "org.apache.spark.deploy.master.Master", *host, "--port", str(port)]
+        servers.enter_context(serving(command, port, folder))
+        found = []
+        for number in range(1, workers + 1):
+            own = free_port()
+            command = [
+                spark_class, "org.apache.spark.deploy.worker.Worker", *host, "--port", str(own),
+                "--cores", "1", "--memory", "1g", "--work-dir", str(folder / f"worker-{number}"),
+                master,
+            ]  # fmt: skip
+            found.append(servers.enter_context(serving(command, own, folder)))
+        yield Cluster(master, tuple(found))

@@ -121,6 +121,28 @@ def test_embedding_again_finds_every_text(spark: SparkSession, config: Audit, au
     assert again.manifest["embedding"]["texts"] == audited.manifest["embedding"]["texts"]
 
 
+@pytest.mark.slow
+def test_what_else_the_store_held_changes_nothing(
+    spark: SparkSession, config: Audit, audited: Run, tmp_path: Path
+) -> None:
+    """With vectors of some texts there before, the others are embedded among other neighbors."""
+    own = config.model_copy(update={"out": str(tmp_path / "runs")})
+    some = {}
+    for name, corpus in config.corpora.items():
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(Path(corpus.paths[0]).read_text().splitlines(True)[::2]))
+        some[name] = corpus.model_copy(update={"path": str(path)})
+    runs.embed(spark, own.model_copy(update={"corpora": some}), "2026-01-31")
+    again = runs.audit(spark, own, "2026-01-31")
+    assert 0 < again.manifest["embedding"]["embedded"] < again.manifest["embedding"]["texts"]
+    assert metrics_said(again) == metrics_said(audited)
+
+
+def metrics_said(run: Run) -> list[str]:
+    rows = run.table("metrics").drop_columns("run_id").to_pylist()
+    return [repr(row) for row in rows]
+
+
 def test_the_map_has_every_document_in_its_region(audited: Run) -> None:
     rows = audited.table("cloud_map").to_pylist()
     regions = {row["region"]: row for row in audited.table("regions").to_pylist()}

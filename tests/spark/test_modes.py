@@ -63,21 +63,8 @@ def test_local_cluster(local: Run, tmp_path: Path) -> None:
 
 def test_standalone_cluster(local: Run, tmp_path: Path) -> None:
     """A master and two workers of one core each."""
-    port, spark_class = processes.free_port(), str(processes.SPARK_HOME / "bin" / "spark-class")
-    master = f"spark://127.0.0.1:{port}"
-    host = ["--host", "127.0.0.1", "--webui-port", "0"]
-    with contextlib.ExitStack() as servers:
-        command = [spark_class, "org.apache.spark.deploy.master.Master", *host, "--port", str(port)]
-        servers.enter_context(processes.serving(command, port, tmp_path))
-        for number in (1, 2):
-            own = processes.free_port()
-            work = tmp_path / f"worker-{number}"
-            command = [
-                spark_class, "org.apache.spark.deploy.worker.Worker", *host, "--port", str(own),
-                "--cores", "1", "--memory", "1g", "--work-dir", str(work), master,
-            ]  # fmt: skip
-            servers.enter_context(processes.serving(command, own, tmp_path))
-        run = demo(tmp_path, master)
+    with processes.cluster(tmp_path) as cluster:
+        run = demo(tmp_path, cluster.master)
         # Both workers had an executor, or this was a test of one.
         logs = list(tmp_path.glob("worker-*/app-*/*/stderr"))
         assert {path.parents[2].name for path in logs} == {"worker-1", "worker-2"}

@@ -1,0 +1,94 @@
+"""Kernels compiled by numba, kept on disk where that can be done and rebuilt where it was damaged.
+
+State   numba's own files: beside the source, else in the user's cache folder, else in a temporary
+        folder of the user's own; NUMBA_CACHE_DIR names another. Without any of them a process
+        compiles what it calls
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import caching
+
+# Of a library whose types do not reach here.
+_config: Any = numba.config
+_FunctionCache: Any = caching.FunctionCache
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def compiled(function: Kernel) -> Kernel:
+    """The function, compiled at its first call with each set of types; it lets other threads run.
+
+    A cache that cannot be read or written costs the time to compile, and never the call.
+    """
+    dispatcher: Any = numba.njit(nogil=True)(function)
+    cache = _cache(function)
+    if cache is not None:
+        dispatcher._cache = cache
+    kernel: Kernel = dispatcher
+    return kernel
+
+
+def kept(kernel: Callable[..., Any]) -> tuple[str, str]:
+    """Where the machine code of a kernel is kept, empty where it is not, and what that costs."""
+    folder = str(kernel._cache.cache_path or "")  # type: ignore[attr-defined]
+    if not folder:
+        return "", "no folder for it can be written, so every process compiles for half a minute"
+    if Path(folder).is_relative_to(_own_temporary()):
+        return folder, "the package and the user's cache folder cannot be written"
+    return folder, ""
+
+
+class _Cache(_FunctionCache):  # type: ignore[misc]
+    """Numba's, which takes every file for whole and every disk for one with room."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a pickle that was cut short raises whatever it was about to do
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(Exception):  # a full disk, or an index that stayed damaged
+            super().save_overload(sig, data)
+
+
+def _cache(function: Callable[..., Any]) -> _Cache | None:
+    with contextlib.suppress(RuntimeError):  # no folder that numba knows can be written
+        return _Cache(function)
+    with contextlib.suppress(RuntimeError, OSError), _folder(_own_temporary()):
+        return _Cache(function)
+    return None
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Numba's folder while the block runs. Raises PermissionError for one of another user's."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    # Its files are pickles: one that somebody else may write to would run their code.
+    foreign = os.name == "posix" and (found.st_uid != os.getuid() or found.st_mode & 0o022)
+    if foreign or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{path} belongs to somebody else")
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(path)
+    try:
+        yield
+    finally:
+        _config.CACHE_DIR = before
+
+
+def _own_temporary() -> Path:
+    who = os.getuid() if os.name == "posix" else "user"
+    return Path(tempfile.gettempdir()) / f"dftspark-numba-{who}"
