@@ -31,12 +31,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._measure import Tree
-from dftspark import history, runs
+from dftspark import history, runs, schema
 from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
@@ -142,7 +143,8 @@ def copy_night(store: Path, name: Callable[[str, str], str], like: Run, night: i
 def states(found: list[Run]) -> dict[tuple[Any, ...], list[NgramRows]]:
     grouped: dict[tuple[Any, ...], list[NgramRows]] = {}
     for run in found:
-        table = run.table("profile", ["corpus", "stratum", "n", "part", "state"])
+        columns = ["corpus", "stratum", "n", "part", "state"]
+        table = run.table("profile", columns, pc.field("n") != schema.WHOLE)
         for *key, state in zip(*(table[name] for name in table.column_names), strict=True):
             own = grouped.setdefault(tuple(value.as_py() for value in key), [])
             own.append(NgramRows.decode(state.as_buffer()))
