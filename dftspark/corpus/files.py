@@ -220,7 +220,7 @@ def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
                 cuts = _row_groups(place)
             elif _has_lines(kind, corpus) and is_plain(place.path, corpus.encoding):
                 cuts = ranges(place.size, SPLIT_BYTES)
-        except (OSError, pa.ArrowException):
+        except (OSError, pa.ArrowException, UnicodeDecodeError):
             cuts = []  # the task that reads the file reports it, with its place in the rejects
     if len(cuts) < 2:
         return [whole]

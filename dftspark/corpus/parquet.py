@@ -34,8 +34,7 @@ def read_parquet(
     mapping = Mapping.of(corpus)
     place = Location.locate(split.path)
     with place.filesystem.open_input_file(place.path) as file:
-        parquet = pq.ParquetFile(file, buffer_size=_BUFFER)
-        _check_names(parquet)
+        parquet = _opened(file)
         fields = [field for field in parquet.schema_arrow if field.name in mapping.sources]
         if len({field.name for field in fields}) < len(fields):
             twice = sorted(field.name for field in fields)
@@ -62,9 +61,11 @@ def read_parquet(
             raise damage from error
 
 
-def _check_names(parquet: pq.ParquetFile) -> None:
+def _opened(file: Any) -> pq.ParquetFile:
     try:
+        parquet = pq.ParquetFile(file, buffer_size=_BUFFER)
         _ = parquet.schema_arrow.names, [column.path for column in parquet.schema]
+        return parquet
     except UnicodeDecodeError as error:
         raise OSError(f"a column's name is not UTF-8: {excerpt(error.object)}") from error
 

@@ -101,9 +101,11 @@ class _Work:
         return Asked(self._budget.requests, self._answered, self._stopped)
 
     def _wait(self, over: Callable[[], bool]) -> None:
-        # Thread.join that was interrupted takes the thread for ended (CPython before 3.13).
+        # Thread.join that was interrupted takes the thread for ended (CPython before 3.13). A wait
+        # without end misses a signal that comes just before it.
         with self._change:
-            self._change.wait_for(over)
+            while not self._change.wait_for(over, timeout=0.1):
+                pass
 
     def _serve(self) -> None:
         with self._change:

@@ -9,11 +9,11 @@ from dftspark.report.text import visible
 
 _ONE_BY_ONE = 3
 
-Damaged = dict[str, dict[str, int]]
+Losses = dict[str, dict[str, int]]
 
 
-def damaged(corpora: Iterable[dict[str, Any]]) -> Damaged:
-    """The manifest's `damaged`: files, unread bytes and lost rows of each corpus that has such,
+def of(corpora: Iterable[dict[str, Any]]) -> Losses:
+    """The manifest's `losses`: files, unread bytes and lost rows of each corpus that has such,
     from rows of the table corpora."""
     return {
         row["corpus"]: {
@@ -26,13 +26,13 @@ def damaged(corpora: Iterable[dict[str, Any]]) -> Damaged:
     }
 
 
-def in_short(found: Damaged) -> str:
+def in_short(found: Losses) -> str:
     """For the headline; empty without damaged files."""
     files, lost = (sum(each[name] for each in found.values()) for name in ("files", "lost"))
     return f"{_files(files)} damaged, about {_rows(lost)} lost" if files else ""
 
 
-def sentences(found: Damaged) -> list[str]:
+def sentences(found: Losses) -> list[str]:
     """One a corpus, those that lost most first; of the rest one sentence together."""
     corpora = sorted(found.items(), key=lambda item: (-item[1]["lost"], item[0]))
     said = [_sentence(visible(name, 80), each) for name, each in corpora[:_ONE_BY_ONE]]

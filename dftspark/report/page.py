@@ -118,7 +118,7 @@ def _render(
         notes=notes(run),
         old=tell.old(run),
         checks=figures_tables.checks(run),
-        damaged=losses.sentences(run.manifest.get("damaged", {})),
+        damaged=losses.sentences(run.manifest.get("losses", {})),
         wary=[] if one else run.manifest.get("judge", {}).get("warnings", []),
         parts=parts,
         left_out=len(models) - len(chosen),

@@ -57,7 +57,7 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
         for line in rejected.lines(run):
             _line(console, line)
     _checks(run, console)
-    for said in losses.sentences(run.manifest.get("damaged", {})):
+    for said in losses.sentences(run.manifest.get("losses", {})):
         _line(console, said, "bold yellow")
     judged = run.manifest.get("kind") == "judge"
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []

@@ -52,7 +52,7 @@ class Making:
     seconds: dict[str, float] = field(default_factory=dict)
     staged: list[str] = field(default_factory=list)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    damaged: dict[str, dict[str, int]] = field(default_factory=dict)
+    losses: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -126,7 +126,7 @@ class Making:
     def write_corpora(self, rows: list[dict[str, Any]]) -> None:
         """The table corpora; what it says of damaged files goes into the manifest as well."""
         self.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
-        self.damaged = losses.damaged(rows)
+        self.losses = losses.of(rows)
 
     def drop(self, *names: str) -> None:
         """Takes tables out of the run again."""
@@ -146,7 +146,7 @@ class Making:
     def publish(self, kind: str, **found: Any) -> Run:
         """Makes the run visible; `found` goes into its manifest."""
         self._delete(*(f"{name}.staging" for name in self.staged))
-        said = losses.in_short(self.damaged)
+        said = losses.in_short(self.losses)
         if said and "headline" in found:
             found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
         return self.writer.publish(
@@ -161,7 +161,7 @@ class Making:
                 "versions": _versions(),
                 "seconds": self.seconds,
                 "stages": self.stages,
-                **({"damaged": self.damaged} if self.damaged else {}),
+                **({"losses": self.losses} if self.losses else {}),
                 **found,
             },
             page=self._page if self.config.report.page and "headline" in found else None,

@@ -130,7 +130,7 @@ def _rows(table: Location, part: FileInfo) -> int:
             _sync(part.path)
         with table.filesystem.open_input_file(part.path) as file:
             footer = pq.ParquetFile(file)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
         raise EnvironmentProblem(
             f"{part.path} cannot be read back after it was written: {error} The run is not "
             f"published; start it again."

@@ -36,7 +36,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **_NEEDED, "version": int, "name": str, "date": str, "kind": str, "headline": str,
     "corpora": (list, dict), "config": dict, "page": dict, "checks": dict, "stages": dict,
     "fingerprints": dict, "profiles": dict, "embedding": dict, "shared_clusters": dict,
-    "key_ranges": int, "missing": list, "damaged": list, "numbered_above": list,
+    "key_ranges": int, "numbered_above": list, "missing": list, "damaged": list, "losses": dict,
     "checks.counts": dict, "checks.said": list, "page.file": str, "config.corpora": dict,
     "config.nightly": dict, "embedding.features": dict,
 }  # fmt: skip

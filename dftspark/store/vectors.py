@@ -95,7 +95,7 @@ class VectorStore:
             with file.filesystem.open_input_file(file.path) as source:
                 stored = pq.ParquetFile(source, page_checksum_verification=True)
                 table = stored.read(["key", "vector", "problem"])
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
             raise InputError(_damaged(file, str(error))) from error
         if texts and len(table) != int(texts[1]):
             raise InputError(_damaged(file, f"it has {len(table):,} texts"))

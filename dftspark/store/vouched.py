@@ -42,7 +42,7 @@ def opened(table: Location, said: Mapping[str, int]) -> ds.Dataset:
         with ThreadPoolExecutor(_READERS) as pool:
             rows = sum(pool.map(_rows, fragments))
         columns = fragments[0].physical_schema
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
         raise unreadable(table, error) from error
     _hold(table, said, {**found, "rows": rows})
     return ds.FileSystemDataset(fragments, columns, how, table.filesystem)

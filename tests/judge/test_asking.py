@@ -216,7 +216,7 @@ def test_an_interrupt_waits_no_longer_than_one_exchange_may_take(tmp_path: Path)
         thread.join()
     heard = journal.read(tmp_path / "j")
     assert heard.failed == {work[0].key: "no answer in time"}
-    assert heard.requests == 1
+    assert heard.requests <= 2, "and not the six that it has"
 
 
 CHILD = """

@@ -278,7 +278,7 @@ def test_a_corpus_left_empty_and_one_of_rejects(spark: SparkSession) -> None:
 
     def counted(name: str, documents: int, rejected: int, filtered: int) -> dict[str, Any]:
         read = documents + rejected + filtered
-        row = {"corpus": name, "read": read, "documents": documents}
+        row = {"corpus": name, "read": read, "documents": documents, "clusters": documents}
         damage = {"damaged": 0, "unread_bytes": 0, "lost": 0}
         return {**row, "rejected": rejected, "filtered": filtered, **damage}
 
@@ -381,10 +381,9 @@ def test_near_copies_are_joined_where_that_is_asked_for(
         {"doc_id": "e", "text": "Title", "prompt_id": "p5"},
         {"doc_id": "f", "text": "TITLE", "prompt_id": "p4"},
     ]
-    path = lines(tmp_path / "twice.jsonl", rows)
     config = audit({
-        "human": {"role": "human", "path": path, "join_copies": True},
-        "model": {"role": "model", "path": path},
+        "human": {"role": "human", "path": lines(tmp_path / "h.jsonl", rows), "join_copies": True},
+        "model": {"role": "model", "path": lines(tmp_path / "m.jsonl", rows)},
     })  # fmt: skip
     found = documents.read(spark, config, str(tmp_path / "staging"))
     joined = join_copies.joined(found, config, str(tmp_path / "joined"))
