@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dftspark.config import Audit, Endpoint, request
+from dftspark.config import Audit, Endpoint, filters, request
 from dftspark.errors import ConfigError
 from dftspark.nights.calendar import profile_name
 from dftspark.store.run import NAME
@@ -158,6 +158,34 @@ def test_a_filter_is_a_condition_over_the_row_alone(condition: str, told: str) -
 )
 def test_filters_that_are_conditions(condition: str) -> None:
     Audit.parse(filtered(condition), "audit.toml")
+
+
+@pytest.mark.parametrize(
+    ("condition", "columns", "fields"),
+    [
+        ("MODEL IS NOT NULL AND `Text` LIKE 'rand()%'", {"model", "text"}, ()),
+        ("FIELDS [ \"n\" ] > 1 OR `fields`['x y'] <=> 'a'", {"fields"}, ("n", "x y")),
+        ("fields['model'] = 'model' OR fields['model'] = 'a'", {"fields"}, ("model",)),
+        ("sampler.model = 'x' AND date < DATE '2026-01-01'", {"sampler", "date"}, ()),
+    ],
+)
+def test_what_a_filter_looks_at(condition: str, columns: set[str], fields: tuple[str, ...]) -> None:
+    """However it is spelled: `fields` has the columns that are found here, and no others."""
+    found = filters.read(condition)
+    assert (found.columns, found.fields) == (columns, fields)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["fields[concat('a', 'b')] = 'c'", "fields = map()", "element_at(fields, 'a') = 'b'",
+     "fields['a\\'b'] = 'c'"],
+)  # fmt: skip
+def test_a_source_column_is_named_where_it_is_filtered_by(condition: str) -> None:
+    assert "a source column is fields['its name']" in mistakes(filtered(condition))
+
+
+def test_a_filter_of_many_brackets() -> None:
+    assert "more than 100 brackets are open" in mistakes(filtered("(" * 5_000 + ")" * 5_000))
 
 
 def test_files(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Corpus(Frozen):
     @classmethod
     def _keeps_the_same_rows(cls, value: str | None) -> str | None:
         if value is not None:
-            filters.check(value)
+            filters.read(value)
         return value
 
     @property

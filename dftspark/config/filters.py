@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 COLUMNS = (
@@ -80,21 +81,81 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BRACKETS = {")": "(", "]": "["}
+_DEPTH = 100  # the parser of Spark ends in a stack overflow at some thousands
 _TENTH = "a tenth of the rows that stays the same is pmod(xxhash64(doc_id), 10) = 0"
+
+
+class Condition(NamedTuple):
+    """What a filter looks at.
+
+    columns    columns of a document, in small letters
+    fields     source columns that it names as fields['...'], each once
+    functions  names that stand before a parenthesis
+    """
+
+    columns: frozenset[str]
+    fields: tuple[str, ...]
+    functions: tuple[str, ...]
 
 
 class _Token(NamedTuple):
     kind: str
     text: str
 
+    @property
+    def name(self) -> str:
+        """What Spark takes it for, if it is a name; without its quotes, if it is none."""
+        bare = self.text if self.kind == "word" else self.text[1:-1].replace("``", "`")
+        return bare.lower()
 
-def check(condition: str) -> None:
-    """Raises ValueError, with the nearest thing that is allowed, for what a filter may not have."""
+
+@lru_cache(maxsize=256)
+def read(condition: str) -> Condition:
+    """What `condition` looks at.
+
+    Raises ValueError, with the nearest thing that is allowed, for what a filter may not have.
+    """
     tokens = _tokens(condition)
+    _check(condition, tokens)
+    columns, functions = set(), set()
+    fields: dict[str, None] = {}
+    for place, token in enumerate(tokens):
+        before, after = tokens[place - 1 : place], tokens[place + 1 : place + 2]
+        if token.kind not in ("word", "quoted") or (before and before[0].text == "."):
+            continue
+        if after and after[0].text == "(":
+            functions.add(token.name)
+        elif token.name in COLUMNS and not _is_literal_kind(token, after):
+            columns.add(token.name)
+            if token.name == "fields":
+                fields[_field(condition, tokens[place + 1 : place + 4])] = None
+    return Condition(frozenset(columns), tuple(fields), tuple(sorted(functions)))
+
+
+def _is_literal_kind(token: _Token, after: list[_Token]) -> bool:
+    """Of DATE '2026-01-31', where no column is meant."""
+    return token.name in _CALENDAR and bool(after) and after[0].kind in ("string", "raw")
+
+
+def _field(condition: str, bracketed: list[_Token]) -> str:
+    """The name in [ 'its name' ]: readers fill `fields` with the columns that are named so."""
+    name = bracketed[1] if len(bracketed) == 3 else _Token("", "")
+    quote, bare = name.text[-1:], name.text.lstrip("rR")[1:-1]
+    named = [token.text for token in bracketed] == ["[", name.text, "]"]
+    if not named or name.kind not in ("string", "raw") or "\\" in bare or quote in bare:
+        raise ValueError(
+            f"a source column is fields['its name'], spelled without escapes; got {condition!r}"
+        )
+    return bare
+
+
+def _check(condition: str, tokens: list[_Token]) -> None:
     open_brackets: list[str] = []
     for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         if token.text in ("(", "["):
             open_brackets.append(token.text)
+            if len(open_brackets) > _DEPTH:
+                raise ValueError(f"more than {_DEPTH} brackets are open, got {condition!r:.200}")
         elif token.text in _BRACKETS and (
             not open_brackets or open_brackets.pop() != _BRACKETS[token.text]
         ):
@@ -132,8 +193,7 @@ def _tokens(condition: str) -> list[_Token]:
 
 def _check_name(token: _Token, before: _Token | None, after: _Token | None, condition: str) -> None:
     member = before is not None and before.text == "."
-    quoted = token.kind != "word"
-    name = (token.text[1:-1].replace("``", "`") if quoted else token.text).lower()
+    quoted, name = token.kind != "word", token.name
     if after is not None and after.text == "(" and name != "from":
         if quoted or member or name not in FUNCTIONS | _BEFORE_BRACKETS:
             raise ValueError(_no_function(name, member, quoted, condition))

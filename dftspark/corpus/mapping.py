@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from dftspark.config import Columns, Corpus
-
-_FIELD = re.compile(r"""fields\s*\[\s*(?P<quote>['"])(?P<name>.*?)(?P=quote)\s*\]""")
+from dftspark.config import Columns, Corpus, filters
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Mapping:
     def of(cls, corpus: Corpus) -> Mapping:
         columns = corpus.columns
         model = columns.model or "model"
-        mentioned = corpus.filter is not None and re.search(r"\bmodel\b", corpus.filter, re.I)
+        condition = filters.read(corpus.filter or "true")
         return cls(
             text=columns.text,
             doc_id=columns.doc_id or "doc_id",
@@ -50,11 +47,13 @@ class Mapping:
             date=columns.date or "date",
             sampler=tuple(columns.sampler.items()),
             split_by=corpus.split_by,
-            fields=tuple(dict.fromkeys(m["name"] for m in _FIELD.finditer(corpus.filter or ""))),
+            fields=condition.fields,
             explicit=_explicit(columns),
             optional=frozenset(Columns.model_fields)
             - {columns.text, columns.model, *_explicit(columns), *corpus.split_by},
-            needs_model=bool(columns.model or mentioned or model in corpus.split_by),
+            needs_model=bool(
+                columns.model or "model" in condition.columns or model in corpus.split_by
+            ),
         )
 
     @property

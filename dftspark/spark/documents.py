@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
 from dftspark import schema
-from dftspark.config import Audit
+from dftspark.config import Audit, filters
 from dftspark.corpus import files, ingest
 from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
@@ -95,7 +95,8 @@ def _reader(
 
 
 def check_filters(spark: SparkSession, config: Audit) -> None:
-    """Raises ConfigError with Spark's own words for a filter that it cannot understand."""
+    """Raises ConfigError with Spark's own words for a filter that it cannot understand, and for
+    one that calls a function which the session has replaced by one of its own."""
     for name, corpus in config.corpora.items():
         if corpus.filter is None:
             continue
@@ -108,6 +109,21 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
                 f"columns of a document: {str(error).strip().splitlines()[0]}\n  a source column "
                 f"that is not mapped is fields['its name']"
             ) from error
+        for function in filters.read(corpus.filter).functions:
+            if not _is_built_in(spark, function):
+                raise ConfigError(
+                    f"corpora.{name}.filter: {corpus.filter!r} calls {function}(), which this "
+                    f"session has replaced by a function of its own; use a session without it, or "
+                    f"set spark.sql.functionResolution.sessionOrder = last"
+                )
+
+
+def _is_built_in(spark: SparkSession, function: str) -> bool:
+    try:
+        found = spark.catalog.getFunction(function)
+    except AnalysisException:  # a word such as TRY_CAST or IN, which is no function
+        return True
+    return (found.className or "").startswith("org.apache.spark.sql.catalyst.expressions.")
 
 
 def settle(staged: DataFrame, config: Audit, listed: dict[str, Listed]) -> Documents:

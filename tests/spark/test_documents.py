@@ -453,6 +453,24 @@ def test_the_messy_set_as_one_audit(spark: SparkSession, data: Path, tmp_path: P
     assert essays["human_essays.txt"] == essays["model_essays_crlf.txt"] == 40
 
 
+def test_a_function_that_the_session_has_replaced(spark: SparkSession) -> None:
+    from dftspark.spark.documents import check_filters
+
+    corpora = {"human": {"role": "human", "path": "h", "filter": "lower(text) = 'a'"},
+               "model": {"role": "model", "path": "m"}}  # fmt: skip
+    order = "spark.sql.functionResolution.sessionOrder"
+    check_filters(spark, audit(corpora))
+    spark.udf.register("lower", lambda text: "a")
+    before = spark.conf.get(order, None)
+    spark.conf.set(order, "first")
+    try:
+        with pytest.raises(ConfigError, match=r"corpora\.human\.filter: .* calls lower\(\)"):
+            check_filters(spark, audit(corpora))
+    finally:
+        spark.sql("DROP TEMPORARY FUNCTION lower")
+        spark.conf.unset(order) if before is None else spark.conf.set(order, before)
+
+
 def test_every_function_that_a_filter_may_have_is_spark_s_own(spark: SparkSession) -> None:
     from dftspark.config.filters import FUNCTIONS
 
