@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from dftspark.corpus.blocks import block_of
 from dftspark.features import surface
-from dftspark.inference.block_shares import difference_p, mid_p
+from dftspark.inference.block_shares import difference_p
 from dftspark.lenses.comparability import Row, rows, token_rows
 from dftspark.stats.surface import Surface, SurfaceSums
 
@@ -137,15 +136,6 @@ def _clustered(rng: np.random.Generator, n: int) -> tuple[NDArray[np.int64], NDA
     blocks = rng.integers(0, 64, len(size))
     top, cases = (np.bincount(blocks, weights, 64).astype(np.int64) for weights in (has, size))
     return top, cases
-
-
-def test_the_tail_is_the_binomial_one() -> None:
-    """Mid-p of whole counts, and the values of counts that are not."""
-    for x, y, pi in [(0, 20, 0.5), (3, 0, 0.1), (10, 10, 0.5), (7, 30, 0.11)]:
-        upper = binom.sf(x, x + y, pi) + binom.pmf(x, x + y, pi) / 2
-        assert mid_p(x, y, pi) == pytest.approx(min(1, 2 * min(upper, 1 - upper)), abs=1e-12)
-        assert mid_p(y, x, 1 - pi) == pytest.approx(mid_p(x, y, pi), abs=1e-12)
-    assert mid_p(2.5, 17.5, 0.5) == pytest.approx(6.0169e-04, rel=1e-4)
 
 
 @pytest.mark.parametrize("sides", [(0, 5), (5, 0), (0, 0)])

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc
+
+from dftspark.inference.effective_counts import mid_p
 
 Ints = NDArray[np.int64]
 
@@ -38,17 +39,5 @@ def difference_p(human: tuple[Ints, Ints], model: tuple[Ints, Ints], *, share: b
     clump = max(squares / total / rate, least)
     if not clump:
         return 1.0
-    return mid_p(float(top[of_model].sum()) / clump, float(top[~of_model].sum()) / clump, pi)
-
-
-def mid_p(x: float, y: float, pi: float) -> float:
-    """Two-sided, of x of x + y that are expected to be the share pi; counts need not be whole."""
-    upper, lower = _tail(x, y, pi), _tail(y, x, 1 - pi)
-    return min(1.0, 2 * min(upper, lower))
-
-
-def _tail(x: float, y: float, pi: float) -> float:
-    """P(more than x) + P(x) / 2 for whole counts."""
-    at_least = 1.0 if x == 0 else float(betainc(x, y + 1, pi))
-    more = 0.0 if y == 0 else float(betainc(x + 1, y, pi))
-    return (at_least + more) / 2
+    x, y = (np.array([top[side].sum() / clump]) for side in (of_model, ~of_model))
+    return float(mid_p(x, y, pi)[0])

@@ -10,6 +10,7 @@ Cost    some 200 bytes a verdict; a run reads the keys of all files
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dftspark import schema
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, InputError
 from dftspark.judge import journal
 from dftspark.judge.journal import Entry
 from dftspark.location import Location, writing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dftspark.report.progress import Stage
 
 _SECONDS = 1.0  # between two looks at what was answered
+_FILE = re.compile(r"([0-9a-f]{32})-[0-9]+\.parquet")
 _PATIENCE = 20.0  # seconds that tasks of a killed run are given to end
 
 
@@ -105,11 +107,14 @@ class VerdictStore:
             publish.put(place, name, data)
 
     def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
-        """What is known of `keys`. What a judge said wins over the rest, and then the older."""
+        """What is known of `keys`. What a judge said wins over the rest, and then the older.
+
+        InputError for a file that is not as it was written.
+        """
         wanted = pa.array(sorted(keys), pa.binary())
         found: dict[bytes, Entry] = {}
         for path in sorted(self.folder.glob("*.parquet")):
-            table = pq.read_table(path)
+            table = _whole(path)
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
                 entry = Entry.of(row)
                 known = found.get(row["key"])
@@ -129,6 +134,18 @@ class VerdictStore:
 
         with polling(look, _SECONDS):
             yield
+
+
+def _whole(path: Path) -> pa.Table:
+    """A file that has what its name says. InputError for another one."""
+    data = path.read_bytes()
+    said = _FILE.fullmatch(path.name)
+    if said and hashlib.sha256(data).hexdigest()[:32] != said[1]:
+        raise InputError(
+            f"{path} has changed since it was written, so its verdicts are not what judges said; "
+            f"restore it from a copy, or delete it, and they are asked for again"
+        )
+    return pq.read_table(pa.BufferReader(data))
 
 
 def job() -> str:

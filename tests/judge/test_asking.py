@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from dftspark.config import Endpoint
-from dftspark.errors import EnvironmentProblem
+from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.judge import asking, client, journal
 from dftspark.judge.asking import Asked, Item
 from dftspark.judge.budget import Budget, Limits
@@ -332,6 +332,17 @@ def test_a_verdict_wins_over_lost(tmp_path: Path) -> None:
         store, work = store_with(tmp_path / "v", server, 1)
     store.add({work[0].key: journal.lost()})
     assert store.load({work[0].key})[work[0].key].verdict.answer == "A"
+
+
+def test_a_file_of_verdicts_that_has_changed_is_not_believed(tmp_path: Path) -> None:
+    with serving() as server:
+        store, work = store_with(tmp_path / "v", server, 3)
+    (path,) = store.folder.glob("*.parquet")
+    data = bytearray(path.read_bytes())
+    data[8] ^= 1  # within the first page, behind the magic
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"{path} has changed since it was written"):
+        store.load({item.key for item in work})
 
 
 def test_two_runs_do_not_ask_for_one_store_at_once(tmp_path: Path) -> None:
