@@ -29,7 +29,7 @@ demo: $(STAMP) ## audit the bundled sample on this machine
 	@$(BIN)/dftspark demo
 
 test: lint ## lint, types and the whole default test suite, JOBS files at once
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(STAMP) ## the tests without Spark, embedder, other processes, reference corpora or simulation
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore=tests/spark \

@@ -23,6 +23,16 @@ def data() -> Path:
     return DATA
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of the longest tests first, or one process waits for the other at the end."""
+    places = {}
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        own = 0 if "cluster" in marks else 1 if "spark" in marks else 2
+        places[item.path] = min(own, places.get(item.path, own))
+    items.sort(key=lambda item: places[item.path])
+
+
 def pytest_collection_finish() -> None:
     """What is imported stays, so the garbage collector need not walk through it in every test."""
     gc.freeze()

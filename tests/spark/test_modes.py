@@ -57,6 +57,7 @@ def assert_as_local(run: Run, local: Run) -> None:
     assert_same(run, local, "corpora", "metrics", "ngrams", "document_ratios", "patterns")
 
 
+@pytest.mark.slow
 def test_local_cluster(local: Run, tmp_path: Path) -> None:
     assert_as_local(demo(tmp_path, "local-cluster[2,1,1024]"), local)
 
