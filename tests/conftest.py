@@ -25,7 +25,7 @@ def data() -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of the longest tests first, or one process waits for the other at the end."""
-    places = {}
+    places: dict[Path, int] = {}
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
         own = 0 if "cluster" in marks else 1 if "spark" in marks else 2
