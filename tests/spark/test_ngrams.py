@@ -201,7 +201,8 @@ def test_local_workers_are_forked_with_their_kernels(spark: SparkSession) -> Non
         from dftspark.features import counting
 
         for _ in batches:
-            loaded = len(counting._counted.signatures)
+            kernel: Any = counting._counted
+            loaded = len(kernel.signatures)
             yield pa.RecordBatch.from_pydict(
                 {"frozen": [gc.get_freeze_count()], "loaded": [loaded]}
             )
