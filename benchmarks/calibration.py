@@ -100,8 +100,19 @@ def compared(
     human: Documents, some: Integers, model: Documents, others: Integers, of: FeatureSums
 ) -> tuple[list[Metric], dict[str, bool]]:
     """Metrics of all lenses, and whether any row of each table is told."""
-    told, metrics = {}, []
-    for n in (1, 2):
+    metrics, told = by_words(human, some, model, others, (1, 2))
+    metrics += by_content(human, some, model, others, of)
+    rates = by_structure(human, some, model, others)
+    told["patterns"] = any(row.q_value < 0.05 for row in rates.rows)
+    return metrics + rates.metrics, told
+
+
+def by_words(
+    human: Documents, some: Integers, model: Documents, others: Integers, orders: tuple[int, ...]
+) -> tuple[list[Metric], dict[str, bool]]:
+    told: dict[str, bool] = {}
+    metrics: list[Metric] = []
+    for n in orders:
         sides = [_counted(human, some, n), _counted(model, others, n)]
         part = ngram_ranges.partial(
             sides[0][0], sides[1][0], sides[0][1], sides[1][1], n, SETTINGS.ngrams
@@ -113,14 +124,21 @@ def compared(
         told[f"ngrams {n}"] = bool((found.listed["q_value"] < 0.05).any())
         if n == 1:
             told["ratios"] = bool((found.common["q_value"] < 0.05).any())
-    states = [_features(human, some, of), _features(model, others, of)]
-    metrics += embeddings.compared(
-        states[0], states[1], of, paired=False, settings=SETTINGS.inference
-    )
-    sums = [_structure(human, some), _structure(model, others)]
-    rates = structure.compared(sums[0], sums[1], paired=False, settings=SETTINGS.inference)
-    told["patterns"] = any(row.q_value < 0.05 for row in rates.rows)
-    return metrics + rates.metrics, told
+    return metrics, told
+
+
+def by_content(
+    human: Documents, some: Integers, model: Documents, others: Integers, of: FeatureSums
+) -> list[Metric]:
+    sides = _features(human, some, of), _features(model, others, of)
+    return embeddings.compared(*sides, of, paired=False, settings=SETTINGS.inference)
+
+
+def by_structure(
+    human: Documents, some: Integers, model: Documents, others: Integers
+) -> structure.Compared:
+    sides = _structure(human, some), _structure(model, others)
+    return structure.compared(*sides, paired=False, settings=SETTINGS.inference)
 
 
 def _counted(of: Documents, chosen: Integers, n: int) -> tuple[ngram_side.Side, ngram_side.Totals]:
@@ -194,15 +212,21 @@ def levels(splits: int, jobs: int) -> Iterator[str]:
         )  # fmt: skip
 
 
-def _drawn(job: tuple[str, str, int, int]) -> dict[str, tuple[float, float]]:
-    name, model, size, seed = job
+def _drawn(job: tuple[str, str, int, int, tuple[str, ...]]) -> dict[str, tuple[float, float]]:
+    name, model, size, seed, leads = job
     human, other = corpus(name)[""], corpus(name)[model]
     rng = np.random.default_rng([seed, size])
     some = rng.permutation(len(human.texts))
     some = some[: size or len(some) // 2]  # 0: all data, prompts apart
     rest = np.flatnonzero(~np.isin(other.prompts, human.prompts[some]))
     mine = rng.permutation(rest)[: len(some)]
-    metrics, _ = compared(human, some, other, mine, _statistic(name))
+    metrics: list[Metric] = []
+    if {"js_1gram", "l2_1gram"} & set(leads):
+        metrics += by_words(human, some, other, mine, (1,))[0]
+    if "mmd_squared" in leads:
+        metrics += by_content(human, some, other, mine, _statistic(name))
+    if "structure_omnibus" in leads:
+        metrics += by_structure(human, some, other, mine).metrics
     return {m.name: (m.inference.n_tell, m.inference.p_value) for m in metrics}
 
 
@@ -212,15 +236,17 @@ def power(draws: int, jobs: int) -> Iterator[str]:
     for name in ("biscope", "fdg", "outfox"):
         for model in sorted(corpus(name).keys() - {""}):
             with multiprocessing.get_context("fork").Pool(jobs) as pool:
-                found = pool.map(_drawn, [(name, model, 0, seed) for seed in range(12)])
+                leads = (*LEADS, "l2_1gram")
+                found = pool.map(_drawn, [(name, model, 0, seed, leads) for seed in range(12)])
                 said = []
-                for lead in (*LEADS, "l2_1gram"):
+                for lead in leads:
                     size = float(np.median([f[lead][0] for f in found]))
                     at = round(max(size, 16))
                     if not np.isfinite(size) or 2 * at > len(corpus(name)[""].texts):
                         said.append(f"{lead} {size:.0f}: -")
                         continue
-                    tried = pool.map(_drawn, [(name, model, at, 100 + s) for s in range(draws)])
+                    asked = [(name, model, at, 100 + s, (lead,)) for s in range(draws)]
+                    tried = pool.map(_drawn, asked)
                     found_it = np.mean([t[lead][1] <= 0.05 for t in tried])
                     said.append(f"{lead} {size:.0f}: {found_it:.2f}")
             yield f"{name:8} {model:22} " + ", ".join(said)
