@@ -170,7 +170,7 @@ def test_tables_have_every_column(site: dict[str, str]) -> None:
 
 
 def test_every_measure_that_a_page_explains_is_in_the_documentation() -> None:
-    from dftspark.report.measures import MEASURES
+    from dftspark.report.words.measures import MEASURES
 
     text = "".join(file.read_text(encoding="utf-8") for file in DOCS)
     stems = {m.pattern.partition("(")[0].rstrip("_") for m in MEASURES} - {"jmq"}  # judge.md

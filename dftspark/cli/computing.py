@@ -164,7 +164,7 @@ def judge(
     Example: `dftspark judge nightly.toml --export-batch batch/`
     """
     from dftspark import runs
-    from dftspark.report import judge as pages
+    from dftspark.report.terminal import judge as pages
     from dftspark.stages.judging import Asking
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
@@ -196,8 +196,8 @@ def _show_plan(
 
     from dftspark import runs
     from dftspark.judge import batch
-    from dftspark.report import judge as pages
-    from dftspark.report.progress import progress
+    from dftspark.progress import progress
+    from dftspark.report.terminal import judge as pages
     from dftspark.spark.session import session
 
     with session("judge", master) as spark:

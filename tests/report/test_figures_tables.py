@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dftspark.report.excerpts import copies
-from dftspark.report.figures_tables import checks, differences, variety
-from dftspark.report.page import page
+from dftspark.report.page.excerpts import copies
+from dftspark.report.page.figures_tables import checks, differences, variety
+from dftspark.report.page.run import page
 from tests.report.page_runs import made, metrics, publish, row
 
 WORDS = ("tapestry", "delve", "a testament to", "and so on")

@@ -1,0 +1,131 @@
+"""Tables into HTML: one figure stands in a page as it stands in a notebook.
+
+Everything from a run is text here: the templates escape it, and `visible` shows what a reader
+would not see. Charts are SVG with lengths in percent, so that text keeps its size on any screen.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from dftspark.errors import EnvironmentProblem
+from dftspark.report.words.text import MISSING, count, number, ratio, visible
+
+if TYPE_CHECKING:
+    import jinja2
+
+EXCERPT = 240  # characters of a document that a page shows
+
+
+@dataclass(frozen=True)
+class Figure:
+    """HTML of one figure. A notebook shows it as it is; `str` is the markup."""
+
+    html: str
+
+    def __str__(self) -> str:
+        return self.html
+
+    def __html__(self) -> str:
+        return self.html
+
+    def _repr_html_(self) -> str:
+        return f'<style>{asset("style.css")}</style><div class="dftspark">{self.html}</div>'
+
+
+def draw(name: str, **found: Any) -> Figure:
+    """A macro of figures.html as a figure."""
+    module = environment().get_template("figures.html").module
+    return Figure(str(getattr(module, name)(**found)))
+
+
+@cache
+def asset(name: str) -> str:
+    """A file of the templates, as it stands."""
+    place = resources.files("dftspark.report.page") / "templates" / name
+    return place.read_text(encoding="utf-8")
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Escapes everything; EnvironmentProblem without jinja2."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise EnvironmentProblem(
+            "pages and figures need jinja2: pip install 'dftspark[report]'"
+        ) from error
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "seen": seen,
+        "number": lambda value: _typeset(number(value)),
+        "ratio": times,
+        "signed": lambda value: (
+            ("+" if value is not None and value > 0 else "") + _typeset(number(value, 2))
+        ),
+        "count": lambda value: _typeset(count(value)),
+        "span": _span,
+        "dash": _typeset,
+        "percent": percent,
+        "q": q_value,
+    }
+    return made
+
+
+def policy(style: str, script: str) -> str:
+    """Content-Security-Policy: nothing but this style and this script, and no request at all."""
+    scripts = f"; script-src {_digest(script)}" if script else ""
+    return (
+        f"default-src 'none'; style-src {_digest(style)}{scripts}; base-uri 'none'; "
+        f"form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def seen(text: Any, longest: int = EXCERPT) -> str:
+    """Text of a run as one line that hides nothing; the template escapes it."""
+    return visible(str(text), longest)
+
+
+def times(value: float | None) -> str:
+    """3.1×, and an en dash where there is none."""
+    return _typeset(ratio(value)).replace("x", "×")
+
+
+def _typeset(text: str) -> str:
+    return "–" if text == MISSING else re.sub(r"^-", "−", text)
+
+
+def _span(text: str) -> str:
+    """An interval `0.1-0.2` with an en dash."""
+    return _typeset(text) if text == MISSING else re.sub(r"(?<=[\dx])-(?=\d)", "–", text)
+
+
+def percent(share: float | None) -> str:
+    if share is None or math.isnan(share):
+        return "–"
+    if 0 < abs(share) < 0.001:
+        return "<0.1%"
+    return f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}"
+
+
+def q_value(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "–"
+    return "<.001" if value < 0.001 else f"{value:.3f}"
