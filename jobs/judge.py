@@ -17,7 +17,7 @@ from rich.console import Console
 from dftspark import job, runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
-from dftspark.report.terminal.judge import print_plan
+from dftspark.report.lenses.judge.terminal import print_plan
 from dftspark.spark.session import session
 from dftspark.stages.judging import Asking
 from dftspark.store.run import Run

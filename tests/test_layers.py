@@ -1,4 +1,4 @@
-"""Who may import whom, read from the source with ast: nothing is imported to find out."""
+"""Who may import whom and name what, read from the source with ast."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ LAYERS = (
     "checks",
     "report.page",
     "report.terminal",
+    "report.lenses",
     "spark",
     "doctor",
     "stages",
@@ -219,6 +220,34 @@ def test_words_import_neither_page_nor_terminal() -> None:
         if layer_of(found.module) in {room for room, _ in APART}
     ]
     assert not offences, "words are said without knowing where:\n" + "\n".join(offences)
+
+
+def test_no_lens_is_shown_through_another() -> None:
+    lenses = PACKAGE / "report" / "lenses"
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(lenses)
+        for found in imports_of(text_of(file))
+        if found.module.startswith("dftspark.report.lenses.")
+        and found.module.split(".")[3] != file.relative_to(lenses).parts[0]
+    ]
+    assert not offences, "\n".join(offences)
+
+
+def test_what_is_shown_over_all_lenses_names_none() -> None:
+    """Neither a lens nor a table or measure of one: those are asked for in words/lenses.py."""
+    from dftspark.report.words.lenses import lenses
+
+    shown = PACKAGE / "report"
+    names = {name for lens in lenses() for name in (lens.name, lens.lead, *lens.tables)} - {""}
+    offences = [
+        report(file, node.lineno, str(node.value))
+        for file in sources(shown / "words", shown / "page", shown / "terminal")
+        if file != shown / "words" / "lenses.py"
+        for node in ast.walk(parsed(text_of(file)))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert not offences, "let the lens declare it:\n" + "\n".join(offences)
 
 
 @pytest.mark.parametrize(

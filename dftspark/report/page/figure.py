@@ -40,9 +40,10 @@ class Figure:
         return f'<style>{asset("style.css")}</style><div class="dftspark">{self.html}</div>'
 
 
-def draw(name: str, **found: Any) -> Figure:
-    """A macro of figures.html as a figure."""
-    module = environment().get_template("figures.html").module
+def draw(name: str, home: str | None = None, **found: Any) -> Figure:
+    """A macro of the page's figures.html as a figure, or of the one in the package `home`."""
+    template = f"{home}/figures.html" if home else "figures.html"
+    module = environment().get_template(template).module
     return Figure(str(getattr(module, name)(**found)))
 
 
@@ -51,6 +52,14 @@ def asset(name: str) -> str:
     """A file of the templates, as it stands."""
     place = resources.files("dftspark.report.page") / "templates" / name
     return place.read_text(encoding="utf-8")
+
+
+def _template(name: str) -> str:
+    """A template of the page, or `package/file` of a lens."""
+    package, _, file = name.rpartition("/")
+    if not package:
+        return asset(file)
+    return (resources.files(package) / file).read_text(encoding="utf-8")
 
 
 @cache
@@ -63,7 +72,7 @@ def environment() -> jinja2.Environment:
             "pages and figures need jinja2: pip install 'dftspark[report]'"
         ) from error
     made = jinja2.Environment(
-        loader=jinja2.FunctionLoader(asset),
+        loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -71,14 +80,14 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "seen": seen,
-        "number": lambda value: _typeset(number(value)),
+        "number": lambda value: typeset(number(value)),
         "ratio": times,
         "signed": lambda value: (
-            ("+" if value is not None and value > 0 else "") + _typeset(number(value, 2))
+            ("+" if value is not None and value > 0 else "") + typeset(number(value, 2))
         ),
-        "count": lambda value: _typeset(count(value)),
+        "count": lambda value: typeset(count(value)),
         "span": _span,
-        "dash": _typeset,
+        "dash": typeset,
         "percent": percent,
         "q": q_value,
     }
@@ -105,16 +114,17 @@ def seen(text: Any, longest: int = EXCERPT) -> str:
 
 def times(value: float | None) -> str:
     """3.1×, and an en dash where there is none."""
-    return _typeset(ratio(value)).replace("x", "×")
+    return typeset(ratio(value)).replace("x", "×")
 
 
-def _typeset(text: str) -> str:
+def typeset(text: str) -> str:
+    """A number with a true minus sign; an en dash where there is none."""
     return "–" if text == MISSING else re.sub(r"^-", "−", text)
 
 
 def _span(text: str) -> str:
     """An interval `0.1-0.2` with an en dash."""
-    return _typeset(text) if text == MISSING else re.sub(r"(?<=[\dx])-(?=\d)", "–", text)
+    return typeset(text) if text == MISSING else re.sub(r"(?<=[\dx])-(?=\d)", "–", text)
 
 
 def percent(share: float | None) -> str:

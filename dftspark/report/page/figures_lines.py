@@ -1,4 +1,4 @@
-"""Curves over nights, the lines that they share with sweeps, and a judge's dimensions."""
+"""Curves over nights, and the lines that they share with sweeps."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ import pyarrow.compute as pc
 from dftspark.report.page.figure import Figure, draw, times
 from dftspark.report.page.scale import Scale, counts, linear, ratios
 from dftspark.report.words import tell
-from dftspark.report.words.measures import measure
+from dftspark.report.words.lenses import leads, lenses, matching, measure
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.text import number, real, visible
 from dftspark.report.words.verdict import documents
 from dftspark.store.run import Run
 
 LINES = 8  # of one figure
-_CONTROLS = 24  # lines of the table beside it
 NIGHTS = 400
 _MANY = 60  # points of a line, above which they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
-SHOWN = ("l2_1gram", "mmd", "structure_factor")
 _COLUMNS = (
     "human", "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
     "better", "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "n_human", "n_model",
@@ -61,8 +59,8 @@ def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
     sized = {row["metric"] for own in rows.values() for row in own if "n_tell" in row}
     figures = []
     for metric in metrics or _shown(known, sized):
-        kind: Kind = "parity" if metric.startswith("jmq_") else "value"
-        kind = "documents" if metric in tell.LEADS and metric in sized else kind
+        kind: Kind = "parity" if measure(metric).parity else "value"
+        kind = "documents" if metric in leads() and metric in sized else kind
         figures.append(
             curves(
                 title=f"{_title(metric, kind)} by night",
@@ -83,14 +81,20 @@ def _rows(run: Run) -> list[Row]:
 
 
 def _title(metric: str, kind: Kind) -> str:
-    return tell.LEADS[metric].capitalize() if kind == "documents" else measure(metric).title
+    return leads()[metric].capitalize() if kind == "documents" else measure(metric).title
 
 
 def _shown(known: set[str], sized: set[str]) -> list[str]:
-    """The lenses; of runs without tell sizes the measures that stood for them."""
-    judged = sorted(name for name in known if name.startswith("jmq_overall"))
-    lenses = [name for name in tell.LEADS if name in sized]
-    return [*(lenses or [name for name in SHOWN if name in known]), *judged[:2]]
+    """The measures that lead their lenses, or in runs without tell sizes stand for them by value;
+    then, of lenses that have neither, those that compare models."""
+    led = [name for name in leads() if name in sized]
+    others = [n for lens in lenses() if not lens.by_value for n in matching(known, lens.compared)]
+    return [*(led or [name for name in by_value() if name in known]), *others]
+
+
+def by_value() -> list[str]:
+    """The measure of each lens that stands for it by its value, of those that have one."""
+    return [lens.by_value for lens in lenses() if lens.by_value]
 
 
 def _nights(runs: Sequence[Run]) -> dict[str, Run]:
@@ -232,45 +236,3 @@ def _interval(low: float, high: float, kind: Kind) -> str:
     if math.isinf(high):
         return f"{_said(low, kind)} or more"
     return f"{_said(low, kind)} – {_said(high, kind)}"
-
-
-# --- judge ----------------------------------------------------------------------------------------
-
-
-def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
-    """JMQ of each dimension and judge, with parity at 1; None where no judge was asked.
-
-    Warnings are those of the run, about all models; `warned` False leaves them out.
-    """
-    if "win_rates" not in run.tables:
-        return None
-    where = (pc.field("model") == model) & (pc.field("stratum") == "")
-    rows = [
-        row for row in run.table("win_rates", where=where).to_pylist()
-        if row["kind"] == "model" and not math.isnan(real(row["jmq"]))
-    ]  # fmt: skip
-    if not rows:
-        return None
-    axis = linear([0.0, 2.0], zero=True)
-    rows.sort(key=lambda row: (row["judge"], row["dimension"] != "overall", row["dimension"]))
-    return draw(
-        "judge",
-        rows=rows,
-        axis=axis,
-        several=len({row["judge"] for row in rows}) > 1,
-        controls=_controls(run, model),
-        warnings=run.manifest.get("judge", {}).get("warnings", []) if warned else [],
-        confidence=confidence_of(run),
-    )
-
-
-def _controls(run: Run, model: str) -> list[Row]:
-    """What the judge says where the answer is known, human against human and the model's broken
-    text, and of the model against others."""
-    where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
-    rows: list[Row] = run.table("win_rates", where=where).to_pylist()
-    own = [
-        row for row in rows
-        if row["kind"].startswith("human") or model in (row["model"], row["against"])
-    ]  # fmt: skip
-    return [row for row in own if row["pairs"]][:_CONTROLS]

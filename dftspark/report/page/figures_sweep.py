@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from dftspark.report.page.figure import Figure, draw
-from dftspark.report.page.figures_lines import LINES, SHOWN, Line, curves, in_floors
-from dftspark.report.words.measures import measure
+from dftspark.report.page.figures_lines import LINES, Line, by_value, curves, in_floors
+from dftspark.report.words.lenses import measure
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
@@ -36,7 +36,7 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
         if not axis:
             continue
         placed = {row["metric"] for row in own if in_floors(row) is not None}
-        wanted = metrics or [metric for sweep, metric in judged if sweep == name] or SHOWN
+        wanted = metrics or [metric for sweep, metric in judged if sweep == name] or by_value()
         for metric in [metric for metric in wanted if metric in placed][:_PANELS]:
             about = [row for row in own if row["metric"] == metric]
             figures.append(_panel(name, axis, about, confidence_of(run)))

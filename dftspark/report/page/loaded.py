@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dftspark.report.words.lenses import tables
+from dftspark.report.words.shown import Table
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
-_DRAWN = (
-    "metrics", "ngrams", "document_ratios", "regions", "witness", "copies", "patterns", "cloud_map",
-    "variety", "differences", "win_rates",
-)  # fmt: skip
-_OF_ALL = ("metrics", "cloud_map", "win_rates")  # the last for its controls
-_UNUSED = ("run_id", "date", "human", "tokens", "exemplars_human", "exemplars_model",
-           "exemplars_human_id", "exemplars_model_id", "example_human", "example_model",
-           "example_human_id", "example_model_id")  # fmt: skip
+_OF_ALL = ("metrics", "differences")  # tables over all lenses
+_UNREAD = ("run_id", "date", "human")
 
 
 @dataclass(frozen=True)
@@ -41,15 +37,16 @@ class Loaded(Run):
 
 
 def loaded(run: Run, models: Sequence[str]) -> Loaded:
-    """What figures of these models draw, with the rows of other models in _OF_ALL alone."""
+    """What figures of these models draw, with the rows of all models where those are drawn too."""
     held = {}
-    for name in _DRAWN:
-        if name not in run.tables:
+    wanted = pc.field("model").isin(list(models))
+    for name, table in [*((name, Table(of_all=True)) for name in _OF_ALL), *tables().items()]:
+        if name not in run.tables or not (table.drawn or table.of_all):
             continue
-        unused = () if name in ("metrics", "patterns") else _UNUSED
-        columns = [column for column in run.columns(name) if column not in unused]
-        where = None if name in _OF_ALL else pc.field("model").isin(list(models))
+        unread = (*_UNREAD, *table.unread.split()) if name != "metrics" else ()
+        columns = [column for column in run.columns(name) if column not in unread]
+        where = None if table.of_all else wanted
         if name == "differences":
-            where &= pc.field("other").isin(list(models))
+            where = wanted & pc.field("other").isin(list(models))
         held[name] = run.table(name, columns, where)
     return Loaded(run.id, run.manifest, run._location, held)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 
 from rich.console import Console
@@ -11,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from dftspark.redaction import redact
-from dftspark.report.terminal import counts, embeddings, judge, ngrams, structure, sweeps
+from dftspark.report.terminal import counts, sweeps
 from dftspark.report.terminal.drawing import bar, block, line, plain_table
 from dftspark.report.terminal.program import program
 from dftspark.report.words import losses, rejected, tell
-from dftspark.report.words.measures import measure
+from dftspark.report.words.lenses import lens, lenses, measure, tables
 from dftspark.report.words.notes import notes
-from dftspark.report.words.rows import Row
+from dftspark.report.words.rows import Row, confidence_of
+from dftspark.report.words.shown import chosen
 from dftspark.report.words.tell import Size, Standing
 from dftspark.report.words.text import MISSING, number, real, visible
 from dftspark.report.words.verdict import (
@@ -32,9 +32,8 @@ from dftspark.report.words.verdict import (
 )
 from dftspark.store.run import Run
 
+_LISTED = ("metrics", "differences", "samplers")  # next steps, of tables over all lenses
 _IN_FULL = 4  # more models than this are a ranking without pages
-_FAMILIES = re.compile(r"(js|tv|l2_squared_corrected|l2)_\dgram")
-_STRUCTURE = ("structure_omnibus", "structure_factor", "structure_outside")
 _BAR = 6
 _PATH = 4096  # a path that is cut is no path
 
@@ -51,9 +50,9 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     _checks(run, console)
     for said in losses.sentences(run.manifest.get("losses", {})):
         line(console, said, "bold yellow")
-    judged = run.manifest.get("kind") == "judge"
+    of_one = any(own.name == run.manifest.get("kind") for own in lenses())  # its section says all
     metrics: list[Row] = run.table("metrics").to_pylist() if "metrics" in run.tables else []
-    metrics = [] if judged else [row for row in metrics if row["lens"] != "judge"]
+    metrics = [] if of_one else [row for row in metrics if not lens(row["lens"]).apart]
     clusters = tell.clusters_of(run)
     models = tell.ranked(metrics, clusters)
     if models:
@@ -66,13 +65,14 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
         for model in models:
             _model(console, run, metrics, model, rows)
         _strata(console, metrics, clusters)
-    judge.render(run, console)
+    for own in lenses():
+        own.show_run(run, console)
     counts.render(run, console)
-    _next_steps(console, run, bool(models) or judged, conf)
+    _next_steps(console, run, bool(models) or of_one, conf)
 
 
 def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows: int) -> None:
-    confidence = run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95)
+    confidence = confidence_of(run)
     console.print()
     console.rule(Text(visible(model.model), "bold"), align="left", style="dim")
     console.print(Text(verdict(model, tell.fitted_below(run)), f"bold {_color(model)}"))
@@ -80,33 +80,25 @@ def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows
     pair = (model.model, model.stratum)
     found = [row for row in metrics if (row["model"], row["stratum"]) == pair]
     clusters = tell.clusters_of(run)
-    chosen = {
-        "words": [row for row in found if _FAMILIES.fullmatch(row["metric"])],
-        "content": [row for name in embeddings.MEASURES for row in found if row["metric"] == name],
-        "structure": [row for row in found if row["metric"] in _STRUCTURE],
-    }
-    shown = [row for rows in chosen.values() for row in rows]
+    brief = {own.word or own.name: chosen(found, own.brief) for own in lenses()}
+    shown = [row for rows in brief.values() for row in rows]
     if not shown:
-        chosen, shown = {"measures": found}, found
-    for lens, own in chosen.items():
+        brief, shown = {"measures": found}, found
+    for name, own in brief.items():
         if own:
-            _metrics(console, lens, own, confidence, clusters)
+            _metrics(console, name, own, confidence, clusters)
     _notes(console, run, shown)
     if len(found) > len(shown):
         line(console, f"{len(found) - len(shown)} more are in the table `metrics`.", "dim")
     console.print()
-    if "regions" in run.tables:
-        embeddings.render_regions(run, console, model.model, rows // 2)
-    if "patterns" in run.tables:
-        structure.render(run, console, *pair, rows)
-    if "ngrams" in run.tables:
-        ngrams.render(run, console, *pair, rows)
+    for one in reversed(lenses()):  # a terminal is read from its end
+        one.show(run, console, *pair, rows)
 
 
 def _metrics(
-    console: Console, lens: str, shown: list[Row], confidence: float, clusters: dict[str, int]
+    console: Console, title: str, shown: list[Row], confidence: float, clusters: dict[str, int]
 ) -> None:
-    table = _table(lens, "value", f"{confidence:.0%} CI", "floor", "p", "tells at")
+    table = _table(title, "value", f"{confidence:.0%} CI", "floor", "p", "tells at")
     for row in shown:
         size = tell.size_of(row, clusters)
         said = MISSING if measure(row["metric"]).apart else _brief(size)
@@ -188,20 +180,8 @@ def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> N
 
 def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
     path, command = visible(shlex.quote(redact(run.path)), _PATH), program()
-    steps = [
-        f"show {path} {name}"
-        for name in (
-            "metrics",
-            "differences",
-            "samplers",
-            "ngrams",
-            "patterns",
-            "witness",
-            "win_rates",
-            "judgements",
-        )
-        if name in run.tables
-    ]
+    listed = [*_LISTED, *(name for name, table in tables().items() if table.listed)]
+    steps = [f"show {path} {name}" for name in listed if name in run.tables]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
         steps.append(f"show {path} rejects")
     if "profile" in run.tables and conf:

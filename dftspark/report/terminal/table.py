@@ -14,29 +14,18 @@ from rich.text import Text
 
 from dftspark.errors import ConfigError
 from dftspark.report.terminal.drawing import plain_table
+from dftspark.report.words.lenses import tables
 from dftspark.report.words.text import MISSING, number, visible
 
-# The most telling first: what does not fit beside each other is in the JSON lines.
+# Tables over all lenses. The most telling columns come first: those that do not fit beside each
+# other are in the JSON lines.
 _COLUMNS = {
     "corpora": ("corpus", "role", "read", "documents", "rejected", "duplicates", "filtered",
                 "clusters", "tokens"),
     "metrics": ("model", "stratum", "metric", "n_tell", "value", "p_value", "n_tell_low",
                 "n_tell_high", "ci_low", "ci_high", "floor"),
-    "ngrams": ("model", "stratum", "n", "text", "per_million_human", "per_million_model",
-               "share", "q_value", "log_odds"),
-    "document_ratios": ("model", "stratum", "token", "share_human", "share_model", "ratio",
-                        "q_value"),
-    "regions": ("model", "region", "label", "share_human", "share_model", "share_z", "mass",
-                "within", "z", "q_value"),
-    "witness": ("model", "side", "end", "rank", "score", "region", "doc_id", "excerpt"),
-    "copies": ("model", "side", "cosine", "overlap", "same_cluster", "doc_id", "neighbor_id",
-               "excerpt", "neighbor_excerpt"),
-    "patterns": ("model", "stratum", "pattern", "rate_human", "rate_model", "unit", "ratio",
-                 "q_value", "outside", "precision"),
     "differences": ("metric", "nearer", "model", "other", "stratum", "difference", "ci_low",
                     "ci_high", "q_value", "unit"),
-    "variety": ("model", "stratum", "metric", "human_value", "value", "ci_low", "ci_high", "better",
-                "unit"),
     "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
                  "chosen", "p_best", "front"),
     "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",
@@ -69,7 +58,9 @@ def print_table(table: pa.Table, name: str, console: Console, rows: int) -> None
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDE_ENOUGH)
     readable = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
-    told = [column for column in _COLUMNS.get(name, readable) if column in readable]
+    of_lens = tables()[name].columns.split() if name in tables() else ()
+    first = of_lens or _COLUMNS.get(name, readable)
+    told = [column for column in first if column in readable]
     records = table.slice(0, rows).select(told).to_pylist()
     cells = {column: [_cell(record[column]) for record in records] for column in told}
     widths = _fitting({c: v for c, v in cells.items() if any(v) or c != "stratum"}, console.width)

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.compute as pc
 
 from dftspark.lenses.comparability_advice import LANGUAGE_NAMES
+from dftspark.report.words.lenses import lenses
 from dftspark.report.words.tell import old
-from dftspark.report.words.text import number, real, visible
+from dftspark.report.words.text import number, visible
 from dftspark.store.run import Run
 
 _OLD = (
@@ -43,36 +44,12 @@ def notes(run: Run) -> list[str]:
     """One line each, the run's warnings first; empty where there is nothing to be wary of."""
     warnings = [_OLD] if old(run) else []
     warnings += [visible(text, 600) for text in run.manifest.get("warnings", [])]
-    warnings += _coarse_features(run)
+    warnings += [said for lens in lenses() for said in lens.notes(run)]
     found = _differing(run)
     said = [_line(name, rows) for name, rows in found[:_SHOWN]]
     if len(found) > _SHOWN:
         said.append(f"{len(found) - _SHOWN} more are in the table comparability")
     return warnings + said
-
-
-def _coarse_features(run: Run) -> list[str]:
-    """Models whose MMD the random features leave more uncertain than they should."""
-    if "metrics" not in run.tables:
-        return []
-    names = ["mmd_squared", "mmd_squared_feature_error"]
-    where = pc.field("metric").isin(names) & (pc.field("stratum") == "")
-    rows = run.table("metrics", ["model", "metric", "value", "std_error"], where).to_pylist()
-    found = {(row["model"], row["metric"]): row for row in rows}
-    models = [
-        model for model, metric in found
-        if metric == names[1] and (model, names[0]) in found
-        and real(found[model, metric]["value"]) > real(found[model, names[0]]["std_error"]) / 2
-    ]  # fmt: skip
-    if not models:
-        return []
-    named = ", ".join(visible(model, 40) for model in models[:_MOST])
-    more = f" and {len(models) - _MOST} more" if len(models) > _MOST else ""
-    said = (
-        f"the random features leave more than half a standard error of MMD open for {named}{more}; "
-        f"double mmd.features, or look at mmd_squared_exact"
-    )
-    return [said]
 
 
 def _differing(run: Run) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -41,3 +41,9 @@ def most_apart(rows: list[Row], most: int) -> list[Row]:
     far = sorted(rows, key=lambda row: -abs(math.log(row["ratio"])))
     more = [row for row in far if row["ratio"] > 1][: most - most // 2]
     return [*more, *[row for row in far if row["ratio"] <= 1][: most // 2]]
+
+
+def test_of(row: Row) -> str:
+    """What a row's test leaves to say: that there is none, or a q that tells nothing."""
+    q = real(row["q_value"])
+    return "no test" if math.isnan(q) else "" if q < LEVEL else f"q = {q:.2g}"

@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dftspark.report.words.lenses import leads, measure, stand_in
 from dftspark.report.words.rows import LEVEL, Row
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
 
-LEADS = {"js_1gram": "words", "mmd_squared": "content", "structure_omnibus": "structure"}
 LEAST = 16  # clusters a side that the tests need: a smaller tell size is shown as at most that
 _COLUMNS = (
     "human", "model", "stratum", "lens", "metric", "value", "ci_low", "ci_high", "p_value",
@@ -109,7 +109,7 @@ class Standing:
     @property
     def judged(self) -> bool:
         """Whether only a judge was asked."""
-        return not self.lenses and str(self.main["metric"]).startswith("jmq_")
+        return not self.lenses and measure(self.main["metric"]).parity
 
 
 def size_of(row: Row, clusters: Mapping[str, int] | None = None) -> Size:
@@ -125,7 +125,7 @@ def size_of(row: Row, clusters: Mapping[str, int] | None = None) -> Size:
     return Size(
         n, low, high, unit,
         told=real(row["p_value"]) < LEVEL,
-        at_most=row["metric"][-5:] in ("2gram", "3gram", "4gram", "5gram"),
+        at_most=measure(row["metric"]).at_most,
         beyond=math.isfinite(n) and any(size is not None and size < n for size in read),
     )  # fmt: skip
 
@@ -176,11 +176,11 @@ def standing(rows: Sequence[Row], clusters: Mapping[str, int] | None = None) -> 
     """What the rows of one model say: those of all documents, where there are such."""
     main = min(rows, key=_first)
     own = {row["metric"]: row for row in rows if row["stratum"] == main["stratum"]}
-    tested = [own[metric] for metric in LEADS
+    tested = [own[metric] for metric in leads()
               if metric in own and "n_tell" in own[metric]
               and not math.isnan(real(own[metric]["p_value"]))]  # fmt: skip
     lenses = [
-        Lens(LEADS[row["metric"]], row, size_of(row, clusters), p)
+        Lens(leads()[row["metric"]], row, size_of(row, clusters), p)
         for row, p in zip(tested, _holm([real(row["p_value"]) for row in tested]), strict=True)
     ]
     lenses.sort(key=lambda lens: (not lens.told, _finite(lens.size.n)))
@@ -251,19 +251,16 @@ def _place(found: Standing) -> tuple[int, float, str]:
     return 1, -_finite(size.n), found.model
 
 
-def _first(row: Row) -> tuple[bool, bool, bool, bool, bool, str, str]:
-    """All documents before a stratum, a lens before others; of a judge its JMQ and no log odds."""
-    name = row["metric"]
-    plain = name != "l2_1gram", name not in LEADS
-    judged = not name.startswith("jmq_overall:"), not name.startswith("jmq_")
-    return row["stratum"] != "", *plain, *judged, name, row["stratum"]
+def _first(row: Row) -> tuple[bool, int, str, str]:
+    """All documents before a stratum, then what stands for a model where no tell size does."""
+    return row["stratum"] != "", stand_in(row["metric"]), row["metric"], row["stratum"]
 
 
 def _reason(own: Mapping[str, Row], main: Row) -> str:
     if "n_tell" not in main:
         return "the run was made before there were tell sizes; audit again for one"
-    if not any(metric in own for metric in LEADS):
-        return f"none of {', '.join(LEADS)} was measured"
+    if not any(metric in own for metric in leads()):
+        return f"none of {', '.join(leads())} was measured"
     if math.isnan(real(main["p_value"])) and not math.isnan(real(main["ci_low"])):
         return "no test is given, since the human side repeats itself"
     return f"fewer than {LEAST} documents or prompts a side"

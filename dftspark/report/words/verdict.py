@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from dftspark.report.words.lenses import lens, measure
 from dftspark.report.words.rows import Row
 from dftspark.report.words.tell import LEAST, Lens, Size, Standing, farthest, nearest, ranked
 from dftspark.report.words.text import MISSING, number, real, visible
 
-_L2 = re.compile(r"l2_(\d)gram")
 _NAMED = 3  # models that a sentence names, of those that are tied
 _LEAST_P = 1e-300
 
@@ -131,11 +131,8 @@ def p_said(p: float, fitted: bool = False) -> str:
 
 
 def spoken(metric: str) -> str:
-    """`l2_1gram` as `token L2`, `l2_3gram` as `3-gram L2`; other metrics by their own name."""
-    order = _L2.fullmatch(metric)
-    if order is None:
-        return visible(metric)
-    return "token L2" if order[1] == "1" else f"{order[1]}-gram L2"
+    """Says `l2_1gram` as `token L2`, `l2_3gram` as `3-gram L2`; others by their own name."""
+    return visible(measure(metric).spoken)
 
 
 def interval(row: Row) -> str:
@@ -152,8 +149,7 @@ def p_value(row: Row) -> str:
 def missing(row: Row) -> str:
     """Why numbers of the row are nan; empty where none is."""
     if math.isnan(real(row["value"])):
-        few = "no value: too few documents or clusters on a side"
-        return few if row.get("lens") != "ngrams" else "no value: one side has nothing to measure"
+        return lens(row.get("lens", "")).no_value
     if math.isnan(real(row["ci_low"])):
         return f"no interval: too few clusters ({row['blocks'] or 0} blocks a side)"
     return ""

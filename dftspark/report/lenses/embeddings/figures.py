@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dftspark.errors import EnvironmentProblem
-from dftspark.report.page import labels
+from dftspark.report.lenses.embeddings import labels
 from dftspark.report.page.figure import Figure, draw
 from dftspark.report.words.rows import Row, of_pair
 from dftspark.report.words.text import real, visible
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 _HELD = (0.95, 0.8, 0.5)  # each contour is the smallest area that holds this share of the texts
 _STEPS = (0.05, 0.12, 0.25, 0.45)  # of the highest density, from which a difference is tinted
 _NAMED = 8
+_draw = partial(draw, home=__package__)
 
 
 def cloud(run: Run, model: str) -> Figure | None:
@@ -38,7 +40,7 @@ def cloud(run: Run, model: str) -> Figure | None:
     human, other = (_density(grid) for grid in sides.values())
     top = max(human.max(), other.max())
     difference = (other - human) / top
-    return draw(
+    return _draw(
         "cloud",
         model=model,
         cells=cells,
@@ -61,7 +63,7 @@ def regions(run: Run, model: str, rows: int = 10) -> Figure | None:
     total = sum(row["part"] for row in found)
     shown = found[:rows]
     longest = max(max(row["share_human"], row["share_model"]) for row in shown) or 1.0
-    return draw(
+    return _draw(
         "regions",
         rows=[
             {

@@ -10,15 +10,13 @@ from dftspark.report.terminal.drawing import bar, block, plain_table
 from dftspark.report.words.text import MISSING, number, real, visible
 from dftspark.store.run import Run
 
-# One of a kind; the table `metrics` has the other kernels and forms.
-MEASURES = ("mmd_squared", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
 _COLUMNS = [
     "model", "stratum", "label", "share_human", "share_model", "mass", "within", "q_value",
 ]  # fmt: skip
 _BAR = 7
 
 
-def render_regions(run: Run, console: Console, model: str, rows: int) -> None:
+def show_regions(run: Run, console: Console, model: str, rows: int) -> None:
     """Prints the regions with the largest parts of MMD squared."""
     table = run.table("regions", _COLUMNS)
     found = table.filter(pc.field("model") == model).to_pylist()

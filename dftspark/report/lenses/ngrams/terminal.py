@@ -33,7 +33,7 @@ _NO_TEST = (
 )
 
 
-def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints tokens and phrases of one pair; `rows` lines each, half of them over-used."""
     table = run.table("ngrams", _COLUMNS)
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)

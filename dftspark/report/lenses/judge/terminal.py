@@ -65,7 +65,7 @@ def _money(value: float, row: Estimate) -> str:
     return f"{value:,.2f}" if value >= 0.01 else "<0.01"
 
 
-def render(run: Run, console: Console) -> None:
+def show(run: Run, console: Console) -> None:
     """Prints the section; nothing where the run has no judge lens."""
     told = run.manifest.get("judge")
     if told is None:

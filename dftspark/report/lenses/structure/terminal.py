@@ -19,7 +19,7 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def render(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints what differs most: half of the lines for what the model does more, half for less."""
     table = run.table("patterns", _COLUMNS)
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
