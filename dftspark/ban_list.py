@@ -31,7 +31,9 @@ Entry = dict[str, Any]
 def overused(
     rows: Iterable[dict[str, Any]], *, least_ratio: float, q_value: float, documents: int
 ) -> list[Entry]:
-    """The phrases of one model and stratum, the most over-used first, `rows` of schema.NGRAMS.
+    """Returns the over-used phrases among `rows` of schema.NGRAMS, the most over-used first.
+
+    The rows are of one model and stratum.
 
     Over-used is: `ratio`, with half an occurrence added to each count, of at least `least_ratio`,
     a q-value of at most `q_value`, in at least `documents` of the model's documents; with a letter
@@ -60,7 +62,7 @@ def overused(
 
 
 def _parts(found: list[Entry]) -> dict[tuple[str, ...], list[Entry]]:
-    """The entries that hold each proper part of an entry."""
+    """Maps each proper part of an entry to the entries that hold it."""
     out: dict[tuple[str, ...], list[Entry]] = {}
     for e in found:
         tokens = e["tokens"]
@@ -71,7 +73,8 @@ def _parts(found: list[Entry]) -> dict[tuple[str, ...], list[Entry]]:
 
 
 def _ratio(row: dict[str, Any]) -> float:
-    """Model rate over human rate. A side without its total has a rate only where it has a count."""
+    """Divides the model rate by the human rate. A side without its total has a rate only where it
+    has a count."""
     rates = []
     for side in ("human", "model"):
         count, rate = row[f"count_{side}"], row[f"per_million_{side}"]
@@ -87,7 +90,8 @@ def _ratio(row: dict[str, Any]) -> float:
 def of_run(
     run: Run, model: str | None, *, least_ratio: float, q_value: float, documents: int, limit: int
 ) -> list[Entry]:
-    """The list of one model of a run. Raises ConfigError where there are several and none named."""
+    """Returns the list of one model of a run. Raises ConfigError for several models and none
+    named."""
     rows = [row for row in run.table("ngrams").to_pylist() if row["stratum"] == ""]
     models = sorted({row["model"] for row in rows})
     if model is None and len(models) == 1:
@@ -99,12 +103,12 @@ def of_run(
 
 
 def formulas(entries: list[Entry]) -> int:
-    """How many lines of the form `lines` a spreadsheet would take for formulas."""
+    """Counts the lines of the form `lines` that a spreadsheet would take for formulas."""
     return sum(FORMULA.match(line) is not None for line in written(entries, "lines").splitlines())
 
 
 def written(entries: list[Entry], form: Form) -> str:
-    """The list as text; JSON but for `lines`."""
+    """Writes the list as text: JSON, or plain lines."""
     if form == "lines":
         return "".join(" ".join(e["phrase"].split()) + "\n" for e in entries)
     content: list[Any] = entries

@@ -199,7 +199,7 @@ def _state(rows: int, total: int | None, seconds: float, unit: str) -> str:
 
 
 def _rate(speed: float, unit: str) -> str:
-    """Empty below what one decimal can say."""
+    """Writes a rate; empty below what one decimal can express."""
     return f"{speed:,.{1 if speed < 10 else 0}f} {unit}/s" if speed >= 0.05 else ""
 
 

@@ -12,8 +12,8 @@ _LONGEST = 1000  # characters of a name
 
 
 def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") -> bytes:
-    """One test case a rule and model: a breach with severity fail is a failure, one with warn a
-    passed case that says so, what could not be told or is acknowledged is skipped. `finding`, the
+    """Writes one test case a rule and model: a breach with severity fail is a failure, one with
+    warn a passed case that says so, an unknown or acknowledged outcome is skipped. `finding`, the
     headline of the run, stands beside them all.
 
     Control and direction characters are escaped. A name that a spreadsheet would take for a formula

@@ -13,7 +13,7 @@ _MANY = 0.05  # of all requests, above which a run without their answers is fini
 
 
 def headline(metrics: pa.Table) -> str:
-    """The first JMQ of the model farthest from parity, or of what stands in."""
+    """States the first JMQ of the model farthest from parity, or the stand-in for JMQ."""
     rows = metrics.to_pylist()
     jmq = [r for r in rows if r["metric"].startswith("jmq_") and not r["stratum"]]
     if jmq:
@@ -36,7 +36,7 @@ def spoken(metric: str) -> str:
 
 
 def unanswered(run: Run) -> str:
-    """What is missing of a run's verdicts and why, or nothing."""
+    """Says what is missing of a run's verdicts and why; empty if nothing is."""
     told = run.manifest.get("judge", {})
     missing = int(told.get("unanswered", 0))
     if not missing:
@@ -56,7 +56,7 @@ def unanswered(run: Run) -> str:
 
 
 def unfinished(run: Run) -> str:
-    """What `unanswered` says, where so much is missing that the run is finished in part only."""
+    """Says what `unanswered` does if so much is missing that the run is finished in part only."""
     told = run.manifest.get("judge", {})
     early = told.get("stopped") or told.get("errors", {}).get(NOT_ASKED)
     many = told.get("unanswered", 0) > _MANY * told.get("requests", 0)

@@ -7,7 +7,7 @@ from dftspark.report.words.shown import Excerpt
 
 
 def excerpt(side: str, text: str | None, doc_id: str | None) -> Excerpt:
-    """Where the text was cut, it ends with its last whole word."""
+    """Makes an excerpt; a text that was cut ends with its last whole word."""
     whole = (text or "").strip()
     if len(text or "") >= EXCERPT:
         cut = whole[: EXCERPT - 1]

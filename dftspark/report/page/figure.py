@@ -41,7 +41,7 @@ class Figure:
 
 
 def draw(name: str, home: str | None = None, **found: Any) -> Figure:
-    """A macro of the page's figures.html as a figure, or of the one in the package `home`."""
+    """Draws with a macro of the page's figures.html, or of the one in the package `home`."""
     template = f"{home}/figures.html" if home else "figures.html"
     module = environment().get_template(template).module
     return Figure(str(getattr(module, name)(**found)))
@@ -49,13 +49,13 @@ def draw(name: str, home: str | None = None, **found: Any) -> Figure:
 
 @cache
 def asset(name: str) -> str:
-    """A file of the templates, as it stands."""
+    """Reads a file of the templates."""
     place = resources.files("dftspark.report.page") / "templates" / name
     return place.read_text(encoding="utf-8")
 
 
 def _template(name: str) -> str:
-    """A template of the page, or `package/file` of a lens."""
+    """Reads a template of the page, or `package/file` of a lens."""
     package, _, file = name.rpartition("/")
     if not package:
         return asset(file)
@@ -64,7 +64,7 @@ def _template(name: str) -> str:
 
 @cache
 def environment() -> jinja2.Environment:
-    """Escapes everything; EnvironmentProblem without jinja2."""
+    """Returns templates that escape everything. Raises EnvironmentProblem without jinja2."""
     try:
         import jinja2
     except ImportError as error:
@@ -95,7 +95,8 @@ def environment() -> jinja2.Environment:
 
 
 def policy(style: str, script: str) -> str:
-    """Content-Security-Policy: nothing but this style and this script, and no request at all."""
+    """Returns a Content-Security-Policy that allows this style, this script and no request at
+    all."""
     scripts = f"; script-src {_digest(script)}" if script else ""
     return (
         f"default-src 'none'; style-src {_digest(style)}{scripts}; base-uri 'none'; "
@@ -108,22 +109,22 @@ def _digest(text: str) -> str:
 
 
 def seen(text: Any, longest: int = EXCERPT) -> str:
-    """Text of a run as one line that hides nothing; the template escapes it."""
+    """Shows text of a run as one line that hides nothing; the template escapes it."""
     return visible(str(text), longest)
 
 
 def times(value: float | None) -> str:
-    """3.1×, and an en dash where there is none."""
+    """Writes a ratio as 3.1×, and nan as an en dash."""
     return typeset(ratio(value)).replace("x", "×")
 
 
 def typeset(text: str) -> str:
-    """A number with a true minus sign; an en dash where there is none."""
+    """Writes a number with a true minus sign, and a missing one as an en dash."""
     return "–" if text == MISSING else re.sub(r"^-", "−", text)
 
 
 def _span(text: str) -> str:
-    """An interval `0.1-0.2` with an en dash."""
+    """Writes an interval `0.1-0.2` with an en dash."""
     return typeset(text) if text == MISSING else re.sub(r"(?<=[\dx])-(?=\d)", "–", text)
 
 

@@ -26,7 +26,7 @@ _MODELS = 50  # of a matrix
 
 
 def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Figure:
-    """The tell size of each measure on one axis of documents, with its value, floor and p."""
+    """Draws the tell size of each measure on one axis of documents, with its value, floor and p."""
     rows = of_pair(run, "metrics", model, stratum)
     chosen = [row for row in rows if every or measure(row["metric"]).main]
     chosen.sort(key=lambda row: place(row["lens"]))
@@ -49,7 +49,8 @@ def measures(run: Run, model: str, stratum: str = "", every: bool = False) -> Fi
 
 
 def ladder(run: Run, stratum: str = "") -> Figure:
-    """Every model by the tell size of its leading lens, nearest to human first; ties are named."""
+    """Draws every model by the tell size of its leading lens, nearest to human first; ties are
+    named."""
     models = tell.of_run(run, stratum)
     rows = [_rung(model) for model in models]
     for row, model, before in zip(rows[1:], models[1:], models, strict=False):
@@ -64,7 +65,7 @@ def ladder(run: Run, stratum: str = "") -> Figure:
 
 
 def matrix(run: Run) -> Figure | None:
-    """Models by the tell sizes of measures; None for a run without metrics."""
+    """Draws models by the tell sizes of measures; None for a run without metrics."""
     if "metrics" not in run.tables:
         return None
     rows = run.table("metrics", where=pc.field("stratum") == "").to_pylist()
@@ -86,7 +87,7 @@ def matrix(run: Run) -> Figure | None:
 
 
 def _measured(row: Row, size: Size) -> Row:
-    """A row of metrics with its tell size, placed where that has an end to show."""
+    """Returns a row of metrics with its tell size, and whether that can stand on the axis."""
     about = measure(row["metric"])
     no_place = about.apart or not (size.known or (not size.told and short(size) != MISSING))
     return {

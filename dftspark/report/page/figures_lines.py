@@ -45,7 +45,7 @@ class Line:
 
 
 def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
-    """Each model's tell size by lens over the nights of these runs; other measures by their value.
+    """Draws each model's tell size by lens over the nights of these runs; other measures by value.
 
     None below two nights. Of runs of one date the last one counts; models are those of the last.
     """
@@ -98,7 +98,7 @@ def by_value() -> list[str]:
 
 
 def _nights(runs: Sequence[Run]) -> dict[str, Run]:
-    """Runs by their day, oldest first."""
+    """Returns the last run of each day, oldest first."""
     found: dict[str, Run] = {}
     for run in sorted(runs, key=_age):
         if "metrics" in run.tables:
@@ -124,7 +124,8 @@ def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: 
 
 
 def _sized(row: Row) -> tuple[tuple[float, float, float], str] | None:
-    """n and its interval; where the night tells nothing, what it is more than, as an open point."""
+    """Returns n and its interval; for a night that tells nothing, its lower bound as an open
+    point."""
     size = tell.size_of(row)
     if size.known:
         return (max(size.n, tell.LEAST), *size.ends), ""
@@ -145,8 +146,8 @@ def _day(night: str) -> float:
 
 
 def in_floors(row: Row) -> tuple[float, float, float] | None:
-    """Value and interval in units of the floor: of one measure only, for what is above 1 has a p
-    below 5%, and how far above depends on the documents read."""
+    """Returns value and interval in units of the floor. Only one measure can be read so: above 1
+    its p is below 5%, and how far above depends on the documents read."""
     floor, value = real(row["floor"]), real(row["value"])
     if row["better"] != "lower" or not floor > 0 or math.isnan(value):
         return None
@@ -211,7 +212,7 @@ def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, kind: Kind) -> 
 def _x_ticks(
     points: list[tuple[float, float, float, float, str, str]], axis: Scale
 ) -> list[tuple[str, str]]:
-    """Labels of points, as many as stand clear of each other on a narrow screen."""
+    """Returns labels of points, as many as stand clear of each other on a narrow screen."""
     labels = dict(sorted({x: label for x, *_, label, _ in points if not math.isnan(x)}.items()))
     ticks: list[tuple[str, str]] = []
     free = 0.0

@@ -22,7 +22,7 @@ _SETTINGS = 4  # that are named, of those that may be the best
 
 
 def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
-    """Each judged measure over the settings of a sweep, beside the human band.
+    """Draws each judged measure over the settings of a sweep, beside the human band.
 
     The setting with the most numbers makes the axis, the others lines of their own; without one
     there are no curves. The best setting is marked, and those that may truly be it.
@@ -44,7 +44,7 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
 
 
 def best(run: Run) -> list[Figure]:
-    """Of each sweep: the best setting by each judged measure, how much of that is luck, the
+    """Draws of each sweep the best setting by each judged measure, how much of that is luck, the
     challenger, and whether one setting can be the best by all."""
     rows, pairs = _rows(run, "super_baseline"), _rows(run, "tradeoffs")
     found = []
@@ -149,7 +149,8 @@ def _note(rows: list[Row]) -> str:
 
 
 def _axis(settings: Iterable[dict[str, str]]) -> str:
-    """The setting with the most distinct numbers, temperature before others; empty for none."""
+    """Returns the setting with the most distinct numbers, temperature before others; empty for
+    none."""
     values: dict[str, set[float]] = defaultdict(set)
     for own in settings:
         for key, value in own.items():

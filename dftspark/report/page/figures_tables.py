@@ -26,7 +26,7 @@ _PAIRS = 48
 
 
 def checks(run: Run) -> Figure | None:
-    """Every rule and what it said, the worst first; None for a run without rules."""
+    """Draws every rule and its outcome, the worst first; None for a run without rules."""
     rows: list[Row] = run.table("checks").to_pylist() if "checks" in run.tables else []
     if not rows:
         return None
@@ -45,7 +45,8 @@ def checks(run: Run) -> Figure | None:
 
 
 def differences(run: Run, model: str) -> Figure | None:
-    """Which of two models is nearer to human, by the main measures: `model` beside each other.
+    """Draws which of two models is nearer to human, by the main measures: `model` beside each
+    other.
 
     Not by measures that grow where a side is small, which would name the larger side nearer.
     """
@@ -76,7 +77,8 @@ def _compares(about: Measure) -> bool:
 
 
 def _against(row: Row, model: str) -> Row:
-    """The row as `model` less the other one, with places as multiples of the other's distance."""
+    """Turns the row into `model` minus the other one, with places as multiples of the other's
+    distance."""
     own = row["model"] == model
     value, beside = (real(row[name]) for name in ("value", "value_other")[:: 1 if own else -1])
     sign = 1 if own else -1

@@ -37,7 +37,7 @@ class Loaded(Run):
 
 
 def loaded(run: Run, models: Sequence[str]) -> Loaded:
-    """What figures of these models draw, with the rows of all models where those are drawn too."""
+    """Reads what figures of these models draw, and the rows of all models where those are drawn."""
     held = {}
     wanted = pc.field("model").isin(list(models))
     for name, table in [*((name, Table(of_all=True)) for name in _OF_ALL), *tables().items()]:

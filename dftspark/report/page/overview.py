@@ -28,7 +28,7 @@ _READERS = 16
 
 
 def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
-    """HTML over `infos`, newest first, of the store `root`; `pages` has links by id of a run."""
+    """Returns HTML over `infos`, newest first, of the store `root`; `pages` has links by run id."""
     finished = [info for info in infos if info.state == "finished"][:RUNS]
     with ThreadPoolExecutor(_READERS) as pool:
         looked_at = {info.id: info for info in pool.map(partial(_checked, root), finished)}
@@ -43,7 +43,8 @@ def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
 
 
 def _checked(root: str, info: RunInfo) -> RunInfo:
-    """Damaged where the table of what the run found is: one such run does not cost the page."""
+    """Marks a run damaged whose metrics cannot be read, so that one such run does not cost the
+    page."""
     try:
         run = open_run(root, info.id)
         if "metrics" in run.tables:
@@ -79,7 +80,7 @@ def _render(
 
 
 def _audit(root: str, name: str, infos: list[RunInfo]) -> dict[str, Any]:
-    """`infos` newest first."""
+    """Draws one audit; `infos` come newest first."""
     runs = [run for info in infos[:NIGHTS] if "metrics" in
             (run := open_run(root, info.id)).tables]  # fmt: skip
     newest = runs[0] if runs else None

@@ -16,7 +16,7 @@ ROWS = 200
 
 
 def page(run: Run) -> str:
-    """HTML: what was read of each corpus, the reasons by how frequent they are, rejected rows."""
+    """Returns HTML: what was read of each corpus, the reasons by frequency, and rejected rows."""
     style = asset("style.css")
     corpora = run.table("corpora").to_pylist() if "corpora" in run.tables else []
     rows = rejected(run) if "rejects" in run.tables else None

@@ -86,7 +86,8 @@ def page(
     models: Sequence[str] = (),
     copy_swap: bool | None = None,
 ) -> str:
-    """HTML of the run. `history` are other runs of the same audit; `models` those in full.
+    """Returns HTML of the run. `history` are other runs of the same audit; `models` are shown in
+    full.
 
     ConfigError for a run without comparisons and for a model that it does not have.
     """
@@ -182,7 +183,7 @@ def _part(run: Run, found: Standing, key: str) -> Part:
 
 
 def _answers(run: Run, found: Standing) -> dict[str, Any]:
-    """How far, where, how sure: what the first screen says of a model."""
+    """Returns what the first screen says of a model: how far, where, how sure."""
     chips = [
         shown
         for lens in lenses()
@@ -193,7 +194,8 @@ def _answers(run: Run, found: Standing) -> dict[str, Any]:
 
 
 def _sure(run: Run, found: Standing) -> dict[str, Any]:
-    """The numbers of the first screen; strings as they stand there, empty where there is none."""
+    """Returns the numbers of the first screen as they stand there; empty strings for what is
+    missing."""
     size, below = found.size, tell.fitted_below(run)
     lead = found.lenses[0].size if found.told else None
     return {
@@ -220,7 +222,7 @@ def _sure(run: Run, found: Standing) -> dict[str, Any]:
 
 
 def _strata(run: Run, models: int) -> list[tuple[str, Figure]]:
-    """The models within each stratum, of at most ROWS of them."""
+    """Draws the models within each stratum, at most ROWS of them."""
     table = run.table("metrics", ["stratum"], pc.field("stratum") != "")
     found = sorted(table["stratum"].unique().to_pylist())
     most = max(1, ROWS // models)

@@ -28,7 +28,7 @@ class Scale:
         return f"{self.place(value):.2f}%"
 
     def between(self, low: float, high: float) -> str:
-        """The length from low to high."""
+        """Returns the length from low to high."""
         return f"{max(self.place(high) - self.place(low), 0.0):.2f}%"
 
     def place(self, value: float) -> float:
@@ -70,7 +70,8 @@ def linear(values: Iterable[float], *, zero: bool = False) -> Scale:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """The finest that are not too many; steps finer than 1, 2, 5 only where those give few."""
+    """Returns the finest ticks that are not too many; steps finer than 1, 2, 5 only where those are
+    few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []
     for steps in ((1, 2, 5), (1, 3), (1,)):

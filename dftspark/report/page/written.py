@@ -53,7 +53,7 @@ def _over_store(root: str, out: str | None) -> str:
 
 
 def _others(store: str, run: Run) -> list[Run]:
-    """Runs of the same audit that are older than this one."""
+    """Returns older runs of the same audit."""
     settings = run.manifest.get("config", {}).get("report", {})
     most = int(settings.get("history", 90))
     made = str(run.manifest.get("created_at", ""))

@@ -16,7 +16,8 @@ _IF_ANY = ("filtered", "repaired", "damaged", "lost")
 
 
 def render(run: Run, console: Console) -> None:
-    """Prints the corpora; of very many, the human one, the sum, and those with most rejects."""
+    """Prints the corpora; if there are very many, the human one, the sum, and those with most
+    rejects."""
     if "corpora" not in run.tables:
         return
     corpora: list[Row] = run.table("corpora").to_pylist()

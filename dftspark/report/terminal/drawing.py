@@ -20,7 +20,7 @@ def plain_table(gap: int = 1) -> Table:
 
 
 def bar(share: float, width: int, block: str = "\u2588") -> str:
-    """`width` cells at share 1; at least one cell above zero."""
+    """Draws `width` cells at share 1, and at least one cell above zero."""
     cells = round(min(max(share, 0.0), 1.0) * width) if math.isfinite(share) else 0
     return block * (max(cells, 1) if math.isfinite(share) and share > 0 else 0)
 

@@ -21,7 +21,7 @@ _CORPORA = 4
 
 
 def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
-    """Two lines a run: its id and state, and what it found."""
+    """Prints two lines a run: its id and state, and its findings."""
     if not found:
         console.print(Text(f"no runs in {visible(redact(store))}; `dftspark audit` makes one"))
     for info in found:
@@ -41,7 +41,7 @@ def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
 
 
 def print_check(check: Check, console: Console) -> None:
-    """One line; the remedy of a problem on a second."""
+    """Prints one line, and the remedy of a problem on a second."""
     mark = Text("ok     " if check.ok else "problem", "green" if check.ok else "bold red")
     line = Text.assemble(mark, f" {check.name}: ", visible(check.found, 500))
     console.print(line, soft_wrap=True)

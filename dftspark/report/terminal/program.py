@@ -11,8 +11,8 @@ NAME = "dftspark"
 
 
 def program() -> str:
-    """`dftspark` where that is the one on the path, else what was typed: `.venv/bin/dftspark`, or
-    `python -m dftspark` of this interpreter. From anywhere else, such as a notebook, `dftspark`.
+    """Returns `dftspark` if that is the one on the path, else what was typed: `.venv/bin/dftspark`,
+    or `python -m dftspark` of this interpreter. From anywhere else, such as a notebook, `dftspark`.
     """
     started = Path(sys.argv[0])
     if started.name == "__main__.py" and started.parent.name == NAME:
@@ -21,7 +21,7 @@ def program() -> str:
 
 
 def _shown(name: str, file: Path) -> str:
-    """The name where it finds the file, else the file, from here where it lies below."""
+    """Returns the name if it finds the file, else the file's path, relative if it lies below."""
     found = shutil.which(name)
     if found and Path(found).absolute() == file.absolute():
         return name

@@ -120,7 +120,7 @@ def _wary(console: Console, run: Run) -> None:
 
 
 def _checks(run: Run, console: Console) -> None:
-    """How many rules passed, and what is said of the others; nothing without rules."""
+    """Prints how many rules passed, and what the others say; nothing without rules."""
     checks = run.manifest.get("checks") or {"counts": {}}
     told = [f"{count} {name}" for name, count in checks["counts"].items() if count]
     if told:

@@ -20,7 +20,7 @@ _MOST = 12  # lines of a sweep; the table has the rest
 
 
 def render(run: Run, console: Console) -> None:
-    """One table a sweep, of the measures that sweep.measures names."""
+    """Prints one table a sweep, of the measures that sweep.measures names."""
     rows = run.table("super_baseline").to_pylist()
     pairs = run.table("tradeoffs").to_pylist()
     challenger = run.manifest.get("config", {}).get("sweep", {}).get("challenger")
@@ -40,7 +40,7 @@ def render(run: Run, console: Console) -> None:
 
 
 def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
-    """Without the interval where a terminal is too narrow for it; the page has it."""
+    """Leaves the interval out on a terminal that is too narrow for it; the page has it."""
     judged = any(row["verdict"] for row in rows)
     table = plain_table()
     table.add_column("measure", overflow="fold")

@@ -42,7 +42,7 @@ _WIDE_ENOUGH = 10_000  # nothing is cut where no terminal shows it
 
 
 def sort(table: pa.Table, column: str) -> pa.Table:
-    """By a column, smallest first; `-column` for largest first. Missing values come last."""
+    """Sorts by a column, smallest first; `-column` for largest first. Missing values come last."""
     name = column.removeprefix("-")
     if name not in table.column_names:
         raise ConfigError(
@@ -54,7 +54,7 @@ def sort(table: pa.Table, column: str) -> pa.Table:
 
 
 def print_table(table: pa.Table, name: str, console: Console, rows: int) -> None:
-    """The first rows, the columns that fit, and a line on what is not shown."""
+    """Prints the first rows, the columns that fit, and a line on what is not shown."""
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDE_ENOUGH)
     readable = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
@@ -79,7 +79,8 @@ def print_table(table: pa.Table, name: str, console: Console, rows: int) -> None
 
 
 def _fitting(cells: dict[str, list[str]], room: int) -> dict[str, int]:
-    """Widths of the columns that fit, from the first on; the last may be cut short and folded."""
+    """Returns widths of the columns that fit, from the first on; the last may be cut short and
+    folded."""
     widths: dict[str, int] = {}
     for column, values in cells.items():
         natural = max(cell_len(text) for text in (column, *values))
@@ -92,7 +93,7 @@ def _fitting(cells: dict[str, list[str]], room: int) -> dict[str, int]:
 
 
 def json_lines(table: pa.Table) -> Iterator[str]:
-    """One JSON object per row; nan is null, and everything outside ASCII is escaped."""
+    """Yields one JSON object per row; nan is null, and everything outside ASCII is escaped."""
     for batch in table.to_batches(max_chunksize=1024):
         for row in batch.to_pylist():
             yield json.dumps({key: _plain(value) for key, value in row.items()}, allow_nan=False)

@@ -35,7 +35,7 @@ def place(name: str) -> int:
 
 @cache
 def leads() -> dict[str, str]:
-    """What a model is told by, by the measure whose tell size says so."""
+    """Maps each measure whose tell size stands for a lens to the word for that lens."""
     return {lens.lead: lens.word for lens in lenses() if lens.lead}
 
 
@@ -47,7 +47,8 @@ def tables() -> dict[str, Table]:
 
 @cache
 def measure(name: str) -> Measure:
-    """What the table calls `name`; a name that is not known explains itself with nothing."""
+    """Returns the measure that the table calls `name`; an unknown name explains itself with
+    nothing."""
     for known in (known for lens in lenses() for known in lens.measures):
         if found := re.fullmatch(known.pattern, name):
             group = (found[1] or "") if found.groups() else ""
@@ -70,6 +71,6 @@ def stand_in(name: str) -> int:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str], most: int = 2) -> list[str]:
-    """Of `names`, at most `most` for each pattern, in the order of the patterns."""
+    """Returns at most `most` of `names` for each pattern, in the order of the patterns."""
     known = sorted(set(names))
     return [n for p in patterns for n in [n for n in known if re.fullmatch(p, n)][:most]]

@@ -13,8 +13,8 @@ Losses = dict[str, dict[str, int]]
 
 
 def of(corpora: Iterable[dict[str, Any]]) -> Losses:
-    """The manifest's `losses`: files, unread bytes and lost rows of each corpus that has such,
-    from rows of the table corpora."""
+    """Returns the manifest's `losses`: files, unread bytes and lost rows of each corpus that lost
+    any, from rows of the table corpora."""
     return {
         row["corpus"]: {
             "files": row["damaged"],
@@ -27,13 +27,13 @@ def of(corpora: Iterable[dict[str, Any]]) -> Losses:
 
 
 def in_short(found: Losses) -> str:
-    """For the headline; empty without damaged files."""
+    """Says it all in a few words for the headline; empty without damaged files."""
     files, lost = (sum(each[name] for each in found.values()) for name in ("files", "lost"))
     return f"{_files(files)} damaged, about {_rows(lost)} lost" if files else ""
 
 
 def sentences(found: Losses) -> list[str]:
-    """One a corpus, those that lost most first; of the rest one sentence together."""
+    """Returns one sentence a corpus, those that lost most first, and one for all the rest."""
     corpora = sorted(found.items(), key=lambda item: (-item[1]["lost"], item[0]))
     said = [_sentence(visible(name, 80), each) for name, each in corpora[:_ONE_BY_ONE]]
     rest = dict(corpora[_ONE_BY_ONE:])

@@ -41,7 +41,7 @@ def withholds_tests(run: Run) -> bool:
 
 
 def notes(run: Run) -> list[str]:
-    """One line each, the run's warnings first; empty where there is nothing to be wary of."""
+    """Returns one line each, the run's warnings first; empty if there is nothing to be wary of."""
     warnings = [_OLD] if old(run) else []
     warnings += [visible(text, 600) for text in run.manifest.get("warnings", [])]
     warnings += [said for lens in lenses() for said in lens.notes(run)]
@@ -53,7 +53,7 @@ def notes(run: Run) -> list[str]:
 
 
 def _differing(run: Run) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Rows that differ over all strata, by property, those of most models first."""
+    """Returns the rows that differ over all strata by property, those of most models first."""
     if "comparability" not in run.tables:
         return []
     where = pc.field("differs") & (pc.field("stratum") == "")
@@ -64,7 +64,7 @@ def _differing(run: Run) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def _line(name: str, rows: list[dict[str, Any]]) -> str:
-    """`documents of a single line: human 66%, gpt-4 0%; look whether ...`."""
+    """Writes `documents of a single line: human 66%, gpt-4 0%; look whether ...`."""
     values = [_value(rows[0]["value_human"], rows[0]["unit"])]
     human = f"human {values[0]}"
     if len(rows) <= _MOST:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 def lines(run: Run, most: int = 3) -> list[str]:
-    """The most frequent reasons, a line each, with an example."""
+    """Returns the most frequent reasons, a line each, with an example."""
     return [
         f"  {count(row['rows'])} {visible(row['corpus'])} {visible(row['reason'])}, as in "
         f"{visible(row['file'])} {visible(row['position'])}: {visible(row['detail'], 160)}"
@@ -30,7 +30,7 @@ def rejected(run: Run) -> pa.Table:
 
 
 def reasons(run: Run) -> list[Row]:
-    """Corpus, reason, number of rows and a first example, the most frequent first."""
+    """Returns corpus, reason, number of rows and a first example, the most frequent first."""
     if "rejects" not in run.tables:
         return []
     told = [(name, "first") for name in ("file", "position", "detail")]

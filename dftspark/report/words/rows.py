@@ -18,7 +18,7 @@ LEVEL = 0.05  # below which a p or a q tells
 def of_pair(
     run: Run, table: str, model: str, stratum: str = "", columns: list[str] | None = None
 ) -> list[Row]:
-    """Rows of a table about one pair; none where the run has no such table."""
+    """Reads the rows of a table about one pair; none if the run has no such table."""
     if table not in run.tables:
         return []
     where = (pc.field("model") == model) & (pc.field("stratum") == stratum)
@@ -27,7 +27,7 @@ def of_pair(
 
 
 def confidence_of(run: Run) -> float:
-    """The level of the run's intervals, 0.95 where its settings do not say."""
+    """Returns the level of the run's intervals, 0.95 if its settings do not say."""
     return float(run.manifest.get("config", {}).get("inference", {}).get("confidence", 0.95))
 
 
@@ -37,13 +37,13 @@ def told_apart(row: Row) -> bool:
 
 
 def most_apart(rows: list[Row], most: int) -> list[Row]:
-    """Half of them for what the model does more, half for what it does less, most first."""
+    """Keeps half of them for what the model does more, half for what it does less, most first."""
     far = sorted(rows, key=lambda row: -abs(math.log(row["ratio"])))
     more = [row for row in far if row["ratio"] > 1][: most - most // 2]
     return [*more, *[row for row in far if row["ratio"] <= 1][: most // 2]]
 
 
 def test_of(row: Row) -> str:
-    """What a row's test leaves to say: that there is none, or a q that tells nothing."""
+    """Says that a row has no test, or its q if that tells nothing; empty for a finding."""
     q = real(row["q_value"])
     return "no test" if math.isnan(q) else "" if q < LEVEL else f"q = {q:.2g}"

@@ -190,5 +190,5 @@ class Unknown(Shown):
 
 
 def chosen(rows: Sequence[Row], patterns: Sequence[str]) -> list[Row]:
-    """Rows whose metric is one of `patterns`, in the order of the patterns."""
+    """Returns the rows whose metric matches a pattern, in the order of the patterns."""
     return [row for p in patterns for row in rows if re.fullmatch(p, row["metric"])]

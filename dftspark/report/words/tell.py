@@ -131,7 +131,7 @@ def size_of(row: Row, clusters: Mapping[str, int] | None = None) -> Size:
 
 
 def of_run(run: Run, stratum: str | None = None) -> list[Standing]:
-    """The models of a run, nearest to human first; within a stratum, or by all their documents."""
+    """Ranks the models of a run, nearest to human first; within a stratum, or by all documents."""
     if "metrics" not in run.tables:
         return []
     have = run.columns("metrics")
@@ -142,7 +142,7 @@ def of_run(run: Run, stratum: str | None = None) -> list[Standing]:
 
 
 def clusters_of(run: Run) -> dict[str, int]:
-    """Prompts (or texts) of each corpus; empty where the run does not say."""
+    """Returns the number of prompts (or texts) of each corpus; empty if the run does not say."""
     if "corpora" not in run.tables:
         return {}
     rows = run.table("corpora", ["corpus", "clusters"]).to_pylist()
@@ -161,7 +161,7 @@ def fitted_below(run: Run) -> float:
 
 
 def ranked(rows: Iterable[Row], clusters: Mapping[str, int] | None = None) -> list[Standing]:
-    """Every model that `rows` of the table metrics speak of, nearest to human first.
+    """Ranks every model in `rows` of the table metrics, nearest to human first.
 
     Those of which nothing can be said come last, by the value of their main measure; a run of a
     judge alone goes by the judge.
@@ -173,7 +173,7 @@ def ranked(rows: Iterable[Row], clusters: Mapping[str, int] | None = None) -> li
 
 
 def standing(rows: Sequence[Row], clusters: Mapping[str, int] | None = None) -> Standing:
-    """What the rows of one model say: those of all documents, where there are such."""
+    """Sums up the rows of one model; rows over all documents count before rows of a stratum."""
     main = min(rows, key=_first)
     own = {row["metric"]: row for row in rows if row["stratum"] == main["stratum"]}
     tested = [own[metric] for metric in leads()
@@ -252,7 +252,7 @@ def _place(found: Standing) -> tuple[int, float, str]:
 
 
 def _first(row: Row) -> tuple[bool, int, str, str]:
-    """All documents before a stratum, then what stands for a model where no tell size does."""
+    """Sorts all documents before a stratum, then by what stands for a model without a tell size."""
     return row["stratum"] != "", stand_in(row["metric"]), row["metric"], row["stratum"]
 
 

@@ -13,7 +13,8 @@ _LONGEST = 200
 
 
 def visible(text: str, longest: int = _LONGEST) -> str:
-    """The text in one line, with everything a reader would not see or be misled by escaped.
+    """Writes the text in one line, and escapes everything that a reader would not see or would
+    misread.
 
     Control, direction, zero-width, private and unassigned characters become \\x1b or \\u202e,
     white space other than single inner blanks becomes a sign or an escape, and a combining mark
@@ -32,7 +33,7 @@ def visible(text: str, longest: int = _LONGEST) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """Like `visible`, with the line breaks and the indentation kept: for messages."""
+    """Escapes like `visible`, but keeps line breaks and indentation: for messages."""
     return "\n".join(
         "".join(_shown(c) if c != "\\" else c for c in line) for line in text.split("\n")
     )
@@ -54,7 +55,8 @@ def real(value: float | None) -> float:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Significant digits without an exponent where that is short: 0.0213, 1,234, 2.1e-05."""
+    """Writes significant digits, without an exponent where that is short: 0.0213, 1,234,
+    2.1e-05."""
     if value is None or math.isnan(value):
         return MISSING
     if value == 0 or math.isinf(value):
@@ -67,7 +69,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """0.31x, 3.1x, 31x, 1,234x."""
+    """Writes 0.31x, 3.1x, 31x, 1,234x."""
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
@@ -76,7 +78,7 @@ def ratio(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """12, 12,345, 3.1 M, 31 G."""
+    """Writes 12, 12,345, 3.1 M, 31 G."""
     if value is None or math.isnan(value):
         return MISSING
     for size, letter in ((1e9, "G"), (1e6, "M")):

@@ -18,13 +18,13 @@ _LEAST_P = 1e-300
 
 
 def headline(metrics: pa.Table) -> str:
-    """The outcome in one line; empty without a row."""
+    """States the outcome in one line; empty without a row."""
     models = ranked(metrics.to_pylist())
     return headline_of(models) if models else ""
 
 
 def headline_of(models: Sequence[Standing]) -> str:
-    """One sentence on all models, as `ranked` gives them."""
+    """Writes one sentence on all models, as `ranked` returns them."""
     if len(models) == 1:
         return finding(models[0])
     if models[0].judged:
@@ -51,13 +51,13 @@ def headline_of(models: Sequence[Standing]) -> str:
 
 
 def verdict(model: Standing, fitted_below: float = 0.0) -> str:
-    """The finding with its evidence, as a sentence."""
+    """Writes the finding with its evidence, as a sentence."""
     shown = evidence(model, fitted_below)
     return f"{finding(model)} ({shown})." if shown else f"{finding(model)}."
 
 
 def finding(model: Standing) -> str:
-    """One sentence on one model, without its evidence and its full stop."""
+    """Writes one sentence on one model, without its evidence and its full stop."""
     name = visible(model.model)
     if model.judged:
         won = real(model.main["value"]) / 2
@@ -82,7 +82,7 @@ def finding(model: Standing) -> str:
 
 
 def evidence(model: Standing, fitted_below: float = 0.0) -> str:
-    """The p-value of the finding; of a model without tell size its main measure."""
+    """Gives the p-value of the finding, or the main measure of a model without a tell size."""
     if model.lenses:
         least = model.p_value / len(model.lenses)
         return p_said(model.p_value, fitted=least < fitted_below)
@@ -96,13 +96,14 @@ def evidence(model: Standing, fitted_below: float = 0.0) -> str:
 
 
 def documents(n: float) -> str:
-    """A number of documents, to two digits above a hundred; never below what the tests need."""
+    """Writes a number of documents, to two digits above a hundred, never below what the tests
+    need."""
     shown = max(n, LEAST)
     return f"{round(shown) if shown <= 100 else float(f'{shown:.1e}'):,.0f}"
 
 
 def short(size: Size) -> str:
-    """46, at most 16, about 1,200 where that is more than was read, more than 210, or `-`."""
+    """Writes 46, at most 16, about 1,200 if that is more than was read, more than 210, or `-`."""
     if not size.told:
         return MISSING if math.isnan(size.low) or size.at_most else f"more than {_least(size)}"
     if not size.known:
@@ -113,7 +114,7 @@ def short(size: Size) -> str:
 
 
 def span(size: Size) -> str:
-    """The interval of a tell size, `29 to 62` or `29 or more`; `-` without such."""
+    """Writes the interval of a tell size, `29 to 62` or `29 or more`, or `-` if there is none."""
     low, high = size.ends
     if not size.known or size.n < LEAST or math.isnan(low) or math.isnan(high):
         return MISSING
@@ -125,7 +126,8 @@ def more_than(size: Size) -> str:
 
 
 def p_said(p: float, fitted: bool = False) -> str:
-    """`p = 4e-7, fitted tail`: beyond what relabelings can count, a curve is fitted to them."""
+    """Writes `p = 4e-7, fitted tail`: beyond what relabelings can count, a curve is fitted to
+    them."""
     shown = f"p < {_LEAST_P:.0e}" if p < _LEAST_P else f"p = {plain_p(p)}"
     return f"{shown}{', fitted tail' if fitted else ''}"
 
@@ -147,7 +149,7 @@ def p_value(row: Row) -> str:
 
 
 def missing(row: Row) -> str:
-    """Why numbers of the row are nan; empty where none is."""
+    """Says why numbers of the row are nan; empty if none is."""
     if math.isnan(real(row["value"])):
         return lens(row.get("lens", "")).no_value
     if math.isnan(real(row["ci_low"])):
@@ -156,7 +158,7 @@ def missing(row: Row) -> str:
 
 
 def plain_p(p: float) -> str:
-    """0.04, 4e-7; `-` for nan."""
+    """Writes 0.04, 4e-7, and `-` for nan."""
     if math.isnan(p):
         return MISSING
     return re.sub(r"e-0(\d)$", r"e-\1", f"{p:.2g}")
@@ -167,7 +169,7 @@ def _least(size: Size) -> str:
 
 
 def _many(model: Standing, lens: Lens) -> str:
-    """`about 46 (29 to 62)`, with the word for what is counted where that is prompts."""
+    """Writes `about 46 (29 to 62)`, and names what is counted if that is prompts."""
     size, shown = lens.size, span(lens.size)
     inside = [shown] if shown != MISSING else []
     if size.unit == "prompts" and not math.isnan(model.answers):
@@ -185,7 +187,7 @@ def _answers(number_of: float) -> str:
 
 
 def _gives(model: Standing, named: bool) -> str:
-    """What it takes to tell it, in a sentence that has its name already unless it is `named`."""
+    """Says what it takes to tell the model; `named` puts its name into the words."""
     name, size = visible(model.model), model.size
     if size is not None and not model.told:
         of = f"{name} is " if named else ""

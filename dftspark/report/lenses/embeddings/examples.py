@@ -20,8 +20,8 @@ _ENDS = {
 
 
 def copies(run: Run, model: str, most: int = 3) -> Examples | None:
-    """Texts of the model that nearly repeat a human one, each before that one, and what their
-    share says; None without the table."""
+    """Returns texts of the model that nearly repeat a human one, each followed by that human text,
+    and says what their share means. Returns None for a run without the table."""
     if "copies" not in run.tables:
         return None
     where = (pc.field("model") == model) & (pc.field("side") == "model")

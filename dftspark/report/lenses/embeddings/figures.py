@@ -27,7 +27,7 @@ _draw = partial(draw, home=__package__)
 
 
 def cloud(run: Run, model: str) -> Figure | None:
-    """Both clouds on two axes, and their difference; None where the run has no map.
+    """Draws both clouds on two axes, and their difference; None for a run without a map.
 
     Densities are counts of the table `cloud_map`, smoothed by a Gaussian for the eye.
     """
@@ -56,7 +56,7 @@ def cloud(run: Run, model: str) -> Figure | None:
 
 
 def regions(run: Run, model: str, rows: int = 10) -> Figure | None:
-    """Regions by their part of MMD squared, with their words and both sides' shares."""
+    """Lists the regions by their part of MMD squared, with their words and both sides' shares."""
     found = _by_part(of_pair(run, "regions", model))
     if not found:
         return None
@@ -79,7 +79,7 @@ def regions(run: Run, model: str, rows: int = 10) -> Figure | None:
 
 
 def _by_part(found: list[Row]) -> list[Row]:
-    """Largest part of MMD squared first; none where the parts do not sum to more than 0."""
+    """Sorts by part of MMD squared, largest first; empty unless the parts sum to more than 0."""
     rows = [{**row, "part": real(row["mass"]) + real(row["within"])} for row in found]
     rows.sort(key=lambda row: -row["part"])
     return rows if sum(row["part"] for row in rows) > 0 else []
@@ -158,7 +158,7 @@ def _path(points: Floats, height: int) -> str:
 
 
 def _spots(rows: list[Row], found: list[Row], cells: int) -> list[Row]:
-    """Where the regions with the largest parts lie: the peak of their documents, and a name."""
+    """Places the regions with the largest parts: at the peak of their documents, with a name."""
     spots, points = [], []
     for row in _by_part(found)[:_NAMED]:
         own = [{**cell, "role": "own"} for cell in rows if cell["region"] == row["region"]]

@@ -34,7 +34,7 @@ class Placed:
 
 
 def placed(points: Sequence[tuple[float, float, str]], side: float) -> list[Placed]:
-    """Places for `(x, y, name)`, inside a square of `side`, in the order given."""
+    """Finds places for `(x, y, name)` inside a square of `side`, in the order given."""
     spots = _apart([(x, y) for x, y, _ in points], side)
     taken = [_around(x, y) for x, y in spots]
     found = []
@@ -50,7 +50,7 @@ def placed(points: Sequence[tuple[float, float, str]], side: float) -> list[Plac
 
 
 def width(name: str) -> float:
-    """No less than the name takes, in units of the map."""
+    """Bounds the width of a name from above, in units of the map."""
     return SIZE * sum(_sign(char) for char in name)
 
 
@@ -63,7 +63,7 @@ def _sign(char: str) -> float:
 
 
 def _apart(points: list[tuple[float, float]], side: float) -> list[tuple[float, float]]:
-    """Each point where it is, or at the nearest place that is clear of those before it."""
+    """Leaves each point where it is, or moves it to the nearest place clear of those before it."""
     found: list[tuple[float, float]] = []
     for x, y in points:
         clear = [_around(*other) for other in found]
@@ -81,7 +81,7 @@ def _ways(x: float, y: float) -> Iterator[tuple[float, float]]:
 
 
 def _places(x: float, y: float, name: str) -> Iterator[Box]:
-    """Below, above, right and left of the point, then farther away."""
+    """Yields places below, above, right and left of the point, then farther away."""
     half, high = width(name) / 2, SIZE * 0.62
     for ring in _RINGS:
         away = RADIUS + 1.2 * _GAP + ring

@@ -11,7 +11,7 @@ _MOST = 3  # models that are named one by one
 
 
 def coarse_features(run: Run) -> list[str]:
-    """Models whose MMD the random features leave more uncertain than they should."""
+    """Names the models whose MMD the random features leave too uncertain."""
     if "metrics" not in run.tables:
         return []
     names = ["mmd_squared", "mmd_squared_feature_error"]

@@ -18,7 +18,7 @@ _draw = partial(draw, home=__package__)
 
 
 def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
-    """JMQ of each dimension and judge, with parity at 1; None where no judge was asked.
+    """Draws JMQ of each dimension and judge, with parity at 1; None where no judge was asked.
 
     Warnings are those of the run, about all models; `warned` False leaves them out.
     """
@@ -45,8 +45,8 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
 
 
 def _controls(run: Run, model: str) -> list[Row]:
-    """What the judge says where the answer is known, human against human and the model's broken
-    text, and of the model against others."""
+    """Returns what the judge says where the answer is known (human against human, the model's
+    broken text), and of the model against other models."""
     where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
     rows: list[Row] = run.table("win_rates", where=where).to_pylist()
     own = [

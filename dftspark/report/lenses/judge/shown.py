@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def asked(group: str) -> str:
-    """`overall (mini)` of `overall:mini`."""
+    """Writes `overall:mini` as `overall (mini)`."""
     dimension, _, judge = group.partition(":")
     said = dimension.replace("_", " ")
     return f"{said} ({judge})" if judge else dimension

@@ -31,7 +31,7 @@ _NO_JUDGE = (
 
 
 def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console) -> None:
-    """What will be asked and what it will cost, a line for each judge."""
+    """Prints what will be asked and what it will cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
     table = _table("judge", "requests", "stored", "to ask", "tokens in", "tokens out", "price",
@@ -66,7 +66,7 @@ def _money(value: float, row: Estimate) -> str:
 
 
 def show(run: Run, console: Console) -> None:
-    """Prints the section; nothing where the run has no judge lens."""
+    """Prints the section, or nothing where the run has no judge lens."""
     told = run.manifest.get("judge")
     if told is None:
         return

@@ -19,7 +19,8 @@ _draw = partial(draw, home=__package__)
 
 
 def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -> Figure:
-    """The n-grams that carry the distance, over-used ones to the right; all parts sum to it."""
+    """Draws the n-grams that carry the distance, over-used ones to the right; all parts sum to
+    it."""
     columns = [
         "model", "stratum", "n", "text", "per_million_human", "per_million_model", "q_value",
         "contribution", "share",
@@ -52,7 +53,7 @@ def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -
 
 
 def giveaways(run: Run, model: str, stratum: str = "", rows: int = 16) -> Figure:
-    """Tokens that more of the model's documents have than chance gives, most over-used first."""
+    """Draws the tokens that more of the model's documents have than chance explains."""
     found = of_pair(run, "document_ratios", model, stratum)
     telling = overused(found)
     shown = telling[:rows]
@@ -67,7 +68,8 @@ def giveaways(run: Run, model: str, stratum: str = "", rows: int = 16) -> Figure
 
 
 def overused(rows: list[Row]) -> list[Row]:
-    """Words of document_ratios with a valid test that more of the model's documents have."""
+    """Keeps the words of document_ratios that significantly more of the model's documents have, and
+    sorts them by how over-used they are."""
     telling = [
         row for row in rows
         if real(row.get("q_value")) < LEVEL and real(row["ratio"]) > 1
@@ -94,7 +96,7 @@ def _shifted(row: Row, longest: float) -> Row:
 
 
 def parts(run: Run, model: str, stratum: str) -> list[Figure | Fold]:
-    """The section of a model: words that give it away, then each order's shift."""
+    """Draws the section of a model: the words that give it away, then each order's shift."""
     columns = ["model", "stratum", "n"]
     orders = sorted({row["n"] for row in of_pair(run, "ngrams", model, stratum, columns)})
     shifts = [shift(run, model, n, stratum, 24 if n == 1 else 16) for n in orders]
@@ -103,13 +105,13 @@ def parts(run: Run, model: str, stratum: str) -> list[Figure | Fold]:
 
 
 def telling(run: Run, model: str, stratum: str) -> list[str]:
-    """The most over-used words."""
+    """Returns the most over-used words."""
     found = overused(of_pair(run, "document_ratios", model, stratum))
     return [seen(row["token"], _LONGEST) for row in found[:_FEW]]
 
 
 def rarer(run: Run, model: str, stratum: str) -> list[str]:
-    """The words that the model uses too rarely, those with the largest shares of L2 first."""
+    """Returns the words that the model uses too rarely, by their share of L2 squared."""
     found = [
         row for row in of_pair(run, "ngrams", model, stratum)
         if row["n"] == 1 and row["text"] and any(map(str.isalpha, row["text"]))

@@ -15,7 +15,7 @@ LONGER = ("2", "3", "4", "5")  # orders whose tell size errs upward
 
 
 def order(n: str) -> str:
-    """`Token` of 1, `3-gram` of 3."""
+    """Writes 1 as `Token` and 3 as `3-gram`."""
     return "Token" if n == "1" else f"{n}-gram"
 
 

@@ -34,7 +34,7 @@ _NO_TEST = (
 
 
 def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
-    """Prints tokens and phrases of one pair; `rows` lines each, half of them over-used."""
+    """Prints tokens and phrases of one pair, `rows` lines of each, half of them over-used."""
     table = run.table("ngrams", _COLUMNS)
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
     listed = [row for row in table.filter(chosen).to_pylist() if row["text"] is not None]
@@ -49,8 +49,8 @@ def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> Non
 
 
 def _two_sided(rows: list[Row], lines: int) -> list[Row]:
-    """The over-used, then the under-used, by their share of L2 squared: those with a valid test
-    that tells them from chance."""
+    """Returns the over-used rows, then the under-used ones, by their share of L2 squared. Rows
+    without a significant test are left out."""
     told = [row for row in rows if told_apart(row)]
     over = [row for row in told if row["contribution"] > 0]
     under = [row for row in told if row["contribution"] < 0]
@@ -69,7 +69,7 @@ def _strongest(rows: list[Row], lines: int) -> list[Row]:
 
 
 def _same_phrase(first: list[str] | None, second: list[str] | None) -> bool:
-    """One is inside the other, or they are two views of one longer phrase."""
+    """Whether one phrase is inside the other, or both are parts of one longer phrase."""
     short, long = sorted((first or [], second or []), key=len)
     if len(short) < 2:
         return False

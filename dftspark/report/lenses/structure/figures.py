@@ -22,7 +22,8 @@ _draw = partial(draw, home=__package__)
 def structure(
     run: Run, model: str, stratum: str = "", rows: int = 20, every: bool = False
 ) -> Figure:
-    """Model over human rate of each construction and rhythm, beside what chance gives."""
+    """Draws the model's rate of each construction and rhythm over the human rate, beside what
+    chance explains."""
     found = of_pair(run, "patterns", model, stratum)
     able = [row for row in found if real(row["ratio"]) > 0]
     differ = [row for row in able if told_apart(row)]
@@ -43,7 +44,8 @@ def structure(
 
 
 def _band(row: Row) -> tuple[float, float]:
-    """What chance gives around a rate, as ratios; (1, 1) where the measure has no such band."""
+    """Returns the range that chance explains, as ratios; (1, 1) for a measure without such a
+    band."""
     human, band = real(row["rate_human"]), real(row["band"])
     if row["kind"] == "distribution" or not human > 0 or math.isnan(band):
         return 1.0, 1.0
@@ -51,7 +53,7 @@ def _band(row: Row) -> tuple[float, float]:
 
 
 def constructions(run: Run, model: str, most: int = 6) -> list[Examples]:
-    """Documents that have the constructions whose rates differ most, beyond chance."""
+    """Returns documents that have the constructions whose rates differ most, beyond chance."""
     rows = [
         row
         for row in of_pair(run, "patterns", model)
@@ -74,8 +76,8 @@ def constructions(run: Run, model: str, most: int = 6) -> list[Examples]:
 
 
 def differing(run: Run, model: str, stratum: str) -> tuple[list[str], list[str]]:
-    """The constructions that differ most, with the factor: those it does more, those it does
-    less."""
+    """Returns the constructions that differ most, with their factors: first those that the model
+    uses more, then those that it uses less."""
     rows = [
         row for row in of_pair(run, "patterns", model, stratum)
         if told_apart(row) and real(row["ratio"]) > 0
@@ -87,7 +89,7 @@ def differing(run: Run, model: str, stratum: str) -> tuple[list[str], list[str]]
 
 
 def _labeled(row: Row) -> str:
-    """`rule of three 3.1×`; below a half as a fraction, `1/4`."""
+    """Writes `rule of three 3.1×`, and a ratio below a half as a fraction, `1/4`."""
     ratio = row["ratio"]
     factor = times(ratio) if ratio >= 0.5 else f"1/{typeset(count(1 / ratio))}"
     return f"{seen(row['pattern'].replace('_', ' '), _LONGEST)} {factor}"

@@ -27,7 +27,7 @@ _VARIETY = {
 
 
 def variety(run: Run, model: str, stratum: str = "") -> Figure | None:
-    """Likeness to the human answer and variety, each beside the human text's own value."""
+    """Draws likeness to the human answer and variety, each beside the value of the human text."""
     rows = [_varied(row) for row in of_pair(run, "variety", model, stratum)]
     rows = [row for row in rows if not math.isnan(row["value"])]
     if not rows:
@@ -42,7 +42,7 @@ def variety(run: Run, model: str, stratum: str = "") -> Figure | None:
 
 
 def _varied(row: Row) -> dict[str, Any]:
-    """With the places of value, interval and the human interval as ratios to the human value."""
+    """Adds the places of value, interval and human interval, as ratios to the human value."""
     title, says = _VARIETY.get(row["metric"], (visible(row["metric"]), ""))
     human = real(row["human_value"])
     names = ("value", "ci_low", "ci_high", "human_low", "human_high")
