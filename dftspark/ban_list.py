@@ -21,9 +21,9 @@ FORMS: tuple[str, ...] = get_args(Form)
 LEAST_FACTOR = 1 / 32
 _SAME = 0.8  # of a phrase's occurrences in a longer listed one: the longer stands for it
 _KEPT = (
-    "n", "count_human", "count_model", "docs_human", "docs_model", "per_million_human",
-    "per_million_model", "log_odds", "z", "q_value",
-)  # fmt: skip
+    "n count_human count_model docs_human docs_model per_million_human per_million_model "
+    "log_odds z q_value"
+)
 
 Entry = dict[str, Any]
 
@@ -44,7 +44,11 @@ def overused(
         text = row["text"]
         if text is None or not text.isprintable() or not any(map(str.isalpha, text)):
             continue  # the rest of the table, what a terminal would act on, marks alone
-        entry = {"phrase": text, **{name: row[name] for name in _KEPT}, "ratio": _ratio(row)}
+        entry = {
+            "phrase": text,
+            **{name: row[name] for name in _KEPT.split()},
+            "ratio": _ratio(row),
+        }
         if (
             entry["ratio"] >= least_ratio
             and entry["q_value"] is not None

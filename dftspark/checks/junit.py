@@ -25,16 +25,21 @@ def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") 
     # Jenkins' schema has `skipped` for a suite and refuses it for all suites together.
     suites = ET.Element("testsuites", counts)
     suite = ET.SubElement(
-        suites, "testsuite",
+        suites,
+        "testsuite",
         {"name": _name(f"{name} {date}".strip()), **counts, "skipped": str(skipped)},
-    )  # fmt: skip
+    )
     for outcome in outcomes:
         model = "/".join(part for part in (outcome.model, outcome.stratum) if part)
         case = ET.SubElement(
-            suite, "testcase",
-            {"name": _name(f"{outcome.rule} [{model}]"), "classname": _name(outcome.subject),
-             "time": "0"},
-        )  # fmt: skip
+            suite,
+            "testcase",
+            {
+                "name": _name(f"{outcome.rule} [{model}]"),
+                "classname": _name(outcome.subject),
+                "time": "0",
+            },
+        )
         detail = visible_lines(outcome.detail)
         if outcome.outcome == "fail":
             ET.SubElement(case, "failure", {"message": detail, "type": "check"}).text = detail

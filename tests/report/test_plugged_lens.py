@@ -19,6 +19,7 @@ from dftspark.report.words.tell import of_run
 from dftspark.report.words.verdict import finding
 from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row, sized
+from tests.report.vowels import VowelsShown
 
 
 @pytest.fixture
@@ -51,6 +52,11 @@ def test_a_page_shows_all_that_it_declares(run: Run) -> None:
         "A text of vowels", "a &lt;e&gt; i", "by vowels",
     ):  # fmt: skip
         assert said in html, said
+
+
+def test_a_word_need_not_be_explained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VowelsShown, "glossary", {})
+    assert "<dt>by vowels</dt>" in page(run)
 
 
 def test_a_terminal_shows_all_that_it_declares(run: Run) -> None:

@@ -129,9 +129,10 @@ def _value_of(model: Standing) -> str:
 
 def _axis(sizes: Iterable[Size]) -> Scale:
     return counts(
-        v for size in sizes
+        v
+        for size in sizes
         for v in (max(size.n, tell.LEAST) if size.known else math.nan, *size.ends)
-    )  # fmt: skip
+    )
 
 
 def _fitted(run: Run, rows: list[Row]) -> float:

@@ -25,9 +25,9 @@ _MANY = 60  # points of a line, above which they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
 _COLUMNS = (
-    "human", "model", "stratum", "metric", "value", "ci_low", "ci_high", "p_value", "floor",
-    "better", "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "n_human", "n_model",
-)  # fmt: skip
+    "human model stratum metric value ci_low ci_high p_value floor better n_tell n_tell_low "
+    "n_tell_high n_tell_unit n_human n_model"
+)
 
 Kind = Literal["documents", "floors", "parity", "value"]
 
@@ -75,7 +75,7 @@ def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
 
 def _rows(run: Run) -> list[Row]:
     have = run.columns("metrics")
-    columns = [name for name in _COLUMNS if name in have]
+    columns = [name for name in _COLUMNS.split() if name in have]
     found: list[Row] = run.table("metrics", columns, pc.field("stratum") == "").to_pylist()
     return found
 
@@ -158,9 +158,13 @@ def in_floors(row: Row) -> tuple[float, float, float] | None:
 
 
 def curves(
-    title: str, lines: list[Line], x_name: str, kind: Kind, note: str = "",
+    title: str,
+    lines: list[Line],
+    x_name: str,
+    kind: Kind,
+    note: str = "",
     confidence: float = 0.95,
-) -> Figure:  # fmt: skip
+) -> Figure:
     points = [point for line in lines for point in line.points]
     values = [v for _, y, low, high, _, _ in points for v in (y, low, high)]
     y_axis = {"documents": counts, "value": linear}.get(kind, ratios)(values)
@@ -204,9 +208,12 @@ def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, kind: Kind) -> 
         for x, y, low, high, label, marked in sorted(line.points, key=lambda p: (p[0], p[4]))
     ]
     return {
-        "name": line.name, "points": places, "level": level, "style": f"s{place % LINES}",
+        "name": line.name,
+        "points": places,
+        "level": level,
+        "style": f"s{place % LINES}",
         "many": len(places) > _MANY,
-    }  # fmt: skip
+    }
 
 
 def _x_ticks(

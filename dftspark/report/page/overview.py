@@ -81,8 +81,7 @@ def _render(
 
 def _audit(root: str, name: str, infos: list[RunInfo]) -> dict[str, Any]:
     """Draws one audit; `infos` come newest first."""
-    runs = [run for info in infos[:NIGHTS] if "metrics" in
-            (run := open_run(root, info.id)).tables]  # fmt: skip
+    runs = [run for info in infos[:NIGHTS] if "metrics" in (run := open_run(root, info.id)).tables]
     newest = runs[0] if runs else None
     return {
         "name": visible(name),

@@ -20,13 +20,17 @@ def page(run: Run) -> str:
     style = asset("style.css")
     corpora = run.table("corpora").to_pylist() if "corpora" in run.tables else []
     rows = rejected(run) if "rejects" in run.tables else None
-    return environment().get_template("rejected.html").render(
-        title=visible(run.id),
-        corpora=corpora[:REASONS],
-        reasons=reasons(run)[:REASONS],
-        rows=rows.slice(0, ROWS).to_pylist() if rows else [],
-        more=max(0, rows.num_rows - ROWS) if rows else 0,
-        style=style,
-        policy=policy(style, ""),
-        version=__version__,
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("rejected.html")
+        .render(
+            title=visible(run.id),
+            corpora=corpora[:REASONS],
+            reasons=reasons(run)[:REASONS],
+            rows=rows.slice(0, ROWS).to_pylist() if rows else [],
+            more=max(0, rows.num_rows - ROWS) if rows else 0,
+            style=style,
+            policy=policy(style, ""),
+            version=__version__,
+        )
+    )

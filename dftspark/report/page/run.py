@@ -65,7 +65,7 @@ _SETTINGS = 20_000  # characters of the configuration
 
 
 @dataclass(frozen=True)
-class Part:
+class InFull:
     """A model in full; `key` begins the anchors of its sections."""
 
     key: str
@@ -165,10 +165,10 @@ def _in_full(models: list[Standing], names: Sequence[str]) -> list[Standing]:
     return [*models[: MODELS // 2], *models[-(MODELS - MODELS // 2) :]]
 
 
-def _part(run: Run, found: Standing, key: str) -> Part:
+def _part(run: Run, found: Standing, key: str) -> InFull:
     model, stratum = found.model, found.stratum
     sections = [lens.section(run, model, stratum) for lens in lenses()]
-    return Part(
+    return InFull(
         key=key,
         name=visible(model, 80),
         finding=finding(found),
@@ -202,11 +202,13 @@ def _sure(run: Run, found: Standing) -> dict[str, Any]:
         "told": found.told,
         "lenses": [
             {"name": lens.name, "said": short(lens.size)}
-            for lens in found.lenses if lens.told and lens.size.known
+            for lens in found.lenses
+            if lens.told and lens.size.known
         ],
         "untold": [
             {"name": lens.name, "said": more_than(lens.size)}
-            for lens in found.lenses if not lens.told and not math.isnan(lens.size.low)
+            for lens in found.lenses
+            if not lens.told and not math.isnan(lens.size.low)
         ],
         "more_than": more_than(size) if size and not found.told else "",
         "unit": size.unit if size else "documents",
@@ -218,7 +220,7 @@ def _sure(run: Run, found: Standing) -> dict[str, Any]:
         "judged": found.judged,
         "measure": spoken(found.main["metric"]),
         "main": found.main,
-    }  # fmt: skip
+    }
 
 
 def _strata(run: Run, models: int) -> list[tuple[str, Figure]]:
@@ -255,6 +257,9 @@ def _how(run: Run) -> dict[str, Any]:
 
 
 def _seeds(config: dict[str, Any]) -> str:
-    found = {part: value["seed"] for part, value in config.items()
-             if isinstance(value, dict) and "seed" in value}  # fmt: skip
+    found = {
+        part: value["seed"]
+        for part, value in config.items()
+        if isinstance(value, dict) and "seed" in value
+    }
     return ", ".join(f"{part} {seed}" for part, seed in found.items())

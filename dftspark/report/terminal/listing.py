@@ -29,8 +29,10 @@ def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
         if info.date:
             line.append(f"  {visible(info.date)}")
         if info.standing:
-            line.append(f"  {info.standing}, version {info.version}",
-                        "bold" if info.standing == "current" else "dim")  # fmt: skip
+            line.append(
+                f"  {info.standing}, version {info.version}",
+                "bold" if info.standing == "current" else "dim",
+            )
         if info.checks:
             line.append(f"  checks: {visible(info.checks)}", _OUTCOMES.get(info.checks, "yellow"))
         console.print(line, soft_wrap=True)

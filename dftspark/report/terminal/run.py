@@ -103,9 +103,13 @@ def _metrics(
         size = tell.size_of(row, clusters)
         said = MISSING if measure(row["metric"]).apart else _brief(size)
         table.add_row(
-            Text(visible(row["metric"])), number(real(row["value"])), interval(row),
-            number(real(row["floor"])), p_value(row), said,
-        )  # fmt: skip
+            Text(visible(row["metric"])),
+            number(real(row["value"])),
+            interval(row),
+            number(real(row["floor"])),
+            p_value(row),
+            said,
+        )
     console.print(table)
 
 
@@ -170,11 +174,13 @@ def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> N
         for model in tell.ranked([row for row in inside if row["stratum"] == stratum], clusters):
             size = model.size
             table.add_row(
-                Text(visible(stratum)), _brief(size) if size else MISSING,
+                Text(visible(stratum)),
+                _brief(size) if size else MISSING,
                 span(size) if size else MISSING,
                 plain_p(model.p_value),
-                model.lenses[0].name if model.told else "", Text(visible(model.model)),
-            )  # fmt: skip
+                model.lenses[0].name if model.told else "",
+                Text(visible(model.model)),
+            )
     console.print(table)
 
 

@@ -54,9 +54,11 @@ def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
         best = (row["best"] or MISSING).removeprefix(f"{sweep}/")
         ends = [number(real(row[name])) for name in ("ci_low", "ci_high")]
         cells: list[str | Text] = [
-            Text(spoken(row["metric"])), Text(visible(best)), number(real(row["naive"])),
+            Text(spoken(row["metric"])),
+            Text(visible(best)),
+            number(real(row["naive"])),
             number(real(row["honest"])),
-        ]  # fmt: skip
+        ]
         if wide:
             cells.append(MISSING if MISSING in ends else " to ".join(ends))
         if judged:

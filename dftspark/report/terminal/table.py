@@ -20,22 +20,22 @@ from dftspark.report.words.text import MISSING, number, visible
 # Tables over all lenses. The most telling columns come first: those that do not fit beside each
 # other are in the JSON lines.
 _COLUMNS = {
-    "corpora": ("corpus", "role", "read", "documents", "rejected", "duplicates", "filtered",
-                "clusters", "tokens"),
-    "metrics": ("model", "stratum", "metric", "n_tell", "value", "p_value", "n_tell_low",
-                "n_tell_high", "ci_low", "ci_high", "floor"),
-    "differences": ("metric", "nearer", "model", "other", "stratum", "difference", "ci_low",
-                    "ci_high", "q_value", "unit"),
-    "samplers": ("model", "stratum", "metric", "value", "rank", "ci_low", "ci_high", "floor",
-                 "chosen", "p_best", "front"),
-    "super_baseline": ("sweep", "stratum", "metric", "best", "naive", "honest", "ci_low", "ci_high",
-                       "optimism", "challenger_value", "verdict", "q_value", "difference"),
-    "tradeoffs": ("metric", "other", "differ", "best", "best_other", "stratum", "q_value", "regret",
-                  "regret_other", "sweep", "front"),
-    "checks": ("rule", "model", "stratum", "outcome", "value", "low", "high", "unit", "nights",
-               "detail"),
-    "rejects": ("corpus", "action", "reason", "file", "position", "detail"),
-}  # fmt: skip
+    "corpora": "corpus role read documents rejected duplicates filtered clusters tokens",
+    "metrics": (
+        "model stratum metric n_tell value p_value n_tell_low n_tell_high ci_low ci_high floor"
+    ),
+    "differences": "metric nearer model other stratum difference ci_low ci_high q_value unit",
+    "samplers": "model stratum metric value rank ci_low ci_high floor chosen p_best front",
+    "super_baseline": (
+        "sweep stratum metric best naive honest ci_low ci_high optimism challenger_value "
+        "verdict q_value difference"
+    ),
+    "tradeoffs": (
+        "metric other differ best best_other stratum q_value regret regret_other sweep front"
+    ),
+    "checks": "rule model stratum outcome value low high unit nights detail",
+    "rejects": "corpus action reason file position detail",
+}
 _GAP = 2
 _LEAST = 20  # what a long text needs to be worth its place
 _WIDE_ENOUGH = 10_000  # nothing is cut where no terminal shows it
@@ -58,9 +58,8 @@ def print_table(table: pa.Table, name: str, console: Console, rows: int) -> None
     if not console.is_terminal:
         console = Console(file=console.file, width=_WIDE_ENOUGH)
     readable = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
-    of_lens = tables()[name].columns.split() if name in tables() else ()
-    first = of_lens or _COLUMNS.get(name, readable)
-    told = [column for column in first if column in readable]
+    first = (tables()[name].columns if name in tables() else _COLUMNS.get(name, "")).split()
+    told = [column for column in first or readable if column in readable]
     records = table.slice(0, rows).select(told).to_pylist()
     cells = {column: [_cell(record[column]) for record in records] for column in told}
     widths = _fitting({c: v for c, v in cells.items() if any(v) or c != "stratum"}, console.width)

@@ -19,10 +19,9 @@ from dftspark.store.run import Run
 
 LEAST = 16  # clusters a side that the tests need: a smaller tell size is shown as at most that
 _COLUMNS = (
-    "human", "model", "stratum", "lens", "metric", "value", "ci_low", "ci_high", "p_value",
-    "n_tell", "n_tell_low", "n_tell_high", "n_tell_unit", "blocks", "n_human", "n_model",
-    "better", "unit",
-)  # fmt: skip
+    "human model stratum lens metric value ci_low ci_high p_value n_tell n_tell_low n_tell_high "
+    "n_tell_unit blocks n_human n_model better unit"
+)
 _PERMUTATIONS = 999
 
 
@@ -59,7 +58,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Lens:
+class ByLens:
     """What one lens says of a model; `p_value` is Holm-adjusted over those that say anything."""
 
     name: str
@@ -86,7 +85,7 @@ class Standing:
     model: str
     stratum: str
     main: Row
-    lenses: tuple[Lens, ...]
+    lenses: tuple[ByLens, ...]
     p_value: float
     answers: float
     reason: str
@@ -123,11 +122,14 @@ def size_of(row: Row, clusters: Mapping[str, int] | None = None) -> Size:
     if unit == "prompts":
         read = [(clusters or {}).get(row.get(side, "")) for side in ("human", "model")]
     return Size(
-        n, low, high, unit,
+        n,
+        low,
+        high,
+        unit,
         told=real(row["p_value"]) < LEVEL,
         at_most=measure(row["metric"]).at_most,
         beyond=math.isfinite(n) and any(size is not None and size < n for size in read),
-    )  # fmt: skip
+    )
 
 
 def of_run(run: Run, stratum: str | None = None) -> list[Standing]:
@@ -135,7 +137,7 @@ def of_run(run: Run, stratum: str | None = None) -> list[Standing]:
     if "metrics" not in run.tables:
         return []
     have = run.columns("metrics")
-    rows = run.table("metrics", [name for name in _COLUMNS if name in have]).to_pylist()
+    rows = run.table("metrics", [name for name in _COLUMNS.split() if name in have]).to_pylist()
     if stratum is not None:
         rows = [row for row in rows if row["stratum"] == stratum]
     return ranked(rows, clusters_of(run))
@@ -176,11 +178,15 @@ def standing(rows: Sequence[Row], clusters: Mapping[str, int] | None = None) -> 
     """Sums up the rows of one model; rows over all documents count before rows of a stratum."""
     main = min(rows, key=_first)
     own = {row["metric"]: row for row in rows if row["stratum"] == main["stratum"]}
-    tested = [own[metric] for metric in leads()
-              if metric in own and "n_tell" in own[metric]
-              and not math.isnan(real(own[metric]["p_value"]))]  # fmt: skip
+    tested = [
+        own[metric]
+        for metric in leads()
+        if metric in own
+        and "n_tell" in own[metric]
+        and not math.isnan(real(own[metric]["p_value"]))
+    ]
     lenses = [
-        Lens(leads()[row["metric"]], row, size_of(row, clusters), p)
+        ByLens(leads()[row["metric"]], row, size_of(row, clusters), p)
         for row, p in zip(tested, _holm([real(row["p_value"]) for row in tested]), strict=True)
     ]
     lenses.sort(key=lambda lens: (not lens.told, _finite(lens.size.n)))

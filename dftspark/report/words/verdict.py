@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dftspark.report.words.lenses import lens, measure
 from dftspark.report.words.rows import Row
-from dftspark.report.words.tell import LEAST, Lens, Size, Standing, farthest, nearest, ranked
+from dftspark.report.words.tell import LEAST, ByLens, Size, Standing, farthest, nearest, ranked
 from dftspark.report.words.text import MISSING, number, real, visible
 
 _NAMED = 3  # models that a sentence names, of those that are tied
@@ -168,7 +168,7 @@ def _least(size: Size) -> str:
     return documents(size.low)
 
 
-def _many(model: Standing, lens: Lens) -> str:
+def _many(model: Standing, lens: ByLens) -> str:
     """Writes `about 46 (29 to 62)`, and names what is counted if that is prompts."""
     size, shown = lens.size, span(lens.size)
     inside = [shown] if shown != MISSING else []
@@ -208,8 +208,9 @@ def _names(models: Sequence[Standing]) -> str:
 
 def _preferred_of(models: Sequence[Standing]) -> str:
     near, far = models[0], models[-1]
-    shares = [f"{real(model.main['value']) / 2:.0%} ({visible(model.model)})"
-              for model in (near, far)]  # fmt: skip
+    shares = [
+        f"{real(model.main['value']) / 2:.0%} ({visible(model.model)})" for model in (near, far)
+    ]
     return (
         f"A judge prefers the model to the human text in {shares[0]} to {shares[1]} of the pairs; "
         f"half is parity"

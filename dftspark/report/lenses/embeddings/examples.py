@@ -62,6 +62,11 @@ def ends(run: Run, model: str, each: int = 3) -> list[Examples]:
     return [
         Examples(title, own)
         for (side, end), title in _ENDS.items()
-        if (own := [excerpt(side, row["excerpt"], row["doc_id"]) for row in rows
-                    if (row["side"], row["end"]) == (side, end)])
-    ]  # fmt: skip
+        if (
+            own := [
+                excerpt(side, row["excerpt"], row["doc_id"])
+                for row in rows
+                if (row["side"], row["end"]) == (side, end)
+            ]
+        )
+    ]

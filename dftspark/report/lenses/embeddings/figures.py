@@ -133,9 +133,11 @@ def _contours(density: Floats) -> Any:
         ) from error
     edge = np.pad(density, 1)
     return contour_generator(
-        np.arange(-1, len(density) + 1) + 0.5, np.arange(-1, len(density) + 1) + 0.5, edge,
+        np.arange(-1, len(density) + 1) + 0.5,
+        np.arange(-1, len(density) + 1) + 0.5,
+        edge,
         fill_type=FillType.OuterOffset,
-    )  # fmt: skip
+    )
 
 
 def _lines(density: Floats, level: float) -> str:

@@ -67,9 +67,9 @@ def _apart(points: list[tuple[float, float]], side: float) -> list[tuple[float, 
     found: list[tuple[float, float]] = []
     for x, y in points:
         clear = [_around(*other) for other in found]
-        found.append(next(
-            ((a, b) for a, b in _ways(x, y) if _free(_around(a, b), clear, side)), (x, y)
-        ))  # fmt: skip
+        found.append(
+            next(((a, b) for a, b in _ways(x, y) if _free(_around(a, b), clear, side)), (x, y))
+        )
     return found
 
 

@@ -19,10 +19,12 @@ def coarse_features(run: Run) -> list[str]:
     rows = run.table("metrics", ["model", "metric", "value", "std_error"], where).to_pylist()
     found = {(row["model"], row["metric"]): row for row in rows}
     models = [
-        model for model, metric in found
-        if metric == names[1] and (model, names[0]) in found
+        model
+        for model, metric in found
+        if metric == names[1]
+        and (model, names[0]) in found
         and real(found[model, metric]["value"]) > real(found[model, names[0]]["std_error"]) / 2
-    ]  # fmt: skip
+    ]
     if not models:
         return []
     named = ", ".join(visible(model, 40) for model in models[:_MOST])

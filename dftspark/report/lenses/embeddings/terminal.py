@@ -10,15 +10,13 @@ from dftspark.report.terminal.drawing import bar, block, plain_table
 from dftspark.report.words.text import MISSING, number, real, visible
 from dftspark.store.run import Run
 
-_COLUMNS = [
-    "model", "stratum", "label", "share_human", "share_model", "mass", "within", "q_value",
-]  # fmt: skip
+_COLUMNS = "model stratum label share_human share_model mass within q_value"
 _BAR = 7
 
 
 def show_regions(run: Run, console: Console, model: str, rows: int) -> None:
     """Prints the regions with the largest parts of MMD squared."""
-    table = run.table("regions", _COLUMNS)
+    table = run.table("regions", _COLUMNS.split())
     found = table.filter(pc.field("model") == model).to_pylist()
     parts = [row["mass"] + row["within"] for row in found]
     total = sum(parts)

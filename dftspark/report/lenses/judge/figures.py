@@ -26,9 +26,10 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
         return None
     where = (pc.field("model") == model) & (pc.field("stratum") == "")
     rows = [
-        row for row in run.table("win_rates", where=where).to_pylist()
+        row
+        for row in run.table("win_rates", where=where).to_pylist()
         if row["kind"] == "model" and not math.isnan(real(row["jmq"]))
-    ]  # fmt: skip
+    ]
     if not rows:
         return None
     axis = linear([0.0, 2.0], zero=True)
@@ -50,7 +51,8 @@ def _controls(run: Run, model: str) -> list[Row]:
     where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
     rows: list[Row] = run.table("win_rates", where=where).to_pylist()
     own = [
-        row for row in rows
+        row
+        for row in rows
         if row["kind"].startswith("human") or model in (row["model"], row["against"])
-    ]  # fmt: skip
+    ]
     return [row for row in own if row["pairs"]][:_CONTROLS]

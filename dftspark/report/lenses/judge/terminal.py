@@ -34,19 +34,29 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     """Prints what will be asked and what it will cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
-    table = _table("judge", "requests", "stored", "to ask", "tokens in", "tokens out", "price",
-                   "at most")  # fmt: skip
+    table = _table(
+        "judge", "requests", "stored", "to ask", "tokens in", "tokens out", "price", "at most"
+    )
     for row in estimates:
         table.add_row(
-            Text(visible(row.judge)), f"{row.requests:,}", f"{row.stored:,}", f"{row.missing:,}",
-            f"{row.tokens_in:,}", f"{row.tokens_out:,}",
-            _money(row.cost, row), _money(row.most, row),
-        )  # fmt: skip
+            Text(visible(row.judge)),
+            f"{row.requests:,}",
+            f"{row.stored:,}",
+            f"{row.missing:,}",
+            f"{row.tokens_in:,}",
+            f"{row.tokens_out:,}",
+            _money(row.cost, row),
+            _money(row.most, row),
+        )
     console.print(table)
     lost = sum(row.lost for row in estimates)
     if lost:
-        line(console, f"{lost:,} were sent by a run that was killed before it heard of them; "
-                       f"--again sends them once more.", "yellow")  # fmt: skip
+        line(
+            console,
+            f"{lost:,} were sent by a run that was killed before it heard of them; "
+            f"--again sends them once more.",
+            "yellow",
+        )
     line(
         console,
         f"Caps: {settings.max_requests:,} requests, {settings.max_tokens:,} tokens, price "
@@ -105,17 +115,27 @@ def _jmq(console: Console, rows: list[Row], confidence: float) -> None:
     )
     for model, judge in dict.fromkeys((row["model"], row["judge"]) for row in rows):
         table = _table(
-            f"{visible(model)}, by {visible(judge)}", "JMQ", _ci(confidence), "p", "equal length",
-            "first wins", "flips", "pairs",
-        )  # fmt: skip
+            f"{visible(model)}, by {visible(judge)}",
+            "JMQ",
+            _ci(confidence),
+            "p",
+            "equal length",
+            "first wins",
+            "flips",
+            "pairs",
+        )
         for row in rows:
             if (row["model"], row["judge"]) == (model, judge):
                 table.add_row(
-                    Text(visible(row["dimension"])), Text(_two(row["jmq"]), _color(row)),
-                    _interval(row["jmq_low"], row["jmq_high"]), _p(row["p_value"]),
-                    _two(2 * real(row["lc_win_rate"])), _share(row["first_rate"]),
-                    _share(row["flip_rate"]), f"{row['pairs']:,}",
-                )  # fmt: skip
+                    Text(visible(row["dimension"])),
+                    Text(_two(row["jmq"]), _color(row)),
+                    _interval(row["jmq_low"], row["jmq_high"]),
+                    _p(row["p_value"]),
+                    _two(2 * real(row["lc_win_rate"])),
+                    _share(row["first_rate"]),
+                    _share(row["flip_rate"]),
+                    f"{row['pairs']:,}",
+                )
         console.print(table)
 
 
@@ -134,10 +154,15 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
             name = f"{visible(row['model'])} against {visible(row['against'])}"
         should = {"broken": "near 0%", "models": ""}.get(row["kind"], "50%")
         table.add_row(
-            Text(name), Text(visible(row["judge"])), Text(visible(row["dimension"])),
-            _share(row["win_rate"]), _shares(row["ci_low"], row["ci_high"]),
-            _share(row["first_rate"]), _share(row["flip_rate"]), should,
-        )  # fmt: skip
+            Text(name),
+            Text(visible(row["judge"])),
+            Text(visible(row["dimension"])),
+            _share(row["win_rate"]),
+            _shares(row["ci_low"], row["ci_high"]),
+            _share(row["first_rate"]),
+            _share(row["flip_rate"]),
+            should,
+        )
     console.print(table)
 
 
@@ -147,9 +172,11 @@ def _stand_in(run: Run, console: Console) -> None:
     table = _table("model", "c2st_auc", _ci(confidence), "p")
     for row in rows:
         table.add_row(
-            Text(visible(row["model"])), _two(row["value"]),
-            _interval(row["ci_low"], row["ci_high"]), _p(row["p_value"]),
-        )  # fmt: skip
+            Text(visible(row["model"])),
+            _two(row["value"]),
+            _interval(row["ci_low"], row["ci_high"]),
+            _p(row["p_value"]),
+        )
     console.print(table)
 
 

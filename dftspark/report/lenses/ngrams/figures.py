@@ -22,13 +22,21 @@ def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -
     """Draws the n-grams that carry the distance, over-used ones to the right; all parts sum to
     it."""
     columns = [
-        "model", "stratum", "n", "text", "per_million_human", "per_million_model", "q_value",
-        "contribution", "share",
-    ]  # fmt: skip
+        "model",
+        "stratum",
+        "n",
+        "text",
+        "per_million_human",
+        "per_million_model",
+        "q_value",
+        "contribution",
+        "share",
+    ]
     found = [
-        row for row in of_pair(run, "ngrams", model, stratum, columns)
+        row
+        for row in of_pair(run, "ngrams", model, stratum, columns)
         if row["n"] == n and row["share"] is not None  # of no distance nothing has a share
-    ]  # fmt: skip
+    ]
     listed = [row for row in found if row["text"] is not None]
     listed.sort(key=lambda row: (-real(row["share"]), row["text"]))
     shown, further = listed[:rows], listed[rows:]
@@ -71,10 +79,12 @@ def overused(rows: list[Row]) -> list[Row]:
     """Keeps the words of document_ratios that significantly more of the model's documents have, and
     sorts them by how over-used they are."""
     telling = [
-        row for row in rows
-        if real(row.get("q_value")) < LEVEL and real(row["ratio"]) > 1
+        row
+        for row in rows
+        if real(row.get("q_value")) < LEVEL
+        and real(row["ratio"]) > 1
         and any(map(str.isalpha, row["token"]))
-    ]  # fmt: skip
+    ]
     return sorted(
         telling, key=lambda row: (-real(row["ratio"]), -real(row["share_model"]), row["token"])
     )
@@ -113,10 +123,14 @@ def telling(run: Run, model: str, stratum: str) -> list[str]:
 def rarer(run: Run, model: str, stratum: str) -> list[str]:
     """Returns the words that the model uses too rarely, by their share of L2 squared."""
     found = [
-        row for row in of_pair(run, "ngrams", model, stratum)
-        if row["n"] == 1 and row["text"] and any(map(str.isalpha, row["text"]))
-        and told_apart(row) and real(row["contribution"]) < 0
+        row
+        for row in of_pair(run, "ngrams", model, stratum)
+        if row["n"] == 1
+        and row["text"]
+        and any(map(str.isalpha, row["text"]))
+        and told_apart(row)
+        and real(row["contribution"]) < 0
         and real(row["per_million_model"]) * _LARGER <= real(row["per_million_human"])
-    ]  # fmt: skip
+    ]
     found.sort(key=lambda row: (-row["share"], row["text"]))
     return [seen(row["text"], _LONGEST) for row in found[:_FEW]]

@@ -13,19 +13,10 @@ from dftspark.report.words.rows import Row, told_apart
 from dftspark.report.words.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
-_COLUMNS = [
-    "model",
-    "stratum",
-    "n",
-    "text",
-    "tokens",
-    "per_million_human",
-    "per_million_model",
-    "log_odds",
-    "q_value",
-    "contribution",
-    "share",
-]
+_COLUMNS = (
+    "model stratum n text tokens per_million_human per_million_model log_odds q_value "
+    "contribution share"
+)
 _BAR = 7
 _NO_TEST = (
     "none has a test; they are in too few texts, or few long texts of one side stand beside many "
@@ -35,7 +26,7 @@ _NO_TEST = (
 
 def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints tokens and phrases of one pair, `rows` lines of each, half of them over-used."""
-    table = run.table("ngrams", _COLUMNS)
+    table = run.table("ngrams", _COLUMNS.split())
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
     listed = [row for row in table.filter(chosen).to_pylist() if row["text"] is not None]
     tokens = [row for row in listed if row["n"] == 1]

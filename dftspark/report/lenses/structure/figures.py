@@ -57,9 +57,11 @@ def constructions(run: Run, model: str, most: int = 6) -> list[Examples]:
     rows = [
         row
         for row in of_pair(run, "patterns", model)
-        if told_apart(row) and real(row["ratio"]) > 0 and math.isfinite(row["ratio"])
+        if told_apart(row)
+        and real(row["ratio"]) > 0
+        and math.isfinite(row["ratio"])
         and (row["example_model"] or row["example_human"])
-    ]  # fmt: skip
+    ]
     found = []
     for row in most_apart([row for row in rows if row["kind"] == "pattern"] or rows, most):
         sides = ("model", "human") if row["ratio"] > 1 else ("human", "model")
@@ -79,10 +81,12 @@ def differing(run: Run, model: str, stratum: str) -> tuple[list[str], list[str]]
     """Returns the constructions that differ most, with their factors: first those that the model
     uses more, then those that it uses less."""
     rows = [
-        row for row in of_pair(run, "patterns", model, stratum)
-        if told_apart(row) and real(row["ratio"]) > 0
+        row
+        for row in of_pair(run, "patterns", model, stratum)
+        if told_apart(row)
+        and real(row["ratio"]) > 0
         and abs(math.log(row["ratio"])) >= math.log(_LARGER)
-    ]  # fmt: skip
+    ]
     shown = most_apart(rows, _FEW)
     over = [_labeled(row) for row in shown if row["ratio"] > 1]
     return over, [_labeled(row) for row in shown if row["ratio"] <= 1]

@@ -13,15 +13,12 @@ from dftspark.report.words.rows import most_apart, told_apart
 from dftspark.report.words.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
-_COLUMNS = [
-    "model", "stratum", "pattern", "unit", "rate_human", "rate_model", "ratio", "q_value",
-    "precision",
-]  # fmt: skip
+_COLUMNS = "model stratum pattern unit rate_human rate_model ratio q_value precision"
 
 
 def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints what differs most: half of the lines for what the model does more, half for less."""
-    table = run.table("patterns", _COLUMNS)
+    table = run.table("patterns", _COLUMNS.split())
     chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
     found = table.filter(chosen).to_pylist()
     differ = [row for row in found if told_apart(row) and real(row["ratio"]) > 0]
