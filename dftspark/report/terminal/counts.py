@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from dftspark.report.terminal.drawing import plain_table
+from dftspark.report.terminal.drawing import table
 from dftspark.report.words.rows import Row
 from dftspark.report.words.text import count, visible
 from dftspark.store.run import Run
@@ -29,16 +29,13 @@ def render(run: Run, console: Console) -> None:
         *(n for n in _IF_ANY if any(r.get(n) for r in shown)),
         *_ALWAYS[3:],
     ]
-    table = plain_table()
-    table.add_column("corpus", overflow="fold")
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    drawn = table("corpus", *names)
     for row in shown:
         role = " (human)" if row["role"] == "human" != row["corpus"] else ""
         cells = [Text(count(row[name]), "yellow" * _is_loss(name, row)) for name in names]
-        table.add_row(Text(visible(row["corpus"]) + role), *cells)
+        drawn.add_row(Text(visible(row["corpus"]) + role), *cells)
     console.print()
-    console.print(table)
+    console.print(drawn)
 
 
 def _is_loss(name: str, row: Row) -> bool:

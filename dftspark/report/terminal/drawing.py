@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,16 @@ def line(console: Console, text: str, style: str = "") -> None:
 def plain_table(gap: int = 1) -> Table:
     """A table without borders whose columns stand `gap` apart."""
     return Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+
+
+def table(first: str, *others: str, left: Collection[str] = ()) -> Table:
+    """A plain table whose first column folds. The others stand to the right, but for those in
+    `left`. Names of columns are no markup."""
+    made = plain_table()
+    made.add_column(Text(first), overflow="fold")
+    for name in others:
+        made.add_column(Text(name), justify="left" if name in left else "right", no_wrap=True)
+    return made
 
 
 def bar(share: float, width: int, block: str = "\u2588") -> str:

@@ -6,12 +6,11 @@ import math
 import shlex
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from dftspark.redaction import redact
 from dftspark.report.terminal import counts, sweeps
-from dftspark.report.terminal.drawing import bar, block, line, plain_table
+from dftspark.report.terminal.drawing import bar, block, line, table
 from dftspark.report.terminal.program import program
 from dftspark.report.words import losses, rejected, tell
 from dftspark.report.words.lenses import lens, lenses, measure, tables
@@ -98,11 +97,11 @@ def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows
 def _metrics(
     console: Console, title: str, shown: list[Row], confidence: float, clusters: dict[str, int]
 ) -> None:
-    table = _table(title, "value", f"{confidence:.0%} CI", "floor", "p", "tells at")
+    drawn = table(title, "value", f"{confidence:.0%} CI", "floor", "p", "tells at")
     for row in shown:
         size = tell.size_of(row, clusters)
         said = MISSING if measure(row["metric"]).apart else _brief(size)
-        table.add_row(
+        drawn.add_row(
             Text(visible(row["metric"])),
             number(real(row["value"])),
             interval(row),
@@ -110,7 +109,7 @@ def _metrics(
             p_value(row),
             said,
         )
-    console.print(table)
+    console.print(drawn)
 
 
 def _wary(console: Console, run: Run) -> None:
@@ -140,24 +139,24 @@ def _ranking(console: Console, run: Run, models: list[Standing]) -> None:
     console.print()
     if any(model.size for model in models):
         line(console, "By the documents a side that give them away, nearest to human first", "dim")
-    table = _table("model", "documents", "95% CI", "p", "", "by")
+    drawn = table("model", "documents", "95% CI", "p", "", "by", left=("", "by"))
     longest = max((_length(model) for model in models), default=0.0) or 1.0
     before = None
     for model in models:
         tie = before is not None and tell.tied(before, model)
         size, told = model.size, model.told
-        drawn = bar(_length(model) / longest, _BAR, block(console))
+        length = bar(_length(model) / longest, _BAR, block(console))
         by = "not told apart" if size and not told else model.lenses[0].name if told else ""
-        table.add_row(
+        drawn.add_row(
             Text(visible(model.model)),
             _brief(size) if size else MISSING,
             span(size) if size else MISSING,
             plain_p(model.p_value),
-            Text(drawn, _color(model)),
+            Text(length, _color(model)),
             f"{by}{', tied with the one above' if tie else ''}",
         )
         before = model
-    console.print(table)
+    console.print(drawn)
     for reason in sorted({model.reason for model in models} - {""}):
         affected = sum(model.reason == reason for model in models)
         line(console, f"- {reason}" + (f"; {affected} models" if affected > 1 else ""), "dim")
@@ -169,11 +168,11 @@ def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> N
         return
     console.print()
     line(console, "within each stratum", "bold")
-    table = _table("stratum", "documents", "95% CI", "p", "by", "model")
+    drawn = table("stratum", "documents", "95% CI", "p", "by", "model", left=("by", "model"))
     for stratum in sorted({row["stratum"] for row in inside}):
         for model in tell.ranked([row for row in inside if row["stratum"] == stratum], clusters):
             size = model.size
-            table.add_row(
+            drawn.add_row(
                 Text(visible(stratum)),
                 _brief(size) if size else MISSING,
                 span(size) if size else MISSING,
@@ -181,12 +180,12 @@ def _strata(console: Console, metrics: list[Row], clusters: dict[str, int]) -> N
                 model.lenses[0].name if model.told else "",
                 Text(visible(model.model)),
             )
-    console.print(table)
+    console.print(drawn)
 
 
 def _next_steps(console: Console, run: Run, compared: bool, conf: str) -> None:
     path, command = visible(shlex.quote(redact(run.path)), _PATH), program()
-    listed = [*_LISTED, *(name for name, table in tables().items() if table.listed)]
+    listed = [*_LISTED, *(name for name, of in tables().items() if of.listed)]
     steps = [f"show {path} {name}" for name in listed if name in run.tables]
     if run.manifest["tables"].get("rejects", {}).get("rows"):
         steps.append(f"show {path} rejects")
@@ -237,12 +236,3 @@ def _color(model: Standing) -> str:
     if model.size is None:
         return "yellow"
     return "red" if model.told else "green"
-
-
-def _table(first: str, *others: str) -> Table:
-    table = plain_table()
-    table.add_column(first, overflow="fold")
-    for name in others:
-        left = name in ("", "model", "by")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    return table

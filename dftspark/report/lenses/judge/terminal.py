@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from dftspark.config import Judge
 from dftspark.judge.outcome import unanswered
 from dftspark.judge.plan import Estimate
-from dftspark.report.terminal.drawing import line, plain_table
+from dftspark.report.terminal.drawing import line, table
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.text import MISSING, number, real, visible
 from dftspark.store.run import Run
@@ -34,11 +33,11 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     """Prints what will be asked and what it will cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
-    table = _table(
+    drawn = table(
         "judge", "requests", "stored", "to ask", "tokens in", "tokens out", "price", "at most"
     )
     for row in estimates:
-        table.add_row(
+        drawn.add_row(
             Text(visible(row.judge)),
             f"{row.requests:,}",
             f"{row.stored:,}",
@@ -48,7 +47,7 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
             _money(row.cost, row),
             _money(row.most, row),
         )
-    console.print(table)
+    console.print(drawn)
     lost = sum(row.lost for row in estimates)
     if lost:
         line(
@@ -114,7 +113,7 @@ def _jmq(console: Console, rows: list[Row], confidence: float) -> None:
         "dim",
     )
     for model, judge in dict.fromkeys((row["model"], row["judge"]) for row in rows):
-        table = _table(
+        drawn = table(
             f"{visible(model)}, by {visible(judge)}",
             "JMQ",
             _ci(confidence),
@@ -126,7 +125,7 @@ def _jmq(console: Console, rows: list[Row], confidence: float) -> None:
         )
         for row in rows:
             if (row["model"], row["judge"]) == (model, judge):
-                table.add_row(
+                drawn.add_row(
                     Text(visible(row["dimension"])),
                     Text(_two(row["jmq"]), _color(row)),
                     _interval(row["jmq_low"], row["jmq_high"]),
@@ -136,15 +135,23 @@ def _jmq(console: Console, rows: list[Row], confidence: float) -> None:
                     _share(row["flip_rate"]),
                     f"{row['pairs']:,}",
                 )
-        console.print(table)
+        console.print(drawn)
 
 
 def _controls(console: Console, rows: list[Row], confidence: float) -> None:
     if not rows:
         return
     console.print()
-    table = _table(
-        "control", "judge", "asked", "wins", _ci(confidence), "first", "flips", "should be"
+    drawn = table(
+        "control",
+        "judge",
+        "asked",
+        "wins",
+        _ci(confidence),
+        "first",
+        "flips",
+        "should be",
+        left=("judge", "asked", "should be"),
     )
     for row in rows:
         name = _CONTROLS[row["kind"]]
@@ -153,7 +160,7 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
         elif row["kind"] == "models":
             name = f"{visible(row['model'])} against {visible(row['against'])}"
         should = {"broken": "near 0%", "models": ""}.get(row["kind"], "50%")
-        table.add_row(
+        drawn.add_row(
             Text(name),
             Text(visible(row["judge"])),
             Text(visible(row["dimension"])),
@@ -163,21 +170,21 @@ def _controls(console: Console, rows: list[Row], confidence: float) -> None:
             _share(row["flip_rate"]),
             should,
         )
-    console.print(table)
+    console.print(drawn)
 
 
 def _stand_in(run: Run, console: Console) -> None:
     rows = [r for r in run.table("metrics").to_pylist() if r["metric"] == "c2st_auc"]
     confidence = confidence_of(run)
-    table = _table("model", "c2st_auc", _ci(confidence), "p")
+    drawn = table("model", "c2st_auc", _ci(confidence), "p")
     for row in rows:
-        table.add_row(
+        drawn.add_row(
             Text(visible(row["model"])),
             _two(row["value"]),
             _interval(row["ci_low"], row["ci_high"]),
             _p(row["p_value"]),
         )
-    console.print(table)
+    console.print(drawn)
 
 
 def _color(row: Row) -> str:
@@ -207,12 +214,3 @@ def _shares(low: float | None, high: float | None) -> str:
 def _p(value: float | None) -> str:
     found = real(value)
     return MISSING if found != found else f"{found:.2g}"
-
-
-def _table(first: str, *others: str) -> Table:
-    table = plain_table()
-    table.add_column(Text(first), overflow="fold")  # a name is no markup
-    for name in others:
-        left = name in ("judge", "asked", "should be")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    return table

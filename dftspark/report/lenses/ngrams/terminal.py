@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
-from dftspark.report.terminal.drawing import bar, block, plain_table
-from dftspark.report.words.rows import Row, told_apart
+from dftspark.report.terminal.drawing import bar, block, line, plain_table
+from dftspark.report.words.rows import Row, of_pair, told_apart
 from dftspark.report.words.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
@@ -26,9 +25,8 @@ _NO_TEST = (
 
 def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints tokens and phrases of one pair, `rows` lines of each, half of them over-used."""
-    table = run.table("ngrams", _COLUMNS.split())
-    chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
-    listed = [row for row in table.filter(chosen).to_pylist() if row["text"] is not None]
+    found = of_pair(run, "ngrams", model, stratum, _COLUMNS.split())
+    listed = [row for row in found if row["text"] is not None]
     tokens = [row for row in listed if row["n"] == 1]
     phrases = [row for row in listed if row["n"] > 1 and any(map(str.isalnum, row["text"]))]
     for title, some in (("tokens", tokens), ("phrases", phrases)):
@@ -36,7 +34,7 @@ def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> Non
     untold = sum(not told_apart(row) for row in [*tokens, *phrases])
     if untold:
         said = f"{untold:,} more in `ngrams` have no test, being too rare, or a q above 0.05"
-        console.print(Text(said, "dim"), soft_wrap=True)
+        line(console, said, "dim")
 
 
 def _two_sided(rows: list[Row], lines: int) -> list[Row]:
@@ -82,7 +80,7 @@ def _print(console: Console, title: str, rows: list[Row], tested: bool) -> None:
     console.print()
     if not rows:
         said = "none differ by more than chance" if tested else _NO_TEST
-        console.print(Text(f"{title}: {said}", "bold"), soft_wrap=True)
+        line(console, f"{title}: {said}", "bold")
         return
     table = plain_table()
     table.add_column(Text(title, "bold"), overflow="fold", min_width=12)

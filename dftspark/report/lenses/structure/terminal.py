@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
-from dftspark.report.terminal.drawing import plain_table
-from dftspark.report.words.rows import most_apart, told_apart
+from dftspark.report.terminal.drawing import line, table
+from dftspark.report.words.rows import most_apart, of_pair, told_apart
 from dftspark.report.words.text import MISSING, number, ratio, real, visible
 from dftspark.store.run import Run
 
@@ -18,17 +17,12 @@ _COLUMNS = "model stratum pattern unit rate_human rate_model ratio q_value preci
 
 def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
     """Prints what differs most: half of the lines for what the model does more, half for less."""
-    table = run.table("patterns", _COLUMNS.split())
-    chosen = (pc.field("model") == model) & (pc.field("stratum") == stratum)
-    found = table.filter(chosen).to_pylist()
+    found = of_pair(run, "patterns", model, stratum, _COLUMNS.split())
     differ = [row for row in found if told_apart(row) and real(row["ratio"]) > 0]
     if not differ:
         return
     judged = sum(not math.isnan(real(row["q_value"])) for row in found)
-    drawn = plain_table()
-    drawn.add_column("structure", overflow="fold")
-    for name in ("human", "model", "ratio", "precision"):
-        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn = table("structure", "human", "model", "ratio", "precision")
     drawn.add_column("unit", overflow="fold")
     for row in most_apart(differ, rows):
         precise = real(row["precision"])
@@ -44,5 +38,5 @@ def show(run: Run, console: Console, model: str, stratum: str, rows: int) -> Non
     said = (
         f"{len(differ)} of the {judged} measures judged differ beyond chance (q < 0.05): `patterns`"
     )
-    console.print(Text(said, "dim"), soft_wrap=True)
+    line(console, said, "dim")
     console.print()
