@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dftspark.errors import DftsparkError, FinishedInPart
+from dftspark.judge.outcome import unfinished
 from dftspark.redaction import redact
-from dftspark.report.judge import unfinished
-from dftspark.report.text import visible_lines
+from dftspark.report.words.text import visible_lines
 from dftspark.stages.checking import demand
 from dftspark.store.run import Run
 

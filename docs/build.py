@@ -20,8 +20,7 @@ from pydantic import BaseModel
 from dftspark import __version__, schema
 from dftspark.config import Audit, Columns, Corpus
 from dftspark.config.filters import FUNCTIONS
-from dftspark.report.figure import asset, environment
-from dftspark.report.page import policy
+from dftspark.report.page.figure import asset, environment, policy
 
 HERE = Path(__file__).resolve().parent
 # In reading order; a page that is not there yet is left out, one that is not named comes last.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dftspark import job, runs
 from dftspark.config import Audit, request
-from dftspark.report.progress import Lines
+from dftspark.progress import Lines
 from dftspark.spark.session import session
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run

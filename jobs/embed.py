@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dftspark import job, runs
 from dftspark.config import Audit, request
-from dftspark.report.progress import Lines
+from dftspark.progress import Lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 

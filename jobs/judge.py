@@ -16,8 +16,8 @@ from rich.console import Console
 
 from dftspark import job, runs
 from dftspark.config import Audit, request
-from dftspark.report.judge import print_plan
-from dftspark.report.progress import Lines
+from dftspark.progress import Lines
+from dftspark.report.lenses.judge.terminal import print_plan
 from dftspark.spark.session import session
 from dftspark.stages.judging import Asking
 from dftspark.store.run import Run

@@ -18,7 +18,7 @@ from pathlib import Path
 from dftspark import night_shift
 from dftspark.config import request
 from dftspark.errors import DftsparkError
-from dftspark.report.text import visible_lines
+from dftspark.report.words.text import visible_lines
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from dftspark import runs, sample
 from dftspark.config import Audit
-from dftspark.report.progress import Lines
+from dftspark.progress import Lines
 from dftspark.spark.session import session
 
 NIGHTS = [f"2026-11-{day:02d}" for day in range(1, 7)]

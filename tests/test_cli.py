@@ -314,7 +314,7 @@ def test_a_narrow_terminal_shows_the_columns_that_fit(tmp_path: Path) -> None:
 
     from rich.console import Console
 
-    from dftspark.report.table import print_table
+    from dftspark.report.terminal.table import print_table
 
     metrics = publish(str(tmp_path / "runs")).table("metrics")
     file = io.StringIO()

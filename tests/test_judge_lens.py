@@ -13,7 +13,7 @@ import pytest
 from dftspark import schema
 from dftspark.config import Inference
 from dftspark.lenses.judge import Found, judged
-from dftspark.report.measures import measure
+from dftspark.report.words.lenses import measure
 
 Judge = Callable[[np.random.Generator, bool, float], float]  # model first, longer by: score
 SETTINGS = Inference(permutations=99, splits=20)

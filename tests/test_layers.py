@@ -1,4 +1,4 @@
-"""Who may import whom, read from the source with ast: nothing is imported to find out."""
+"""Who may import whom and name what, read from the source with ast."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dftspark"
 
-# A module imports from its own line or from lines above it. A new module gets a line here.
+# A module imports from its own line or from lines above it. A new module gets a line here, a
+# folder whose parts lie apart one for each.
 LAYERS = (
     "redaction",
     "errors",
+    "progress",
     "compiled",
     "schema",
     "state",
@@ -36,9 +38,14 @@ LAYERS = (
     "sweeps",
     "java",
     "store",
+    "report.words",
     "judge",
     "nights",
-    "report",
+    "ban_list",
+    "checks",
+    "report.page",
+    "report.terminal",
+    "report.lenses",
     "spark",
     "doctor",
     "stages",
@@ -48,6 +55,8 @@ LAYERS = (
     "cli",
     "__main__",
 )
+# What is said in words stands under two ways to show it, which know nothing of each other.
+APART = (("report.page", "report.terminal"), ("report.terminal", "report.page"))
 NUMERICAL_CORE = ("stats", "distances", "inference")
 NUMERICAL_LIBRARIES = {"numpy", "numba", "scipy"}
 # Spark Connect has none of these. One file may adapt to sessions that do.
@@ -112,15 +121,19 @@ def needs_spark(found: Import) -> bool:
 
 def layer_of(module: str) -> str | None:
     """The part of `dftspark.corpus.files` that LAYERS lists; None for what is not a module."""
-    parts = module.split(".")
-    if parts[0] != "dftspark" or len(parts) < 2:
+    first, *parts = module.split(".")
+    if first != "dftspark" or not parts:
         return None
-    exists = (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists()
-    return parts[1] if exists else None
+    exists = (PACKAGE / parts[0]).is_dir() or (PACKAGE / f"{parts[0]}.py").exists()
+    return layer(parts) if exists else None
 
 
 def home_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+    return layer(list(file.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def layer(parts: list[str]) -> str:
+    return two if (two := ".".join(parts[:2])) in LAYERS else parts[0]
 
 
 def classic_attributes(source: str) -> list[tuple[int, str]]:
@@ -170,7 +183,7 @@ def test_tests_outside_spark_can_be_collected_without_pyspark() -> None:
 
 
 def test_every_module_has_a_layer() -> None:
-    homes = {home_of(file) for file in sources(PACKAGE)} - {"__init__"}
+    homes = {home_of(file) for file in sources(PACKAGE) if text_of(file)} - {"__init__"}
     assert homes <= set(LAYERS), f"give {sorted(homes - set(LAYERS))} a line in LAYERS"
 
 
@@ -185,6 +198,70 @@ def test_imports_point_to_lower_layers() -> None:
         and LAYERS.index(target) > LAYERS.index(home_of(file))
     ]
     assert not offences, "imports point up the layers:\n" + "\n".join(offences)
+
+
+@pytest.mark.parametrize(("room", "other"), APART)
+def test_page_and_terminal_do_not_import_each_other(room: str, other: str) -> None:
+    """Nor for types, nor inside a function: what both need is in words."""
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE / room.replace(".", "/"))
+        for found in imports_of(text_of(file))
+        if layer_of(found.module) == other
+    ]
+    assert not offences, f"{room} imports {other}:\n" + "\n".join(offences)
+
+
+def test_words_import_neither_page_nor_terminal() -> None:
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE / "report" / "words")
+        for found in imports_of(text_of(file))
+        if layer_of(found.module) in {room for room, _ in APART}
+    ]
+    assert not offences, "words are said without knowing where:\n" + "\n".join(offences)
+
+
+def test_no_lens_is_shown_through_another() -> None:
+    lenses = PACKAGE / "report" / "lenses"
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(lenses)
+        for found in imports_of(text_of(file))
+        if found.module.startswith("dftspark.report.lenses.")
+        and found.module.split(".")[3] != file.relative_to(lenses).parts[0]
+    ]
+    assert not offences, "\n".join(offences)
+
+
+def test_what_is_shown_over_all_lenses_names_none() -> None:
+    """Neither a lens nor a table or measure of one: those are asked for in words/lenses.py."""
+    from dftspark.report.words.lenses import lenses
+
+    shown = PACKAGE / "report"
+    names = {name for lens in lenses() for name in (lens.name, lens.lead, *lens.tables)} - {""}
+    offences = [
+        report(file, node.lineno, str(node.value))
+        for file in sources(shown / "words", shown / "page", shown / "terminal")
+        if file != shown / "words" / "lenses.py"
+        for node in ast.walk(parsed(text_of(file)))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert not offences, "let the lens declare it:\n" + "\n".join(offences)
+
+
+@pytest.mark.parametrize(
+    ("module", "layer"),
+    [
+        ("dftspark.report.page.run.page", "report.page"),
+        ("dftspark.corpus.files", "corpus"),
+        ("dftspark.report", "report"),
+        ("dftspark.nowhere", None),
+        ("numpy", None),
+    ],
+)
+def test_a_folder_may_have_several_layers(module: str, layer: str | None) -> None:
+    assert layer_of(module) == layer
 
 
 @pytest.mark.parametrize("layer", NUMERICAL_CORE)

@@ -20,7 +20,7 @@ from dftspark.config.nightly import Nightly
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
-from dftspark.report.progress import JsonLines
+from dftspark.progress import JsonLines
 from dftspark.stages import days, merging, profiling
 from dftspark.store.listing import named_runs, runs
 from dftspark.store.run import Run, load

@@ -15,7 +15,7 @@ import pytest
 from dftspark import cli
 from dftspark.errors import DamagedRun, EnvironmentProblem, InputError
 from dftspark.location import Location
-from dftspark.report.overview import overview
+from dftspark.report.page.overview import overview
 from dftspark.store.listing import open_run, runs, series
 from dftspark.store.run import Run
 from dftspark.store.vectors import VectorStore, key_of

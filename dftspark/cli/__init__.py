@@ -61,6 +61,6 @@ def _options(
 
 
 def _say_error(error: DftsparkError) -> None:
-    from dftspark.report.text import visible_lines
+    from dftspark.report.words.text import visible_lines
 
     print(f"error: {visible_lines(str(error))}", file=sys.stderr)

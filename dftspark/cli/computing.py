@@ -164,7 +164,7 @@ def judge(
     Example: `dftspark judge nightly.toml --export-batch batch/`
     """
     from dftspark import runs
-    from dftspark.report import judge as pages
+    from dftspark.report.lenses.judge.terminal import print_plan
     from dftspark.stages.judging import Asking
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
@@ -179,7 +179,7 @@ def judge(
         print(batch.ingest(ingest_batch, config), file=sys.stderr)
     asking = Asking(
         ask=not ingest_batch, again=again,
-        announce=None if quiet else lambda found: pages.print_plan(
+        announce=None if quiet else lambda found: print_plan(
             found, config.judge, console(stderr=True)
         ),
     )  # fmt: skip
@@ -196,14 +196,14 @@ def _show_plan(
 
     from dftspark import runs
     from dftspark.judge import batch
-    from dftspark.report import judge as pages
-    from dftspark.report.progress import progress
+    from dftspark.progress import progress
+    from dftspark.report.lenses.judge.terminal import print_plan
     from dftspark.spark.session import session
 
     with session("judge", master) as spark:
         shown = progress(Console(stderr=True), quiet)
         ready = runs.judge_plan(spark, config, date, shown, again)
-    pages.print_plan(ready.plan.estimates, config.judge, console())
+    print_plan(ready.plan.estimates, config.judge, console())
     if folder is not None:
         written = batch.export(ready.plan, ready.pairs, ready.prompts, config.judge, folder)
         for path, count in written:

@@ -23,7 +23,7 @@ def list_runs(
     Example: `dftspark runs s3a://audits/nightly`
     """
     from dftspark.redaction import redact
-    from dftspark.report.listing import print_runs
+    from dftspark.report.terminal.listing import print_runs
     from dftspark.store.listing import runs
 
     found = runs(store)
@@ -48,7 +48,7 @@ def history(
     Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
     """
     from dftspark.nights import calendar
-    from dftspark.report import table as tables
+    from dftspark.report.terminal import table as tables
 
     columns = ["date", "model", "stratum", "metric", "n_tell", "n_tell_low", "n_tell_high", "value",
                "ci_low", "ci_high", "p_value", "floor", "n_model", "run_id"]  # fmt: skip
@@ -86,7 +86,7 @@ def prune(
     Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
     """
     from dftspark.nights import retention
-    from dftspark.report.text import visible_lines
+    from dftspark.report.words.text import visible_lines
     from dftspark.store.listing import runs
 
     if keep_days is None and not (superseded or unfinished or damaged):
@@ -129,8 +129,8 @@ def show(
 
     Example: `dftspark show runs metrics --json`
     """
-    from dftspark.report import table as tables
-    from dftspark.report.terminal import render
+    from dftspark.report.terminal import table as tables
+    from dftspark.report.terminal.run import render
 
     found = opened(run, unfinished=True)
     if table is None:
@@ -169,7 +169,7 @@ def report(
 
     Example: `dftspark report runs`
     """
-    from dftspark.report import written
+    from dftspark.report.page import written
 
     print(written.report(run, out, tuple(model or ()), swap))
 
@@ -190,8 +190,8 @@ def export(
 
     Example: `dftspark export runs --as antislop > slop_phrase_prob_adjustments.json`
     """
-    from dftspark.report import ban_list
-    from dftspark.report.notes import notes
+    from dftspark import ban_list
+    from dftspark.report.words.notes import notes
 
     if form not in ban_list.FORMS:
         raise ConfigError(f"--as is one of {', '.join(ban_list.FORMS)}, got {form!r}")

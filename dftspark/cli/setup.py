@@ -28,7 +28,7 @@ def doctor(
     Example: `dftspark doctor --out /mnt/audits`
     """
     from dftspark.doctor import examine
-    from dftspark.report.listing import print_check
+    from dftspark.report.terminal.listing import print_check
 
     failed = False
     for check in examine(out, spark, master):
@@ -50,7 +50,7 @@ def init(
     Example: `dftspark init nightly.toml`
     """
     from dftspark.config import template
-    from dftspark.report.program import program
+    from dftspark.report.terminal.program import program
 
     template.write(path)
     print(f"{path}: set the two paths in it, then run: {program()} audit {path}")

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dftspark.report.progress import Progress
+    from dftspark.progress import Progress
     from dftspark.store.run import Run
 
     Work = Callable[[Any, Progress], Run]
@@ -48,9 +48,9 @@ def compute(
     from rich.console import Console
 
     from dftspark.job import accept
+    from dftspark.progress import progress
     from dftspark.redaction import redact
-    from dftspark.report.progress import progress
-    from dftspark.report.terminal import render
+    from dftspark.report.terminal.run import render
     from dftspark.spark.session import session
 
     shown = progress(Console(stderr=True), quiet)

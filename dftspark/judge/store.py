@@ -32,7 +32,7 @@ from dftspark.polling import polling
 from dftspark.store import publish
 
 if TYPE_CHECKING:
-    from dftspark.report.progress import Stage
+    from dftspark.progress import Stage
 
 _SECONDS = 1.0  # between two looks at what was answered
 _FILE = re.compile(r"([0-9a-f]{32})-[0-9]+\.parquet")

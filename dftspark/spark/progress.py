@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dftspark.polling import polling
-from dftspark.report.progress import Stage
+from dftspark.progress import Stage
 
 _SECONDS = 0.5
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dftspark import schema
+from dftspark.checks.junit import junit
 from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
@@ -18,8 +19,7 @@ from dftspark.lenses.metric import comparable
 from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
 from dftspark.nights.phrases import gram_of, occurrences
-from dftspark.report.junit import junit
-from dftspark.report.verdict import headline
+from dftspark.report.words.verdict import headline
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dftspark import differences, schema, sweeps
 from dftspark.lenses.judge import VERSION, OfModel
-from dftspark.report.verdict import headline
+from dftspark.report.words.verdict import headline
 from dftspark.stages import documents_as_wholes, judging
 from dftspark.stages.judging import Asking
 from dftspark.stages.making import Making

@@ -17,7 +17,7 @@ from dftspark.config import Audit, Corpus
 from dftspark.corpus import files
 from dftspark.errors import ConfigError, InputError, UnlikeProfiles
 from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, reference_name
-from dftspark.report.progress import Progress
+from dftspark.progress import Progress
 from dftspark.stages import profiling
 from dftspark.stages.making import Making
 from dftspark.stages.profiling import Fixed, Profile, frozen

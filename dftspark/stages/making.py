@@ -17,8 +17,8 @@ from dftspark import __version__, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
-from dftspark.report import losses
-from dftspark.report.progress import Progress, Silent
+from dftspark.progress import Progress, Silent
+from dftspark.report.words import losses
 from dftspark.store.listing import series
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
@@ -26,7 +26,7 @@ from dftspark.store.writer import RunWriter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from dftspark.report.progress import Stage
+    from dftspark.progress import Stage
 
     class Watched(Protocol):
         """Something that tells a stage of what comes in, whoever brings it."""
@@ -168,7 +168,7 @@ class Making:
         )
 
     def _page(self, run: Run) -> str:
-        from dftspark.report.page import page
+        from dftspark.report.page.run import page
 
         return page(run, series(self.config.out, self.config.name, self.config.report.history))
 

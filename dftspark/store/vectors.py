@@ -32,7 +32,7 @@ from dftspark.polling import polling
 from dftspark.store import publish
 
 if TYPE_CHECKING:
-    from dftspark.report.progress import Stage
+    from dftspark.progress import Stage
 
 KEY_BYTES = 16  # of SHA-256: an accident is out of reach at any size, and a forgery too
 

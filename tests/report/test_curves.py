@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from dftspark import schema
-from dftspark.report.figures_lines import history, judge
-from dftspark.report.figures_sweep import best, samplers
-from dftspark.report.page import page
+from dftspark.report.lenses.judge.figures import judge
+from dftspark.report.page.figures_lines import history
+from dftspark.report.page.figures_sweep import best, samplers
+from dftspark.report.page.run import page
 from dftspark.store.run import Run
 from tests.report.page_runs import aged, metrics, publish, row
 from tests.report.test_notebooks import sweep_tables

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from dftspark import schema
 from dftspark.config import Judge
+from dftspark.judge import outcome
 from dftspark.judge.plan import Estimate
-from dftspark.report import judge
-from dftspark.report.terminal import render
+from dftspark.report.lenses.judge import terminal as judge
+from dftspark.report.terminal.run import render
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -86,11 +87,11 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert "! judge mini: it looks away" in page
     assert "30 of 1,000 requests have no answer: lost 4, status 500 26" in page
     assert "--again sends them once more" in page
-    assert judge.unfinished(run) == "", "a few do not make a run unfinished"
+    assert outcome.unfinished(run) == "", "a few do not make a run unfinished"
 
 
 def test_requests_that_were_lost_are_sent_again_only_when_asked(tmp_path: Path) -> None:
-    page = judge.unanswered(run_with(tmp_path, [rate()], unanswered=4, errors={"lost": 4}))
+    page = outcome.unanswered(run_with(tmp_path, [rate()], unanswered=4, errors={"lost": 4}))
     assert "the same command with --again sends them once more" in page
     assert "goes on where" not in page, "without --again it asks nothing"
 
@@ -101,7 +102,7 @@ def test_a_run_that_ended_early_is_unfinished(tmp_path: Path) -> None:
         {"unanswered": 10, "errors": {"not asked": 10}},
         {"unanswered": 60, "errors": {"status 500": 60}},
     ):
-        assert "requests have no answer" in judge.unfinished(run_with(tmp_path, [rate()], **told))
+        assert "requests have no answer" in outcome.unfinished(run_with(tmp_path, [rate()], **told))
 
 
 def test_the_estimate_names_price_and_caps() -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dftspark import schema
-from dftspark.report.notes import notes
+from dftspark.report.words.notes import notes
 from dftspark.store.listing import open_run
 from dftspark.store.writer import RunWriter
 from tests.report.page_runs import metrics, row

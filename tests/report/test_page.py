@@ -14,8 +14,8 @@ import pytest
 
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.report import figure
-from dftspark.report.page import LARGEST, MODELS, page
+from dftspark.report.page import figure
+from dftspark.report.page.run import LARGEST, MODELS, page
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter

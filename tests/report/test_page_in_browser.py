@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dftspark.report.overview import overview
-from dftspark.report.page import page
+from dftspark.report.page.overview import overview
+from dftspark.report.page.run import page
 from dftspark.store.listing import runs
 from dftspark.store.run import Run
 from tests.report.browser import ROOT, axe, chromium, look, requests

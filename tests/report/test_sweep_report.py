@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema, sweeps
-from dftspark.report.table import json_lines, print_table
+from dftspark.report.terminal.table import json_lines, print_table
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 from tests.report.test_terminal import metric, shown

@@ -15,12 +15,21 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
-from dftspark.report import figures, tell
-from dftspark.report.overview import overview
-from dftspark.report.page import page
-from dftspark.report.tell import Size, ranked, size_of, tied
-from dftspark.report.terminal import render
-from dftspark.report.verdict import documents, finding, headline, headline_of, short, span, verdict
+from dftspark.report.page import figures
+from dftspark.report.page.overview import overview
+from dftspark.report.page.run import page
+from dftspark.report.terminal.run import render
+from dftspark.report.words import tell
+from dftspark.report.words.tell import Size, ranked, size_of, tied
+from dftspark.report.words.verdict import (
+    documents,
+    finding,
+    headline,
+    headline_of,
+    short,
+    span,
+    verdict,
+)
 from dftspark.store.listing import runs
 from dftspark.store.run import Run
 from tests.report.page_runs import aged, made, metrics, publish, row, sized

@@ -14,11 +14,12 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
-from dftspark.report.notes import withholds_tests
-from dftspark.report.tell import ranked
-from dftspark.report.terminal import render
-from dftspark.report.text import bar, count, number, ratio, visible, visible_lines
-from dftspark.report.verdict import headline, missing, verdict
+from dftspark.report.terminal.drawing import bar
+from dftspark.report.terminal.run import render
+from dftspark.report.words.notes import withholds_tests
+from dftspark.report.words.tell import ranked
+from dftspark.report.words.text import count, number, ratio, visible, visible_lines
+from dftspark.report.words.verdict import headline, missing, verdict
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 

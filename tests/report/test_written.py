@@ -9,8 +9,8 @@ import pytest
 
 from dftspark import cli
 from dftspark.errors import ConfigError, InputError
-from dftspark.report.overview import overview
-from dftspark.report.written import report
+from dftspark.report.page.overview import overview
+from dftspark.report.page.written import report
 from dftspark.store.listing import runs, series
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
@@ -76,7 +76,7 @@ def test_the_store_has_models_by_measures_and_links(tmp_path: Path) -> None:
 
 
 def test_links_lead_to_the_pages_of_the_runs(tmp_path: Path) -> None:
-    from dftspark.report.page import page
+    from dftspark.report.page.run import page
 
     writer = RunWriter.create(str(tmp_path), "audit")
     import pyarrow as pa

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dftspark.config import Audit
-from dftspark.report.progress import Stage
+from dftspark.progress import Stage
 from dftspark.store.run import Run
 
 DATES = [f"2026-11-0{d}" for d in range(1, 6)]

@@ -61,7 +61,7 @@ if __name__ == "__main__":
     from dftspark import runs
     from dftspark.config import Audit
     from dftspark.errors import DftsparkError
-    from dftspark.report.progress import Silent
+    from dftspark.progress import Silent
     corpora = {n: {"role": n, "path": f"{folder}/{n}.jsonl"} for n in ("human", "model")}
     config = Audit.parse({"corpora": corpora, "out": f"{folder}/runs",
                           "embedding": {"embedder": model}}, "the test")

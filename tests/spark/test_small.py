@@ -16,8 +16,8 @@ from rich.console import Console
 from dftspark import runs
 from dftspark.config import Audit
 from dftspark.errors import InputError
-from dftspark.report.terminal import render
-from dftspark.report.text import real
+from dftspark.report.terminal.run import render
+from dftspark.report.words.text import real
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
 from tests import extras, models

@@ -1,0 +1,84 @@
+"""What the lens of judges declares for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dftspark.report.words.shown import Measure, Section, Shown, Table
+from dftspark.store.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def asked(group: str) -> str:
+    """Writes `overall:mini` as `overall (mini)`."""
+    dimension, _, judge = group.partition(":")
+    said = dimension.replace("_", " ")
+    return f"{said} ({judge})" if judge else dimension
+
+
+MEASURES = (
+    Measure(
+        r"jmq_lc_(.+)", "Judge at equal length, {n}",
+        "The same as the judge would prefer if both texts were equally long.",
+        "2 × win rate at equal lengths", "0 to 2", "1",
+        group=asked, parity=True,
+    ),
+    Measure(
+        r"jmq_odds_(.+)", "Judge by its probabilities, {n}",
+        "The same by how sure the judge was of its first word.",
+        "2 × mean probability of a win", "0 to 2", "1",
+        group=asked, parity=True,
+    ),
+    Measure(
+        r"jmq_(.+)", "Judge, {n}",
+        "Twice the share of pairs in which a judge prefers the model's text to the human one.",
+        "2 × wins / pairs", "0 to 2", "1",
+        group=asked, parity=True,
+    ),
+    Measure(
+        r"bradley_terry_(.+)", "Judge, all on one scale, {n}",
+        "How strong the model is against humans, from all its comparisons with humans and models.",
+        "log odds of a win (Bradley-Terry)", "any", "0",
+        group=asked,
+    ),
+    Measure(
+        r"judge_agreement_(.+)", "Agreement of judges, {n}",
+        "How often two judges agree on the same pair and order, beyond chance.",
+        "Krippendorff's alpha", "at most 1", "-",
+        group=asked,
+    ),
+)  # fmt: skip
+
+
+class JudgeShown(Shown):
+    name = "judge"
+    title = "Judge"
+    stands = ("jmq_overall:.*", "jmq_.*")
+    compared = ("jmq_overall.*",)
+    apart = True
+    measures = MEASURES
+    tables: Mapping[str, Table] = {
+        "win_rates": Table(listed=True, drawn=True, of_all=True),
+        "judgements": Table(listed=True),
+    }
+
+    def warnings(self, run: Run) -> list[str]:
+        found: list[str] = run.manifest.get("judge", {}).get("warnings", [])
+        return found
+
+    def section(self, run: Run, model: str, stratum: str) -> Section | None:
+        from dftspark.report.lenses.judge.figures import judge
+
+        figure = judge(run, model, warned=False)
+        return Section("judge", "Judge", "What a judge prefers", [figure]) if figure else None
+
+    def show_run(self, run: Run, console: Console) -> None:
+        from dftspark.report.lenses.judge.terminal import show
+
+        show(run, console)
+
+
+SHOWN = JudgeShown()

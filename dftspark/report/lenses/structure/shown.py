@@ -1,0 +1,107 @@
+"""What the lens of structure declares for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dftspark.report.words.shown import (
+    PLUG_IN,
+    Chips,
+    Examples,
+    Fold,
+    Measure,
+    Section,
+    Shown,
+    Table,
+)
+from dftspark.store.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+MEASURES = (
+    Measure(
+        r"structure_omnibus", "Structure, all measures in one",
+        "All rates and means of constructions and rhythm in one test: squared differences in units "
+        "of what documents of one side scatter, unbiased, so it may be a little below 0.",
+        "Σ (difference / spread)² − bias", "any", main=True,
+        square=True,
+    ),
+    Measure(
+        r"structure_outside", "Structure, measures that differ",
+        "Share of the judged constructions and rhythms whose own p is below .05.",
+        "measures with p < .05 / judged measures", "0 to 1", "0.05", main=True,
+    ),
+    Measure(
+        r"structure_factor", "Structure, typical factor",
+        "By what factor rates differ, on average over all judged measures, without what chance "
+        "adds; rare measures are shrunk.", "exp √ mean (log ratio² − bias)", "≥ 1", "1", main=True,
+    ),
+    Measure(
+        r"wasserstein_(\w+)", "Distribution of {n}",
+        "By how much the model's values would have to move, on average, to be distributed as the "
+        "human ones.",
+        "∫ |F − G|", "≥ 0", PLUG_IN,
+    ),
+    Measure(
+        r"rate_(\w+)", "{n}, off by",
+        "By how much the rate of a construction differs, in its unit; of a sweep's settings.",
+        "|model − human|", "≥ 0", PLUG_IN,
+    ),
+)  # fmt: skip
+
+
+class StructureShown(Shown):
+    name = "structure"
+    title = "Structure"
+    lead, word = "structure_omnibus", "structure"
+    stands = ("structure_omnibus",)
+    by_value = "structure_factor"
+    compared = ("structure_omnibus", "structure_factor")
+    brief = ("structure_(omnibus|factor|outside)",)
+    measures = MEASURES
+    tables: Mapping[str, Table] = {
+        "patterns": Table(
+            "model stratum pattern rate_human rate_model unit ratio q_value outside precision",
+            listed=True,
+            drawn=True,
+        ),
+    }
+    glossary: Mapping[str, str] = {
+        "structure": "The rates of all constructions and rhythms that could be judged, in one "
+        "test.",
+        "constructions": "Rates of the model over those of the human text, of the constructions "
+        "and rhythms that differ most, beyond chance (q below 0.05).",
+    }
+
+    def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
+        from dftspark.report.lenses.structure.figures import differing
+
+        over, under = differing(run, model, stratum)
+        after = ", times the human rate"
+        return [Chips("", over, under, "constructions", "Constructions", after)]
+
+    def section(self, run: Run, model: str, stratum: str) -> Section | None:
+        from dftspark.report.lenses.structure.figures import structure
+
+        if "patterns" not in run.tables:
+            return None
+        every = Fold("All constructions and rhythms", [structure(run, model, stratum, every=True)])
+        parts = (structure(run, model, stratum), every)
+        return Section("structure", "Structure", "Constructions and rhythm", parts)
+
+    def examples(self, run: Run, model: str) -> list[Examples]:
+        from dftspark.report.lenses.structure.figures import constructions
+
+        return constructions(run, model)
+
+    def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+        from dftspark.report.lenses.structure.terminal import show
+
+        if "patterns" in run.tables:
+            show(run, console, model, stratum, rows)
+
+
+SHOWN = StructureShown()

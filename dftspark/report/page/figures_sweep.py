@@ -1,0 +1,168 @@
+"""A sampler sweep: curves over its settings, the best by each measure, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow.compute as pc
+
+from dftspark.report.page.figure import Figure, draw
+from dftspark.report.page.figures_lines import LINES, Line, by_value, curves, in_floors
+from dftspark.report.words.lenses import measure
+from dftspark.report.words.rows import Row, confidence_of
+from dftspark.report.words.text import number, real, visible
+from dftspark.store.run import Run
+
+_PANELS = 6
+_PAIRS = 12
+_SETTINGS = 4  # that are named, of those that may be the best
+
+
+def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
+    """Draws each judged measure over the settings of a sweep, beside the human band.
+
+    The setting with the most numbers makes the axis, the others lines of their own; without one
+    there are no curves. The best setting is marked, and those that may truly be it.
+    """
+    rows = _rows(run, "samplers")
+    judged = [(b["sweep"], b["metric"]) for b in _rows(run, "super_baseline") if b["judged"]]
+    figures = []
+    for name in dict.fromkeys(row["sweep"] for row in rows):
+        own = [row for row in rows if row["sweep"] == name]
+        axis = _axis(dict(row["settings"] or []) for row in own)
+        if not axis:
+            continue
+        placed = {row["metric"] for row in own if in_floors(row) is not None}
+        wanted = metrics or [metric for sweep, metric in judged if sweep == name] or by_value()
+        for metric in [metric for metric in wanted if metric in placed][:_PANELS]:
+            about = [row for row in own if row["metric"] == metric]
+            figures.append(_panel(name, axis, about, confidence_of(run)))
+    return figures
+
+
+def best(run: Run) -> list[Figure]:
+    """Draws of each sweep the best setting by each judged measure, how much of that is luck, the
+    challenger, and whether one setting can be the best by all."""
+    rows, pairs = _rows(run, "super_baseline"), _rows(run, "tradeoffs")
+    found = []
+    for name in dict.fromkeys(row["sweep"] for row in rows):
+        own = [row for row in rows if row["sweep"] == name and row["judged"]]
+        if own:
+            found.append(
+                draw(
+                    "best",
+                    sweep=name,
+                    rows=[_best(row, name) for row in own],
+                    challenger=next((row["challenger"] for row in own if row["challenger"]), None),
+                    confidence=confidence_of(run),
+                    **_tradeoffs([pair for pair in pairs if pair["sweep"] == name], name),
+                )
+            )
+    return found
+
+
+def _rows(run: Run, table: str) -> list[Row]:
+    if table not in run.tables:
+        return []
+    found: list[Row] = run.table(table, where=pc.field("stratum") == "").to_pylist()
+    return found
+
+
+def _best(row: Row, sweep: str) -> Row:
+    others = [_short(name, sweep) for name in row["may_be_best"] or [] if name != row["best"]]
+    return {
+        **row,
+        "about": measure(row["metric"]),
+        "best": _short(row["best"] or "", sweep),
+        "others": others[:_SETTINGS],
+        "more": len(others[_SETTINGS:]),
+    }
+
+
+def _tradeoffs(pairs: list[Row], sweep: str) -> dict[str, Any]:
+    together = next((pair for pair in pairs if not pair["metric"]), None)
+    told = [pair for pair in pairs if pair["metric"]]
+    told.sort(key=lambda pair: (not pair["differ"], real(pair["q_value"])))
+    return {
+        "together": real(together["p_value"]) if together else math.nan,
+        "pairs": [
+            {
+                **pair,
+                "about": measure(pair["metric"]).title,
+                "about_other": measure(pair["other"]).title,
+                "best": _short(pair["best"] or "", sweep),
+                "best_other": _short(pair["best_other"] or "", sweep),
+            }
+            for pair in told[:_PAIRS]
+        ],
+        "of": len(told),
+        "differ": sum(bool(pair["differ"]) for pair in told),
+    }
+
+
+def _short(setting: str, sweep: str) -> str:
+    return visible(setting.removeprefix(f"{sweep}/"), 40)
+
+
+def _panel(sweep: str, axis: str, rows: list[Row], confidence: float) -> Figure:
+    settings = {row["model"]: dict(row["settings"] or []) for row in rows}
+    lines: dict[str, Line] = defaultdict(lambda: Line(""))
+    for row in rows:
+        scaled = in_floors(row)
+        if scaled is None:
+            continue
+        own = settings[row["model"]]
+        if row["challenger"]:
+            lines[row["model"]].points.append((math.nan, *scaled, row["model"], ""))
+            continue
+        others = [f"{key} {value}" for key, value in own.items() if key != axis]
+        at, mark = _number(own.get(axis, "")), _mark(row, 1 - confidence)
+        if not math.isnan(at):
+            lines[", ".join(others)].points.append((at, *scaled, own[axis], mark))
+    for name, line in lines.items():
+        line.name = visible(name or sweep, 60)
+    return curves(
+        title=f"{measure(rows[0]['metric']).title} of {visible(sweep, 60)}",
+        lines=list(lines.values())[:LINES],
+        x_name=axis,
+        kind="floors",
+        note=_note(rows),
+        confidence=confidence,
+    )
+
+
+def _mark(row: Row, level: float) -> str:
+    if row["super_baseline"]:
+        return "best"
+    return "maybe" if real(row["p_best"]) > level else ""
+
+
+def _note(rows: list[Row]) -> str:
+    first = next((row for row in rows if row["super_baseline"]), None)
+    if first is None:
+        return ""
+    said = f"The large ring is the best, at {number(real(first['value']))} {first['unit']}"
+    return f"{said}; small rings may be as good."
+
+
+def _axis(settings: Iterable[dict[str, str]]) -> str:
+    """Returns the setting with the most distinct numbers, temperature before others; empty for
+    none."""
+    values: dict[str, set[float]] = defaultdict(set)
+    for own in settings:
+        for key, value in own.items():
+            if not math.isnan(found := _number(value)):
+                values[key].add(found)
+    best = max(values, key=lambda key: (len(values[key]), key == "temperature", key), default="")
+    return best if best and len(values[best]) > 1 else ""
+
+
+def _number(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        return math.nan
+    return found if math.isfinite(found) else math.nan

@@ -1,0 +1,72 @@
+"""Pages into files: of a run beside its folder, over a store as its index.html."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyarrow.fs import FileType
+
+from dftspark.errors import ConfigError
+from dftspark.location import Location, writing
+from dftspark.redaction import redact
+from dftspark.report.page import rejected
+from dftspark.report.page.overview import overview
+from dftspark.report.page.run import page
+from dftspark.store.listing import is_run_id, open_run, runs, series
+from dftspark.store.run import MANIFEST, Run
+
+
+def report(
+    place: str, out: str | None = None, models: Sequence[str] = (), swap: bool | None = None
+) -> str:
+    """Writes the page of a run, or over a store; returns where it is.
+
+    `place` is a run's folder, or a store followed by an id or its beginning, or a store. Raises
+    what `open_run` raises, ConfigError for a run that compares nothing and for models of a store,
+    EnvironmentProblem where the file cannot be written.
+    """
+    parent, _, last = place.rstrip("/").rpartition("/")
+    itself = (Location.parse(place) / MANIFEST).kind == FileType.File
+    if not itself and not is_run_id(last):
+        if models:
+            raise ConfigError("--model goes with a run; this is a store, whose page has all models")
+        return _over_store(place, out)
+    run = open_run(place) if itself else open_run(parent or ".", last, unfinished=True)
+    if run.manifest.get("status") == "unfinished":
+        target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")
+        return _write(target, rejected.page(run))
+    store = _parent(run)
+    history = [] if store is None else _others(store, run)
+    target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")
+    return _write(target, page(run, history, models, swap))
+
+
+def _over_store(root: str, out: str | None) -> str:
+    infos = runs(root)
+    target = Location.parse(out) if out else Location.parse(root) / "index.html"
+    pages = {
+        info.id: redact(f"{info.path}/{info.page}") if out else f"{info.id}/{info.page}"
+        for info in infos
+        if info.page
+    }
+    return _write(target, overview(root, infos, pages))
+
+
+def _others(store: str, run: Run) -> list[Run]:
+    """Returns older runs of the same audit."""
+    settings = run.manifest.get("config", {}).get("report", {})
+    most = int(settings.get("history", 90))
+    made = str(run.manifest.get("created_at", ""))
+    found = series(store, str(run.manifest.get("name", "")), most + 1)
+    return [other for other in found if str(other.manifest.get("created_at", "")) < made][-most:]
+
+
+def _parent(run: Run) -> str | None:
+    parent, _, last = run.path.rstrip("/").rpartition("/")
+    return parent or "." if last == run.id else None
+
+
+def _write(target: Location, html: str) -> str:
+    with writing(target), target.filesystem.open_output_stream(target.path) as stream:
+        stream.write(html.encode("utf-8", "backslashreplace"))
+    return str(target)

@@ -1,0 +1,194 @@
+"""What a lens declares for the report: its measures, its tables, and its sections.
+
+A lens derives from `Shown` and gives what it has; what it leaves out is not shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dftspark.report.words.rows import Row
+from dftspark.store.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLUG_IN = "above 0, less with more text"
+
+
+def plainly(group: str) -> str:
+    """The part of a metric's name that its title repeats, in words."""
+    return group.replace("_", " ").strip()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """pattern  of names in the table metrics; `{n}` in title and spoken is what its group holds
+    main      in the first figure of a page, rather than among all measures
+    equality  what equal corpora give
+    square    of squares, so that twice the difference gives four times the value
+    apart     its tell size is of another kind, which stands on no axis with the others
+    parity    a preference: 1 is as good as human, and more is no distance
+    spoken    its name in a sentence, where that is not the name in the table
+    upward    groups whose tell size errs upward, so that it is known as at most that
+    group     puts what the group holds into words
+    """
+
+    pattern: str
+    title: str
+    says: str
+    formula: str
+    span: str
+    equality: str = "0 on average"
+    main: bool = False
+    square: bool = False
+    apart: bool = False
+    parity: bool = False
+    spoken: str = ""
+    upward: tuple[str, ...] = ()
+    group: Callable[[str], str] = plainly
+    at_most: bool = False  # of one metric: whether its tell size errs upward
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table of the lens is shown.
+
+    columns  their names, the most telling first: what a terminal has no place for is in the JSON
+    listed   whether a terminal names it among the next steps
+    drawn    whether figures of the page read it: the rows of the models in full, or all rows
+    unread   columns that no figure draws
+    """
+
+    columns: str = ""
+    listed: bool = False
+    drawn: bool = False
+    of_all: bool = False
+    unread: str = ""
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Labels of what differs, below one phrase; `word` is the part of it that the glossary explains
+    under `key`."""
+
+    before: str
+    over: Sequence[str] = ()
+    under: Sequence[str] = ()
+    key: str = ""
+    word: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """side is human or model; `text` is untrusted and short."""
+
+    side: str
+    text: str
+    doc_id: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Excerpts below one title; of `pairs` each second one stands beside the one before it."""
+
+    title: str
+    excerpts: Sequence[Excerpt]
+    about: str = ""
+    pairs: bool = False
+
+
+class Drawn(Protocol):
+    """A figure of a page: it is escaped already."""
+
+    def __html__(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Figures that a reader opens."""
+
+    title: str
+    figures: Sequence[Drawn]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A lens's section of a page: its anchor, its name among the contents, its heading."""
+
+    anchor: str
+    name: str
+    heading: str
+    parts: Sequence[Drawn | Fold | Examples]
+
+
+class Shown:
+    """How one lens is shown. Methods read the run's tables and compute nothing new.
+
+    name      as in the column `lens` of the table metrics
+    title     heads its measures
+    lead      the measure whose tell size stands for the lens; none where it has no tell size
+    word      what a model is told by, in a sentence; also a key of the glossary
+    stands    patterns of the measures that stand for a model where no tell size does
+    by_value  the measure that stands for the lens by its value
+    compared  patterns of measures by which a page compares models
+    brief     patterns of measures that a terminal shows of a model
+    no_value  why a value of the lens is nan
+    apart     whether the terminal shows its measures in a section of the whole run alone
+    """
+
+    name: str
+    title: str
+    lead: str = ""
+    word: str = ""
+    stands: Sequence[str] = ()
+    by_value: str = ""
+    compared: Sequence[str] = ()
+    brief: Sequence[str] = ()
+    no_value: str = "no value: too few documents or clusters on a side"
+    apart: bool = False
+    measures: Sequence[Measure] = ()
+    tables: Mapping[str, Table] = {}
+    glossary: Mapping[str, str] = {}
+
+    def notes(self, run: Run) -> list[str]:
+        """What a reader must know before any verdict."""
+        return []
+
+    def warnings(self, run: Run) -> list[str]:
+        """What to be wary of in the lens's own numbers."""
+        return []
+
+    def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
+        """What the first screen names; `told` says whether the model is told from human."""
+        return []
+
+    def section(self, run: Run, model: str, stratum: str) -> Section | None:
+        """The lens's section about one model."""
+        return None
+
+    def examples(self, run: Run, model: str) -> list[Examples]:
+        """Documents that show what differs."""
+        return []
+
+    def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
+        """Prints the lens's section about one model in about `rows` lines a table."""
+
+    def show_run(self, run: Run, console: Console) -> None:
+        """Prints the lens's section about all models."""
+
+
+class Unknown(Shown):
+    """A lens that is not installed here: its measures are shown under its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.title = name
+
+
+def chosen(rows: Sequence[Row], patterns: Sequence[str]) -> list[Row]:
+    """Returns the rows whose metric matches a pattern, in the order of the patterns."""
+    return [row for p in patterns for row in rows if re.fullmatch(p, row["metric"])]
