@@ -126,7 +126,9 @@ def judge(
     else:
         told = judging.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
-        rows = comparing.stand_in_metrics(making, judging.stand_in(making, documents), sizes)
+        rows = comparing.metric_rows(
+            making, judging.stand_in(making, documents, sizes), "embeddings", "c2st-v1"
+        )
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)
     return making.publish(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.distances.ngram_table import shrunken_log_odds
+from dftspark.inference.log_odds import shrunken_log_odds
 
 Counts = NDArray[np.int64] | NDArray[np.float64]
 

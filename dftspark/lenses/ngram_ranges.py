@@ -29,6 +29,7 @@ from dftspark.inference.effective_counts import (
     score,
     share_p,
 )
+from dftspark.inference.log_odds import shrunken_log_odds
 from dftspark.inference.ngram_sample import in_sample
 from dftspark.lenses.ngram_side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
@@ -277,7 +278,7 @@ def _listed(
     contribution = ngram_table.signed_contributions(h.count / human.tokens, m.count / model.tokens)
     top = np.lexsort((keys, -np.abs(contribution)))[:most]
     h, m = (each(rows, lambda column: column[top]) for rows in (h, m))
-    odds = ngram_table.shrunken_log_odds(
+    odds = shrunken_log_odds(
         h.count.astype(np.float64), m.count.astype(np.float64), human.tokens, model.tokens
     )
     z = _z(human, model, keys[top], human_totals, model_totals)

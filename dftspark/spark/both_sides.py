@@ -5,7 +5,7 @@ Cost     at most `CLASSIFIED` documents of a side for the classifier, what is as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,25 +22,25 @@ from dftspark.corpus.blocks import block_of
 from dftspark.distances.c2st import classify
 from dftspark.inference.intervals import Inference
 from dftspark.lenses.exact_mmd import exact_metrics
-from dftspark.lenses.metric import Metric
-from dftspark.spark.compare import metric_row
+from dftspark.lenses.metric import Metric, measured
 from dftspark.spark.vectors import matrix
 from dftspark.stats.feature_sums import FeatureSums
 
 CLASSIFIED = 5_000  # documents of a side, by the hash of their cluster
 
 
-def told_apart(documents: DataFrame, config: Audit) -> DataFrame:
-    """(model, metrics): the classifier's."""
+def told_apart(documents: DataFrame, counts: Mapping[str, int], config: Audit) -> DataFrame:
+    """schema.MEASURED: the classifier's metrics; `counts` are the documents of each corpus."""
     return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
-        _telling_apart(config), from_arrow_schema(schema.TOLD_APART)
+        _telling_apart(counts, config), from_arrow_schema(schema.MEASURED)
     )
 
 
 def exact(
-    documents: DataFrame, of: FeatureSums, shared: dict[str, int], config: Audit, most: int
-) -> DataFrame:
-    """(model, metrics): MMD by the kernel itself, of at most `most` documents of a side."""
+    documents: DataFrame, of: FeatureSums, counts: Mapping[str, int], shared: dict[str, int],
+    config: Audit, most: int,
+) -> DataFrame:  # fmt: skip
+    """schema.MEASURED: MMD by the kernel itself, of at most `most` documents of a side."""
 
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
         model, found = key[0].as_py(), _Together.of(both, config.human)
@@ -48,11 +48,11 @@ def exact(
             found.vectors, found.model, found.blocks, found.cluster_counts, of.frequencies,
             paired=shared.get(model, 0) > 0, settings=config.inference,
         )  # fmt: skip
-        row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}
-        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+        row = measured(model, "", (counts[config.human], counts[model]), metrics)
+        return pa.Table.from_pylist([row], schema=schema.MEASURED)
 
     grouped = _both_sides(documents, config.human, most)
-    return grouped.applyInArrow(run, from_arrow_schema(schema.TOLD_APART))
+    return grouped.applyInArrow(run, from_arrow_schema(schema.MEASURED))
 
 
 def _both_sides(documents: DataFrame, human: str, most: int) -> GroupedData:
@@ -97,12 +97,12 @@ class _Together:
         return human, model
 
 
-def _telling_apart(config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
+def _telling_apart(counts: Mapping[str, int], config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
-        found = _Together.of(both, config.human)
+        model, found = key[0].as_py(), _Together.of(both, config.human)
         metrics = _classified(found.vectors, found.model, found.blocks, config.inference.confidence)
-        row = {"model": key[0].as_py(), "metrics": [metric_row(metric) for metric in metrics]}
-        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+        row = measured(model, "", (counts[config.human], counts[model]), metrics)
+        return pa.Table.from_pylist([row], schema=schema.MEASURED)
 
     return run
 

@@ -27,11 +27,10 @@ from dftspark.features.projection import FEWEST, Projection, fit_projection
 from dftspark.features.regions import Regions, fit_regions, region_count
 from dftspark.inference.blocks import adapt
 from dftspark.lenses.copies import copy_metrics
-from dftspark.lenses.metric import Metric
+from dftspark.lenses.metric import Metric, measured
 from dftspark.lenses.regions import region_metrics
 from dftspark.spark import both_sides, clouds, copies, regions
 from dftspark.spark.cloud_map import cloud_map
-from dftspark.spark.compare import metric_row
 from dftspark.spark.frechet import frechet
 from dftspark.stats.cluster_hashes import count_of
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
@@ -44,7 +43,7 @@ _EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than e
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows of schema.COMPARED_CLOUDS, the lens's tables of schema.LENS_TABLES by name, and what
+    """Rows of schema.MEASURED, the lens's tables of schema.LENS_TABLES by name, and what
     the manifest says of regions (their fingerprint) and of the axes of the map."""
 
     rows: list[dict[str, Any]]
@@ -74,18 +73,13 @@ def beside(
     tables["cloud_map"] = schema.CLOUD_MAP.empty_table()
     if axes:
         tables["cloud_map"] = cloud_map(documents, axes, frozen, config.human, run_id, date)
-    apart = both_sides.told_apart(documents, config).toArrow().to_pylist()
-    apart += frechet(documents, config.human, of.frequencies.dim, clusters, config.inference)
-    apart += _exact(documents, of, counts, shared, config)
     rows = [
-        {
-            "model": model, "stratum": "", "n_human": counts[config.human],
-            "n_model": counts[model],
-            "metrics": [metric_row(m) for m in own + copied[model]]
-            + [metric for row in apart if row["model"] == model for metric in row["metrics"]],
-        }
+        measured(model, "", (counts[config.human], counts[model]), own + copied[model])
         for model, own in metrics.items()
-    ]  # fmt: skip
+    ]
+    rows += both_sides.told_apart(documents, counts, config).toArrow().to_pylist()
+    rows += frechet(documents, config.human, of.frequencies.dim, counts, clusters, config.inference)
+    rows += _exact(documents, of, counts, shared, config)
     return Beside(rows, tables, {"regions": frozen.fingerprint, "map": _about(axes)})
 
 
@@ -109,7 +103,7 @@ def _exact(
     documents: DataFrame, of: FeatureSums, counts: dict[str, int], shared: dict[str, int],
     config: Audit,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """(model, metrics) of MMD by the kernel itself, of the models that `mmd.exact` asks for."""
+    """schema.MEASURED of MMD by the kernel itself, of the models that `mmd.exact` asks for."""
     most, human = config.mmd.exact, counts[config.human]
     if most < 0:
         most = _EXACT_TOGETHER
@@ -120,7 +114,7 @@ def _exact(
     if not most:
         return []
     found: list[dict[str, Any]] = (
-        both_sides.exact(documents, of, shared, config, most).toArrow().to_pylist()
+        both_sides.exact(documents, of, counts, shared, config, most).toArrow().to_pylist()
     )
     return found
 

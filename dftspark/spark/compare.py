@@ -17,9 +17,8 @@ from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.features.counting import summed
 from dftspark.features.phrases import phrase_keys
-from dftspark.inference.intervals import Inference
 from dftspark.lenses import ngram_ranges, ngram_side, ngrams
-from dftspark.lenses.metric import Metric
+from dftspark.lenses.metric import measured
 from dftspark.spark.ngrams import phrase_quota
 from dftspark.spark.records import record
 from dftspark.spark.session import shuffle_partitions
@@ -176,35 +175,17 @@ def _finishing(
         )  # fmt: skip
         documents = [int(t["documents"].sum()) for t in (human_totals, model_totals)]
         record = {
-            "model": model,
-            "stratum": stratum,
+            **measured(model, stratum, documents, found.metrics),
             "n": n,
-            "n_human": documents[0],
-            "n_model": documents[1],
             "tokens_human": int(human_totals["tokens"].sum()),
             "tokens_model": int(model_totals["tokens"].sum()),
             "remainder": found.remainder,
-            "metrics": [metric_row(metric) for metric in found.metrics],
             "ngrams": _rows(found.listed),
             "ratios": _rows(found.common),
         }
         return pa.Table.from_pylist([record], schema=schema.COMPARED)
 
     return run
-
-
-def metric_row(metric: Metric) -> dict[str, Any]:
-    """As in the lists of schema.COMPARED."""
-    found: Inference = metric.inference
-    return {
-        "metric": metric.name, "value": metric.value, "unit": metric.unit,
-        "std_error": found.std_error, "ci_low": found.ci_low, "ci_high": found.ci_high,
-        "p_value": found.p_value, "floor": found.floor, "mde": found.mde,
-        "n_tell": found.n_tell, "n_tell_low": found.n_tell_low,
-        "n_tell_high": found.n_tell_high, "blocks": found.blocks,
-        "left_out": metric.parts and metric.parts.left_out.tolist(),
-        "halves": metric.parts and metric.parts.halves.ravel().tolist(),
-    }  # fmt: skip
 
 
 def _rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:

@@ -16,15 +16,14 @@ from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
 from dftspark.inference.halves import Splits
 from dftspark.lenses import embeddings
-from dftspark.lenses.metric import Metric
-from dftspark.spark.compare import metric_row
+from dftspark.lenses.metric import measured
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
 
 States = dict[str, FeatureState]  # by stratum
 
 
 def pairs(stored: DataFrame, of: FeatureSums, shared: dict[str, int], config: Audit) -> DataFrame:
-    """One row a (model, stratum) with its metrics, schema.COMPARED_CLOUDS.
+    """One row a (model, stratum) with its metrics, schema.MEASURED.
 
     `stored` is schema.FEATURE_SUMS. The stratum '' is all documents; with several strata it has
     the stratified measures too, and each stratum that both sides have a row of its own. `shared`
@@ -35,7 +34,7 @@ def pairs(stored: DataFrame, of: FeatureSums, shared: dict[str, int], config: Au
         if row["fingerprint"] != of.fingerprint:
             raise IncomparableProfiles(of.name, of.fingerprint, row["fingerprint"])
     return by_model(stored, config.human).applyInArrow(
-        _comparing(of, shared, config), from_arrow_schema(schema.COMPARED_CLOUDS)
+        _comparing(of, shared, config), from_arrow_schema(schema.MEASURED)
     )
 
 
@@ -72,8 +71,9 @@ def _comparing(
             if stratum == "" and several:
                 weights = config.mmd.weights
                 metrics += embeddings.stratified(human, own, of, weights=weights, **options)
-            rows.append(_row(model, stratum, pair, metrics))
-        return pa.Table.from_pylist(rows, schema=schema.COMPARED_CLOUDS)
+            sizes = [int(state.documents.sum()) for state in pair]
+            rows.append(measured(model, stratum, sizes, metrics))
+        return pa.Table.from_pylist(rows, schema=schema.MEASURED)
 
     return run
 
@@ -86,13 +86,3 @@ def _states(table: pa.Table, side: str) -> States:
 
 def _together(of: FeatureSums, states: States) -> FeatureState:
     return reduce(of.merge, states.values(), of.empty())
-
-
-def _row(
-    model: str, stratum: str, pair: tuple[FeatureState, FeatureState], metrics: list[Metric]
-) -> dict[str, Any]:
-    human, own = (int(state.documents.sum()) for state in pair)
-    return {
-        "model": model, "stratum": stratum, "n_human": human, "n_model": own,
-        "metrics": [metric_row(metric) for metric in metrics],
-    }  # fmt: skip

@@ -16,9 +16,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import config, schema
+from dftspark.lenses.metric import measured
 from dftspark.lenses.moments import frechet_metrics
 from dftspark.spark import clouds
-from dftspark.spark.compare import metric_row
 from dftspark.spark.compare_clouds import by_model
 from dftspark.stats.moments import Moments, MomentSums
 
@@ -27,15 +27,17 @@ def frechet(
     documents: DataFrame,
     human: str,
     dim: int,
+    counts: Mapping[str, int],
     clusters: Mapping[str, float],
     settings: config.Inference,
 ) -> list[dict[str, Any]]:
-    """(model, metrics) from schema.CLOUDS of width `dim`; `clusters` are those of each corpus."""
+    """schema.MEASURED from schema.CLOUDS of width `dim`; `counts` are the documents of each corpus
+    and `clusters` its clusters."""
     of = Moments(dim=dim)
     stored = clouds.fold(documents, of).cache()
     try:
         found = by_model(stored, human).applyInArrow(
-            _comparing(of, human, clusters, settings), from_arrow_schema(schema.TOLD_APART)
+            _comparing(of, human, counts, clusters, settings), from_arrow_schema(schema.MEASURED)
         )
         rows: list[dict[str, Any]] = found.toArrow().to_pylist()
     finally:
@@ -46,6 +48,7 @@ def frechet(
 def _comparing(
     of: Moments,
     human: str,
+    counts: Mapping[str, int],
     clusters: Mapping[str, float],
     settings: config.Inference,
 ) -> Callable[[Any, pa.Table], pa.Table]:
@@ -56,8 +59,8 @@ def _comparing(
             int(min(clusters[human], clusters[model])),
             confidence=settings.confidence, seed=settings.seed,
         )  # fmt: skip
-        row = {"model": model, "metrics": [metric_row(metric) for metric in metrics]}
-        return pa.Table.from_pylist([row], schema=schema.TOLD_APART)
+        row = measured(model, "", (counts[human], counts[model]), metrics)
+        return pa.Table.from_pylist([row], schema=schema.MEASURED)
 
     return run
 

@@ -25,8 +25,8 @@ from dftspark.features import document_vectors, measures, pattern_examples
 from dftspark.features.pattern_examples import Examples
 from dftspark.inference.halves import Splits
 from dftspark.lenses import structure
+from dftspark.lenses.metric import measured
 from dftspark.spark import tables
-from dftspark.spark.compare import metric_row
 from dftspark.spark.records import record
 from dftspark.stats.structure import Structure, StructureSums
 
@@ -142,10 +142,9 @@ def _comparing(
         within = sorted(common - {""}) if len(strata) > 1 else []
         paired = shared.get(model, 0) > 0
         records = [
-            {"model": model, "stratum": stratum,
-             **_compared(_side(own, stratum), _side(other, stratum), paired, config)}
+            _compared(model, stratum, _side(own, stratum), _side(other, stratum), paired, config)
             for stratum in ["", *within]
-        ]  # fmt: skip
+        ]
         return pa.Table.from_pylist(records, schema=schema.STRUCTURE_COMPARED)
 
     return run
@@ -163,22 +162,22 @@ def _side(stored: Stored, stratum: str) -> tuple[StructureSums, Examples]:
 
 
 def _compared(
+    model: str,
+    stratum: str,
     human: tuple[StructureSums, Examples],
-    model: tuple[StructureSums, Examples],
+    other: tuple[StructureSums, Examples],
     paired: bool,
     config: Audit,
 ) -> dict[str, Any]:
     found = structure.compared(
-        human[0], model[0], paired=paired, settings=config.inference,
+        human[0], other[0], paired=paired, settings=config.inference,
         splits=Splits(config.splits, config.inference.seed), followed=config.sweep.rates,
     )  # fmt: skip
-    documents = [int(side.counts[:, 0].sum()) for side in (human[0], model[0])]
+    documents = [int(side.counts[:, 0].sum()) for side in (human[0], other[0])]
+    metrics = found.metrics + (found.rates if config.sweeps else [])
     return {
-        "n_human": documents[0],
-        "n_model": documents[1],
-        "metrics": [metric_row(metric) for metric in found.metrics],
-        "rates": [metric_row(metric) for metric in found.rates] if config.sweeps else [],
-        "patterns": [_row(row, human[1], model[1]) for row in found.rows],
+        **measured(model, stratum, documents, metrics),
+        "patterns": [_row(row, human[1], other[1]) for row in found.rows],
     }
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dftspark import differences, schema, sweeps
 from dftspark.lenses.judge import VERSION, OfModel
+from dftspark.lenses.metric import measured
 from dftspark.report.verdict import headline
 from dftspark.stages import documents_as_wholes, judging
 from dftspark.stages.judging import Asking
@@ -130,16 +131,8 @@ def _measure_variety(making: Making, documents: DataFrame) -> None:
 
 def judge_metrics(making: Making, found: Iterable[OfModel]) -> list[dict[str, Any]]:
     """Rows of the metrics table."""
-    from dftspark.spark.compare import metric_row as as_row
-
-    return [
-        metric_row(
-            making, {"model": of.model, "stratum": of.stratum, "n_human": of.pairs,
-                     "n_model": of.pairs}, as_row(metric), "judge", VERSION,
-        )
-        for of in found
-        for metric in of.metrics
-    ]  # fmt: skip
+    rows = [measured(of.model, of.stratum, (of.pairs, of.pairs), of.metrics) for of in found]
+    return metric_rows(making, rows, "judge", VERSION)
 
 
 def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> list[dict[str, Any]]:
@@ -157,11 +150,7 @@ def _compare_clouds(making: Making, clouds: Clouds, shared: dict[str, int]) -> l
             clouds.manifest.update(beside.manifest)
             for name, table in beside.tables.items():
                 making.writer.write(name, table)
-    return [
-        metric_row(making, row, metric, "embeddings", of.fingerprint)
-        for row in rows
-        for metric in row["metrics"]
-    ]
+    return metric_rows(making, rows, "embeddings", of.fingerprint)
 
 
 def _ngram_metrics(
@@ -169,9 +158,9 @@ def _ngram_metrics(
 ) -> list[dict[str, Any]]:
     order = {n: i for i, n in enumerate(making.config.ngrams.orders)}
     return [
-        metric_row(making, row, metric, "ngrams", fingerprints[row["n"]])
+        found
         for row in sorted(rows, key=lambda r: order[r["n"]])
-        for metric in row["metrics"]
+        for found in metric_rows(making, [row], "ngrams", fingerprints[row["n"]])
     ]
 
 
@@ -187,27 +176,8 @@ def _compare_structure(
     run = (making.config.human, making.writer.id, making.date)
     _write_rows(making, "patterns", structure.patterns_table(compared, *run), withheld)
     made_by = structure.statistic(making.config).fingerprint
-    rows = compared.select("model", "stratum", "n_human", "n_model", "metrics", "rates")
-    return [
-        metric_row(making, row, metric, "structure", made_by)
-        for row in rows.toArrow().to_pylist()
-        for metric in row["metrics"] + row["rates"]
-    ]
-
-
-def stand_in_metrics(
-    making: Making, rows: list[dict[str, Any]], sizes: dict[str, int]
-) -> list[dict[str, Any]]:
-    """Rows of the metrics table, for a run that has no judge."""
-    human = sizes[making.config.human]
-    return [
-        metric_row(
-            making, {"model": row["model"], "stratum": "", "n_human": human,
-                     "n_model": sizes[row["model"]]}, metric, "embeddings", "c2st-v1",
-        )
-        for row in rows
-        for metric in row["metrics"]
-    ]  # fmt: skip
+    rows = compared.select(*schema.MEASURED.names).toArrow().to_pylist()
+    return metric_rows(making, rows, "structure", made_by)
 
 
 # Of the others lower.
@@ -215,10 +185,20 @@ _BETTER = {"frontier": "higher", "frontier_at_equality": "higher"}
 _JUDGED = {"jmq": "parity", "bradley": "parity", "judge": "higher"}
 
 
-def metric_row(
+def metric_rows(
+    making: Making, rows: Iterable[dict[str, Any]], lens: str, fingerprint: str
+) -> list[dict[str, Any]]:
+    """Rows of the metrics table from rows of schema.MEASURED, with what a sweep needs beside."""
+    return [
+        _metric_row(making, row, metric, lens, fingerprint)
+        for row in rows
+        for metric in row["metrics"]
+    ]
+
+
+def _metric_row(
     making: Making, row: dict[str, Any], metric: dict[str, Any], lens: str, fingerprint: str
 ) -> dict[str, Any]:
-    """A row of the metrics table."""
     floor = metric["floor"]
     known = floor is not None and floor > 0
     return {

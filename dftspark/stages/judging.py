@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -170,14 +170,18 @@ def _manifest(
     }
 
 
-def stand_in(making: Making, documents: Documents) -> list[dict[str, Any]]:
-    """What can be told without a judge: how well a classifier tells the sides apart by their
-    embeddings, as rows (model, metrics). Its metrics are c2st_*, and nothing of it is JMQ."""
+def stand_in(
+    making: Making, documents: Documents, counts: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """What can be told without a judge, as rows of schema.MEASURED: how well a classifier tells
+    the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
+
+    `counts` are the documents of each corpus.
+    """
     from dftspark.spark import both_sides, embed
 
     plan, _ = profiling.embedded(making, documents)
     with making.stage("tell apart"):
-        rows: list[dict[str, Any]] = (
-            both_sides.told_apart(embed.vectors(plan), making.config).toArrow().to_pylist()
-        )
+        found = both_sides.told_apart(embed.vectors(plan), counts, making.config)
+        rows: list[dict[str, Any]] = found.toArrow().to_pylist()
     return rows

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.distances.ngram_table import (
-    document_ratio,
-    shrunken_log_odds,
-    signed_contributions,
-)
+from dftspark.distances.ngram_table import document_ratio, signed_contributions
+from dftspark.inference.log_odds import shrunken_log_odds
 
 
 def test_log_odds_on_paper() -> None:
