@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dftspark import schema, sweeps
 from dftspark.config import Audit
+from dftspark.lenses.lens import Pairing, Texts, lens
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
@@ -39,24 +40,23 @@ def audit(
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
     sweeps.check(config)
-    profiling.check_extras(spark, config)
+    profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
-    if "judge" in config.lenses:
-        judging.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
+    making.orders["judge"] = asking
     profiled = profiling.profile(making)
-    compared = comparing.compare(making, profiled, asking)
+    compared = comparing.compare(making, profiled)
     compared |= checking.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
-    return making.publish("audit", **profiled.manifest, **compared)
+    return making.publish("audit", **{**profiled.manifest, **compared})
 
 
 def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profiling.check_extras(spark, config)
+    profiling.check(spark, config, kept=True)
     making = Making.begin(spark, config, date, progress)
     return making.publish("profile", **profiling.profile(making).manifest)
 
@@ -87,13 +87,14 @@ def compare(
     lenses or settings than those of `config`, and InputError where it is damaged.
     """
     sweeps.check(config)
-    kept = stored.stored_profile(spark, config, profiled)
+    found = stored.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     with naming_damage([profiled]):
-        compared = comparing.compare(making, kept)
-    left_out = [lens for lens in config.lenses if lens in ("variety", "judge")]
+        compared = comparing.compare(making, found)
+    left_out = [name for name in config.lenses if not lens(name).states]
     told = {"left_out": left_out} if left_out else {}
-    return making.publish("compare", profiled=profiled.id, **told, **kept.manifest, **compared)
+    told |= {**found.manifest, **compared}
+    return making.publish("compare", profiled=profiled.id, **told)
 
 
 def judge(
@@ -121,14 +122,16 @@ def judge(
     profiling.write_corpora(making, counted, {})
     models = sorted(row["corpus"] for row in counted if row["corpus"] != config.human)
     if config.judge.endpoints:
-        found, told = judging.judge(making, documents.kept, how)
-        rows = comparing.judge_metrics(making, found)
+        making.orders["judge"] = how
+        pairing = Pairing({}, texts=Texts(documents.kept, counted))
+        found = lens("judge").compare(making, None, pairing)
+        rows = comparing.metric_rows(making, lens("judge"), found.rows)
+        told = found.manifest["judge"]
     else:
         told = judging.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
-        rows = comparing.metric_rows(
-            making, judging.stand_in(making, documents, sizes), "embeddings", "c2st-v1"
-        )
+        apart = judging.stand_in(making, documents.kept, sizes)
+        rows = comparing.metric_rows(making, lens("embeddings"), apart)
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)
     return making.publish(
@@ -175,7 +178,7 @@ def nightly(
     days.check_config(config)
     if read:
         days.check_sides(config, date)
-    profiling.check_extras(spark, config)
+    profiling.check(spark, config, kept=True)
     checking.check_rules(config)
     nights = Nights.of(config.out, config.name)
     if read:
@@ -192,7 +195,7 @@ def nightly(
         compared |= checking.check(making, profile, config.nightly.window, nights)
     merging.corpora(making, window, clusters)
     return making.publish(
-        NIGHT, **nights.numbered(name), **window.manifest, **profile.manifest, **compared
+        NIGHT, **nights.numbered(name), **window.manifest, **{**profile.manifest, **compared}
     )
 
 

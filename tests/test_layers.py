@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ LAYERS = (
     "compiled",
     "schema",
     "state",
+    "lenses.lens",
     "config",
     "location",
     "polling",
@@ -116,11 +117,17 @@ def layer_of(module: str) -> str | None:
     if parts[0] != "dftspark" or len(parts) < 2:
         return None
     exists = (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists()
-    return parts[1] if exists else None
+    return _line(parts[1:]) if exists else None
 
 
 def home_of(file: Path) -> str:
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+    return _line(file.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def _line(parts: Sequence[str]) -> str:
+    """A module that has a line of its own stands there, any other in that of its folder."""
+    own = ".".join(parts[:2])
+    return own if own in LAYERS else parts[0]
 
 
 def classic_attributes(source: str) -> list[tuple[int, str]]:

@@ -79,12 +79,6 @@ TABLES = {
     "checks": CHECKS,
     "rejects": REJECTS,
 }
-LENS_TABLES = {  # of one lens alone
-    "embeddings": ("regions", "witness", "copies", "cloud_map"),
-    "structure": ("patterns",),
-    "variety": ("variety",),
-    "judge": ("judgements", "win_rates"),
-}
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
@@ -106,7 +100,6 @@ __all__ = [
     "JUDGE_WORK",
     "KEYED_DOCUMENTS",
     "KEY_RANGES",
-    "LENS_TABLES",
     "MEASURED",
     "METRICS",
     "NEIGHBORS",

@@ -43,7 +43,7 @@ _EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than e
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows of schema.MEASURED, the lens's tables of schema.LENS_TABLES by name, and what
+    """Rows of schema.MEASURED, the lens's tables by name, and what
     the manifest says of regions (their fingerprint) and of the axes of the map."""
 
     rows: list[dict[str, Any]]

@@ -31,7 +31,7 @@ from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
 from dftspark.spark.records import record
 from dftspark.spark.vectors import matrix
-from dftspark.stats.feature_sums import FeatureSums
+from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import Statistic, VectorBatch
 
 _OPEN = 8  # states that a task holds
@@ -105,6 +105,16 @@ def fold(vectors: DataFrame, of: Summed) -> DataFrame:
     bundled = partial.withColumn("bundle", bundle).groupBy("corpus", "stratum", "bundle")
     some = bundled.applyInArrow(_bundling(of), from_arrow_schema(schema.PARTIAL_SUMS))
     grouped = some.groupBy("corpus", "stratum")
+    return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
+
+
+def added_up(found: DataFrame, of: FeatureSums) -> DataFrame:
+    """schema.FEATURE_SUMS with one row a (corpus, stratum), from a row for each of several days.
+
+    They are merged by task first, since one is 8 MB.
+    """
+    partial = found.mapInArrow(_adding(of), from_arrow_schema(schema.PARTIAL_SUMS))
+    grouped = partial.groupBy("corpus", "stratum")
     return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
 
 
@@ -183,6 +193,22 @@ class _Held:
             self.state = self.of.merge(self.state, self.of.observe(batch))
             self.vectors, self.clusters, self.count = [], [], 0
         return self.state
+
+
+def _adding(of: FeatureSums) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held: dict[Group, FeatureState] = {}
+        for batch in batches:
+            for corpus, stratum, state in zip(
+                *(batch[name] for name in ("corpus", "stratum", "state")), strict=True
+            ):
+                group = corpus.as_py(), stratum.as_py()
+                own = FeatureState.decode(state.as_buffer())
+                held[group] = of.merge(held[group], own) if group in held else own
+        for group, merged in held.items():
+            yield record(schema.PARTIAL_SUMS, *group, merged.encode())
+
+    return run
 
 
 def _bundling(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.store.run import Run
 
 _ROW_GROUP = 16 << 20  # bytes of a row group that a task holds while it writes
 
@@ -27,6 +28,14 @@ def write(
 def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:
     """What `write` wrote, without a job that looks the columns up in a file."""
     return spark.read.schema(from_arrow_schema(of)).parquet(path)
+
+
+def stored(spark: SparkSession, table: str, runs: Sequence[Run]) -> DataFrame:
+    """The rows of a table of states in several runs; a day without documents may have no file."""
+    reader = spark.read.schema(from_arrow_schema(schema.STATES[table]))
+    # A page that has changed on the disk is an error and not another number.
+    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
+    return reader.parquet(*[run.table_path(table) for run in runs])
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:

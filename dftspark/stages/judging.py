@@ -22,13 +22,13 @@ from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.store import VerdictStore, job
 from dftspark.lenses.judge import VERSION, Found, OfModel, judged
-from dftspark.stages import profiling
+from dftspark.lenses.lens import Compared, Lens, Pairing
+from dftspark.lenses.metric import measured
+from dftspark.stages.embeddings import embedded
 from dftspark.stages.making import Making
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-    from dftspark.spark.documents import Documents
+    from pyspark.sql import DataFrame, SparkSession
 
 NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # what the manifest says then
 Announce = Callable[[list[Estimate]], None]
@@ -52,6 +52,34 @@ class Prepared:
     pairs: list[Pair]
     prompts: Prompts
     plan: Plan
+
+
+class JudgeLens(Lens):
+    name = "judge"
+    tables = ("judgements", "win_rates")
+
+    def check(self, spark: SparkSession, config: Audit, order: Asking | None = None) -> None:
+        check(config, order is None or order.ask)
+
+    def compare(self, making: Making, state: None, pairing: Pairing) -> Compared:
+        if not making.config.judge.endpoints:
+            return Compared(manifest={"judge": NO_JUDGE})
+        if pairing.texts is None:
+            return Compared()
+        order = making.orders.get(self.name) or Asking()
+        found, told = judge(making, pairing.texts.documents, order)
+        rows = [
+            {**measured(of.model, of.stratum, (of.pairs, of.pairs), of.metrics),
+             "fingerprint": VERSION}
+            for of in found
+        ]  # fmt: skip
+        return Compared(rows, {"judge": told})
+
+    def better(self, metric: str) -> str:
+        return "higher" if metric.startswith("judge") else "parity"
+
+    def told_in_prompts(self, metric: str, several: bool) -> bool:
+        return True
 
 
 def check(config: Audit, asking: bool = True) -> None:
@@ -171,17 +199,17 @@ def _manifest(
 
 
 def stand_in(
-    making: Making, documents: Documents, counts: Mapping[str, int]
+    making: Making, documents: DataFrame, counts: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """What can be told without a judge, as rows of schema.MEASURED: how well a classifier tells
+    """What can be told without a judge, as rows of the embedding lens: how well a classifier tells
     the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
 
     `counts` are the documents of each corpus.
     """
     from dftspark.spark import both_sides, embed
 
-    plan, _ = profiling.embedded(making, documents)
+    plan, _ = embedded(making, documents)
     with making.stage("tell apart"):
         found = both_sides.told_apart(embed.vectors(plan), counts, making.config)
-        rows: list[dict[str, Any]] = found.toArrow().to_pylist()
-    return rows
+        rows = found.toArrow().to_pylist()
+    return [{**row, "fingerprint": "c2st-v1"} for row in rows]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         def watched(self, stage: Stage) -> AbstractContextManager[None]: ...
 
 
+PACKED = "none"  # compression of states, which are packed by themselves
 _PACKAGES = (
     "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
     "transformers",
@@ -42,7 +43,10 @@ _PACKAGES = (
 
 @dataclass
 class Making:
-    """A run in the making: where it goes and how long its stages took."""
+    """A run in the making: where it goes and how long its stages took.
+
+    `orders` are what the caller asks of a lens beside the configuration, by its name.
+    """
 
     spark: SparkSession
     config: Audit
@@ -53,6 +57,7 @@ class Making:
     staged: list[str] = field(default_factory=list)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     losses: dict[str, dict[str, int]] = field(default_factory=dict)
+    orders: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -114,6 +119,12 @@ class Making:
             list(self.stages.values())[-1]["tables"].append(name)
         self.writer.written(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
+
+    def write_tested(self, name: str, rows: DataFrame, withheld: bool) -> None:
+        """Writes a result table, without the columns of its tests where those are withheld."""
+        from dftspark.spark import tables
+
+        self.write(name, tables.untested(rows) if withheld else rows)
 
     def reject(self, issues: DataFrame) -> None:
         """More rows for the table of rejects, which is there already."""

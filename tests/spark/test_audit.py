@@ -16,6 +16,7 @@ import pytest
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
+from dftspark.lenses.lens import lens
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
 from tests.spark.agreement import assert_same
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.spark
 OTHERS = {
     *schema.SWEEP_TABLES,
     "differences",
-    *(table for lens in ("embeddings", "variety", "judge") for table in schema.LENS_TABLES[lens]),
+    *(table for name in ("embeddings", "variety", "judge") for table in lens(name).tables),
 }
 TABLES = [name for name in schema.TABLES if name not in OTHERS]
 STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]

@@ -82,8 +82,8 @@ def test_the_configuration_of_the_profile_is_taken(tmp_path: Path) -> None:
         config(cleaning={"max_reject_share": 0.5}, embedding={"embedder": "static"}),
     ):
         found = opened(asked, run)
-        assert set(found.fingerprints) == {1, 2}
-        assert found.fingerprints[2].startswith("ngram_counts-v1(n=2, text='words-v1")
+        assert set(found.ngrams.fingerprints) == {1, 2}
+        assert found.ngrams.fingerprints[2].startswith("ngram_counts-v1(n=2, text='words-v1")
 
 
 RENAMED = {"web": CORPORA["human"], "gpt": CORPORA["gpt"]}
@@ -143,11 +143,11 @@ def test_a_profile_that_lost_a_part_is_not_compared(tmp_path: Path) -> None:
 
 def test_a_task_reads_the_parts_that_were_checked_or_fails(tmp_path: Path) -> None:
     found = opened(config(), profiled(tmp_path))
-    paths = found.files.paths
+    paths = found.ngrams.files.paths
     assert [Path(path).name for path in paths] == ["part-0.parquet", "part-1.parquet"]
     Path(paths[0]).unlink()
     with pytest.raises(FileNotFoundError, match="has no Parquet file"):
-        type(found.files)(paths)
+        type(found.ngrams.files)(paths)
 
 
 def test_a_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:
