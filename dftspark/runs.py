@@ -12,12 +12,12 @@ import pyarrow as pa
 from dftspark import schema, sweeps
 from dftspark.config import Audit
 from dftspark.lenses.lens import Pairing, Texts, lens
+from dftspark.making import Making
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
 from dftspark.stages import checking, comparing, days, judging, merging, profiling, stored
 from dftspark.stages.judging import Asking, Prepared
-from dftspark.stages.making import Making
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 

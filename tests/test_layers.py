@@ -42,6 +42,7 @@ LAYERS = (
     "report",
     "spark",
     "doctor",
+    "making",
     "stages",
     "runs",
     "night_shift",

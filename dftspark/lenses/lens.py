@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.config import Audit
-    from dftspark.stages.making import Making
+    from dftspark.making import Making
     from dftspark.store.run import Run
 
 # In the order in which a profile is made and compared.

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from dftspark import differences, schema, sweeps
 from dftspark.lenses.lens import Lens, Pairing, chosen, lens
+from dftspark.making import Making
 from dftspark.report.verdict import headline
 from dftspark.stages import documents_as_wholes
-from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 
 

@@ -17,10 +17,10 @@ from dftspark.config import Audit, Corpus
 from dftspark.corpus import files
 from dftspark.errors import ConfigError, InputError, UnlikeProfiles
 from dftspark.lenses.lens import Night, chosen, every, lens
+from dftspark.making import Making
 from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, reference_name
 from dftspark.report.progress import Progress
 from dftspark.stages import profiling
-from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
 

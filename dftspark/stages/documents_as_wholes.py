@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.lenses import comparability, repeats
-from dftspark.stages.making import Making
+from dftspark.making import Making
 from dftspark.store import document_states
 from dftspark.store.document_states import Documents
 from dftspark.store.profile_files import ProfileFiles

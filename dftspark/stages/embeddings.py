@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
-from dftspark.stages.making import PACKED, Making
+from dftspark.making import PACKED, Making
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from dftspark.judge.store import VerdictStore, job
 from dftspark.lenses.judge import VERSION, Found, OfModel, judged
 from dftspark.lenses.lens import Compared, Lens, Pairing
 from dftspark.lenses.metric import measured
+from dftspark.making import Making
 from dftspark.stages.embeddings import embedded
-from dftspark.stages.making import Making
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

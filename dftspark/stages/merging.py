@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dftspark.config import Audit
 from dftspark.errors import InputError
 from dftspark.lenses.lens import chosen
+from dftspark.making import Making
 from dftspark.nights.calendar import Nights, profile_name, window_of
 from dftspark.stages.days import check_alike, fingerprints
-from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 from dftspark.store import document_states
 from dftspark.store.profile_files import ProfileFiles

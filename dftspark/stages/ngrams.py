@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
-from dftspark.stages.making import PACKED, Making
+from dftspark.making import PACKED, Making
 from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.store import document_states
 from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles

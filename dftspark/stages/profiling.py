@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.lenses.lens import Night, Texts, chosen, lens
+from dftspark.making import Making
 from dftspark.stages.embeddings import embedded
-from dftspark.stages.making import Making
 from dftspark.stages.ngrams import NgramStates
 
 _NO_STATES: dict[str, float] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Pairing
-from dftspark.stages.making import Making
+from dftspark.making import Making
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
