@@ -43,6 +43,7 @@ LAYERS = (
     "spark",
     "doctor",
     "making",
+    "lenses.variety",
     "stages",
     "runs",
     "night_shift",
@@ -51,6 +52,7 @@ LAYERS = (
     "__main__",
 )
 NUMERICAL_CORE = ("stats", "distances", "inference")
+NUMERICAL_FILES = ("statistic", "distance")  # what the names of such files of a lens begin with
 NUMERICAL_LIBRARIES = {"numpy", "numba", "scipy"}
 # Spark Connect has none of these. One file may adapt to sessions that do.
 CLASSIC_ONLY = {"rdd", "sparkContext", "_sc", "_jsc", "_jvm", "_jdf", "_jsparkSession"}
@@ -121,6 +123,12 @@ def layer_of(module: str) -> str | None:
     return _line(parts[1:]) if exists else None
 
 
+def runs_on_spark(file: Path) -> bool:
+    """A file of spark/, or one of a lens whose name says so."""
+    own = file.is_relative_to(PACKAGE / "lenses") and file.name.startswith("spark_")
+    return own or file.is_relative_to(PACKAGE / "spark")
+
+
 def home_of(file: Path) -> str:
     return _line(file.relative_to(PACKAGE).with_suffix("").parts)
 
@@ -150,17 +158,18 @@ def report(file: Path, line: int, text: str) -> str:
 
 
 def test_only_spark_and_jobs_import_pyspark() -> None:
-    allowed = (PACKAGE / "spark", ROOT / "jobs", ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
+    allowed = (ROOT / "jobs", ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
     offences = [
         report(file, found.line, found.module)
         for file in sources(PACKAGE, ROOT / "tests")
-        if not any(file.is_relative_to(folder) for folder in allowed)
+        if not (runs_on_spark(file) or any(file.is_relative_to(folder) for folder in allowed))
         if re.search("pyspark|py4j", text_of(file))
         for found in imports_of(text_of(file))
         if needs_spark(found)
     ]
-    assert not offences, "pyspark is for dftspark/spark, jobs and their tests:\n" + "\n".join(
-        offences
+    assert not offences, (
+        "pyspark is for dftspark/spark, spark_*.py of a lens, jobs and tests:\n"
+        + ("\n".join(offences))
     )
 
 
@@ -172,7 +181,8 @@ def test_tests_outside_spark_can_be_collected_without_pyspark() -> None:
         if not any(file.is_relative_to(folder) for folder in homes)
         if re.search(r"\bspark\b", text_of(file))
         for found in imports_of(text_of(file))
-        if layer_of(found.module) == "spark" and not (found.in_function or found.for_types_only)
+        if layer_of(found.module) == "spark" or ".spark_" in found.module
+        if not (found.in_function or found.for_types_only)
     ]
     assert not offences, "move these to tests/spark or import in a fixture:\n" + "\n".join(offences)
 
@@ -209,6 +219,31 @@ def test_the_numerical_core_is_numpy(layer: str) -> None:
     )
 
 
+def test_numbers_of_a_lens_are_numpy() -> None:
+    allowed = NUMERICAL_LIBRARIES | sys.stdlib_module_names | {"dftspark"}
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE / "lenses")
+        if file.name.startswith(NUMERICAL_FILES)
+        for found in imports_of(text_of(file))
+        if found.module.split(".")[0] not in allowed
+    ]
+    assert not offences, f"only {sorted(NUMERICAL_LIBRARIES)} here:\n" + "\n".join(offences)
+
+
+def test_no_lens_imports_another() -> None:
+    lenses = [folder for folder in (PACKAGE / "lenses").iterdir() if (folder / "lens.py").exists()]
+    offences = [
+        report(file, found.line, found.module)
+        for folder in lenses
+        for file in sources(folder)
+        for found in imports_of(text_of(file))
+        for other in lenses
+        if other != folder and f"{found.module}.".startswith(f"dftspark.lenses.{other.name}.")
+    ]
+    assert not offences, "lenses know nothing of each other:\n" + "\n".join(offences)
+
+
 def test_spark_code_runs_on_connect() -> None:
     uses = {
         file: found
@@ -217,7 +252,7 @@ def test_spark_code_runs_on_connect() -> None:
     }
     offences = [report(file, *use) for file, found in uses.items() for use in found]
     assert len(uses) <= 1, "at most one file adapts to classic sessions:\n" + "\n".join(offences)
-    assert all(file.is_relative_to(PACKAGE / "spark") for file in uses), "\n".join(offences)
+    assert all(map(runs_on_spark, uses)), "\n".join(offences)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ _LENSES = {
     "ngrams": "dftspark.stages.ngrams:NgramLens",
     "structure": "dftspark.stages.structure:StructureLens",
     "embeddings": "dftspark.stages.embeddings:EmbeddingLens",
-    "variety": "dftspark.stages.variety:VarietyLens",
+    "variety": "dftspark.lenses.variety.lens:VarietyLens",
     "judge": "dftspark.stages.judging:JudgeLens",
 }
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from dftspark.lenses import variety
-from dftspark.lenses.variety import Document, Measured, compared, sampled
+from dftspark.lenses.variety import compared as variety
+from dftspark.lenses.variety.compared import Document, Measured, compared, sampled
 from tests import extras
 
 pytestmark = extras.variety

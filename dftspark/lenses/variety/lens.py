@@ -17,12 +17,12 @@ class VarietyLens(Lens):
     tables = ("variety",)
 
     def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
-        from dftspark.lenses.variety import needs_sacrebleu
+        from dftspark.lenses.variety.compared import needs_sacrebleu
 
         needs_sacrebleu()
 
     def compare(self, making: Making, state: None, pairing: Pairing) -> Compared:
-        from dftspark.spark import variety
+        from dftspark.lenses.variety import spark_measures as variety
 
         if pairing.texts is None:
             return Compared()

@@ -17,8 +17,8 @@ from pyspark.sql.window import Window
 
 from dftspark import schema
 from dftspark.config import Audit
-from dftspark.lenses import variety
-from dftspark.lenses.variety import Document, Estimate
+from dftspark.lenses.variety import compared as variety
+from dftspark.lenses.variety.compared import Document, Estimate
 
 _HASHED = pa.schema(
     [("corpus", pa.string()), ("cluster", pa.string()), ("doc_id", pa.string()),
