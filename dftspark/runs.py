@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dftspark import schema, sweeps
 from dftspark.config import Audit
-from dftspark.lenses.lens import Pairing, Texts, lens
+from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
@@ -39,7 +39,7 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
-    sweeps.check(config)
+    sweeps.check(config, rates())
     profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
     making = Making.begin(spark, config, date, progress)
@@ -86,7 +86,7 @@ def compare(
     Raises ConfigError where `profiled` keeps no profile, or one of other corpora, roles, orders,
     lenses or settings than those of `config`, and InputError where it is damaged.
     """
-    sweeps.check(config)
+    sweeps.check(config, rates())
     found = stored.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     with naming_damage([profiled]):

@@ -43,6 +43,7 @@ LAYERS = (
     "spark",
     "doctor",
     "making",
+    "lenses.structure",
     "lenses.variety",
     "stages",
     "runs",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # In the order in which a profile is made and compared.
 _LENSES = {
     "ngrams": "dftspark.stages.ngrams:NgramLens",
-    "structure": "dftspark.stages.structure:StructureLens",
+    "structure": "dftspark.lenses.structure.lens:StructureLens",
     "embeddings": "dftspark.stages.embeddings:EmbeddingLens",
     "variety": "dftspark.lenses.variety.lens:VarietyLens",
     "judge": "dftspark.stages.judging:JudgeLens",
@@ -93,6 +93,10 @@ class Lens(Protocol):
         `order` is what the caller asks of this lens beside the configuration.
         """
 
+    def rates(self) -> list[str]:
+        """The names of measures that a sweep may follow one by one, as rate_NAME."""
+        return []
+
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
         """What two profiles have in common when they merge."""
         return {}
@@ -156,6 +160,11 @@ def chosen(config: Audit, kept: bool = False) -> Iterator[Lens]:
     for name in _LENSES:
         if name in config.lenses and (not kept or lens(name).states):
             yield lens(name)
+
+
+def rates() -> list[str]:
+    """The measures of all lenses that a sweep may follow one by one."""
+    return [name for one in every() for name in one.rates()]
 
 
 def every() -> list[Lens]:

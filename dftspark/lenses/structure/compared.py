@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.distances.wasserstein import steps, wasserstein
-from dftspark.features import measures
 from dftspark.inference import blocks, halves
 from dftspark.inference.estimate import on_groups, replicates
 from dftspark.inference.gram import between_blocks
@@ -28,11 +26,13 @@ from dftspark.inference.permutation import p_value, upper
 from dftspark.inference.proportions import wilson
 from dftspark.inference.squared import infer_grams
 from dftspark.lenses.metric import Metric, design
-from dftspark.lenses.structure_measures import Measure, all_measures, labeled
-from dftspark.lenses.structure_rates import Rates, compared_rates, rates_of
-from dftspark.lenses.structure_summary import products_of, summary
+from dftspark.lenses.structure import measures
+from dftspark.lenses.structure.catalogue import Measure, all_measures, labeled
+from dftspark.lenses.structure.distance_wasserstein import steps, wasserstein
+from dftspark.lenses.structure.rates import Rates, compared_rates, rates_of
+from dftspark.lenses.structure.statistic import StructureSums
+from dftspark.lenses.structure.summary import products_of, summary
 from dftspark.stats import cluster_hashes
-from dftspark.stats.structure import StructureSums
 
 Floats = NDArray[np.float64]
 

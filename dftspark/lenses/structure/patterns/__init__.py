@@ -9,7 +9,8 @@ from functools import cache
 from importlib import resources
 
 from dftspark.errors import ConfigError
-from dftspark.features import pattern_program, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import pattern_program
 
 PER = ("words", "sentences", "lines")
 

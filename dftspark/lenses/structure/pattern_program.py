@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.features import stream
-from dftspark.features.pattern_language import Sequence, sequences
+from dftspark.lenses.structure.pattern_language import Sequence, sequences
 
 
 @dataclass(frozen=True, eq=False)

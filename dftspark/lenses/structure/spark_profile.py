@@ -21,14 +21,14 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.errors import IncomparableProfiles
-from dftspark.features import document_vectors, measures, pattern_examples
-from dftspark.features.pattern_examples import Examples
 from dftspark.inference.halves import Splits
-from dftspark.lenses import structure
 from dftspark.lenses.metric import measured
+from dftspark.lenses.structure import compared as structure
+from dftspark.lenses.structure import document_vectors, measures, pattern_examples
+from dftspark.lenses.structure.pattern_examples import Examples
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.spark import tables
 from dftspark.spark.records import record
-from dftspark.stats.structure import Structure, StructureSums
 
 Group = tuple[str, str]  # corpus, stratum
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dftspark.features import pattern_examples, patterns
+from dftspark.lenses.structure import pattern_examples, patterns
 
 
 def excerpt(text: str, name: str = "em_dash") -> str:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.pattern_language import MOST
-from dftspark.features.pattern_program import Program
 from dftspark.features.stream import Stream
+from dftspark.lenses.structure.pattern_language import MOST
+from dftspark.lenses.structure.pattern_program import Program
 
 
 def counted(items: Stream, program: Program) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from dftspark.features import measures, patterns
+from dftspark.lenses.structure import measures, patterns
 
 Kind = Literal["pattern", "count", "mean", "distribution"]
 

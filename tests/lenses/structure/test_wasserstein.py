@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.distances.wasserstein import steps, wasserstein
+from dftspark.lenses.structure.distance_wasserstein import steps, wasserstein
 
 
 def distance(human: list[int], model: list[int], width: float = 1.0) -> float:

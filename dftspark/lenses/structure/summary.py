@@ -26,7 +26,7 @@ from dftspark.inference.null_moments import moments
 from dftspark.inference.permutation import upper
 from dftspark.inference.squared import infer_grams, tell_sizes
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.structure_rates import Rates
+from dftspark.lenses.structure.rates import Rates
 
 Floats = NDArray[np.float64]
 _Measure = Callable[[Floats, Floats], Floats]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import precision, recall
-from dftspark.lenses.structure_measures import labeled
+from dftspark.lenses.structure.catalogue import labeled
 
 
 def test_the_stated_precision_follows_from_the_labels() -> None:

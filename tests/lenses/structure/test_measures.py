@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dftspark.features import document_vectors, measures, patterns, stream
-from dftspark.features.document_vectors import DocumentVectors
+from dftspark.features import stream
+from dftspark.lenses.structure import document_vectors, measures, patterns
+from dftspark.lenses.structure.document_vectors import DocumentVectors
 
 
 def vectors(*texts: str) -> DocumentVectors:

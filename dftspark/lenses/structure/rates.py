@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dftspark.features import measures
-from dftspark.features.document_vectors import columns
 from dftspark.inference import blocks
 from dftspark.inference.effective_counts import (
     FEWEST_CLUSTERS,
@@ -23,8 +21,10 @@ from dftspark.inference.effective_counts import (
     Squares,
     score,
 )
-from dftspark.lenses.structure_measures import OTHER_SCRIPT, Measure
-from dftspark.stats.structure import StructureSums
+from dftspark.lenses.structure import measures
+from dftspark.lenses.structure.catalogue import OTHER_SCRIPT, Measure
+from dftspark.lenses.structure.document_vectors import columns
+from dftspark.lenses.structure.statistic import StructureSums
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import ConfigError
-from dftspark.features import document_vectors, pattern_language, pattern_match, patterns, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import document_vectors, pattern_language, pattern_match, patterns
 from tests.features import hostile
 from tests.features.hostile import HOSTILE
 

@@ -11,12 +11,12 @@ import pytest
 
 from dftspark import config
 from dftspark.corpus.synthetic import Phrase, Source
-from dftspark.features import document_vectors, measures, patterns
-from dftspark.lenses import structure
 from dftspark.lenses.metric import Metric
-from dftspark.lenses.structure_measures import all_measures, labeled
+from dftspark.lenses.structure import compared as structure
+from dftspark.lenses.structure import document_vectors, measures, patterns
+from dftspark.lenses.structure.catalogue import all_measures, labeled
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats import cluster_hashes
-from dftspark.stats.structure import Structure, StructureSums
 
 SETTINGS = config.Inference(splits=60, permutations=99)
 ELSEWHERE = 10_000_000

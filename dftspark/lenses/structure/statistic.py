@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import measures
-from dftspark.features.document_vectors import DocumentVectors, columns
 from dftspark.features.hashing import BLOCKS
+from dftspark.lenses.structure import measures
+from dftspark.lenses.structure.document_vectors import DocumentVectors, columns
 from dftspark.state import State
 from dftspark.stats import cluster_hashes
 from dftspark.stats.protocol import Statistic

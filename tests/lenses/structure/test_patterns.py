@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dftspark.features import pattern_match, patterns, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import pattern_match, patterns
 
 FOLDER = Path(__file__).with_name("patterns")
 

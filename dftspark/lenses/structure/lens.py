@@ -20,13 +20,18 @@ class StructureLens(Lens):
     tables = ("patterns",)
     states = ("structure",)
 
+    def rates(self) -> list[str]:
+        from dftspark.lenses.structure.catalogue import all_measures
+
+        return [m.id for m in all_measures() if m.kind != "distribution"]
+
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
-        from dftspark.spark import structure
+        from dftspark.lenses.structure import spark_profile as structure
 
         return {"structure": structure.statistic(config).fingerprint}
 
     def profile(self, making: Making, texts: Texts, night: Night | None) -> DataFrame:
-        from dftspark.spark import structure
+        from dftspark.lenses.structure import spark_profile as structure
 
         with making.stage("measure structure"):
             found = structure.profile(texts.documents, making.config)
@@ -38,7 +43,7 @@ class StructureLens(Lens):
         return tables.stored(spark, "structure", runs)
 
     def unlike(self, config: Audit, state: DataFrame) -> list[str]:
-        from dftspark.spark import structure
+        from dftspark.lenses.structure import spark_profile as structure
 
         wanted = structure.statistic(config).fingerprint
         rows = state.select("fingerprint").distinct().toArrow()["fingerprint"]
@@ -49,7 +54,8 @@ class StructureLens(Lens):
         ]
 
     def compare(self, making: Making, state: DataFrame, pairing: Pairing) -> Compared:
-        from dftspark.spark import structure, tables
+        from dftspark.lenses.structure import spark_profile as structure
+        from dftspark.spark import tables
 
         config = making.config
         with making.stage("compare structure"):

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dftspark.features import pattern_match, patterns, stream
+from dftspark.features import stream
 from dftspark.features.hashing import digest64
 from dftspark.features.tokens import one_line
+from dftspark.lenses.structure import pattern_match, patterns
 
 WIDTH = 160  # characters of an excerpt, about
 
