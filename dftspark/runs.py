@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from dftspark import schema, sweeps
 from dftspark.config import Audit
+from dftspark.lenses.judge import lens as judging
+from dftspark.lenses.judge.lens import Asking, Prepared
 from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
-from dftspark.stages import checking, comparing, days, judging, merging, profiling, stored
-from dftspark.stages.judging import Asking, Prepared
+from dftspark.stages import checking, comparing, days, embeddings, merging, profiling, stored
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 
@@ -130,7 +131,7 @@ def judge(
     else:
         told = judging.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
-        apart = judging.stand_in(making, documents.kept, sizes)
+        apart = embeddings.stand_in(making, documents.kept, sizes)
         rows = comparing.metric_rows(making, lens("embeddings"), apart)
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)

@@ -43,6 +43,7 @@ LAYERS = (
     "spark",
     "doctor",
     "making",
+    "lenses.judge",
     "lenses.structure",
     "lenses.variety",
     "stages",

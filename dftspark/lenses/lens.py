@@ -26,7 +26,7 @@ _LENSES = {
     "structure": "dftspark.lenses.structure.lens:StructureLens",
     "embeddings": "dftspark.stages.embeddings:EmbeddingLens",
     "variety": "dftspark.lenses.variety.lens:VarietyLens",
-    "judge": "dftspark.stages.judging:JudgeLens",
+    "judge": "dftspark.lenses.judge.lens:JudgeLens",
 }
 
 

@@ -13,8 +13,7 @@ from rich.text import Text
 
 from dftspark.config import Judge
 from dftspark.judge.plan import Estimate
-from dftspark.judge.verdicts import LOST
-from dftspark.lenses.judge_rates import NOT_ASKED
+from dftspark.judge.verdicts import LOST, NOT_ASKED
 from dftspark.report.text import MISSING, number, real, visible
 from dftspark.store.run import Run
 

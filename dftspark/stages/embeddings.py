@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -170,3 +170,20 @@ def embedded(making: Making, documents: DataFrame) -> tuple[Plan, dict[str, Any]
         "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
         "task_seconds": round(sum(row["seconds"] for row in done), 3),
     }
+
+
+def stand_in(
+    making: Making, documents: DataFrame, counts: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """What can be told without a judge, as rows of the embedding lens: how well a classifier tells
+    the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
+
+    `counts` are the documents of each corpus.
+    """
+    from dftspark.spark import both_sides, embed
+
+    plan, _ = embedded(making, documents)
+    with making.stage("tell apart"):
+        found = both_sides.told_apart(embed.vectors(plan), counts, making.config)
+        rows = found.toArrow().to_pylist()
+    return [{**row, "fingerprint": "c2st-v1"} for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +21,10 @@ from dftspark.judge.plan import Estimate, Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.store import VerdictStore, job
-from dftspark.lenses.judge import VERSION, Found, OfModel, judged
+from dftspark.lenses.judge.compared import VERSION, Found, OfModel, judged
 from dftspark.lenses.lens import Compared, Lens, Pairing
 from dftspark.lenses.metric import measured
 from dftspark.making import Making
-from dftspark.stages.embeddings import embedded
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -105,7 +104,7 @@ def check(config: Audit, asking: bool = True) -> None:
 
 def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepared:
     """Pairs, and what of their verdicts the store lacks. Sends nothing."""
-    from dftspark.spark import judge
+    from dftspark.lenses.judge import spark_asking as judge
 
     config = making.config
     with making.stage("pair texts"):
@@ -154,7 +153,7 @@ def judge(
 
 
 def _ask(making: Making, store: VerdictStore, ready: Prepared) -> list[dict[str, Any]]:
-    from dftspark.spark import judge
+    from dftspark.lenses.judge import spark_asking as judge
 
     settings, name = making.config.judge, job()
     parts = ready.plan.parts(settings)
@@ -196,20 +195,3 @@ def _manifest(
         "kappas": found.kappas,
         "warnings": found.warnings,
     }
-
-
-def stand_in(
-    making: Making, documents: DataFrame, counts: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    """What can be told without a judge, as rows of the embedding lens: how well a classifier tells
-    the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
-
-    `counts` are the documents of each corpus.
-    """
-    from dftspark.spark import both_sides, embed
-
-    plan, _ = embedded(making, documents)
-    with making.stage("tell apart"):
-        found = both_sides.told_apart(embed.vectors(plan), counts, making.config)
-        rows = found.toArrow().to_pylist()
-    return [{**row, "fingerprint": "c2st-v1"} for row in rows]

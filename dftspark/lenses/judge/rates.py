@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from dftspark.inference.length_control import length_controlled
 from dftspark.inference.win_rate import from_odds, orders, win_rate
+from dftspark.judge.verdicts import NOT_ASKED
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 Key = tuple[str, str, str, str, str]  # kind, model, against, dimension, judge
 
 MODEL = "model"
-NOT_ASKED = "not asked"  # the error of a request that was never sent
 _SCORES = {"model": 1.0, "tie": 0.5, "against": 0.0}
 _COLUMNS = [
     "kind", "model", "against", "stratum", "judge", "dimension", "pair_id", "cluster", "order",

@@ -12,7 +12,7 @@ import pytest
 
 from dftspark import schema
 from dftspark.config import Inference
-from dftspark.lenses.judge import Found, judged
+from dftspark.lenses.judge.compared import Found, judged
 from dftspark.report.measures import measure
 
 Judge = Callable[[np.random.Generator, bool, float], float]  # model first, longer by: score

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from dftspark.lenses.judge_rates import MODEL, Row
+from dftspark.lenses.judge.rates import MODEL, Row
 
 _BROKEN_WINS = 0.25
 _FLIPS = 0.3

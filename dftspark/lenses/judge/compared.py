@@ -22,8 +22,8 @@ from dftspark.inference.agreement import MISSING, alpha_interval, cohen_kappa
 from dftspark.inference.bradley_terry import bradley_terry
 from dftspark.inference.intervals import Inference
 from dftspark.inference.win_rate import WinRate
-from dftspark.lenses.judge_rates import MODEL, Key, Pairs, Row, gathered, length_scale, rates
-from dftspark.lenses.judge_warnings import warnings
+from dftspark.lenses.judge.rates import MODEL, Key, Pairs, Row, gathered, length_scale, rates
+from dftspark.lenses.judge.warnings import warnings
 from dftspark.lenses.metric import Metric
 
 VERSION = "judge-v1"
