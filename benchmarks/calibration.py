@@ -29,16 +29,19 @@ from dftspark.corpus.blocks import block_of
 from dftspark.features import embedders, models
 from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
-from dftspark.lenses import embeddings, ngram_ranges, ngram_side, ngrams
+from dftspark.lenses import embeddings
 from dftspark.lenses.metric import Metric
+from dftspark.lenses.ngrams import compared as ngrams
+from dftspark.lenses.ngrams import ranges as ngram_ranges
+from dftspark.lenses.ngrams import side as ngram_side
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats.feature_sums import FeatureState, FeatureSums
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts
-from dftspark.stats.ngram_sketch import NgramSketch
 from dftspark.stats.protocol import Batch, VectorBatch
 
 HERE = Path(__file__).resolve().parent

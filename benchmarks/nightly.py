@@ -41,12 +41,12 @@ from dftspark import history, runs, schema
 from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.lenses.lens import Night
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.making import Making
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
 from dftspark.stages import days
 from dftspark.stages.profiling import profile
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
 

@@ -14,11 +14,11 @@ from dftspark.errors import StateFormatError
 from dftspark.features import surface
 from dftspark.features.fourier import Frequencies
 from dftspark.features.surface import Surfaces
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.structure import measures
 from dftspark.lenses.structure.document_vectors import DocumentVectors, columns
 from dftspark.stats import copies_sketch
 from dftspark.stats.copies_sketch import KeyBatch
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.protocol import Batch, Statistic, VectorBatch
 from tests import laws
 

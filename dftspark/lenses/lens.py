@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # In the order in which a profile is made and compared.
 _LENSES = {
-    "ngrams": "dftspark.stages.ngrams:NgramLens",
+    "ngrams": "dftspark.lenses.ngrams.lens:NgramLens",
     "structure": "dftspark.lenses.structure.lens:StructureLens",
     "embeddings": "dftspark.stages.embeddings:EmbeddingLens",
     "variety": "dftspark.lenses.variety.lens:VarietyLens",

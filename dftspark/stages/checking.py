@@ -15,10 +15,10 @@ from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
 from dftspark.lenses.metric import comparable
+from dftspark.lenses.ngrams.watched import gram_of, occurrences
 from dftspark.making import Making
 from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
-from dftspark.nights.phrases import gram_of, occurrences
 from dftspark.report.junit import junit
 from dftspark.report.verdict import headline
 from dftspark.stages.profiling import Profile

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.lenses import comparability, repeats
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
+from dftspark.lenses.ngrams.stored_wholes import Documents
 from dftspark.making import Making
-from dftspark.store import document_states
-from dftspark.store.document_states import Documents
-from dftspark.store.profile_files import ProfileFiles
 
 _States = dict[tuple[str, str], Documents]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from dftspark.config import Audit
 from dftspark.errors import InputError
 from dftspark.lenses.lens import chosen
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.making import Making
 from dftspark.nights.calendar import Nights, profile_name, window_of
 from dftspark.stages.days import check_alike, fingerprints
 from dftspark.stages.profiling import Profile
-from dftspark.store import document_states
-from dftspark.store.profile_files import ProfileFiles
 from dftspark.store.run import Run
 from dftspark.store.state_files import check_files, naming_damage
 
@@ -98,12 +98,13 @@ def check_window(spark: SparkSession, config: Audit, date: str, nights: Nights) 
 
 def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
     """The window as one profile, and the distinct clusters of each corpus."""
-    from dftspark.spark import nights, tables
+    from dftspark.spark import tables
+    from dftspark.spark.clusters import cluster_counts
 
     spark, config = making.spark, making.config
     with making.stage("merge days"), damaged(found):
         clusters = tables.stored(spark, "clusters", found.runs)
-        counts, shared = nights.cluster_counts(clusters, config.human)
+        counts, shared = cluster_counts(clusters, config.human)
         states = {
             one.name: one.opened(spark, config, found.runs) for one in chosen(config, kept=True)
         }

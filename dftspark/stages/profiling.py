@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.lenses.lens import Night, Texts, chosen, lens
+from dftspark.lenses.ngrams.lens import NgramStates
 from dftspark.making import Making
 from dftspark.stages.embeddings import embedded
-from dftspark.stages.ngrams import NgramStates
 
 _NO_STATES: dict[str, float] = {
     "tokens": 0, "state_bytes": 0, "keyed_bytes": 0,
@@ -96,15 +96,14 @@ def profile(making: Making, night: Night | None = None) -> Profile:
     With `night` the profile is one side's, for a nightly audit to merge: which clusters the sides
     share is then told by the table clusters.
     """
-    from dftspark.spark import nights
-    from dftspark.spark.compare import shared_clusters
+    from dftspark.spark import clusters
 
     documents, counted = read(making, nightly=bool(night))
     texts = Texts(documents.kept, counted)
     with making.stage("find clusters"):
-        shared = {} if night else shared_clusters(documents.kept, making.config.human)
+        shared = {} if night else clusters.shared_clusters(documents.kept, making.config.human)
         if night:
-            making.write("clusters", nights.clusters(documents.kept))
+            making.write("clusters", clusters.clusters(documents.kept))
     states = {}
     for one in chosen(making.config, kept=True):
         states[one.name] = one.profile(making, texts, night)

@@ -224,7 +224,7 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     spark: SparkSession, audited: Run, scattered: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In 32 key ranges; which side's example is kept beside a listed n-gram may differ there."""
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     config = scattered.model_copy(update={"keep_profile": False})
     monkeypatch.setattr(ngrams, "RANGE_BYTES", 1 << 14)

@@ -14,15 +14,15 @@ import pytest
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DamagedRun
-from dftspark.spark import ngrams
+from dftspark.lenses.ngrams import spark_profile as ngrams
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stages.profiling import Profile
 from dftspark.stages.stored import stored_profile
 from dftspark.state import encode_arrays
-from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 from dftspark.store.writer import RunWriter
-from tests import test_profile_files
+from tests.lenses.ngrams import test_profile_files
 
 pytestmark = pytest.mark.spark
 

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dftspark import schema
+from dftspark.lenses.ngrams.statistic_counts import TOTALS
 from dftspark.location import Location
 from dftspark.state import decode_arrays
-from dftspark.stats.ngram_counts import TOTALS
 from dftspark.store import publish
 
 GROUP_ROWS = 1  # of a row group, so that its statistics are those of one key range

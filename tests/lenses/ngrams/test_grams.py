@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.features import grams
-from dftspark.features.counting import Counted, expanded, gram_counts
-from dftspark.features.phrases import phrase_keys
-from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.lenses.ngrams import grams
+from dftspark.lenses.ngrams.counting import Counted, expanded, gram_counts
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stats.protocol import Batch
 
 

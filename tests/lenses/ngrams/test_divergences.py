@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.distances import jensen_shannon, total_variation
-from dftspark.distances.jensen_shannon import jensen_shannon as js
-from dftspark.distances.total_variation import total_variation as tv
+from dftspark.lenses.ngrams import distance_jensen_shannon as jensen_shannon
+from dftspark.lenses.ngrams import distance_total_variation as total_variation
+from dftspark.lenses.ngrams.distance_jensen_shannon import jensen_shannon as js
+from dftspark.lenses.ngrams.distance_total_variation import total_variation as tv
 
 Floats = NDArray[np.float64]
 Distance = Callable[..., Floats]

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dftspark import schema
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.stats.copies_sketch import Copies, CopiesSketch, CopiesState, copies
 from dftspark.stats.surface import Surface, SurfaceSums
-from dftspark.store.profile_files import ProfileFiles
 
 _COLUMNS = ["corpus", "stratum", "state", "sketch", "fingerprint"]
 

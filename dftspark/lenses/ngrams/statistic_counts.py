@@ -17,10 +17,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import counting
-from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.ngrams import Rows
+from dftspark.lenses.ngrams import counting
+from dftspark.lenses.ngrams.counting import Counted
+from dftspark.lenses.ngrams.keys import Rows
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
 

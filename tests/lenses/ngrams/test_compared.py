@@ -10,16 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.distances.jensen_shannon import jensen_shannon
-from dftspark.distances.total_variation import total_variation
-from dftspark.features.grams import grams
-from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
 from dftspark.inference.effective_counts import Squares, score
 from dftspark.inference.gram import gram, sampling_noise
-from dftspark.lenses import ngram_ranges, ngram_side, ngrams
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
-from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.lenses.ngrams import compared as ngrams
+from dftspark.lenses.ngrams import ranges as ngram_ranges
+from dftspark.lenses.ngrams import side as ngram_side
+from dftspark.lenses.ngrams.distance_jensen_shannon import jensen_shannon
+from dftspark.lenses.ngrams.distance_total_variation import total_variation
+from dftspark.lenses.ngrams.grams import grams
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
 from tests import reference
 

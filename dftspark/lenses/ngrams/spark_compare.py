@@ -15,16 +15,18 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import IncomparableProfiles
-from dftspark.features.counting import summed
-from dftspark.features.phrases import phrase_keys
-from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.lenses.metric import measured
-from dftspark.spark.ngrams import phrase_quota
+from dftspark.lenses.ngrams import compared as ngrams
+from dftspark.lenses.ngrams import ranges as ngram_ranges
+from dftspark.lenses.ngrams import side as ngram_side
+from dftspark.lenses.ngrams.counting import summed
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.profile_files import ProfileFiles, Range, Totals
+from dftspark.lenses.ngrams.spark_profile import phrase_quota
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramRows
+from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.spark.records import record
 from dftspark.spark.session import shuffle_partitions
-from dftspark.stats.ngram_counts import TOTALS, NgramRows
-from dftspark.stats.ngram_sketch import BlockSketch
-from dftspark.store.profile_files import ProfileFiles, Range, Totals
 
 
 def pairs(
@@ -194,11 +196,3 @@ def _rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
         for name, column in columns.items()
     }
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-
-
-def shared_clusters(documents: DataFrame, human: str) -> dict[str, int]:
-    """How many clusters each model corpus has in common with the human one."""
-    clusters = documents.groupBy(F.xxhash64("cluster")).agg(F.collect_set("corpus").alias("among"))
-    both = clusters.where(F.array_contains("among", human)).select(F.explode("among").alias("name"))
-    counted = both.where(F.col("name") != human).groupBy("name").count().toArrow().to_pylist()
-    return {row["name"]: row["count"] for row in counted}

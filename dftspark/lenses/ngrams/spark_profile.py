@@ -27,15 +27,15 @@ from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.corpus.blocks import block_of
 from dftspark.features.hashing import digest64
-from dftspark.features.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.features.tokens import Tokenizer, tokenizer
-from dftspark.spark.document_states import DocumentStates
+from dftspark.lenses.ngrams.phrases import Occurrences, find_phrases, phrase_keys
+from dftspark.lenses.ngrams.profile_files import totals_of
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
+from dftspark.lenses.ngrams.wholes import DocumentStates
 from dftspark.spark.records import record, runs
 from dftspark.state import encode_arrays
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
-from dftspark.stats.ngram_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
-from dftspark.store.profile_files import totals_of
 
 RANGE_BYTES = 8 << 20  # text behind one key range of one order
 _MOST_RANGES = 4096

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.distances.ngram_l2 import (
+from dftspark.lenses.ngrams.distance_l2 import (
     DocumentSums,
     TokenSums,
     document_l2_squared_corrected,

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError, ShapeError
-from dftspark.features.counting import Counted, expanded
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.sketch import add_to_blocks, count_sketch, estimate, squared_norm
+from dftspark.lenses.ngrams.counting import Counted, expanded
+from dftspark.lenses.ngrams.sketch import add_to_blocks, count_sketch, estimate, squared_norm
 
 
 def uniform_keys(rng: np.random.Generator, n: int) -> NDArray[np.uint64]:

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.distances import jensen_shannon, ngram_l2, ngram_table, total_variation
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.ngrams import RATE_ONE
 from dftspark.inference import blocks, halves
 from dftspark.inference.estimate import on_groups, source_floor
 from dftspark.inference.gram import (
@@ -32,8 +30,13 @@ from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import rate_scale, sample_weights
 from dftspark.inference.squared import infer_grams
 from dftspark.lenses.metric import Metric, design
-from dftspark.lenses.ngram_ranges import COMMON, LISTED, Partial, Sums
-from dftspark.lenses.ngram_side import Floats, Totals
+from dftspark.lenses.ngrams import distance_jensen_shannon as jensen_shannon
+from dftspark.lenses.ngrams import distance_l2 as ngram_l2
+from dftspark.lenses.ngrams import distance_table as ngram_table
+from dftspark.lenses.ngrams import distance_total_variation as total_variation
+from dftspark.lenses.ngrams.keys import RATE_ONE
+from dftspark.lenses.ngrams.ranges import COMMON, LISTED, Partial, Sums
+from dftspark.lenses.ngrams.side import Floats, Totals
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dftspark.features import counting, ngrams
-from dftspark.features.counting import Counted
-from dftspark.features.ngrams import Rows
 from dftspark.features.tokens import Words
-from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.lenses.ngrams import counting
+from dftspark.lenses.ngrams import keys as ngrams
+from dftspark.lenses.ngrams.counting import Counted
+from dftspark.lenses.ngrams.keys import Rows
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stats.protocol import Batch
 from tests import laws, reference
 

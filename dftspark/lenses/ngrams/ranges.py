@@ -16,11 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.distances import jensen_shannon, ngram_table, total_variation
-from dftspark.features.counting import expanded
-from dftspark.features.grams import in_both, kinds, matched
 from dftspark.features.hashing import BLOCKS, mixed
-from dftspark.features.ngrams import RATE_ONE, Rows, each
 from dftspark.inference.effective_counts import (
     FEWEST_CLUSTERS,
     FEWEST_EXPECTED,
@@ -31,7 +27,13 @@ from dftspark.inference.effective_counts import (
 )
 from dftspark.inference.log_odds import shrunken_log_odds
 from dftspark.inference.ngram_sample import in_sample
-from dftspark.lenses.ngram_side import Floats, Side, Totals
+from dftspark.lenses.ngrams import distance_jensen_shannon as jensen_shannon
+from dftspark.lenses.ngrams import distance_table as ngram_table
+from dftspark.lenses.ngrams import distance_total_variation as total_variation
+from dftspark.lenses.ngrams.counting import expanded
+from dftspark.lenses.ngrams.grams import in_both, kinds, matched
+from dftspark.lenses.ngrams.keys import RATE_ONE, Rows, each
+from dftspark.lenses.ngrams.side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
 
 COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.distances.ngram_table import document_ratio, signed_contributions
 from dftspark.inference.log_odds import shrunken_log_odds
+from dftspark.lenses.ngrams.distance_table import document_ratio, signed_contributions
 
 
 def test_log_odds_on_paper() -> None:

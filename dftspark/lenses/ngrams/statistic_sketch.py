@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.counting import Counted
 from dftspark.features.hashing import BLOCKS
-from dftspark.features.sketch import add_to_blocks
+from dftspark.lenses.ngrams.counting import Counted
+from dftspark.lenses.ngrams.sketch import add_to_blocks
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.state import SumState
-from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.stats.protocol import Batch, Statistic
 
 

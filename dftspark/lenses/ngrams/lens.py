@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import GROUP_ROWS, ProfileFiles
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.making import PACKED, Making
-from dftspark.stats.ngram_counts import NgramCounts
-from dftspark.store import document_states
-from dftspark.store.profile_files import GROUP_ROWS, ProfileFiles
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class NgramLens(Lens):
     settings: ClassVar = {"ngrams": ("orders", "table_rows", "buffer_mb", "inference_ngrams")}
 
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
-        from dftspark.spark import ngrams
+        from dftspark.lenses.ngrams import spark_profile as ngrams
 
         return {
             "text": ngrams.fingerprint(config),
@@ -70,7 +70,7 @@ class NgramLens(Lens):
         }
 
     def profile(self, making: Making, texts: Texts, night: Night | None) -> NgramStates:
-        from dftspark.spark import ngrams
+        from dftspark.lenses.ngrams import spark_profile as ngrams
         from dftspark.spark.session import shuffle_partitions
 
         config = making.config
@@ -98,7 +98,7 @@ class NgramLens(Lens):
         return NgramStates(paths, tables.stored(spark, "phrases", runs), ranges)
 
     def unlike(self, config: Audit, state: NgramStates) -> list[str]:
-        from dftspark.spark import ngrams
+        from dftspark.lenses.ngrams import spark_profile as ngrams
 
         text = ngrams.fingerprint(config)
         wanted = {n: NgramCounts(n=n, text=text).fingerprint for n in config.ngrams.orders}
@@ -113,8 +113,10 @@ class NgramLens(Lens):
         return {"key_ranges": state.key_ranges}
 
     def compare(self, making: Making, state: NgramStates, pairing: Pairing) -> Compared:
-        from dftspark.spark import ngrams, tables
-        from dftspark.spark.compare import pairs
+        from dftspark.lenses.ngrams import spark_profile as ngrams
+        from dftspark.lenses.ngrams import spark_tables
+        from dftspark.lenses.ngrams.spark_compare import pairs
+        from dftspark.spark import tables
 
         spark, config = making.spark, making.config
         with making.stage("compare"):
@@ -125,11 +127,11 @@ class NgramLens(Lens):
             tables.write(found, path)
             compared = tables.read(spark, path, schema.COMPARED)
             path = making.staging("examples")
-            tables.write(tables.examples(state.phrases, compared), path)
+            tables.write(spark_tables.examples(state.phrases, compared), path)
             phrases = tables.read(spark, path, schema.PHRASES)
             text = (phrases, config.human, making.writer.id, making.date)
-            making.write_tested("ngrams", tables.ngrams(compared, *text), pairing.withheld)
-            ratios = tables.document_ratios(compared, *text)
+            making.write_tested("ngrams", spark_tables.ngrams(compared, *text), pairing.withheld)
+            ratios = spark_tables.document_ratios(compared, *text)
             making.write_tested("document_ratios", ratios, pairing.withheld)
             rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
         order = {n: i for i, n in enumerate(config.ngrams.orders)}
