@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 from dftspark import config
 from dftspark.corpus.blocks import block_of
 from dftspark.features import embedders, models
-from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
 from dftspark.features.tokens import Words
-from dftspark.lenses import embeddings
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.fourier import Frequencies
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.ngrams import compared as ngrams
 from dftspark.lenses.ngrams import ranges as ngram_ranges
@@ -41,7 +42,6 @@ from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import Batch, VectorBatch
 
 HERE = Path(__file__).resolve().parent

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dftspark import schema, sweeps
 from dftspark.config import Audit
+from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging
 from dftspark.lenses.judge.lens import Asking, Prepared
 from dftspark.lenses.lens import Pairing, Texts, lens, rates
@@ -18,7 +19,7 @@ from dftspark.making import Making
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.report.judge import headline as judge_headline
 from dftspark.report.progress import Progress
-from dftspark.stages import checking, comparing, days, embeddings, merging, profiling, stored
+from dftspark.stages import checking, comparing, days, merging, profiling, stored
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
 from dftspark.features import surface
-from dftspark.features.fourier import Frequencies
 from dftspark.features.surface import Surfaces
+from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.structure import measures
 from dftspark.lenses.structure.document_vectors import DocumentVectors, columns

@@ -31,7 +31,6 @@ LAYERS = (
     "features",
     "stats",
     "inference",
-    "distances",
     "lenses",
     "differences",
     "sweeps",
@@ -44,6 +43,7 @@ LAYERS = (
     "doctor",
     "making",
     "lenses.ngrams",
+    "lenses.embeddings",
     "lenses.judge",
     "lenses.structure",
     "lenses.variety",
@@ -55,7 +55,7 @@ LAYERS = (
     "cli",
     "__main__",
 )
-NUMERICAL_CORE = ("stats", "distances", "inference")
+NUMERICAL_CORE = ("stats", "inference")
 NUMERICAL_FILES = ("statistic", "distance")  # what the names of such files of a lens begin with
 NUMERICAL_LIBRARIES = {"numpy", "numba", "scipy"}
 # Spark Connect has none of these. One file may adapt to sessions that do.

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
 from dftspark.inference.halves import Splits, halves
-from dftspark.lenses import embeddings
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
-from dftspark.stats.feature_sums import FeatureState
 from tests import audits
 from tests.normal_clouds import normal, statistic
 from tests.normal_clouds import state as cloud_state

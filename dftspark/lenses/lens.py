@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LENSES = {
     "ngrams": "dftspark.lenses.ngrams.lens:NgramLens",
     "structure": "dftspark.lenses.structure.lens:StructureLens",
-    "embeddings": "dftspark.stages.embeddings:EmbeddingLens",
+    "embeddings": "dftspark.lenses.embeddings.lens:EmbeddingLens",
     "variety": "dftspark.lenses.variety.lens:VarietyLens",
     "judge": "dftspark.lenses.judge.lens:JudgeLens",
 }

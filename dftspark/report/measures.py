@@ -1,6 +1,6 @@
 """What each measure is, in words: its title, its meaning, its formula. Pages and docs say the same.
 
-Source  the docstrings of `dftspark/distances` and `dftspark/lenses`, which have the details
+Source  the docstrings of `dftspark/lenses`, which have the details
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
+from dftspark.lenses.embeddings.lens import embedded
 from dftspark.lenses.lens import Night, Texts, chosen, lens
 from dftspark.lenses.ngrams.lens import NgramStates
 from dftspark.making import Making
-from dftspark.stages.embeddings import embedded
 
 _NO_STATES: dict[str, float] = {
     "tokens": 0, "state_bytes": 0, "keyed_bytes": 0,

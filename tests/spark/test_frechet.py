@@ -10,9 +10,9 @@ import pytest
 
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
-from dftspark.lenses.moments import frechet_metrics
+from dftspark.lenses.embeddings.moments import frechet_metrics
+from dftspark.lenses.embeddings.statistic_moments import moment_sums
 from dftspark.spark.vectors import column
-from dftspark.stats.moments import moment_sums
 from tests.clouds import Floats
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def expected(model: str, settings: Inference) -> list[Metric]:
 
 
 def test_all_documents_count(spark: SparkSession) -> None:
-    from dftspark.spark.frechet import frechet
+    from dftspark.lenses.embeddings.spark_frechet import frechet
 
     parts = [
         pa.table(
