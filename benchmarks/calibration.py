@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.corpus.blocks import block_of
-from dftspark.features import embedders, models
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
 from dftspark.features.hashing import digest64
 from dftspark.features.tokens import Words
 from dftspark.lenses.embeddings import compared as embeddings

@@ -171,7 +171,7 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
 
 
 def write_parquet(folder: Path, sides: list[Path]) -> Path:
-    from dftspark.spark.vectors import column
+    from dftspark.embedding.spark_vectors import column
 
     folder.mkdir()
     for corpus, path in zip(("human", "model"), sides, strict=True):

@@ -40,6 +40,7 @@ LAYERS = (
     "nights",
     "report",
     "spark",
+    "embedding",
     "doctor",
     "making",
     "lenses.ngrams",
@@ -128,9 +129,9 @@ def layer_of(module: str) -> str | None:
 
 
 def runs_on_spark(file: Path) -> bool:
-    """A file of spark/, or one of a lens whose name says so."""
-    own = file.is_relative_to(PACKAGE / "lenses") and file.name.startswith("spark_")
-    return own or file.is_relative_to(PACKAGE / "spark")
+    """A file of spark/, or one of a lens or of embedding/ whose name says so."""
+    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding"))
+    return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 
 
 def home_of(file: Path) -> str:

@@ -164,8 +164,8 @@ def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
 
 
 def test_what_is_no_matrix(spark: SparkSession) -> None:
+    from dftspark.embedding.spark_vectors import column, matrix
     from dftspark.lenses.embeddings import spark_clouds as clouds
-    from dftspark.spark.vectors import column, matrix
 
     three = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     whole = column(three)

@@ -10,9 +10,9 @@ import pytest
 
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
+from dftspark.embedding.spark_vectors import column
 from dftspark.lenses.embeddings.moments import frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import moment_sums
-from dftspark.spark.vectors import column
 from tests.clouds import Floats
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dftspark.store.run import Run
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from dftspark.embedding.spark_files import Plan
     from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
-    from dftspark.spark.embed import Plan
 
 # What of `embedding` in a manifest is true of all profiles that merge.
 _COMMON = ("fingerprint", "model", "revision", "features")
@@ -49,8 +49,8 @@ class EmbeddingLens(Lens):
         self.fingerprints(spark, config)
 
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
-        from dftspark.features import models
-        from dftspark.spark import devices
+        from dftspark.embedding import recipe as models
+        from dftspark.embedding import spark_devices as devices
 
         device = devices.device_for(spark, config.embedding)
         return {"embedder": models.recipe(config.embedding, device).fingerprint}
@@ -59,8 +59,9 @@ class EmbeddingLens(Lens):
         return {"features": json.dumps(state.statistic.frequencies.manifest())}
 
     def profile(self, making: Making, texts: Texts, night: Night | None) -> Clouds:
+        from dftspark.embedding import spark_files as embed
         from dftspark.lenses.embeddings import spark_clouds as clouds
-        from dftspark.spark import embed, tables
+        from dftspark.spark import tables
 
         config, spark = making.config, making.spark
         plan, manifest = embedded(making, texts.documents)
@@ -148,7 +149,7 @@ def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
 
 def embedded(making: Making, documents: DataFrame) -> tuple[Plan, dict[str, Any]]:
     """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
-    from dftspark.spark import embed
+    from dftspark.embedding import spark_files as embed
 
     config = making.config
     with making.stage("find new texts"):
@@ -182,8 +183,8 @@ def stand_in(
 
     `counts` are the documents of each corpus.
     """
+    from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings import spark_both_sides as both_sides
-    from dftspark.spark import embed
 
     plan, _ = embedded(making, documents)
     with making.stage("tell apart"):

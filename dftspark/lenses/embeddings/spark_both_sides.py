@@ -19,12 +19,12 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus.blocks import block_of
+from dftspark.embedding.spark_vectors import matrix
 from dftspark.inference.intervals import Inference
 from dftspark.lenses.embeddings.distance_c2st import classify
 from dftspark.lenses.embeddings.exact_mmd import exact_metrics
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
 from dftspark.lenses.metric import Metric, measured
-from dftspark.spark.vectors import matrix
 
 CLASSIFIED = 5_000  # documents of a side, by the hash of their cluster
 

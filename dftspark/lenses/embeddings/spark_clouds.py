@@ -25,13 +25,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
+from dftspark.embedding.spark_vectors import matrix
 from dftspark.errors import IncomparableProfiles, InputError
 from dftspark.features.hashing import digest64
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.spark.records import record
-from dftspark.spark.vectors import matrix
 from dftspark.stats.protocol import Statistic, VectorBatch
 
 _OPEN = 8  # states that a task holds

@@ -20,11 +20,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.embedding.spark_vectors import matrix
 from dftspark.errors import InputError
 from dftspark.features.tokens import one_line
 from dftspark.inference.proportions import ClusterSums
 from dftspark.lenses.embeddings.distance_copies import NEAR, nearest, overlap
-from dftspark.spark.vectors import matrix
 
 _EXCERPT = 240
 _COMPARED = 100_000  # characters of a text whose phrases are compared

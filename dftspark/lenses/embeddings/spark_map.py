@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.embedding.spark_vectors import matrix
 from dftspark.lenses.embeddings.centroids import Regions
 from dftspark.lenses.embeddings.projection import Projection
-from dftspark.spark.vectors import matrix
 
 _KEYS = ["corpus", "region", "x", "y"]
 

@@ -23,6 +23,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.corpus.blocks import block_of
+from dftspark.embedding.spark_vectors import matrix
 from dftspark.features.hashing import digest64
 from dftspark.features.tokens import one_line
 from dftspark.lenses.embeddings.centroids import Regions
@@ -30,7 +31,6 @@ from dftspark.lenses.embeddings.region_labels import label_terms, token_counts
 from dftspark.lenses.embeddings.region_sums import RegionSums, no_regions, region_sums
 from dftspark.lenses.embeddings.regions import region_table
 from dftspark.lenses.embeddings.witness import HUMAN, MODEL, Witness
-from dftspark.spark.vectors import matrix
 
 Floats = NDArray[np.float64]
 

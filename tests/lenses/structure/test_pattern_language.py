@@ -19,7 +19,7 @@ from dftspark.lenses.structure import document_vectors, pattern_language, patter
 from tests.features import hostile
 from tests.features.hostile import HOSTILE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 LEXICON = """
 abbreviation = "mr"

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from pyarrow.fs import FileType
 
 from dftspark import schema
+from dftspark.embedding.recipe import Recipe
 from dftspark.errors import InputError
-from dftspark.features.models import Recipe
 from dftspark.location import Location, writing
 from dftspark.polling import polling
 from dftspark.store import publish

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dftspark.config import Embedding
-from dftspark.features import embedders, models, static_embedder
+from dftspark.embedding import embedders, static_embedder
+from dftspark.embedding import recipe as models
 from tests import extras
 
 pytestmark = [pytest.mark.embedder, extras.embed]

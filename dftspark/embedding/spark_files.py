@@ -26,16 +26,17 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit, Embedding
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
+from dftspark.embedding.embedders import NOT_FINITE, ZERO
+from dftspark.embedding.recipe import Recipe
+from dftspark.embedding.spark_devices import device_for, local_cores, task_device, threads
+from dftspark.embedding.spark_sampling import key_column, sampled
+from dftspark.embedding.spark_vectors import of_members, stored
+from dftspark.embedding.store import VectorStore
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.features import embedders, models
-from dftspark.features.embedders import NOT_FINITE, ZERO
-from dftspark.features.models import Recipe
 from dftspark.location import Location
 from dftspark.spark import tables
-from dftspark.spark.devices import device_for, local_cores, task_device, threads
-from dftspark.spark.sampling import key_column, sampled
-from dftspark.spark.vectors import of_members, stored
-from dftspark.store.vectors import VectorStore
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
 _CHUNK_BYTES = 256 << 20  # of text that a task holds at once

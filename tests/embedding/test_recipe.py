@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dftspark.config import Embedding
+from dftspark.embedding import recipe as models
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features import models
 from tests import extras
 
 pytestmark = [pytest.mark.embedder, extras.embed]

@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.config import Embedding
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
+from dftspark.embedding.embedders import NOT_FINITE, ZERO, Embedder
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features import embedders, models
-from dftspark.features.embedders import NOT_FINITE, ZERO, Embedder
 from tests import extras
 from tests import models as small
 

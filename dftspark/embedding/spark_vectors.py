@@ -22,10 +22,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.embedding.recipe import Recipe
+from dftspark.embedding.store import VectorStore
 from dftspark.errors import InputError, ShapeError
-from dftspark.features.models import Recipe
 from dftspark.spark.session import shuffle_partitions
-from dftspark.store.vectors import VectorStore
 
 _ITEM = np.dtype(np.float32).itemsize
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from dftspark.config import Embedding
-from dftspark.store.vectors import KEY_BYTES
+from dftspark.embedding.store import KEY_BYTES
 
 # Another hash than that of the blocks: a sample must not favor some of them.
 _SAMPLING = "dftspark sample v1"

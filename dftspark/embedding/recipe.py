@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 from dftspark.config import Embedding
+from dftspark.embedding import static_embedder
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features import static_embedder
 
 PACKAGED = "all-MiniLM-L6-v2"
 STATIC = "static"

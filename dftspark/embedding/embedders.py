@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.config import Embedding
+from dftspark.embedding.recipe import Recipe, verified
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features.models import Recipe, verified
 
 BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 
