@@ -26,18 +26,24 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.corpus.blocks import block_of
-from dftspark.features import document_vectors, embedders, models
-from dftspark.features.fourier import Frequencies
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
 from dftspark.features.hashing import digest64
-from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
-from dftspark.lenses import embeddings, ngram_ranges, ngram_side, ngrams, structure
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.fourier import Frequencies
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts
-from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.lenses.ngrams import compared as ngrams
+from dftspark.lenses.ngrams import ranges as ngram_ranges
+from dftspark.lenses.ngrams import side as ngram_side
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
+from dftspark.lenses.structure import compared as structure
+from dftspark.lenses.structure import document_vectors
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats.protocol import Batch, VectorBatch
-from dftspark.stats.structure import Structure, StructureSums
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

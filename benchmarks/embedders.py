@@ -27,8 +27,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dftspark.config import Embedding
-from dftspark.features import embedders, models
-from dftspark.store.vectors import VectorStore, key_of
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
+from dftspark.embedding.store import VectorStore, key_of
 
 EMBEDDERS: dict[str, dict[str, Any]] = {
     "all-MiniLM-L6-v2": {},

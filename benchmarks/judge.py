@@ -43,7 +43,7 @@ from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.store import VerdictStore, job
-from dftspark.spark import judge
+from dftspark.lenses.judge import spark_asking as judge
 from dftspark.spark.session import session
 from tests.judging import verdict
 

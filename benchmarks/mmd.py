@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 
 from benchmarks._measure import CRASHED, Outcome, measured
 from dftspark.config import Inference, Mmd
-from dftspark.distances import mmd
-from dftspark.features.fourier import DEFAULT, Frequencies
 from dftspark.features.hashing import mixed
-from dftspark.lenses import embeddings
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings import distance_mmd as mmd
+from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -155,7 +155,7 @@ def exact(human: Rows, model: Rows, sigma: float) -> dict[str, float]:
 
 def through_spark(folder: Path, threads: int) -> dict[str, float]:
     """From Parquet of documents with vectors to metrics."""
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
     from dftspark.spark.session import start
 
     spark = start("benchmark", f"local[{threads}]")
@@ -171,7 +171,7 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
 
 
 def write_parquet(folder: Path, sides: list[Path]) -> Path:
-    from dftspark.spark.vectors import column
+    from dftspark.embedding.spark_vectors import column
 
     folder.mkdir()
     for corpus, path in zip(("human", "model"), sides, strict=True):

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
-from dftspark.distances import mmd
-from dftspark.features.fourier import DEFAULT, Frequencies
 from dftspark.features.hashing import digest64
 from dftspark.inference.gram import gram
 from dftspark.inference.squared import block_test, fused_test
-from dftspark.lenses import embeddings
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings import distance_mmd as mmd
+from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 
 PILOT = 1_000

@@ -36,9 +36,9 @@ import pyarrow.parquet as pq
 
 from benchmarks import _peers as peers
 from benchmarks._measure import CRASHED, Outcome, Usage, measured
-from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
-from dftspark.stats.ngram_counts import NgramRows
+from dftspark.lenses.ngrams.grams import grams
+from dftspark.lenses.ngrams.statistic_counts import NgramRows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +60,8 @@ def run_ours(
 ) -> Callable[[], peers.Checks]:
     """dftspark through Spark, from the column `text`; the profile is written to Parquet."""
     from dftspark.config import Audit
-    from dftspark.spark import ngrams, tables
+    from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark import tables
 
     documents = _ours_documents(_ours_session(threads), path)
     sides = {"human": {"role": "human", "path": "-"}, "model": {"role": "model", "path": "-"}}
@@ -80,7 +81,8 @@ def run_transport(
     from pyspark.sql import functions as f
 
     from dftspark.config import Ngrams
-    from dftspark.spark import ngrams, tables
+    from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark import tables
 
     documents = _ours_documents(_ours_session(threads), path)
     layout = ngrams.Layout.of({"model": _text_bytes(path)}, 2 * threads, Ngrams().sketch_width)

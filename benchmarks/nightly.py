@@ -40,12 +40,13 @@ from benchmarks._measure import Tree
 from dftspark import history, runs, schema
 from dftspark.config import Audit
 from dftspark.corpus.synthetic import Phrase, Source
+from dftspark.lenses.lens import Night
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
+from dftspark.making import Making
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
 from dftspark.stages import days
-from dftspark.stages.making import Making
-from dftspark.stages.profiling import Fixed, profile
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
+from dftspark.stages.profiling import profile
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
 
@@ -162,7 +163,7 @@ def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tupl
     }
     whole = config.model_copy(update={"corpora": corpora, "name": "recount"})
     making = Making.begin(spark, whole, last, None)
-    profile(making, Fixed(config.nightly.key_ranges, None))
+    profile(making, Night(None))
     nights = Nights.of(config.out, config.name)
     recount = states([making.publish("profile")])
     by_day = states([run for date in made if (run := nights.profile(date))])

@@ -26,8 +26,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.precision import DATA
 from benchmarks.sample_hits import order
-from dftspark.features import pattern_match, patterns, stream
+from dftspark.features import stream
 from dftspark.inference.proportions import wilson
+from dftspark.lenses.structure import pattern_match, patterns
 
 LABELS = Path(__file__).resolve().parent / "labels" / "recall.csv"
 CORPORA = (

@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.precision import DATA
-from dftspark.features import pattern_match, patterns, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import pattern_match, patterns
 
 CORPORA = (
     "biscope", "fdg", "outfox", "herbold_essays", "toefl_chatgpt", "jhu_temp", "self_instruct",

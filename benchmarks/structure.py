@@ -26,7 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks._measure import Outcome, measured
-from dftspark.features import document_vectors, measures, pattern_language, patterns, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import document_vectors, measures, pattern_language, patterns
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
@@ -119,9 +120,9 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
     from pyspark.sql import functions as f
 
     from dftspark.config import Audit
-    from dftspark.spark import structure
+    from dftspark.lenses.structure import spark_profile as structure
+    from dftspark.lenses.structure.statistic import StructureSums
     from dftspark.spark.session import start
-    from dftspark.stats.structure import StructureSums
 
     spark = start("benchmark", "local[1]")
     sides = {"human": {"role": "human", "path": "-"}, "model": {"role": "model", "path": "-"}}

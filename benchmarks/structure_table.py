@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dftspark import config
-from dftspark.features import document_vectors
-from dftspark.lenses import structure
-from dftspark.lenses.structure_measures import all_measures
-from dftspark.stats.structure import Structure, StructureSums
+from dftspark.lenses.structure import compared as structure
+from dftspark.lenses.structure import document_vectors
+from dftspark.lenses.structure.catalogue import all_measures
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dftspark.lenses import variety
-from dftspark.lenses.variety import Document, Estimate
+from dftspark.lenses.variety import compared as variety
+from dftspark.lenses.variety.compared import Document, Estimate
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

@@ -189,7 +189,8 @@ def probe_embedder() -> None:
     import torch
 
     from dftspark.config import Embedding
-    from dftspark.features import embedders, models
+    from dftspark.embedding import embedders
+    from dftspark.embedding import recipe as models
 
     settings = Embedding(device="cpu")
     embedder = embedders.load(settings, models.recipe(settings, "cpu"), "cpu", threads=1)

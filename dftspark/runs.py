@@ -12,11 +12,14 @@ import pyarrow as pa
 from dftspark import schema, sweeps
 from dftspark.config import Audit
 from dftspark.judge.outcome import headline as judge_headline
+from dftspark.lenses.embeddings import lens as embeddings
+from dftspark.lenses.judge import lens as judging
+from dftspark.lenses.judge.lens import Asking, Prepared
+from dftspark.lenses.lens import Pairing, Texts, lens, rates
+from dftspark.making import Making
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.progress import Progress
-from dftspark.stages import checking, comparing, days, judging, merging, profiling, stored
-from dftspark.stages.judging import Asking, Prepared
-from dftspark.stages.making import Making
+from dftspark.stages import checking, comparing, days, merging, profiling, stored
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 
@@ -38,25 +41,24 @@ def audit(
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for a filter Spark cannot read, EnvironmentProblem where storage refuses.
     """
-    sweeps.check(config)
-    profiling.check_extras(spark, config)
+    sweeps.check(config, rates())
+    profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
-    if "judge" in config.lenses:
-        judging.check(config, asking is None or asking.ask)
     making = Making.begin(spark, config, date, progress)
+    making.orders["judge"] = asking
     profiled = profiling.profile(making)
-    compared = comparing.compare(making, profiled, asking)
+    compared = comparing.compare(making, profiled)
     compared |= checking.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
-    return making.publish("audit", **profiled.manifest, **compared)
+    return making.publish("audit", **{**profiled.manifest, **compared})
 
 
 def profile(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
     """Reads and profiles only: a run with corpora, rejects and the tables of states."""
-    profiling.check_extras(spark, config)
+    profiling.check(spark, config, kept=True)
     making = Making.begin(spark, config, date, progress)
     return making.publish("profile", **profiling.profile(making).manifest)
 
@@ -86,14 +88,15 @@ def compare(
     Raises ConfigError where `profiled` keeps no profile, or one of other corpora, roles, orders,
     lenses or settings than those of `config`, and InputError where it is damaged.
     """
-    sweeps.check(config)
-    kept = stored.stored_profile(spark, config, profiled)
+    sweeps.check(config, rates())
+    found = stored.stored_profile(spark, config, profiled)
     making = Making.begin(spark, config, str(profiled.manifest["date"]), progress)
     with naming_damage([profiled]):
-        compared = comparing.compare(making, kept)
-    left_out = [lens for lens in config.lenses if lens in ("variety", "judge")]
+        compared = comparing.compare(making, found)
+    left_out = [name for name in config.lenses if not lens(name).states]
     told = {"left_out": left_out} if left_out else {}
-    return making.publish("compare", profiled=profiled.id, **told, **kept.manifest, **compared)
+    told |= {**found.manifest, **compared}
+    return making.publish("compare", profiled=profiled.id, **told)
 
 
 def judge(
@@ -121,12 +124,16 @@ def judge(
     profiling.write_corpora(making, counted, {})
     models = sorted(row["corpus"] for row in counted if row["corpus"] != config.human)
     if config.judge.endpoints:
-        found, told = judging.judge(making, documents.kept, how)
-        rows = comparing.judge_metrics(making, found)
+        making.orders["judge"] = how
+        pairing = Pairing({}, texts=Texts(documents.kept, counted))
+        found = lens("judge").compare(making, None, pairing)
+        rows = comparing.metric_rows(making, lens("judge"), found.rows)
+        told = found.manifest["judge"]
     else:
         told = judging.NO_JUDGE
         sizes = {row["corpus"]: row["documents"] for row in counted}
-        rows = comparing.stand_in_metrics(making, judging.stand_in(making, documents), sizes)
+        apart = embeddings.stand_in(making, documents.kept, sizes)
+        rows = comparing.metric_rows(making, lens("embeddings"), apart)
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)
     return making.publish(
@@ -173,7 +180,7 @@ def nightly(
     days.check_config(config)
     if read:
         days.check_sides(config, date)
-    profiling.check_extras(spark, config)
+    profiling.check(spark, config, kept=True)
     checking.check_rules(config)
     nights = Nights.of(config.out, config.name)
     if read:
@@ -190,7 +197,7 @@ def nightly(
         compared |= checking.check(making, profile, config.nightly.window, nights)
     merging.corpora(making, window, clusters)
     return making.publish(
-        NIGHT, **nights.numbered(name), **window.manifest, **profile.manifest, **compared
+        NIGHT, **nights.numbered(name), **window.manifest, **{**profile.manifest, **compared}
     )
 
 

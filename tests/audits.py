@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.corpus.blocks import block_of
-from dftspark.features.phrases import phrase_keys
 from dftspark.features.tokens import Words
-from dftspark.lenses import ngram_ranges, ngram_side, ngrams
 from dftspark.lenses.metric import Metric
-from dftspark.stats.ngram_counts import TOTALS, NgramCounts, NgramRows
-from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.lenses.ngrams import compared as ngrams
+from dftspark.lenses.ngrams import ranges as ngram_ranges
+from dftspark.lenses.ngrams import side as ngram_side
+from dftspark.lenses.ngrams.phrases import phrase_keys
+from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
 
 

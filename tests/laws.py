@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import dftspark
 from dftspark.state import State
 from dftspark.stats.protocol import Statistic
 
 Stat = Statistic[Any, Any]
+PACKAGE = Path(dftspark.__file__).parent
+
+
+def statistics() -> dict[str, type[Stat]]:
+    """Every statistic of the package, by its name."""
+    files = [*(PACKAGE / "stats").glob("*.py"), *(PACKAGE / "lenses").glob("*/statistic*.py")]
+    for file in files:
+        import_module(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts))
+    return {kind.name: kind for kind in Statistic.__subclasses__()}
 
 
 def same(left: State, right: State) -> None:

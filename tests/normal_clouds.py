@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import fourier
-from dftspark.features.fourier import DEFAULT, Frequencies, radii
 from dftspark.features.hashing import mixed
 from dftspark.inference.gram import Gram, Sides, gram
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.embeddings import fourier
+from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies, radii
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from dftspark import differences, schema
 from dftspark.config import Inference
 from dftspark.inference.halves import Splits
 from dftspark.inference.intervals import jackknife
-from dftspark.lenses import embeddings
+from dftspark.lenses.embeddings import compared as embeddings
 from tests.normal_clouds import normal, state, statistic
 
 OF = statistic(6, 12.0, 96)

@@ -1,4 +1,4 @@
-"""Every registered statistic obeys the laws, on the awkward batches above all."""
+"""Every statistic obeys the laws, on the awkward batches above all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
-from dftspark.features import measures, surface
-from dftspark.features.document_vectors import DocumentVectors, columns
-from dftspark.features.fourier import Frequencies
+from dftspark.features import surface
 from dftspark.features.surface import Surfaces
-from dftspark.stats import STATISTICS, copies_sketch
+from dftspark.lenses.embeddings.fourier import Frequencies
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
+from dftspark.lenses.structure import measures
+from dftspark.lenses.structure.document_vectors import DocumentVectors, columns
+from dftspark.stats import copies_sketch
 from dftspark.stats.copies_sketch import KeyBatch
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
 from dftspark.stats.protocol import Batch, Statistic, VectorBatch
 from tests import laws
 
@@ -34,7 +35,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
 SUBJECTS = [(name, params) for name, all_params in EXAMPLES.items() for params in all_params]
 
 
-def test_every_registered_statistic_has_an_example() -> None:
+STATISTICS = laws.statistics()
+
+
+def test_every_statistic_has_an_example() -> None:
     assert EXAMPLES.keys() == STATISTICS.keys()
 
 

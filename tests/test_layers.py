@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ LAYERS = (
     "compiled",
     "schema",
     "state",
+    "lenses.lens",
     "config",
     "location",
     "polling",
@@ -31,7 +32,6 @@ LAYERS = (
     "sample",
     "features",
     "stats",
-    "distances",
     "inference",
     "lenses",
     "differences",
@@ -47,7 +47,15 @@ LAYERS = (
     "report.terminal",
     "report.lenses",
     "spark",
+    "embedding",
     "doctor",
+    "making",
+    "lenses.ngrams",
+    "lenses.embeddings",
+    "lenses.judge",
+    "lenses.structure",
+    "lenses.variety",
+    "spark.daemon",
     "stages",
     "runs",
     "night_shift",
@@ -57,7 +65,8 @@ LAYERS = (
 )
 # What is said in words stands under two ways to show it, which know nothing of each other.
 APART = (("report.page", "report.terminal"), ("report.terminal", "report.page"))
-NUMERICAL_CORE = ("stats", "distances", "inference")
+NUMERICAL_CORE = ("stats", "inference")
+NUMERICAL_FILES = ("statistic", "distance")  # what the names of such files of a lens begin with
 NUMERICAL_LIBRARIES = {"numpy", "numba", "scipy"}
 # Spark Connect has none of these. One file may adapt to sessions that do.
 CLASSIC_ONLY = {"rdd", "sparkContext", "_sc", "_jsc", "_jvm", "_jdf", "_jsparkSession"}
@@ -125,15 +134,23 @@ def layer_of(module: str) -> str | None:
     if first != "dftspark" or not parts:
         return None
     exists = (PACKAGE / parts[0]).is_dir() or (PACKAGE / f"{parts[0]}.py").exists()
-    return layer(parts) if exists else None
+    return _line(parts) if exists else None
+
+
+def runs_on_spark(file: Path) -> bool:
+    """A file of spark/, or one of a lens or of embedding/ whose name says so."""
+    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding"))
+    return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 
 
 def home_of(file: Path) -> str:
-    return layer(list(file.relative_to(PACKAGE).with_suffix("").parts))
+    return _line(file.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def layer(parts: list[str]) -> str:
-    return two if (two := ".".join(parts[:2])) in LAYERS else parts[0]
+def _line(parts: Sequence[str]) -> str:
+    """A module that has a line of its own stands there, any other in that of its folder."""
+    own = ".".join(parts[:2])
+    return own if own in LAYERS else parts[0]
 
 
 def classic_attributes(source: str) -> list[tuple[int, str]]:
@@ -155,17 +172,18 @@ def report(file: Path, line: int, text: str) -> str:
 
 
 def test_only_spark_and_jobs_import_pyspark() -> None:
-    allowed = (PACKAGE / "spark", ROOT / "jobs", ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
+    allowed = (ROOT / "jobs", ROOT / "tests" / "spark", ROOT / "tests" / "jobs")
     offences = [
         report(file, found.line, found.module)
         for file in sources(PACKAGE, ROOT / "tests")
-        if not any(file.is_relative_to(folder) for folder in allowed)
+        if not (runs_on_spark(file) or any(file.is_relative_to(folder) for folder in allowed))
         if re.search("pyspark|py4j", text_of(file))
         for found in imports_of(text_of(file))
         if needs_spark(found)
     ]
-    assert not offences, "pyspark is for dftspark/spark, jobs and their tests:\n" + "\n".join(
-        offences
+    assert not offences, (
+        "pyspark is for dftspark/spark, spark_*.py of a lens, jobs and tests:\n"
+        + ("\n".join(offences))
     )
 
 
@@ -177,7 +195,8 @@ def test_tests_outside_spark_can_be_collected_without_pyspark() -> None:
         if not any(file.is_relative_to(folder) for folder in homes)
         if re.search(r"\bspark\b", text_of(file))
         for found in imports_of(text_of(file))
-        if layer_of(found.module) == "spark" and not (found.in_function or found.for_types_only)
+        if layer_of(found.module) == "spark" or ".spark_" in found.module
+        if not (found.in_function or found.for_types_only)
     ]
     assert not offences, "move these to tests/spark or import in a fixture:\n" + "\n".join(offences)
 
@@ -278,6 +297,31 @@ def test_the_numerical_core_is_numpy(layer: str) -> None:
     )
 
 
+def test_numbers_of_a_lens_are_numpy() -> None:
+    allowed = NUMERICAL_LIBRARIES | sys.stdlib_module_names | {"dftspark"}
+    offences = [
+        report(file, found.line, found.module)
+        for file in sources(PACKAGE / "lenses")
+        if file.name.startswith(NUMERICAL_FILES)
+        for found in imports_of(text_of(file))
+        if found.module.split(".")[0] not in allowed
+    ]
+    assert not offences, f"only {sorted(NUMERICAL_LIBRARIES)} here:\n" + "\n".join(offences)
+
+
+def test_no_lens_imports_another() -> None:
+    lenses = [folder for folder in (PACKAGE / "lenses").iterdir() if (folder / "lens.py").exists()]
+    offences = [
+        report(file, found.line, found.module)
+        for folder in lenses
+        for file in sources(folder)
+        for found in imports_of(text_of(file))
+        for other in lenses
+        if other != folder and f"{found.module}.".startswith(f"dftspark.lenses.{other.name}.")
+    ]
+    assert not offences, "lenses know nothing of each other:\n" + "\n".join(offences)
+
+
 def test_spark_code_runs_on_connect() -> None:
     uses = {
         file: found
@@ -286,7 +330,7 @@ def test_spark_code_runs_on_connect() -> None:
     }
     offences = [report(file, *use) for file, found in uses.items() for use in found]
     assert len(uses) <= 1, "at most one file adapts to classic sessions:\n" + "\n".join(offences)
-    assert all(file.is_relative_to(PACKAGE / "spark") for file in uses), "\n".join(offences)
+    assert all(map(runs_on_spark, uses)), "\n".join(offences)
 
 
 @pytest.mark.parametrize(

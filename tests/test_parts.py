@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
-from dftspark.features import document_vectors
 from dftspark.inference.halves import Splits, halves
-from dftspark.lenses import embeddings, structure
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState
 from dftspark.lenses.metric import Metric
-from dftspark.stats.feature_sums import FeatureState
-from dftspark.stats.structure import Structure, StructureSums
+from dftspark.lenses.structure import compared as structure
+from dftspark.lenses.structure import document_vectors
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from tests import audits
 from tests.normal_clouds import normal, statistic
 from tests.normal_clouds import state as cloud_state

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.corpus.synthetic import Phrase, Source
-from dftspark.distances.ngram_table import PRIOR_SHARE
-from dftspark.features.ngrams import ngram_keys
+from dftspark.inference.log_odds import PRIOR_SHARE
+from dftspark.lenses.ngrams.keys import ngram_keys
 from tests.audits import Documents, compared, metrics, settings
 
 Floats = NDArray[np.float64]

@@ -11,6 +11,7 @@ from dftspark import schema, sweeps
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
 from dftspark.inference.halves import Splits, halves
+from dftspark.lenses.lens import rates
 
 SPLITS = halves(Splits(20, seed=0))
 TEMPERATURES = ["0.2", "0.9", "1", "1.5", "10"]
@@ -193,8 +194,8 @@ def test_without_a_sweep_there_are_no_rows() -> None:
 
 
 def test_a_measure_that_is_not_there_is_told_with_the_nearest() -> None:
-    sweeps.check(audit())
+    sweeps.check(audit(), rates())
     with pytest.raises(ConfigError, match="did you mean 'em_dash'"):
-        sweeps.check(audit(rates=["em_dahs"]))
+        sweeps.check(audit(rates=["em_dahs"]), rates())
     with pytest.raises(ConfigError, match=r"sweep\.challenger is a model corpus"):
-        sweeps.check(audit(challenger="nobody"))
+        sweeps.check(audit(challenger="nobody"), rates())

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli
+from dftspark.embedding.store import VectorStore, key_of
 from dftspark.errors import DamagedRun, EnvironmentProblem, InputError
 from dftspark.location import Location
 from dftspark.report.page.overview import overview
 from dftspark.store.listing import open_run, runs, series
 from dftspark.store.run import Run
-from dftspark.store.vectors import VectorStore, key_of
 from dftspark.store.writer import RunWriter
 from tests.report.page_runs import made, metrics, publish
 from tests.stores import states, table

@@ -164,8 +164,8 @@ def judge(
     Example: `dftspark judge nightly.toml --export-batch batch/`
     """
     from dftspark import runs
+    from dftspark.lenses.judge.lens import Asking
     from dftspark.report.lenses.judge.terminal import print_plan
-    from dftspark.stages.judging import Asking
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")

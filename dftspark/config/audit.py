@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from dftspark.config.judge import Endpoint, Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError
+from dftspark.lenses.lens import names, unknown
 
 MOST_NAME = 128  # characters of a run's name
 
@@ -30,12 +31,12 @@ class Audit(Frozen):
         description="a part of every run's id",
     )
     out: str = Field("runs", description="folder or URI of the run store")
-    lenses: tuple[Literal["ngrams", "embeddings", "structure", "variety", "judge"], ...] = Field(
+    lenses: tuple[str, ...] = Field(
         ("ngrams", "embeddings", "structure"),
-        description="what is measured; embeddings need the extra `embed` and take longer; variety, "
-        "which needs the extra `variety`, is likeness to the human answer (chrF, BLEU) and "
-        "variety within and across prompts; judge needs [[judge.endpoints]] and costs what they "
-        "charge",
+        description=f"what is measured, of {', '.join(names())}; embeddings need the extra "
+        "`embed` and take longer; variety, which needs the extra `variety`, is likeness to the "
+        "human answer (chrF, BLEU) and variety within and across prompts; "
+        "judge needs [[judge.endpoints]] and costs what they charge",
     )
     corpora: dict[str, Corpus]
     cleaning: Cleaning = Cleaning()
@@ -66,6 +67,9 @@ class Audit(Frozen):
     @field_validator("lenses")
     @classmethod
     def _with_ngrams(cls, lenses: tuple[str, ...]) -> tuple[str, ...]:
+        for said in map(unknown, lenses):
+            if said:
+                raise ValueError(said)
         if "ngrams" not in lenses:
             raise ValueError(f"lenses include 'ngrams', which verdicts rest on, got {lenses!r}")
         return tuple(dict.fromkeys(lenses))

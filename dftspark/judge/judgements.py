@@ -13,8 +13,7 @@ from dftspark.judge.budget import price
 from dftspark.judge.journal import Entry
 from dftspark.judge.pairs import Pair
 from dftspark.judge.requests import Request
-from dftspark.judge.verdicts import Verdict
-from dftspark.lenses.judge_rates import NOT_ASKED
+from dftspark.judge.verdicts import NOT_ASKED, Verdict
 
 _ROWS = 20_000  # that are dictionaries at once
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dftspark.judge.verdicts import LOST
-from dftspark.lenses.judge_rates import NOT_ASKED
+from dftspark.judge.verdicts import LOST, NOT_ASKED
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 

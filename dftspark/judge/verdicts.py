@@ -22,6 +22,7 @@ _LEAST_LOG = -1e6  # below it a log-probability is no number to count with
 
 REFUSED, CUT, UNPARSABLE, MALFORMED = "refused", "cut", "unparsable", "malformed"
 LOST = "lost"
+NOT_ASKED = "not asked"  # the error of a request that was never sent
 UNHEARD = frozenset({MALFORMED, LOST})  # the judge itself said nothing
 
 

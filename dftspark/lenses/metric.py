@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,30 @@ class Metric:
         )
         inference = self.inference.rooted(self.value)
         return Metric(name, signed_root(self.value), unit, inference, parts)
+
+    def record(self) -> dict[str, Any]:
+        """The metric as an item of schema.MEASURED's list."""
+        found = self.inference
+        return {
+            "metric": self.name, "value": self.value, "unit": self.unit,
+            "std_error": found.std_error, "ci_low": found.ci_low, "ci_high": found.ci_high,
+            "p_value": found.p_value, "floor": found.floor, "mde": found.mde,
+            "n_tell": found.n_tell, "n_tell_low": found.n_tell_low,
+            "n_tell_high": found.n_tell_high, "blocks": found.blocks,
+            "left_out": self.parts and self.parts.left_out.tolist(),
+            "halves": self.parts and self.parts.halves.ravel().tolist(),
+        }  # fmt: skip
+
+
+def measured(
+    model: str, stratum: str, sizes: Sequence[int], metrics: Iterable[Metric]
+) -> dict[str, Any]:
+    """A row of schema.MEASURED: what is said of a pair of `sizes` documents, human and model."""
+    human, other = sizes
+    return {
+        "model": model, "stratum": stratum, "n_human": human, "n_model": other,
+        "metrics": [metric.record() for metric in metrics],
+    }  # fmt: skip
 
 
 # What is 0 on average under one source at any two sizes, or the signed root of that.

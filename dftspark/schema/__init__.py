@@ -28,12 +28,12 @@ from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
 from dftspark.schema.records import (
     CLOUDS,
     COMPARED,
-    COMPARED_CLOUDS,
     EMBEDDED,
     JUDGE_PARTS,
     JUDGE_WORK,
     KEY_RANGES,
     KEYED_DOCUMENTS,
+    MEASURED,
     NEIGHBORS,
     PARTIAL_COUNTS,
     PARTIAL_PAIRS,
@@ -42,7 +42,6 @@ from dftspark.schema.records import (
     REGION_PASS,
     STRUCTURE_COMPARED,
     STRUCTURE_PARTIAL,
-    TOLD_APART,
     WANTED,
 )
 from dftspark.schema.states import (
@@ -80,12 +79,6 @@ TABLES = {
     "checks": CHECKS,
     "rejects": REJECTS,
 }
-LENS_TABLES = {  # of one lens alone
-    "embeddings": ("regions", "witness", "copies", "cloud_map"),
-    "structure": ("patterns",),
-    "variety": ("variety",),
-    "judge": ("judgements", "win_rates"),
-}
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
@@ -95,7 +88,6 @@ __all__ = [
     "CLUSTERS",
     "COMPARABILITY",
     "COMPARED",
-    "COMPARED_CLOUDS",
     "COPIES",
     "CORPORA",
     "DIFFERENCES",
@@ -108,7 +100,7 @@ __all__ = [
     "JUDGE_WORK",
     "KEYED_DOCUMENTS",
     "KEY_RANGES",
-    "LENS_TABLES",
+    "MEASURED",
     "METRICS",
     "NEIGHBORS",
     "NGRAMS",
@@ -132,7 +124,6 @@ __all__ = [
     "SUPER_BASELINE",
     "SWEEP_TABLES",
     "TABLES",
-    "TOLD_APART",
     "TRADEOFFS",
     "VARIETY",
     "VECTORS",

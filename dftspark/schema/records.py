@@ -62,20 +62,26 @@ _METRIC = pa.struct(
         ("halves", pa.list_(_F8)),
     ]
 )
-_METRICS = pa.list_(_METRIC)
 
-# What the n-gram lens says of one (model, stratum, n): metrics, and rows of its two tables.
-COMPARED = pa.schema(
+# What a lens says of one (model, stratum), whoever measured it.
+MEASURED = pa.schema(
     [
         ("model", pa.string()),
         ("stratum", pa.string()),
-        ("n", pa.int32()),
         ("n_human", _I8),
         ("n_model", _I8),
+        ("metrics", pa.list_(_METRIC)),
+    ]
+)
+
+# What the n-gram lens says of each order beside: rows of its two tables.
+COMPARED = pa.schema(
+    [
+        *MEASURED,
+        ("n", pa.int32()),
         ("tokens_human", _I8),
         ("tokens_model", _I8),
         ("remainder", _F8),
-        ("metrics", _METRICS),
         (
             "ngrams",
             pa.list_(
@@ -183,32 +189,13 @@ NEIGHBORS = pa.schema(
     ]
 )
 
-# What the embedding lens says of one (model, stratum) from feature sums.
-COMPARED_CLOUDS = pa.schema(
-    [
-        ("model", pa.string()),
-        ("stratum", pa.string()),
-        ("n_human", _I8),
-        ("n_model", _I8),
-        ("metrics", _METRICS),
-    ]
-)
-
-# What a classifier, the Frechet distance and the exact MMD say of a model.
-TOLD_APART = pa.schema([("model", pa.string()), ("metrics", _METRICS)])
-
 # A task's part of the structure profile.
 STRUCTURE_PARTIAL = pa.schema([f for f in STRUCTURE_PROFILE if f.name != "fingerprint"])
 
-# What the structure lens says of one (model, stratum); `patterns` are rows of its table.
+# What the structure lens says beside: rows of its table.
 STRUCTURE_COMPARED = pa.schema(
     [
-        ("model", pa.string()),
-        ("stratum", pa.string()),
-        ("n_human", _I8),
-        ("n_model", _I8),
-        ("metrics", _METRICS),
-        ("rates", _METRICS),
+        *MEASURED,
         ("patterns", pa.list_(pa.struct([(f.name, f.type) for f in PATTERNS][len(PAIR) :]))),
     ]
 )

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyspark.worker  # noqa: F401  # for the workers
 from pyspark import daemon
 
-import dftspark.spark.ngrams  # noqa: F401  # for the workers
+import dftspark.lenses.ngrams.spark_profile  # noqa: F401  # for the workers
 from dftspark.corpus.blocks import block_of
 from dftspark.features.tokens import Words
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
-from dftspark.stats.ngram_sketch import NgramSketch
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
+from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
 
 

@@ -16,11 +16,11 @@ from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
 from dftspark.lenses.metric import comparable
+from dftspark.lenses.ngrams.watched import gram_of, occurrences
+from dftspark.making import Making
 from dftspark.nights.calendar import Nights, window_of
 from dftspark.nights.checks import Outcome, Reading, evaluate, worst
-from dftspark.nights.phrases import gram_of, occurrences
 from dftspark.report.words.verdict import headline
-from dftspark.stages.making import Making
 from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
 
@@ -174,9 +174,9 @@ class _Source:
     def _phrase_tonight(self, rule: Check) -> list[Reading]:
         config = self.making.config
         gram = gram_of(str(rule.phrase), config)
-        counts = occurrences(self.profile.files, gram, self.profile.key_ranges)
+        counts = occurrences(self.profile.ngrams.files, gram, self.profile.ngrams.key_ranges)
         sides: dict[str, tuple[int, int, int]] = {}  # occurrences, tokens, documents
-        for (corpus, stratum, n), total in self.profile.files.totals.items():
+        for (corpus, stratum, n), total in self.profile.ngrams.files.totals.items():
             if n == gram[0] and rule.stratum in ("", stratum):
                 count, tokens, documents = sides.get(corpus, (0, 0, 0))
                 sides[corpus] = (

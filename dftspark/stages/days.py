@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from dftspark.config import Audit, Corpus
 from dftspark.corpus import files
 from dftspark.errors import ConfigError, InputError, UnlikeProfiles
+from dftspark.lenses.lens import Night, chosen, every, lens
+from dftspark.making import Making
 from dftspark.nights.calendar import PROFILE, REFERENCE, Nights, profile_name, reference_name
 from dftspark.progress import Progress
 from dftspark.stages import profiling
-from dftspark.stages.making import Making
-from dftspark.stages.profiling import Fixed, Profile, frozen
+from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ def check_config(config: Audit) -> None:
         for name, corpus in config.corpora.items()
         if corpus.role == "model" and not _by_path(corpus) and corpus.columns.date is None
     ]
-    if "variety" in config.lenses:
-        mistakes.append(
-            "lenses: variety compares documents, and a night merges states; leave it out"
-        )
+    mistakes += [
+        f"lenses: {one.name} compares documents, and a night merges states; leave it out"
+        for one in chosen(config)
+        if not one.states
+    ]
     if config.nightly.key_ranges > config.ngrams.sketch_width:
         mistakes.append("nightly.key_ranges: at most ngrams.sketch_width")
     if mistakes:
@@ -88,21 +90,10 @@ def human_of(config: Audit) -> Audit:
 
 
 def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
-    """What two profiles have in common when they merge, but for the random features."""
-    from dftspark.features import models
-    from dftspark.spark import devices, ngrams, structure
-
-    found = {
-        "text": ngrams.fingerprint(config),
-        "orders": " ".join(map(str, config.ngrams.orders)),
-        "sketch_width": str(config.ngrams.sketch_width),
-        "key_ranges": str(config.nightly.key_ranges),
-    }
-    if "structure" in config.lenses:
-        found["structure"] = structure.statistic(config).fingerprint
-    if "embeddings" in config.lenses:
-        device = devices.device_for(spark, config.embedding)
-        found["embedder"] = models.recipe(config.embedding, device).fingerprint
+    """What two profiles have in common when they merge, but for what the first of them froze."""
+    found: dict[str, str] = {}
+    for one in chosen(config, kept=True):
+        found |= one.fingerprints(spark, config)
     return found
 
 
@@ -137,26 +128,17 @@ def reference(
         return stored
     name = reference_name(config.name)
     making = Making.begin(spark, human_of(config), "", progress, name)
-    fixed = _fixed(config, _same_features(config, prints, nights))
-    found = profiling.profile(making, fixed)
+    found = profiling.profile(making, Night(_last(config, nights)))
     return _publish(making, found, REFERENCE, prints, nights.numbered(name), settings)
 
 
-def _same_features(config: Audit, prints: dict[str, str], nights: Nights) -> Run | None:
-    """A run with the random features that this configuration makes: the last reference, or where
-    that is damaged the newest profile of a date."""
-    if "embeddings" not in config.lenses:
-        return None
+def _last(config: Audit, nights: Nights) -> Run | None:
+    """The last reference, or where that is damaged the newest profile of a date."""
     found = nights.readable(reference_name(config.name))
     dates = iter(reversed(nights.profiled))
     while found is None and (date := next(dates, None)):
         found = nights.profile(date)
-    old = found.manifest if found else {}
-    same = (
-        old.get("fingerprints", {}).get("embedder") == prints.get("embedder")
-        and old.get("config", {}).get("mmd") == config.mmd.model_dump(mode="json")
-    )  # fmt: skip
-    return found if same else None
+    return found
 
 
 def profile_day(
@@ -166,25 +148,19 @@ def profile_day(
     """A new profile of the documents of a date."""
     name = profile_name(config.name, date)
     making = Making.begin(spark, day_of(config, date), date, progress, name)
-    fixed = _fixed(config, reference)
-    found = profiling.profile(making, fixed)
+    found = profiling.profile(making, Night(reference))
     return _publish(
         making, found, PROFILE, fingerprints(spark, config), nights.numbered(name),
         _digest(making.config, {}),
     )  # fmt: skip
 
 
-def _fixed(config: Audit, reference: Run | None) -> Fixed:
-    embedded = reference if reference and "embedding" in reference.manifest else None
-    return Fixed(config.nightly.key_ranges, frozen(embedded) if embedded else None)
-
-
 def _publish(
     making: Making, found: Profile, kind: str, prints: dict[str, str], numbered: dict[str, Any],
     settings: str,
 ) -> Run:  # fmt: skip
-    if found.clouds:
-        prints = {**prints, "features": json.dumps(found.clouds.statistic.frequencies.manifest())}
+    for name, state in found.states.items():
+        prints = {**prints, **lens(name).frozen(state)}
     return making.publish(
         kind,
         **numbered,
@@ -195,9 +171,9 @@ def _publish(
 
 
 def _digest(config: Audit, prints: dict[str, str]) -> str:
-    """Of what a profile is made from: paths, columns, filters, cleaning, tokens, embedding."""
-    made_from = config.model_dump(
-        mode="json", include={"corpora", "cleaning", "tokens", "ngrams", "embedding", "mmd"}
-    )
+    """The digest of what a profile is made from: paths, columns, filters, cleaning, tokens, and the
+    settings of the lenses that keep states."""
+    sections = {section for one in every() for section in one.settings}
+    made_from = config.model_dump(mode="json", include={"corpora", "cleaning", "tokens"} | sections)
     text = json.dumps([made_from, prints, config.lenses], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,24 +9,25 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.lenses import comparability, repeats
-from dftspark.stages.making import Making
-from dftspark.stages.profiling import Profile
-from dftspark.store import document_states
-from dftspark.store.document_states import Documents
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
+from dftspark.lenses.ngrams.stored_wholes import Documents
+from dftspark.making import Making
 
 _States = dict[tuple[str, str], Documents]
 
 
-def compare(making: Making, profile: Profile) -> dict[str, Any]:
-    """Writes the table comparability, from the profile and the run's table of n-grams; what the
-    manifest says of copies, with `warnings`.
+def compare(making: Making, files: ProfileFiles) -> dict[str, Any]:
+    """Writes the table comparability, from the files of the profile and the run's table of n-grams.
+
+    Returns what the manifest says of copies, with `warnings`.
 
     A profile that is older than these states, or of another version than the human one, has no
     rows, and a warning says so.
     """
-    human, found = making.config.human, document_states.read(profile.files)
+    human, found = making.config.human, document_states.read(files)
     corpora = document_states.by_corpus(found)
-    unlike = _unlike(human, corpora, profile)
+    unlike = _unlike(human, corpora, files)
     tokens = _telling_tokens(making)
     rows: list[dict[str, Any]] = []
     for model in sorted(corpora.keys() - {human, *unlike}):
@@ -39,9 +40,9 @@ def compare(making: Making, profile: Profile) -> dict[str, Any]:
     return _told(human, corpora, unlike)
 
 
-def tests_withheld(human: str, profile: Profile) -> bool:
+def tests_withheld(human: str, files: ProfileFiles) -> bool:
     """Whether the human side repeats itself so much that no p, q or verdict may be given."""
-    found = document_states.by_corpus(document_states.read(profile.files))
+    found = document_states.by_corpus(document_states.read(files))
     return human in found and repeats.withholds_tests("human", found[human].copies)
 
 
@@ -64,9 +65,9 @@ def _told(human: str, corpora: dict[str, Documents], unlike: list[str]) -> dict[
     }
 
 
-def _unlike(human: str, corpora: dict[str, Documents], profile: Profile) -> list[str]:
+def _unlike(human: str, corpora: dict[str, Documents], files: ProfileFiles) -> list[str]:
     """Model corpora whose states are absent, or of another version than the human side's."""
-    models = {corpus for corpus, _, _ in profile.files.totals} - {human}
+    models = {corpus for corpus, _, _ in files.totals} - {human}
     wanted = corpora[human].fingerprints if human in corpora else frozenset()
     return sorted(
         model for model in models

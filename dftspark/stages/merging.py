@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit
 from dftspark.errors import InputError
+from dftspark.lenses.lens import chosen
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
+from dftspark.making import Making
 from dftspark.nights.calendar import Nights, profile_name, window_of
 from dftspark.stages.days import check_alike, fingerprints
-from dftspark.stages.making import Making
-from dftspark.stages.profiling import Clouds, Profile, frozen
-from dftspark.store import document_states
-from dftspark.store.profile_files import ProfileFiles
+from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
 from dftspark.store.state_files import check_files, naming_damage
 
@@ -76,14 +77,14 @@ def window(
             f"`dftspark nightly CONF --date {date}` makes one from the documents"
         )
     wanted = fingerprints(spark, config)
-    if "embeddings" in config.lenses:
-        wanted["features"] = reference.manifest["fingerprints"].get("features", "")
-    check_alike("configuration", {k: v for k, v in wanted.items() if k != "features"}, reference)
+    check_alike("configuration", wanted, reference)
     found = Window(reference, days, missing, removed, damaged)
+    wanted = {**reference.manifest["fingerprints"], **wanted}
     for run in days.values():
         check_alike(f"reference {reference.id}", wanted, run)
+    states = [table for one in chosen(config, kept=True) for table in one.states]
     for run in found.runs:
-        check_files(run, _tables(config))
+        check_files(run, [*states, "clusters"])
     return found
 
 
@@ -95,43 +96,19 @@ def check_window(spark: SparkSession, config: Audit, date: str, nights: Nights) 
             check_alike("configuration", wanted, run)
 
 
-def _tables(config: Audit) -> list[str]:
-    lenses = {"structure": "structure", "embeddings": "feature_sums"}
-    own = [table for lens, table in lenses.items() if lens in config.lenses]
-    return ["profile", "phrases", "clusters", *own]
-
-
 def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
     """The window as one profile, and the distinct clusters of each corpus."""
-    from dftspark.spark import nights
+    from dftspark.spark import tables
+    from dftspark.spark.clusters import cluster_counts
 
     spark, config = making.spark, making.config
-
-    def rows(table: str) -> Any:
-        # A day without documents may have no file of a table.
-        paths = [run.table_path(table) for run in found.runs]
-        return nights.stored(spark, table, paths)
-
     with making.stage("merge days"), damaged(found):
-        counts, shared = nights.cluster_counts(rows("clusters"), config.human)
-        clouds = None
-        if "embeddings" in config.lenses:
-            of = frozen(found.reference)
-            path = making.staging("feature_sums")
-            nights.feature_sums(rows("feature_sums"), of).write.parquet(path)
-            manifest = found.reference.manifest["embedding"]
-            kept = {key: manifest[key] for key in ("fingerprint", "model", "revision", "features")}
-            clouds = Clouds(of, spark.read.parquet(path), None, kept)
-    profile = Profile(
-        stored=[run.table_path("profile") for run in found.runs],
-        phrases=rows("phrases"),
-        structure=rows("structure") if "structure" in config.lenses else None,
-        clouds=clouds,
-        shared_clusters=shared,
-        key_ranges=config.nightly.key_ranges,
-        returning=_returning(found, counts),
-    )
-    return profile, counts
+        clusters = tables.stored(spark, "clusters", found.runs)
+        counts, shared = cluster_counts(clusters, config.human)
+        states = {
+            one.name: one.opened(spark, config, found.runs) for one in chosen(config, kept=True)
+        }
+    return Profile(states, shared, _returning(found, counts)), counts
 
 
 def _returning(found: Window, clusters: dict[str, int]) -> frozenset[str]:

@@ -7,13 +7,13 @@ configuration as it was: another one would put its own name to numbers that are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
-from dftspark.stages.profiling import Clouds, Profile, frozen
-from dftspark.stats.ngram_counts import NgramCounts
+from dftspark.lenses.lens import chosen
+from dftspark.stages.profiling import Profile
 from dftspark.store import publish
 from dftspark.store.run import Run
 from dftspark.store.state_files import check_files
@@ -21,16 +21,8 @@ from dftspark.store.state_files import check_files
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_TABLES = {"structure": "structure", "embeddings": "feature_sums"}  # by lens
-# What of a section the profile does not hang on; of the n-grams what it hangs on is named, for
-# orders may be fewer.
-_FREE = {
-    "embedding": ("device", "batch_tokens", "threads", "store", "download"),
-    "mmd": ("weights", "exact"),
-    "cleaning": ("max_reject_share", "on_unreadable_file"),
-    "tokens": (),
-}
-_COUNTED = ("sketch_width", "phrases")
+# The keys of a section that no profile depends on.
+_FREE = {"cleaning": ("max_reject_share", "on_unreadable_file"), "tokens": ()}
 _ABSENT = object()
 
 
@@ -46,23 +38,16 @@ def stored_profile(spark: SparkSession, config: Audit, profiled: Run) -> Profile
             f"keep_profile = true"
         )
     _check_settings(config, profiled)
-    tables = [table for lens, table in _TABLES.items() if lens in config.lenses]
-    check_files(profiled, ["profile", "phrases", *tables])
+    kept = list(chosen(config, kept=True))
+    check_files(profiled, [table for one in kept for table in one.states])
     found = Profile(
-        stored=[profiled.table_path("profile")],
-        phrases=profiled.spark(spark, "phrases"),
-        structure=profiled.spark(spark, "structure") if "structure" in tables else None,
-        clouds=_clouds(spark, profiled) if "feature_sums" in tables else None,
-        shared_clusters=profiled.manifest["shared_clusters"],
-        key_ranges=profiled.manifest["key_ranges"],
+        {one.name: one.opened(spark, config, [profiled]) for one in kept},
+        profiled.manifest["shared_clusters"],
     )
-    _check_fingerprints(config, profiled, found)
+    said = [line for one in kept for line in one.unlike(config, found.states[one.name])]
+    if said:
+        raise _refused(profiled, said)
     return found
-
-
-def _clouds(spark: SparkSession, profiled: Run) -> Clouds:
-    sums = profiled.spark(spark, "feature_sums")
-    return Clouds(frozen(profiled), sums, None, dict(profiled.manifest["embedding"]))
 
 
 def _check_settings(config: Audit, profiled: Run) -> None:
@@ -70,13 +55,13 @@ def _check_settings(config: Audit, profiled: Run) -> None:
         publish.plain(found, "config")  # a manifest has no secrets
         for found in (config.model_dump(mode="json"), profiled.manifest.get("config", {}))
     )
-    said = [*_corpora(kept, own), *_orders(kept, own), *_lenses(profiled, own)]
-    sections = [name for name in _FREE if name in ("cleaning", "tokens")
-                or "embeddings" in own["lenses"]]  # fmt: skip
-    for name in sections:
-        bound = {key: value for key, value in own[name].items() if key not in _FREE[name]}
+    said = [*_corpora(kept, own), *_orders(kept, own), *_lenses(config, profiled)]
+    sections: dict[str, Sequence[str]] = dict(_FREE)
+    for one in chosen(config, kept=True):
+        sections |= one.settings
+    for name, free in sections.items():
+        bound = {key: value for key, value in own[name].items() if key not in free}
         said += _unlike(name, kept.get(name, {}), bound)
-    said += _unlike("ngrams", kept.get("ngrams", {}), {key: own["ngrams"][key] for key in _COUNTED})
     if said:
         raise _refused(profiled, said)
 
@@ -115,11 +100,11 @@ def _orders(kept: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _lenses(profiled: Run, own: Mapping[str, Any]) -> Iterator[str]:
-    for lens, table in _TABLES.items():
-        if lens in own["lenses"] and table not in profiled.tables:
-            rest = [name for name in own["lenses"] if name != lens]
-            yield f"lenses: the profile has nothing of {lens!r}; without it, lenses = {rest}"
+def _lenses(config: Audit, profiled: Run) -> Iterator[str]:
+    for one in chosen(config, kept=True):
+        if not set(one.states) <= set(profiled.tables):
+            rest = [name for name in config.lenses if name != one.name]
+            yield f"lenses: the profile has nothing of {one.name!r}; without it, lenses = {rest}"
 
 
 def _unlike(place: str, kept: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
@@ -133,27 +118,6 @@ def _unlike(place: str, kept: Mapping[str, Any], own: Mapping[str, Any]) -> Iter
                 f"{place}.{key}: the profile {json.dumps(before)}, the configuration "
                 f"{json.dumps(value)}"
             )
-
-
-def _check_fingerprints(config: Audit, profiled: Run, found: Profile) -> None:
-    """Holds the rows themselves: settings alike may mean another thing to another version."""
-    from dftspark.spark import ngrams, structure
-
-    text = ngrams.fingerprint(config)
-    wanted = {n: NgramCounts(n=n, text=text).fingerprint for n in config.ngrams.orders}
-    made_by = {key: value for key, value in found.fingerprints.items() if key in wanted}
-    said = [
-        f"n-grams of order {n}: the profile {made_by.get(n, 'has none')}, this dftspark {value}"
-        for n, value in wanted.items()
-        if made_by.get(n) != value
-    ]
-    if found.structure is not None:
-        own = structure.statistic(config).fingerprint
-        rows = found.structure.select("fingerprint").distinct().toArrow()["fingerprint"]
-        said += [f"structure: the profile {other}, this dftspark {own}"
-                 for other in rows.to_pylist() if other != own]  # fmt: skip
-    if said:
-        raise _refused(profiled, said)
 
 
 def _refused(profiled: Run, said: list[str]) -> ConfigError:

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from dftspark.config import Audit, Corpus
 from dftspark.corpus.parts import corpus_of, values_of
 from dftspark.errors import ConfigError
-from dftspark.lenses.structure_measures import all_measures
 
 RATE = "rate_"  # what the names of measures begin with that are followed one by one
 
@@ -24,9 +23,9 @@ class Sweep:
     challenger: str | None
 
 
-def check(config: Audit) -> None:
-    """Raises ConfigError for a measure under sweep.rates that the structure lens has not, and for
-    a challenger that no model corpus can be."""
+def check(config: Audit, known: Sequence[str]) -> None:
+    """Raises ConfigError for a measure under sweep.rates that is none of `known`, and for a
+    challenger that no model corpus can be."""
     challenger = config.sweep.challenger
     models = [name for name, corpus in config.corpora.items() if corpus.role == "model"]
     if challenger is not None and corpus_of(challenger) not in models:
@@ -34,7 +33,6 @@ def check(config: Audit) -> None:
             f"sweep.challenger is a model corpus or a part of one as corpus/value, got "
             f"{challenger!r}; model corpora are {', '.join(models)}"
         )
-    known = [m.id for m in all_measures() if m.kind != "distribution"]
     for name in config.sweep.rates:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dftspark.features import document_vectors
+from dftspark.lenses.structure import document_vectors
 
 HOSTILE: dict[str, Callable[[int], str]] = {
     "one word": lambda n: "a" * (20 * n),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dftspark.features import patterns, stream
+from dftspark.features import stream
+from dftspark.lenses.structure import patterns
 
 
 def sentences(text: str) -> list[list[str]]:

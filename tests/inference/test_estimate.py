@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.distances.jensen_shannon import jensen_shannon
-from dftspark.distances.ngram_l2 import l2
-from dftspark.distances.total_variation import total_variation
 from dftspark.errors import ShapeError
 from dftspark.inference.estimate import replicates, source_floor
+from dftspark.lenses.ngrams.distance_jensen_shannon import jensen_shannon
+from dftspark.lenses.ngrams.distance_l2 import l2
+from dftspark.lenses.ngrams.distance_total_variation import total_variation
 from tests.inference.corpora import Blocked, independent, tilted, zipf
 
 Floats = NDArray[np.float64]

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.distances.jensen_shannon import jensen_shannon
-from dftspark.distances.ngram_l2 import l2
-from dftspark.distances.total_variation import total_variation
 from dftspark.inference.estimate import replicates
 from dftspark.inference.gram import gram, sampling_noise, squared_replicates
 from dftspark.inference.intervals import jackknife
 from dftspark.inference.ngram_sample import rate_scale
 from dftspark.inference.squared import block_test
+from dftspark.lenses.ngrams.distance_jensen_shannon import jensen_shannon
+from dftspark.lenses.ngrams.distance_l2 import l2
+from dftspark.lenses.ngrams.distance_total_variation import total_variation
 from tests.inference.corpora import (
     Blocked,
     blocked,

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.distances import mmd
-from dftspark.features.fourier import DEFAULT, ONE, features
 from dftspark.inference.gram import between_documents, gram, squared_replicates, stratified_gram
 from dftspark.inference.intervals import jackknife
 from dftspark.inference.squared import block_test, fused_test
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.embeddings import distance_mmd as mmd
+from dftspark.lenses.embeddings.fourier import DEFAULT, ONE, features
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from tests.normal_clouds import (
     closed_form,
     grams,

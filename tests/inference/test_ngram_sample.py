@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.distances.total_variation import total_variation
 from dftspark.inference.ngram_sample import in_sample, rate_scale, sample_weights
+from dftspark.lenses.ngrams.distance_total_variation import total_variation
 from tests.inference.corpora import tilted, zipf
 
 TARGET = 400

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dftspark.embedding.store import VectorStore
 from dftspark.location import Location
 from dftspark.store.listing import RunInfo, open_run, runs
 from dftspark.store.run import Run
-from dftspark.store.vectors import VectorStore
 from tests import models
 from tests.judging import Server
 from tests.spark import processes

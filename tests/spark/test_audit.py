@@ -16,6 +16,7 @@ import pytest
 from dftspark import runs, sample, schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
+from dftspark.lenses.lens import lens
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
 from tests.spark.agreement import assert_same
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.spark
 OTHERS = {
     *schema.SWEEP_TABLES,
     "differences",
-    *(table for lens in ("embeddings", "variety", "judge") for table in schema.LENS_TABLES[lens]),
+    *(table for name in ("embeddings", "variety", "judge") for table in lens(name).tables),
 }
 TABLES = [name for name in schema.TABLES if name not in OTHERS]
 STATISTICS = ["l2", "l2_corrected", "l2_docs", "l2_docs_corrected", "js", "tv"]
@@ -223,7 +224,7 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     spark: SparkSession, audited: Run, scattered: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In 32 key ranges; which side's example is kept beside a listed n-gram may differ there."""
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     config = scattered.model_copy(update={"keep_profile": False})
     monkeypatch.setattr(ngrams, "RANGE_BYTES", 1 << 14)

@@ -12,11 +12,11 @@ import pytest
 
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
-from dftspark.distances.mmd import median_distance
 from dftspark.errors import IncomparableProfiles, InputError, ShapeError
-from dftspark.features.fourier import Frequencies
 from dftspark.features.hashing import digest64
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.embeddings.distance_mmd import median_distance
+from dftspark.lenses.embeddings.fourier import Frequencies
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_states_are_those_of_numpy_for_any_cut(
     batch: int,
 ) -> None:
     """The last is gathered first, since it has more groups than a task holds."""
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     monkeypatch.setattr(clouds, "_OPEN", together)
     monkeypatch.setattr(clouds, "_MERGED", merged)
@@ -104,7 +104,7 @@ def test_states_are_those_of_numpy_for_any_cut(
 def test_a_task_holds_few_states(
     monkeypatch: pytest.MonkeyPatch, buffer: int, together: int, most: int
 ) -> None:
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     monkeypatch.setattr(clouds, "_BUFFER", buffer)
     monkeypatch.setattr(clouds, "_OPEN", together)
@@ -124,7 +124,7 @@ def test_a_task_holds_few_states(
 
 
 def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSession) -> None:
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     own, found = rows(), []
     for partitions in (1, 13):
@@ -141,7 +141,7 @@ def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSes
 
 
 def test_what_is_frozen(spark: SparkSession) -> None:
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     vectors = spark.createDataFrame(table(rows()))
     of = clouds.statistic(vectors, Mmd(features=64, pilot=50, seed=3), "embedder")
@@ -153,7 +153,7 @@ def test_what_is_frozen(spark: SparkSession) -> None:
 
 
 def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
-    from dftspark.spark import clouds
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     vectors = spark.createDataFrame(table(rows()))
     stored = clouds.fold(vectors, OF).cache()
@@ -164,8 +164,8 @@ def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
 
 
 def test_what_is_no_matrix(spark: SparkSession) -> None:
-    from dftspark.spark import clouds
-    from dftspark.spark.vectors import column, matrix
+    from dftspark.embedding.spark_vectors import column, matrix
+    from dftspark.lenses.embeddings import spark_clouds as clouds
 
     three = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     whole = column(three)

@@ -10,9 +10,9 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.errors import IncomparableProfiles
-from dftspark.lenses import embeddings
+from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
-from dftspark.stats.feature_sums import FeatureState, FeatureSums
 from tests.normal_clouds import normal, state, statistic
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def told(metrics: list[Metric]) -> list[tuple[Any, ...]]:
 
 
 def test_rows_are_those_of_the_lens(spark: SparkSession) -> None:
-    from dftspark.spark import compare_clouds
+    from dftspark.lenses.embeddings import spark_compare as compare_clouds
 
     found = compare_clouds.pairs(stored(spark), OF, {"model/b": 160}, AUDIT)
     rows = {(r["model"], r["stratum"]): r for r in found.toArrow().to_pylist()}
@@ -94,7 +94,7 @@ def test_rows_are_those_of_the_lens(spark: SparkSession) -> None:
 
 
 def test_another_statistic_is_an_error(spark: SparkSession) -> None:
-    from dftspark.spark import compare_clouds
+    from dftspark.lenses.embeddings import spark_compare as compare_clouds
 
     other = FeatureSums(frequencies=OF.frequencies, vectors="another embedder")
     with pytest.raises(IncomparableProfiles, match="another embedder"):

@@ -11,7 +11,7 @@ import pytest
 from dftspark import schema
 from dftspark.errors import InputError
 from dftspark.inference.proportions import ClusterSums
-from dftspark.lenses.copies import copy_metrics
+from dftspark.lenses.embeddings.copies import copy_metrics
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -46,7 +46,7 @@ def documents(spark: SparkSession, partitions: int, seed: int) -> DataFrame:
 
 
 def test_planted_copies(spark: SparkSession) -> None:
-    from dftspark.spark.copies import cluster_sums, human_side, neighbors, pairs
+    from dftspark.lenses.embeddings.spark_copies import cluster_sums, human_side, neighbors, pairs
 
     seen = []
     for partitions, seed in ((1, 2), (7, 3)):

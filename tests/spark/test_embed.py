@@ -26,7 +26,7 @@ from tests.spark import processes
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from dftspark.spark.embed import Plan
+    from dftspark.embedding.spark_files import Plan
 
 pytestmark = [pytest.mark.spark, extras.embed]
 
@@ -57,7 +57,7 @@ class Case:
         return Audit.parse(document, "the test")
 
     def plan(self, human: list[str], model: list[str], **embedding: Any) -> tuple[Plan, DataFrame]:
-        from dftspark.spark import embed
+        from dftspark.embedding import spark_files as embed
 
         rows = [("human", f"human{i}", text) for i, text in enumerate(human)]
         rows += [("model", f"model{i}", text) for i, text in enumerate(model)]
@@ -68,7 +68,7 @@ class Case:
 
     def embed(self, human: list[str], model: list[str], **embedding: Any) -> int:
         """How many texts were embedded."""
-        from dftspark.spark import embed
+        from dftspark.embedding import spark_files as embed
 
         plan, documents = self.plan(human, model, **embedding)
         done = sum(int(row["texts"]) for row in embed.fill(plan, documents))
@@ -79,8 +79,8 @@ class Case:
         self, human: list[str], model: list[str], **embedding: Any
     ) -> dict[tuple[str, str], Any]:
         """By corpus and doc_id, read from the store, which must have all."""
-        from dftspark.spark import embed
-        from dftspark.spark.vectors import matrix
+        from dftspark.embedding import spark_files as embed
+        from dftspark.embedding.spark_vectors import matrix
 
         plan, _ = self.plan(human, model, **embedding)
         assert plan.missing == 0
@@ -166,7 +166,7 @@ def test_a_run_tells_what_it_embedded_and_what_not(case: Case) -> None:
 
 
 def test_too_many_texts_without_a_vector(case: Case) -> None:
-    from dftspark.spark import embed
+    from dftspark.embedding import spark_files as embed
 
     sides = small.texts(100), [*small.texts(100), *["red broken " + "red " * i for i in range(20)]]
     case.embed(*sides)
@@ -178,7 +178,7 @@ def test_too_many_texts_without_a_vector(case: Case) -> None:
 
 
 def test_an_error_in_a_task_comes_back_as_itself(case: Case) -> None:
-    from dftspark.spark import embed
+    from dftspark.embedding import spark_files as embed
     from dftspark.spark.failures import explained
 
     config = case.config(device="cuda", precision="float32")
@@ -228,7 +228,7 @@ def test_a_killed_task_loses_what_it_was_writing(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The third of many chunks is never added. What goes on embeds the rest, to the same bits."""
-    from dftspark.spark import embed
+    from dftspark.embedding import spark_files as embed
 
     monkeypatch.setattr(embed, "_LEAST_CHUNK", 50)
     texts = small.texts(400)

@@ -10,9 +10,9 @@ import pytest
 
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
-from dftspark.lenses.moments import frechet_metrics
-from dftspark.spark.vectors import column
-from dftspark.stats.moments import moment_sums
+from dftspark.embedding.spark_vectors import column
+from dftspark.lenses.embeddings.moments import frechet_metrics
+from dftspark.lenses.embeddings.statistic_moments import moment_sums
 from tests.clouds import Floats
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def expected(model: str, settings: Inference) -> list[Metric]:
 
 
 def test_all_documents_count(spark: SparkSession) -> None:
-    from dftspark.spark.compare import metric_row
-    from dftspark.spark.frechet import frechet
+    from dftspark.lenses.embeddings.spark_frechet import frechet
 
     parts = [
         pa.table(
@@ -64,10 +63,10 @@ def test_all_documents_count(spark: SparkSession) -> None:
     documents = spark.createDataFrame(pa.concat_tables(parts)).repartition(3)
     settings = Inference()
     clusters = {corpus: min(128, size) for corpus, size in SIZES.items()}
-    found = frechet(documents, "human", DIM, clusters, settings)
+    found = frechet(documents, "human", DIM, SIZES, clusters, settings)
     assert sorted(row["model"] for row in found) == ["model/a", "model/b"]
     for row in found:
-        known = [metric_row(metric) for metric in expected(row["model"], settings)]
+        known = [metric.record() for metric in expected(row["model"], settings)]
         assert [m["metric"] for m in row["metrics"]] == ["frechet", "frechet_corrected"]
         for metric, other in zip(row["metrics"], known, strict=True):
             for name in ("value", "std_error", "ci_low", "ci_high"):

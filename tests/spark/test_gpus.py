@@ -127,7 +127,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`worker(task)`: the device of a task in a worker that is new to GPUs."""
     from pyspark.taskcontext import TaskContext
 
-    from dftspark.spark import devices
+    from dftspark.embedding import spark_devices as devices
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "")

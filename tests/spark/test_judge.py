@@ -18,9 +18,9 @@ from dftspark import cli, runs
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.judge.pairs import Document, sampled
+from dftspark.lenses.judge import spark_asking as judge
+from dftspark.lenses.judge.lens import Asking
 from dftspark.spark import documents as reading
-from dftspark.spark import judge
-from dftspark.stages.judging import Asking
 from jobs import judge as job
 from tests import judging
 from tests.judging import Answer, Asked, Server, failure, said, serving, verdict

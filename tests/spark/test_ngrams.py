@@ -14,10 +14,10 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.corpus.blocks import block_of
-from dftspark.features.grams import grams
 from dftspark.features.tokens import Words
+from dftspark.lenses.ngrams.grams import grams
+from dftspark.lenses.ngrams.statistic_counts import NgramRows
 from dftspark.stats.copies_sketch import CopiesState
-from dftspark.stats.ngram_counts import NgramRows
 from dftspark.stats.surface import SurfaceSums
 from tests import reference
 from tests.reference import simple_words
@@ -67,7 +67,7 @@ def profiled(
     docs: DataFrame, settings: config.Audit, ranges: int, total: int, merges: int = 3
 ) -> dict[Any, Any]:
     """Each corpus's stored bytes by (corpus, stratum, n, part): equal results are equal bytes."""
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     tasks = {"human": (0, max(1, total - 1)), "model/a": (total - 1, 1), "model/b": (total - 1, 1)}
     layout = ngrams.Layout(ranges, tasks, total, merges)
@@ -153,7 +153,7 @@ def test_partitions_batches_and_order_do_not_matter(
 def test_small_buffers_flush_and_change_nothing(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     docs = spark.createDataFrame(pa.Table.from_pylist(documents()))
     expected = profiled(docs, audit(), 2, 1)
@@ -184,7 +184,7 @@ def test_small_buffers_flush_and_change_nothing(
     ],
 )
 def test_a_merge_gets_about_one_range_of_text(sizes: dict[str, int]) -> None:
-    from dftspark.spark.ngrams import RANGE_BYTES, Layout
+    from dftspark.lenses.ngrams.spark_profile import RANGE_BYTES, Layout
 
     layout = Layout.of(sizes, 4, 4096)
     assert layout.ranges & (layout.ranges - 1) == 0
@@ -198,7 +198,7 @@ def test_a_merge_gets_about_one_range_of_text(sizes: dict[str, int]) -> None:
 
 def test_local_workers_are_forked_with_their_kernels(spark: SparkSession) -> None:
     def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from dftspark.features import counting
+        from dftspark.lenses.ngrams import counting
 
         for _ in batches:
             kernel: Any = counting._counted
@@ -212,7 +212,7 @@ def test_local_workers_are_forked_with_their_kernels(spark: SparkSession) -> Non
 
 
 def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSession) -> None:
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     settings = audit(phrases=100)
     rows = documents()
@@ -239,7 +239,7 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
     """Every n-gram of a real corpus, the tokens too from an independent tokenizer."""
     from pyspark.sql import functions as F
 
-    from dftspark.spark import ngrams
+    from dftspark.lenses.ngrams import spark_profile as ngrams
 
     path = data / f"{name}.parquet"
     docs = spark.read.parquet(str(path)).select(

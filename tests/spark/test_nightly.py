@@ -19,14 +19,14 @@ import pytest
 
 from dftspark import cli, history, runs, schema
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, UnlikeProfiles
+from dftspark.lenses.ngrams import stored_wholes as document_states
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.nights import alerts, calendar
 from dftspark.stages.checking import JUNIT
 from dftspark.state import encode_arrays
-from dftspark.stats.ngram_counts import NgramCounts, NgramRows
-from dftspark.stats.structure import Structure, StructureSums
-from dftspark.store import document_states
 from dftspark.store.listing import runs as listed
-from dftspark.store.profile_files import ProfileFiles
 from dftspark.store.run import Run
 from tests.spark import processes
 from tests.spark.nights import DATES, Killed, KilledAt, audit, corpora, said, write

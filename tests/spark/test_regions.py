@@ -10,10 +10,10 @@ import pytest
 
 from dftspark import schema
 from dftspark.corpus.blocks import block_of
-from dftspark.distances import witness
-from dftspark.distances.regions import region_parts
-from dftspark.features.regions import Regions
-from dftspark.stats.region_sums import SCORE_ONE, region_sums
+from dftspark.lenses.embeddings import witness
+from dftspark.lenses.embeddings.centroids import Regions
+from dftspark.lenses.embeddings.distance_regions import region_parts
+from dftspark.lenses.embeddings.region_sums import SCORE_ONE, region_sums
 from tests import laws
 from tests.clouds import Floats, block_sums, frequencies
 
@@ -79,7 +79,7 @@ def witness_of(human: dict[str, Any], model: dict[str, Any], features: Features)
 @pytest.fixture(scope="module")
 def passes(spark: SparkSession) -> Any:
     """The plan, the corpora, and what three cuts of shuffled documents find."""
-    from dftspark.spark.regions import SecondPass, collect, fold
+    from dftspark.lenses.embeddings.spark_regions import SecondPass, collect, fold
 
     own, features = corpora(), Features()
     centroids = np.concatenate([own["human"]["vector"][5:9], own["model/a"]["vector"][2:4]])
@@ -134,7 +134,7 @@ def test_every_column_says_what_it_is(of: pa.Schema) -> None:
 
 
 def test_tables(passes: Any) -> None:
-    from dftspark.spark import regions
+    from dftspark.lenses.embeddings import spark_regions as regions
 
     plan, own, (found, *_) = passes
     table = regions.regions(found, plan, {"model/a": 16, "model/b": 0}, "run", "2026-01-01")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dftspark.config import Embedding
-from dftspark.store.vectors import key_of
+from dftspark.embedding.store import key_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,7 +28,7 @@ def documents(spark: SparkSession) -> DataFrame:
 
 def members(documents: DataFrame, sample: int | str) -> dict[str, dict[str, list[str]]]:
     """Ids by corpus and cluster."""
-    from dftspark.spark.sampling import sampled
+    from dftspark.embedding.spark_sampling import sampled
 
     settings = Embedding.model_validate({"sample": sample})
     found: dict[str, dict[str, list[str]]] = {}
@@ -73,7 +73,7 @@ def test_the_sample_does_not_favor_blocks(documents: DataFrame) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "é ü 東京 🙂", "a\u0000b" * 3, "x" * 100_000])
 def test_the_key_is_the_same_in_java(spark: SparkSession, text: str) -> None:
-    from dftspark.spark.sampling import key_column
+    from dftspark.embedding.spark_sampling import key_column
 
     texts = spark.createDataFrame([(text,)], "text string")
     (row,) = texts.select(key_column().alias("key")).collect()

@@ -14,15 +14,15 @@ import pytest
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DamagedRun
-from dftspark.spark import ngrams
+from dftspark.lenses.ngrams import spark_profile as ngrams
+from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stages.profiling import Profile
 from dftspark.stages.stored import stored_profile
 from dftspark.state import encode_arrays
-from dftspark.stats.ngram_counts import NgramCounts
 from dftspark.store.run import Run
 from dftspark.store.state_files import naming_damage
 from dftspark.store.writer import RunWriter
-from tests import test_profile_files
+from tests.lenses.ngrams import test_profile_files
 
 pytestmark = pytest.mark.spark
 
@@ -82,8 +82,8 @@ def test_the_configuration_of_the_profile_is_taken(tmp_path: Path) -> None:
         config(cleaning={"max_reject_share": 0.5}, embedding={"embedder": "static"}),
     ):
         found = opened(asked, run)
-        assert set(found.fingerprints) == {1, 2}
-        assert found.fingerprints[2].startswith("ngram_counts-v1(n=2, text='words-v1")
+        assert set(found.ngrams.fingerprints) == {1, 2}
+        assert found.ngrams.fingerprints[2].startswith("ngram_counts-v1(n=2, text='words-v1")
 
 
 RENAMED = {"web": CORPORA["human"], "gpt": CORPORA["gpt"]}
@@ -143,11 +143,11 @@ def test_a_profile_that_lost_a_part_is_not_compared(tmp_path: Path) -> None:
 
 def test_a_task_reads_the_parts_that_were_checked_or_fails(tmp_path: Path) -> None:
     found = opened(config(), profiled(tmp_path))
-    paths = found.files.paths
+    paths = found.ngrams.files.paths
     assert [Path(path).name for path in paths] == ["part-0.parquet", "part-1.parquet"]
     Path(paths[0]).unlink()
     with pytest.raises(FileNotFoundError, match="has no Parquet file"):
-        type(found.files)(paths)
+        type(found.ngrams.files)(paths)
 
 
 def test_a_state_that_cannot_be_read_is_named(tmp_path: Path) -> None:

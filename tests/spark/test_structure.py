@@ -10,9 +10,9 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.errors import IncomparableProfiles
-from dftspark.features import document_vectors
-from dftspark.lenses import structure as lens
-from dftspark.stats.structure import Structure, StructureSums
+from dftspark.lenses.structure import compared as lens
+from dftspark.lenses.structure import document_vectors
+from dftspark.lenses.structure.statistic import Structure, StructureSums
 from tests import laws
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def expected(corpus: str, stratum: str | None = None) -> StructureSums:
 
 
 def stored(spark: SparkSession, partitions: int, seed: int = 0) -> list[dict[str, Any]]:
-    from dftspark.spark import structure
+    from dftspark.lenses.structure import spark_profile as structure
 
     rows = structure.profile(frame(spark, partitions, seed), AUDIT).toArrow().to_pylist()
     return sorted(rows, key=lambda r: (r["corpus"], r["stratum"]))
@@ -98,7 +98,7 @@ def test_the_cut_does_not_matter(spark: SparkSession, partitions: int, batch: in
 
 
 def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
-    from dftspark.spark import structure
+    from dftspark.lenses.structure import spark_profile as structure
 
     profile = structure.profile(frame(spark, 3), AUDIT).cache()
     compared = structure.compare(profile, {"model/a": 9}, AUDIT).cache()
@@ -130,7 +130,7 @@ def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
 def test_unlike_pattern_sets_are_not_compared(spark: SparkSession) -> None:
     from pyspark.sql import functions as F
 
-    from dftspark.spark import structure
+    from dftspark.lenses.structure import spark_profile as structure
 
     profile = structure.profile(frame(spark, 2), AUDIT)
     other = F.when(F.col("corpus") == "human", "old").otherwise(F.col("fingerprint"))

@@ -15,7 +15,7 @@ import pytest
 from dftspark import config
 from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.features.hashing import BLOCKS
-from dftspark.stats.ngram_counts import TOTALS
+from dftspark.lenses.ngrams.statistic_counts import TOTALS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

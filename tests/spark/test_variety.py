@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from dftspark import config, schema
-from dftspark.lenses import variety
-from dftspark.lenses.variety import Document
+from dftspark.lenses.variety import compared as variety
+from dftspark.lenses.variety.compared import Document
 from tests import extras
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ AUDIT = config.Audit.parse(
 def test_measures_are_those_of_plain_python(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dftspark.spark import variety as on_spark
+    from dftspark.lenses.variety import spark_measures as on_spark
 
     monkeypatch.setattr(variety, "PROMPTS", 20)
     rng = np.random.default_rng(0)

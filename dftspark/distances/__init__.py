@@ -1,1 +1,0 @@
-"""Distances between two corpora: pure functions of their rates or of their additive sums."""

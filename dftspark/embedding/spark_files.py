@@ -1,0 +1,275 @@
+"""Documents to vectors on Spark, through a store that remembers every text.
+
+The driver samples documents by the hash of their cluster, finds which of their texts the store
+lacks, and cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the
+store as one file. What a killed job had finished stays; the same text is embedded once.
+
+On a CPU a vector depends on its text alone, so what else the store held, how the work was cut and
+what was killed change no bit on the same kind of processor. On a GPU it depends on its batch, in
+the last bits.
+
+Cost    besides the model: two passes over the documents' text, one over the store's keys
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from dftspark import schema
+from dftspark.config import Audit, Embedding
+from dftspark.embedding import embedders
+from dftspark.embedding import recipe as models
+from dftspark.embedding.embedders import NOT_FINITE, ZERO
+from dftspark.embedding.recipe import Recipe
+from dftspark.embedding.spark_devices import device_for, local_cores, task_device, threads
+from dftspark.embedding.spark_sampling import key_column, sampled
+from dftspark.embedding.spark_vectors import of_members, stored
+from dftspark.embedding.store import VectorStore
+from dftspark.errors import EnvironmentProblem, InputError
+from dftspark.location import Location
+from dftspark.spark import tables
+
+_LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
+_CHUNK_BYTES = 256 << 20  # of text that a task holds at once
+
+_WHY = {
+    ZERO: "the embedder gives this text a zero vector, which has no direction",
+    NOT_FINITE: "the embedder gives this text a vector with nan or infinity; where there are many, "
+    "set embedding.precision = 'float32'",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be embedded, and what is in the store already.
+
+    members    (corpus, stratum, cluster, doc_id, key), one row a sampled document
+    documents  how many they are
+    texts      how many distinct texts they have
+    missing    how many of these the store lacks
+    """
+
+    spark: SparkSession
+    settings: Embedding
+    recipe: Recipe
+    root: str
+    device: str
+    members: DataFrame
+    documents: int
+    texts: int
+    missing: int
+
+    @property
+    def store(self) -> VectorStore:
+        return VectorStore.of(self.root, self.recipe)
+
+    @property
+    def chunks(self) -> int:
+        """By the texts and not by what is missing, so that a resumed job has the same ones."""
+        size = min(max(self.texts // 64, _LEAST_CHUNK), _MOST_CHUNK)
+        return max(1, round(self.texts / size))
+
+
+def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str) -> Plan:
+    """Samples the documents, into Parquet at `staging`, and looks into the store.
+
+    Raises ConfigError and EnvironmentProblem for an embedder that is not there.
+    """
+    settings = config.embedding
+    device = device_for(spark, settings)
+    recipe = models.recipe(settings, device)
+    store = VectorStore.of(config.embedding_store, recipe)
+    store.describe(recipe)
+    tables.write(sampled(documents, settings), staging)
+    members = spark.read.parquet(staging)
+    held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
+    (counts,) = (
+        members.groupBy("key").agg(F.count("*").alias("copies"))
+        .join(held, "key", "left")
+        .agg(
+            F.coalesce(F.sum("copies"), F.lit(0)).alias("documents"),
+            F.count("*").alias("texts"),
+            F.count_if(F.col("held").isNull()).alias("missing"),
+        )
+        .toArrow().to_pylist()
+    )  # fmt: skip
+    # Workers may have another working folder.
+    root = Location.parse(config.embedding_store).name
+    own = models.pinned(settings, recipe)
+    return Plan(spark, own, recipe, root, device, members, **counts)
+
+
+def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
+    """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
+
+    Raises EnvironmentProblem for an absent device, unlike models, a store that others cannot see.
+    """
+    if not plan.missing:
+        return []
+    # A plan of few chunks would leave cores of a local run idle.
+    least = max(1, local_cores(plan.spark) // plan.chunks)
+    filling = _filling(plan.settings, plan.recipe, plan.root, plan.device, least)
+    embedded = _cut(plan, documents).mapInArrow(filling, from_arrow_schema(schema.EMBEDDED))
+    done: list[dict[str, Any]] = embedded.toArrow().to_pylist()
+    absent = 0 if _all_seen(plan, done) else _missing(plan).count()
+    if absent:
+        raise EnvironmentProblem(
+            f"{absent} of {plan.missing} vectors are not in {plan.store.folder} after they were "
+            f"made. embedding.store must be storage that the driver and every executor see."
+        )
+    return done
+
+
+def _cut(plan: Plan, documents: DataFrame) -> DataFrame:
+    """(key, text, chunk) of what is missing, a text as often as it comes, in order."""
+    chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
+    return (
+        documents.select(key_column().alias("key"), "text")
+        .join(_missing(plan), "key", "left_semi")
+        .withColumn("chunk", chunk)
+        .repartitionById(plan.chunks, F.col("chunk"))
+        .sortWithinPartitions("chunk", "key")
+    )
+
+
+def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
+    """Whether the driver sees every file that tasks say they wrote, and they hold all texts."""
+    seen = {row["file"] for row in done} <= set(plan.store.files())
+    return seen and sum(row["texts"] for row in done) == plan.missing
+
+
+def vectors(plan: Plan) -> DataFrame:
+    """schema.CLOUDS: a unit vector for each member but those that `problems` has."""
+    return of_members(plan.members, plan.root, plan.recipe)
+
+
+def problems(plan: Plan, documents: DataFrame) -> DataFrame:
+    """Issues, as of spark.documents, for the members that have no vector.
+
+    Their action is 'noted': the documents stay, and only the embeddings lack them.
+    """
+    troubled = plan.members.join(_troubled(plan), "key").select("corpus", "doc_id", "problem")
+    why = F.create_map(*[F.lit(item) for pair in _WHY.items() for item in pair])
+    return documents.join(troubled, ["corpus", "doc_id"]).select(
+        "corpus",
+        "file",
+        "position",
+        F.lit("noted").alias("action"),
+        F.col("problem").alias("reason"),
+        F.concat(F.lit("doc_id "), F.col("doc_id"), F.lit(": "), why[F.col("problem")]).alias(
+            "detail"
+        ),
+        F.substring("text", 1, 80).alias("excerpt"),
+    )
+
+
+def without_vector(plan: Plan) -> dict[str, int]:
+    """How many members of a corpus have no vector, for each that has such."""
+    return _counts(plan.members.join(_troubled(plan), "key"))
+
+
+def check(plan: Plan, found: dict[str, int], config: Audit) -> None:
+    """Raises InputError where too many documents of a corpus are `without_vector`, or all."""
+    sizes = _counts(plan.members) if found else {}
+    for corpus, bad in found.items():
+        if bad == sizes[corpus]:
+            raise InputError(
+                f"corpora.{corpus}: none of its {bad} documents has a usable vector from "
+                f"{plan.settings.embedder}, so the embedding lens has nothing to compare. Look at "
+                f"the rejects, take another embedder, or do without the lens 'embeddings'"
+            )
+        if bad > config.cleaning.max_reject_share * sizes[corpus]:
+            raise InputError(
+                f"corpora.{corpus}: {bad} of {sizes[corpus]} documents have no usable vector from "
+                f"{plan.settings.embedder} at {plan.recipe.precision}, more than "
+                f"cleaning.max_reject_share = {config.cleaning.max_reject_share:.1%}. Set "
+                f"embedding.precision = 'float32', or another embedder"
+            )
+
+
+def _counts(table: DataFrame) -> dict[str, int]:
+    rows = table.groupBy("corpus").count().toArrow().to_pylist()
+    return {row["corpus"]: row["count"] for row in rows}
+
+
+# --- the store ----------------------------------------------------------------------------------
+
+
+def _missing(plan: Plan) -> DataFrame:
+    held = stored(plan.spark, plan.store).select("key").distinct()
+    return plan.members.select("key").distinct().join(held, "key", "left_anti")
+
+
+def _troubled(plan: Plan) -> DataFrame:
+    """(key, problem) of the texts without a vector."""
+    without = stored(plan.spark, plan.store).where("problem IS NOT NULL")
+    return without.groupBy("key").agg(F.min("problem").alias("problem"))
+
+
+# --- in the task --------------------------------------------------------------------------------
+
+
+def _filling(
+    settings: Embedding, recipe: Recipe, root: str, device: str, least: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = VectorStore.of(root, recipe)
+        for keys, texts in _pieces(_chunks(batches)):
+            started = time.monotonic()
+            embedder = embedders.load(
+                settings, recipe, task_device(device), threads(settings, least)
+            )
+            found = embedder.encode(texts)
+            row = {
+                "file": store.add(keys, found.vectors, found.problems),
+                "texts": len(keys),
+                "problems": sum(problem is not None for problem in found.problems),
+                "dimension": found.vectors.shape[1],
+                "batch_tokens": embedder.batch_tokens,
+                "seconds": time.monotonic() - started,
+                "device": embedder.device,
+            }
+            yield pa.RecordBatch.from_pylist([row], schema=schema.EMBEDDED)
+
+    return run
+
+
+def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[bytes, str]]]:
+    """Each chunk's distinct texts in the order of their keys; rows come sorted."""
+    rows = (
+        row
+        for batch in batches
+        for row in zip(*(batch[c].to_pylist() for c in ("chunk", "key", "text")), strict=True)
+    )
+    for _, chunk in groupby(rows, key=lambda row: row[0]):
+        yield (
+            (key, next(same)[2]) for key, same in groupby(chunk, key=lambda row: row[1])
+        )  # fmt: skip
+
+
+def _pieces(
+    chunks: Iterable[Iterator[tuple[bytes, str]]],
+) -> Iterator[tuple[list[bytes], list[str]]]:
+    """Chunks, cut where they hold too much at once."""
+    for chunk in chunks:
+        keys: list[bytes] = []
+        texts: list[str] = []
+        size = 0
+        for key, text in chunk:
+            if texts and (size + len(text) > _CHUNK_BYTES or len(texts) == _MOST_CHUNK):
+                yield keys, texts
+                keys, texts, size = [], [], 0
+            keys.append(key)
+            texts.append(text)
+            size += len(text)
+        if texts:
+            yield keys, texts

@@ -1,0 +1,67 @@
+"""Which documents are embedded: a sample of each corpus, by the hash of its clusters.
+
+Cost    a pass over the names of documents, and a sort of what can be in the sample
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from dftspark.config import Embedding
+from dftspark.embedding.store import KEY_BYTES
+
+# Another hash than that of the blocks: a sample must not favor some of them.
+_SAMPLING = "dftspark sample v1"
+_BUCKETS_BITS = 12
+
+
+def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
+    """`settings.sample` documents of each corpus, or fewer where there are fewer.
+
+    Clusters come in the order of a hash of their name, whole but for the last: the same prompts in
+    every corpus that has them, whatever the partitioning.
+    """
+    named = documents.select("corpus", "stratum", "cluster", "doc_id", key_column().alias("key"))
+    if settings.sample == "all":
+        return named
+    place = named.withColumns(
+        {
+            "order": F.xxhash64(F.lit(_SAMPLING), "cluster"),
+            "within": F.xxhash64(F.lit(_SAMPLING), "doc_id"),
+        }
+    )
+    place = place.withColumn("bucket", F.shiftright("order", 64 - _BUCKETS_BITS))
+    counts = place.groupBy("corpus", "bucket").count().toArrow().to_pylist()
+    last = _last_buckets(counts, settings.sample)
+    if not last:
+        return named
+    # A window over a whole corpus would sort it in one task; what can be in the sample is small.
+    lasts = F.create_map(*[F.lit(item) for pair in last.items() for item in pair])
+    turn = Window.partitionBy("corpus").orderBy("order", "cluster", "within", "doc_id")
+    return (
+        place.where(F.col("bucket") <= lasts[F.col("corpus")])
+        .withColumn("turn", F.row_number().over(turn))
+        .where(F.col("turn") <= settings.sample)
+        .select(*named.columns)
+    )
+
+
+def _last_buckets(counts: list[dict[str, Any]], sample: int) -> dict[str, int]:
+    """For each corpus the bucket in which its sample is full, or its last."""
+    last: dict[str, int] = {}
+    taken: dict[str, int] = {}
+    for row in sorted(counts, key=lambda row: (row["corpus"], row["bucket"])):
+        corpus = row["corpus"]
+        if taken.get(corpus, 0) < sample:
+            last[corpus] = row["bucket"]
+            taken[corpus] = taken.get(corpus, 0) + row["count"]
+    return last
+
+
+def key_column() -> Column:
+    """vectors.key_of in the Java machine."""
+    return F.unhex(F.substring(F.sha2(F.col("text"), 256), 1, 2 * KEY_BYTES))

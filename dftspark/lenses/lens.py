@@ -1,0 +1,171 @@
+"""A lens: one way to look at two bodies of text, from documents to stored states to numbers.
+
+Stages loop over the lenses that a configuration names. The registry is the only list of them;
+what it names is imported when it is first asked for, so that a command line starts without it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.config import Audit
+    from dftspark.making import Making
+    from dftspark.store.run import Run
+
+# In the order in which a profile is made and compared.
+_LENSES = {
+    "ngrams": "dftspark.lenses.ngrams.lens:NgramLens",
+    "structure": "dftspark.lenses.structure.lens:StructureLens",
+    "embeddings": "dftspark.lenses.embeddings.lens:EmbeddingLens",
+    "variety": "dftspark.lenses.variety.lens:VarietyLens",
+    "judge": "dftspark.lenses.judge.lens:JudgeLens",
+}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The documents of a run, schema.DOCUMENTS, and a row of counts for each corpus."""
+
+    documents: DataFrame
+    corpora: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Night:
+    """Says that a profile is one side's, for a nightly audit to merge with others.
+
+    What was frozen in `like` is taken from there, where the settings are the same.
+    """
+
+    like: Run | None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What the lenses are told of the corpora that they compare.
+
+    shared     clusters that each model corpus has in common with the human one
+    returning  corpora whose clusters come on several days
+    withheld   the human side repeats itself so much that no test may be given
+    texts      the documents, None where only states are compared
+    """
+
+    shared: dict[str, int]
+    returning: frozenset[str] = frozenset()
+    withheld: bool = False
+    texts: Texts | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Rows of schema.MEASURED with a `fingerprint` each, and what the run's manifest says."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+class Lens(Protocol):
+    """What a stage asks of a lens. A lens inherits what it has nothing to say about.
+
+    name      as in `lenses` of the configuration
+    tables    result tables that no other lens writes
+    states    tables that a profile keeps; a lens without any needs documents, and no night has it
+    settings  sections of the configuration that the states depend on, and in each the keys that
+              they do not depend on
+    """
+
+    name: ClassVar[str]
+    tables: ClassVar[Sequence[str]] = ()
+    states: ClassVar[Sequence[str]] = ()
+    settings: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+    def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
+        """Raises before any work is done what would be raised in the middle of it.
+
+        `order` is what the caller asks of this lens beside the configuration.
+        """
+
+    def rates(self) -> list[str]:
+        """The names of measures that a sweep may follow one by one, as rate_NAME."""
+        return []
+
+    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+        """What two profiles have in common when they merge."""
+        return {}
+
+    def frozen(self, state: Any) -> dict[str, str]:
+        """More of that, which only the profile itself can tell."""
+        return {}
+
+    def profile(self, making: Making, texts: Texts, night: Night | None) -> Any:
+        """Writes the tables of `states` and returns them as `opened` does."""
+        return None
+
+    def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> Any:
+        """The states that `runs` keep, together; of several the first is the reference."""
+        return None
+
+    def unlike(self, config: Audit, state: Any) -> list[str]:
+        """Where the states were made in another way than this version would."""
+        return []
+
+    def manifest(self, state: Any) -> dict[str, Any]:
+        """What the manifest of a profile says."""
+        return {}
+
+    def compare(self, making: Making, state: Any, pairing: Pairing) -> Compared:
+        """Writes `tables` and returns what is measured of each pair."""
+        return Compared()
+
+    def better(self, metric: str) -> str:
+        """Which values of a metric are good: lower, higher or parity."""
+        return "lower"
+
+    def told_in_prompts(self, metric: str, several: bool) -> bool:
+        """Whether n_tell of a metric counts prompts; `several` of a side may share one."""
+        return several
+
+
+def names() -> list[str]:
+    return list(_LENSES)
+
+
+@cache
+def lens(name: str) -> Lens:
+    """The lens of that name."""
+    module, kind = _LENSES[name].split(":")
+    found: Lens = getattr(import_module(module), kind)()
+    return found
+
+
+def unknown(name: str) -> str:
+    """Why there is no lens of that name, or nothing where there is one."""
+    if name in _LENSES:
+        return ""
+    near = difflib.get_close_matches(name, _LENSES, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no lens {name!r}; {hint}there are {', '.join(_LENSES)}"
+
+
+def chosen(config: Audit, kept: bool = False) -> Iterator[Lens]:
+    """The lenses of an audit in the registry's order; with `kept` those that keep states."""
+    for name in _LENSES:
+        if name in config.lenses and (not kept or lens(name).states):
+            yield lens(name)
+
+
+def rates() -> list[str]:
+    """The measures of all lenses that a sweep may follow one by one."""
+    return [name for one in every() for name in one.rates()]
+
+
+def every() -> list[Lens]:
+    return [lens(name) for name in _LENSES]

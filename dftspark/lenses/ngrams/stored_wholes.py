@@ -1,0 +1,69 @@
+"""The states of documents as wholes that a profile keeps, by corpus and stratum, merged over days.
+
+Cost     some 10 kB a corpus, stratum and day for what is not writing, and up to 64 kB for copies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dftspark import schema
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
+from dftspark.stats.copies_sketch import Copies, CopiesSketch, CopiesState, copies
+from dftspark.stats.surface import Surface, SurfaceSums
+
+_COLUMNS = ["corpus", "stratum", "state", "sketch", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Of one corpus and stratum; `fingerprints` are of the statistics, several if of two kinds."""
+
+    surface: SurfaceSums
+    sketch: CopiesState
+    fingerprints: frozenset[str]
+
+    @property
+    def copies(self) -> Copies:
+        return copies(self.sketch)
+
+    def __add__(self, other: Documents) -> Documents:
+        return Documents(
+            self.surface + other.surface,
+            CopiesSketch().merge(self.sketch, other.sketch),
+            self.fingerprints | other.fingerprints,
+        )
+
+
+def read(files: ProfileFiles) -> dict[tuple[str, str], Documents]:
+    """By corpus and stratum; empty where the profiles are older than these states."""
+    found: dict[tuple[str, str], Documents] = {}
+    for row in files.rows((schema.WHOLE, 0), _COLUMNS).to_pylist():
+        sums, sketch = SurfaceSums.decode(row["state"]), CopiesState.decode(row["sketch"])
+        own = Documents(sums, sketch, frozenset([row["fingerprint"]]))
+        group = row["corpus"], row["stratum"]
+        found[group] = found[group] + own if group in found else own
+    return found
+
+
+def merged(found: Iterable[Documents]) -> Documents:
+    """Of several strata or days."""
+    total = Documents(Surface().empty(), CopiesSketch().empty(), frozenset())
+    for own in found:
+        total += own
+    return total
+
+
+def by_corpus(found: dict[tuple[str, str], Documents]) -> dict[str, Documents]:
+    """All strata of each corpus together."""
+    names = dict.fromkeys(corpus for corpus, _ in found)
+    return {name: merged(v for (corpus, _), v in found.items() if corpus == name) for name in names}
+
+
+def copies_columns(files: ProfileFiles) -> dict[str, dict[str, float]]:
+    """By corpus: the columns of the table corpora on copies."""
+    return {
+        name: {"copies_effect": own.copies.effect, "copies_share": own.copies.share}
+        for name, own in by_corpus(read(files)).items()
+    }

@@ -1,0 +1,200 @@
+"""A run in the making: its folder in the store, its stages and how long they took."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+from pyarrow.fs import FileType
+
+from dftspark import __version__, schema
+from dftspark.config import Audit
+from dftspark.errors import EnvironmentProblem
+from dftspark.location import Location, writing
+from dftspark.progress import Progress, Silent
+from dftspark.report.words import losses
+from dftspark.store.listing import series
+from dftspark.store.run import Run
+from dftspark.store.writer import RunWriter
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.progress import Stage
+
+    class Watched(Protocol):
+        """Something that tells a stage of what comes in, whoever brings it."""
+
+        def watched(self, stage: Stage) -> AbstractContextManager[None]: ...
+
+
+PACKED = "none"  # compression of states, which are packed by themselves
+_PACKAGES = (
+    "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
+    "transformers",
+)  # fmt: skip
+
+
+@dataclass
+class Making:
+    """A run in the making: where it goes and how long its stages took.
+
+    `orders` are what the caller asks of a lens beside the configuration, by its name.
+    """
+
+    spark: SparkSession
+    config: Audit
+    date: str
+    progress: Progress
+    writer: RunWriter
+    seconds: dict[str, float] = field(default_factory=dict)
+    staged: list[str] = field(default_factory=list)
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    losses: dict[str, dict[str, int]] = field(default_factory=dict)
+    orders: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls,
+        spark: SparkSession,
+        config: Audit,
+        date: str,
+        progress: Progress | None,
+        name: str | None = None,
+    ) -> Making:
+        """A new run; `name` is what its id says, the audit's name unless given."""
+        from dftspark.spark.session import relied_on
+
+        writer = RunWriter.create(config.out, name or config.name)
+        return cls(relied_on(spark), config, date, progress or Silent(), writer)
+
+    @contextmanager
+    def stage(
+        self, name: str, store: Watched | None = None, total: int = 0, unit: str = "texts"
+    ) -> Iterator[None]:
+        """Shows the tasks that end, or what of `total` comes into a store."""
+        from dftspark.spark.failures import explained
+        from dftspark.spark.progress import watched
+
+        started = time.monotonic()
+        self.stages[name] = {"tables": []}
+        shown = (
+            self.progress.stage(name, unit="tasks")
+            if store is None
+            else self.progress.stage(name, total, unit)
+        )
+        try:
+            with (
+                shown as stage,
+                watched(self.spark, stage) if store is None else store.watched(stage),
+                explained(self.config, self.writer.path),
+            ):
+                yield
+        except BaseException:
+            with suppress(EnvironmentProblem):
+                self.writer.give_up()
+            raise
+        self.seconds[name] = round(time.monotonic() - started, 3)
+        self.stages[name]["seconds"] = self.seconds[name]
+
+    def staging(self, name: str) -> str:
+        """Path of a table that later stages read and no one else."""
+        self.staged.append(name)
+        return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
+
+    def write(
+        self, name: str, table: DataFrame, compression: str = "zstd",
+        group_rows: int | None = None,
+    ) -> DataFrame:  # fmt: skip
+        from dftspark.spark import tables
+
+        tables.write(table, self.writer.table_path(name), compression, group_rows)
+        if self.stages:
+            list(self.stages.values())[-1]["tables"].append(name)
+        self.writer.written(name)
+        return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
+
+    def write_tested(self, name: str, rows: DataFrame, withheld: bool) -> None:
+        """Writes a result table, without the columns of its tests where those are withheld."""
+        from dftspark.spark import tables
+
+        self.write(name, tables.untested(rows) if withheld else rows)
+
+    def reject(self, issues: DataFrame) -> None:
+        """More rows for the table of rejects, which is there already."""
+        from dftspark.spark import tables
+
+        more = tables.rejects(issues, self.writer.id, self.date)
+        more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
+        self.writer.written("rejects")
+
+    def write_corpora(self, rows: list[dict[str, Any]]) -> None:
+        """The table corpora; what it says of damaged files goes into the manifest as well."""
+        self.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
+        self.losses = losses.of(rows)
+
+    def drop(self, *names: str) -> None:
+        """Takes tables out of the run again."""
+        for name in names:
+            self.writer.forget(name)
+        self._delete(*(f"{name}.parquet" for name in names))
+
+    def abandon(self) -> None:
+        """Takes the run's folder away; nothing is published."""
+        self.writer.give_up()
+        _delete(Location.parse(self.writer.path))
+
+    def _delete(self, *names: str) -> None:
+        for name in names:
+            _delete(Location.parse(self.writer.path) / name)
+
+    def publish(self, kind: str, **found: Any) -> Run:
+        """Makes the run visible; `found` goes into its manifest."""
+        self._delete(*(f"{name}.staging" for name in self.staged))
+        said = losses.in_short(self.losses)
+        if said and "headline" in found:
+            found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
+        return self.writer.publish(
+            {
+                "kind": kind,
+                "status": "complete",
+                "name": self.config.name,
+                "date": self.date,
+                "config": self.config.model_dump(mode="json"),
+                "config_sha256": self.config.sha256,
+                "code_version": __version__,
+                "versions": _versions(),
+                "seconds": self.seconds,
+                "stages": self.stages,
+                **({"losses": self.losses} if self.losses else {}),
+                **found,
+            },
+            page=self._page if self.config.report.page and "headline" in found else None,
+        )
+
+    def _page(self, run: Run) -> str:
+        from dftspark.report.page.run import page
+
+        return page(run, series(self.config.out, self.config.name, self.config.report.history))
+
+
+def _delete(folder: Location) -> None:
+    with writing(folder):
+        if folder.kind == FileType.Directory:
+            folder.filesystem.delete_dir(folder.path)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,33 @@
+"""Clusters of a run or of several days: how many there are, and which the sides share."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def clusters(documents: DataFrame) -> DataFrame:
+    """schema.CLUSTERS."""
+    return documents.select("corpus", F.xxhash64("cluster").alias("cluster")).distinct()
+
+
+def cluster_counts(found: DataFrame, human: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Distinct clusters of each corpus, and of the models those that the human corpus has too."""
+    among = found.groupBy("cluster").agg(F.collect_set("corpus").alias("among"))
+    each = among.select(
+        F.explode("among").alias("corpus"), F.array_contains("among", human).alias("shared")
+    )
+    counted = each.groupBy("corpus").agg(
+        F.count("*").alias("clusters"), F.count_if("shared").alias("shared")
+    )
+    rows = counted.toArrow().to_pylist()
+    shared = {row["corpus"]: row["shared"] for row in rows if row["corpus"] != human}
+    return {row["corpus"]: row["clusters"] for row in rows}, {k: v for k, v in shared.items() if v}
+
+
+def shared_clusters(documents: DataFrame, human: str) -> dict[str, int]:
+    """How many clusters each model corpus has in common with the human one."""
+    clusters = documents.groupBy(F.xxhash64("cluster")).agg(F.collect_set("corpus").alias("among"))
+    both = clusters.where(F.array_contains("among", human)).select(F.explode("among").alias("name"))
+    counted = both.where(F.col("name") != human).groupBy("name").count().toArrow().to_pylist()
+    return {row["name"]: row["count"] for row in counted}
