@@ -17,8 +17,8 @@ from rich.console import Console
 from dftspark import job, runs
 from dftspark.config import Audit, request
 from dftspark.lenses.judge.lens import Asking
+from dftspark.lenses.judge.terminal import print_plan
 from dftspark.progress import Lines
-from dftspark.report.lenses.judge.terminal import print_plan
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 

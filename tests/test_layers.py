@@ -45,7 +45,6 @@ LAYERS = (
     "checks",
     "report.page",
     "report.terminal",
-    "report.lenses",
     "spark",
     "embedding",
     "doctor",
@@ -239,18 +238,6 @@ def test_words_import_neither_page_nor_terminal() -> None:
         if layer_of(found.module) in {room for room, _ in APART}
     ]
     assert not offences, "words are said without knowing where:\n" + "\n".join(offences)
-
-
-def test_no_lens_is_shown_through_another() -> None:
-    lenses = PACKAGE / "report" / "lenses"
-    offences = [
-        report(file, found.line, found.module)
-        for file in sources(lenses)
-        for found in imports_of(text_of(file))
-        if found.module.startswith("dftspark.report.lenses.")
-        and found.module.split(".")[3] != file.relative_to(lenses).parts[0]
-    ]
-    assert not offences, "\n".join(offences)
 
 
 def test_what_is_shown_over_all_lenses_names_none() -> None:

@@ -165,7 +165,7 @@ def judge(
     """
     from dftspark import runs
     from dftspark.lenses.judge.lens import Asking
-    from dftspark.report.lenses.judge.terminal import print_plan
+    from dftspark.lenses.judge.terminal import print_plan
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -196,8 +196,8 @@ def _show_plan(
 
     from dftspark import runs
     from dftspark.judge import batch
+    from dftspark.lenses.judge.terminal import print_plan
     from dftspark.progress import progress
-    from dftspark.report.lenses.judge.terminal import print_plan
     from dftspark.spark.session import session
 
     with session("judge", master) as spark:

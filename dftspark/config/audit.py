@@ -16,7 +16,7 @@ from dftspark.config.judge import Endpoint, Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError
-from dftspark.lenses.lens import names, unknown
+from dftspark.lenses.lens import ours, unknown
 
 MOST_NAME = 128  # characters of a run's name
 
@@ -33,7 +33,7 @@ class Audit(Frozen):
     out: str = Field("runs", description="folder or URI of the run store")
     lenses: tuple[str, ...] = Field(
         ("ngrams", "embeddings", "structure"),
-        description=f"what is measured, of {', '.join(names())}; embeddings need the extra "
+        description=f"what is measured, of {', '.join(ours())}; embeddings need the extra "
         "`embed` and take longer; variety, which needs the extra `variety`, is likeness to the "
         "human answer (chrF, BLEU) and variety within and across prompts; "
         "judge needs [[judge.endpoints]] and costs what they charge",

@@ -1,7 +1,9 @@
 """A lens: one way to look at two bodies of text, from documents to stored states to numbers.
 
-Stages loop over the lenses that a configuration names. The registry is the only list of them;
-what it names is imported when it is first asked for, so that a command line starts without it.
+Stages loop over the lenses that a configuration names. The registry is the only list of them: ours,
+and those that installed packages declare by the entry point `dftspark.lenses`, as `name =
+"package.lens:Class"`. What it names is imported when it is first asked for, so that a command line
+starts without it. How a lens is shown is in `shown.py` of the same package, as SHOWN.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from dftspark.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -20,11 +25,12 @@ if TYPE_CHECKING:
     from dftspark.making import Making
     from dftspark.store.run import Run
 
-# In the order in which a profile is made and compared.
+GROUP = "dftspark.lenses"
+# In the order in which they are profiled, compared and shown.
 _LENSES = {
     "ngrams": "dftspark.lenses.ngrams.lens:NgramLens",
-    "structure": "dftspark.lenses.structure.lens:StructureLens",
     "embeddings": "dftspark.lenses.embeddings.lens:EmbeddingLens",
+    "structure": "dftspark.lenses.structure.lens:StructureLens",
     "variety": "dftspark.lenses.variety.lens:VarietyLens",
     "judge": "dftspark.lenses.judge.lens:JudgeLens",
 }
@@ -134,38 +140,67 @@ class Lens(Protocol):
         return several
 
 
-def names() -> list[str]:
+def ours() -> list[str]:
+    """The names of the lenses of this package."""
     return list(_LENSES)
 
 
 @cache
+def _registered() -> dict[str, str]:
+    """Where each lens is: ours in their order, then those of other packages by name."""
+    theirs = {point.name: point.value for point in entry_points(group=GROUP)}
+    return {**_LENSES, **{name: theirs[name] for name in sorted(theirs.keys() - _LENSES.keys())}}
+
+
+def names() -> list[str]:
+    """The names of all lenses that are installed."""
+    return list(_registered())
+
+
+@cache
 def lens(name: str) -> Lens:
-    """The lens of that name."""
-    module, kind = _LENSES[name].split(":")
-    found: Lens = getattr(import_module(module), kind)()
+    """The lens of that name.
+
+    Raises EnvironmentProblem where the package that declares it cannot be imported.
+    """
+    place = _registered()[name]
+    module, _, kind = place.partition(":")
+    try:
+        found: Lens = getattr(import_module(module), kind)()
+    except (ImportError, AttributeError) as error:
+        raise EnvironmentProblem(
+            f"the lens {name!r} is declared as {place!r}, which cannot be loaded: {error}; "
+            f"install its package again, or take it out of lenses"
+        ) from error
     return found
+
+
+def home(name: str) -> str:
+    """The package that has the files of a lens."""
+    return _registered()[name].partition(":")[0].rpartition(".")[0]
 
 
 def unknown(name: str) -> str:
     """Why there is no lens of that name, or nothing where there is one."""
-    if name in _LENSES:
+    if name in names():
         return ""
-    near = difflib.get_close_matches(name, _LENSES, n=1)
+    near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"there is no lens {name!r}; {hint}there are {', '.join(_LENSES)}"
+    return f"there is no lens {name!r}; {hint}there are {', '.join(names())}"
 
 
 def chosen(config: Audit, kept: bool = False) -> Iterator[Lens]:
     """The lenses of an audit in the registry's order; with `kept` those that keep states."""
-    for name in _LENSES:
+    for name in names():
         if name in config.lenses and (not kept or lens(name).states):
             yield lens(name)
 
 
 def rates() -> list[str]:
-    """The measures of all lenses that a sweep may follow one by one."""
+    """The measures of our lenses that a sweep may follow one by one."""
     return [name for one in every() for name in one.rates()]
 
 
 def every() -> list[Lens]:
+    """All of ours; another package's is imported only where a configuration names it."""
     return [lens(name) for name in _LENSES]

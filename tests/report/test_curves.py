@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dftspark import schema
-from dftspark.report.lenses.judge.figures import judge
+from dftspark.lenses.judge.figures import judge
 from dftspark.report.page.figures_lines import history
 from dftspark.report.page.figures_sweep import best, samplers
 from dftspark.report.page.run import page

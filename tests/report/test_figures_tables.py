@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dftspark.report.lenses.embeddings.examples import copies
-from dftspark.report.lenses.variety.figures import variety
+from dftspark.lenses.embeddings.examples import copies
+from dftspark.lenses.variety.figures import variety
 from dftspark.report.page.figures_tables import checks, differences
 from dftspark.report.page.run import page
 from tests.report.page_runs import made, metrics, publish, row

@@ -13,7 +13,7 @@ from dftspark import schema
 from dftspark.config import Judge
 from dftspark.judge import outcome
 from dftspark.judge.plan import Estimate
-from dftspark.report.lenses.judge import terminal as judge
+from dftspark.lenses.judge import terminal as judge
 from dftspark.report.terminal.run import render
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from dftspark.report.lenses.embeddings.labels import RADIUS, SIZE, Placed, placed, width
+from dftspark.lenses.embeddings.labels import RADIUS, SIZE, Placed, placed, width
 
 SIDE = 48.0
 

@@ -11,6 +11,9 @@ import pytest
 from rich.console import Console
 
 from dftspark import schema
+from dftspark.config import Audit
+from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.lenses import lens as registry
 from dftspark.report.page.run import page
 from dftspark.report.terminal.run import render
 from dftspark.report.terminal.table import print_table
@@ -19,13 +22,19 @@ from dftspark.report.words.tell import of_run
 from dftspark.report.words.verdict import finding
 from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row, sized
-from tests.report.vowels import VowelsShown
+from tests.report.vowels.shown import VowelsShown
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A run with measures of vowels, which tell the model earlier than all others."""
-    monkeypatch.setattr(lenses, "_LENSES", (*lenses._LENSES, "tests.report.vowels"))
+    declared = tmp_path / "site" / "vowels-1.0.dist-info"
+    declared.mkdir(parents=True)
+    (declared / "METADATA").write_text("Metadata-Version: 2.1\nName: vowels\nVersion: 1.0\n")
+    (declared / "entry_points.txt").write_text(
+        "[dftspark.lenses]\nvowels = tests.report.vowels.lens:VowelsLens\n"
+    )
+    monkeypatch.syspath_prepend(str(declared.parent))
     vowels = pa.table({"model": ["gpt", "gpt"], "letter": ["a", "<e>"]})
     monkeypatch.setitem(schema.TABLES, "vowels", vowels.schema)
     _forget()
@@ -39,7 +48,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 
 def _forget() -> None:
-    for known in (lenses.lenses, lenses.leads, lenses.tables, lenses.measure):
+    for known in (
+        registry._registered, registry.lens, lenses.lenses, lenses.leads, lenses.tables,
+        lenses.measure,
+    ):  # fmt: skip
         known.cache_clear()
 
 
@@ -97,3 +109,18 @@ def test_a_title_repeats_a_number_as_it_is() -> None:
     assert about.title == "MMD², Gaussian kernel of 1 × the median distance"
     assert lenses.measure("l2_1gram").title == "Token frequencies, L2"
     assert lenses.measure("jmq_overall:mini").title == "Judge, overall (mini)"
+
+
+def test_a_configuration_may_name_it(run: Run) -> None:
+    sides = {"human": {"role": "human", "path": "h"}, "m": {"role": "model", "path": "m"}}
+    config = Audit.parse({"corpora": sides, "lenses": ["vowels", "ngrams"]}, "a test")
+    assert [one.name for one in registry.chosen(config)] == ["ngrams", "vowels"]
+    assert registry.home("vowels") == "tests.report.vowels"
+    with pytest.raises(ConfigError, match=r"no lens 'vowel'; did you mean 'vowels'\?"):
+        Audit.parse({"corpora": sides, "lenses": ["vowel"]}, "a test")
+
+
+def test_a_package_that_cannot_be_loaded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry._registered()["broken"] = "tests.report.vowels.lens:Nothing"
+    with pytest.raises(EnvironmentProblem, match="the lens 'broken' is declared as 'tests"):
+        registry.lens("broken")

@@ -8,19 +8,27 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
+from dftspark.lenses.lens import home, names
 from dftspark.report.words.shown import Measure, Shown, Table, Unknown
-
-# In the order in which they are shown. Loaded by name: a lens imports what it is shown with.
-_LENSES = tuple(
-    f"dftspark.report.lenses.{name}.shown"
-    for name in ("ngrams", "embeddings", "structure", "variety", "judge")
-)
 
 
 @cache
 def lenses() -> tuple[Shown, ...]:
-    """Every lens that can be shown, in order."""
-    return tuple(import_module(home).SHOWN for home in _LENSES)
+    """Returns what every registered lens declares, in the registry's order.
+
+    It is loaded by name, from `shown.py` beside the lens: a lens imports what it is shown with.
+    """
+    return tuple(shown for name in names() if (shown := _shown(f"{home(name)}.shown")))
+
+
+def _shown(module: str) -> Shown | None:
+    try:
+        found: Shown = import_module(module).SHOWN
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None  # another package's lens need not say how it is shown
+    return found
 
 
 def lens(name: str) -> Shown:

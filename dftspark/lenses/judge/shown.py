@@ -70,13 +70,13 @@ class JudgeShown(Shown):
         return found
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        from dftspark.report.lenses.judge.figures import judge
+        from dftspark.lenses.judge.figures import judge
 
         figure = judge(run, model, warned=False)
         return Section("judge", "Judge", "What a judge prefers", [figure]) if figure else None
 
     def show_run(self, run: Run, console: Console) -> None:
-        from dftspark.report.lenses.judge.terminal import show
+        from dftspark.lenses.judge.terminal import show
 
         show(run, console)
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dftspark.errors import EnvironmentProblem
-from dftspark.report.lenses.embeddings import labels
+from dftspark.lenses.embeddings import labels
 from dftspark.report.page.figure import Figure, draw
 from dftspark.report.words.rows import Row, of_pair
 from dftspark.report.words.text import real, visible

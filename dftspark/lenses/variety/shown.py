@@ -19,7 +19,7 @@ class VarietyShown(Shown):
     }
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        from dftspark.report.lenses.variety.figures import variety
+        from dftspark.lenses.variety.figures import variety
 
         figure = variety(run, model, stratum)
         return Section("variety", "Variety", "Variety", [figure]) if figure else None

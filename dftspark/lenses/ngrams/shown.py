@@ -102,7 +102,7 @@ class NgramsShown(Shown):
     }
 
     def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
-        from dftspark.report.lenses.ngrams.figures import rarer, telling
+        from dftspark.lenses.ngrams.figures import rarer, telling
 
         over, under = telling(run, model, stratum), rarer(run, model, stratum)
         word, after = ("gives itself away", " by") if told else ("over-uses", "")
@@ -112,12 +112,12 @@ class NgramsShown(Shown):
         ]
 
     def section(self, run: Run, model: str, stratum: str) -> Section:
-        from dftspark.report.lenses.ngrams.figures import parts
+        from dftspark.lenses.ngrams.figures import parts
 
         return Section("words", "Words", "Which words and phrases", parts(run, model, stratum))
 
     def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
-        from dftspark.report.lenses.ngrams.terminal import show
+        from dftspark.lenses.ngrams.terminal import show
 
         if "ngrams" in run.tables:
             show(run, console, model, stratum, rows)

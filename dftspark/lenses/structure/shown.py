@@ -77,14 +77,14 @@ class StructureShown(Shown):
     }
 
     def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
-        from dftspark.report.lenses.structure.figures import differing
+        from dftspark.lenses.structure.figures import differing
 
         over, under = differing(run, model, stratum)
         after = ", times the human rate"
         return [Chips("", over, under, "constructions", "Constructions", after)]
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        from dftspark.report.lenses.structure.figures import structure
+        from dftspark.lenses.structure.figures import structure
 
         if "patterns" not in run.tables:
             return None
@@ -93,12 +93,12 @@ class StructureShown(Shown):
         return Section("structure", "Structure", "Constructions and rhythm", parts)
 
     def examples(self, run: Run, model: str) -> list[Examples]:
-        from dftspark.report.lenses.structure.figures import constructions
+        from dftspark.lenses.structure.figures import constructions
 
         return constructions(run, model)
 
     def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
-        from dftspark.report.lenses.structure.terminal import show
+        from dftspark.lenses.structure.terminal import show
 
         if "patterns" in run.tables:
             show(run, console, model, stratum, rows)

@@ -161,25 +161,25 @@ class EmbeddingsShown(Shown):
     }
 
     def notes(self, run: Run) -> list[str]:
-        from dftspark.report.lenses.embeddings.notes import coarse_features
+        from dftspark.lenses.embeddings.notes import coarse_features
 
         return coarse_features(run)
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        from dftspark.report.lenses.embeddings.examples import copies
-        from dftspark.report.lenses.embeddings.figures import cloud, regions
+        from dftspark.lenses.embeddings.examples import copies
+        from dftspark.lenses.embeddings.figures import cloud, regions
 
         parts = [cloud(run, model), regions(run, model), copies(run, model)]
         shown = [part for part in parts if part is not None]
         return Section("clouds", "Clouds", "Where the two clouds lie", shown) if shown else None
 
     def examples(self, run: Run, model: str) -> list[Examples]:
-        from dftspark.report.lenses.embeddings.examples import ends
+        from dftspark.lenses.embeddings.examples import ends
 
         return ends(run, model)
 
     def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
-        from dftspark.report.lenses.embeddings.terminal import show_regions
+        from dftspark.lenses.embeddings.terminal import show_regions
 
         if "regions" in run.tables:
             show_regions(run, console, model, rows // 2)
