@@ -181,7 +181,11 @@ def import_without(absent: str, *modules: str) -> str:
     return done.stderr if done.returncode else ""
 
 
-CORE = ("stats", "distances", "inference")
+CORE = ["dftspark.stats", "dftspark.inference"] + [
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for kind in ("statistic", "distance")
+    for file in sorted((ROOT / "dftspark" / "lenses").glob(f"*/{kind}*.py"))
+]
 EXTRAS = "pyspark py4j pandas torch sentence_transformers faiss contourpy jinja2 urllib3 duckdb"
 
 
@@ -198,7 +202,7 @@ def test_reading_runs_needs_no_extra() -> None:
 
 @pytest.mark.program
 def test_the_numerical_core_needs_no_spark() -> None:
-    assert not import_without(EXTRAS, *(f"dftspark.{m}" for m in CORE))
+    assert not import_without(EXTRAS, *CORE)
 
 
 @pytest.fixture(scope="module")
