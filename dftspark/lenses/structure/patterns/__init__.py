@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -54,11 +55,12 @@ def bundled() -> PatternSet:
 def read(patterns: str, lexicon: str) -> PatternSet:
     """A set from its two TOML documents. Raises ConfigError with the pattern and the mistake."""
     try:
-        classes = {name: frozenset(words.split()) for name, words in tomllib.loads(lexicon).items()}
+        documents = tomllib.loads(patterns), tomllib.loads(lexicon)
+        classes = {name: frozenset(words.split()) for name, words in documents[1].items()}
         found = tuple(
             Pattern(id=name, **{**body, "match": tuple(body["match"]),
                                 "sources": tuple(body["sources"])})
-            for name, body in tomllib.loads(patterns).items()
+            for name, body in documents[0].items()
         )  # fmt: skip
     except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
@@ -70,6 +72,7 @@ def read(patterns: str, lexicon: str) -> PatternSet:
     wrong = [pattern.id for pattern in found if pattern.per not in PER]
     if wrong:
         raise ConfigError(f"`per` is one of {PER}; it is not in {wrong}")
-    said = hashlib.blake2b((patterns + lexicon).encode(), digest_size=8).hexdigest()
+    # Of what they say: a remark in a file makes no profile another one.
+    said = hashlib.blake2b(json.dumps(documents).encode(), digest_size=8).hexdigest()
     program = pattern_program.compiled({p.id: p.match for p in found}, classes)
     return PatternSet(found, program, said)
