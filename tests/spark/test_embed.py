@@ -203,8 +203,8 @@ def sentences(count: int) -> list[str]:
 KILLED = """
 import os, pickle, signal, sys
 import pyarrow as pa
-from dftspark.spark import embed
-from dftspark.store.vectors import VectorStore
+from dftspark.embedding import spark_files as embed
+from dftspark.embedding.store import VectorStore
 
 add, added = VectorStore.add, []
 

@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 
 def report(batches):
     import os
-    from dftspark.spark.devices import task_device
+    from dftspark.embedding.spark_devices import task_device
     before = "torch" in sys.modules
     for batch in batches:
         start = time.time()
