@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from dftspark.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.config import Audit
@@ -83,6 +84,7 @@ class Lens(Protocol):
 
     name      as in `lenses` of the configuration
     tables    result tables that no other lens writes
+    schemas   the columns of these, of a lens from another package; ours are in dftspark.schema
     states    tables that a profile keeps; a lens without any needs documents, and no night has it
     settings  sections of the configuration that the states depend on, and in each the keys that
               they do not depend on
@@ -90,6 +92,7 @@ class Lens(Protocol):
 
     name: ClassVar[str]
     tables: ClassVar[Sequence[str]] = ()
+    schemas: ClassVar[Mapping[str, pa.Schema]] = {}
     states: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Mapping[str, Sequence[str]]] = {}
 
@@ -172,7 +175,21 @@ def lens(name: str) -> Lens:
             f"the lens {name!r} is declared as {place!r}, which cannot be loaded: {error}; "
             f"install its package again, or take it out of lenses"
         ) from error
+    if found.schemas:
+        _join(name, found.schemas)
     return found
+
+
+def _join(name: str, schemas: Mapping[str, pa.Schema]) -> None:
+    from dftspark import schema
+
+    taken = {table for table, own in schemas.items() if schema.TABLES.get(table, own) != own}
+    if taken:
+        raise EnvironmentProblem(
+            f"the lens {name!r} declares tables with other columns than those that have their "
+            f"names already: {sorted(taken)}; its package must rename them"
+        )
+    schema.TABLES.update(schemas)
 
 
 def home(name: str) -> str:

@@ -22,37 +22,25 @@ from dftspark.report.words.tell import of_run
 from dftspark.report.words.verdict import finding
 from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row, sized
+from tests.report.vowels import forget, installed
+from tests.report.vowels.lens import TABLE, VowelsLens
 from tests.report.vowels.shown import VowelsShown
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A run with measures of vowels, which tell the model earlier than all others."""
-    declared = tmp_path / "site" / "vowels-1.0.dist-info"
-    declared.mkdir(parents=True)
-    (declared / "METADATA").write_text("Metadata-Version: 2.1\nName: vowels\nVersion: 1.0\n")
-    (declared / "entry_points.txt").write_text(
-        "[dftspark.lenses]\nvowels = tests.report.vowels.lens:VowelsLens\n"
-    )
-    monkeypatch.syspath_prepend(str(declared.parent))
+    monkeypatch.syspath_prepend(str(installed(tmp_path)))
     vowels = pa.table({"model": ["gpt", "gpt"], "letter": ["a", "<e>"]})
-    monkeypatch.setitem(schema.TABLES, "vowels", vowels.schema)
-    _forget()
+    monkeypatch.setitem(schema.TABLES, "vowels", TABLE)
+    forget()
     own = row(
         "metrics", model="gpt", lens="vowels", metric="vowel_distance", value=0.2, p_value=1e-9,
         **sized(20.0),
     )  # fmt: skip
     yield publish(tmp_path, {"metrics": [*metrics("gpt"), own], "vowels": vowels})
     monkeypatch.undo()
-    _forget()
-
-
-def _forget() -> None:
-    for known in (
-        registry._registered, registry.lens, lenses.lenses, lenses.leads, lenses.tables,
-        lenses.measure,
-    ):  # fmt: skip
-        known.cache_clear()
+    forget()
 
 
 def test_a_page_shows_all_that_it_declares(run: Run) -> None:
@@ -118,6 +106,15 @@ def test_a_configuration_may_name_it(run: Run) -> None:
     assert registry.home("vowels") == "tests.report.vowels"
     with pytest.raises(ConfigError, match=r"no lens 'vowel'; did you mean 'vowels'\?"):
         Audit.parse({"corpora": sides, "lenses": ["vowel"]}, "a test")
+
+
+def test_its_tables_are_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.lens("vowels")
+    assert schema.TABLES["vowels"] == TABLE
+    monkeypatch.setattr(VowelsLens, "schemas", {"metrics": TABLE})
+    registry.lens.cache_clear()
+    with pytest.raises(EnvironmentProblem, match=r"declares tables .*\['metrics'\]"):
+        registry.lens("vowels")
 
 
 def test_a_package_that_cannot_be_loaded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

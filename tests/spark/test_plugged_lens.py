@@ -1,0 +1,57 @@
+"""A lens of another package takes part in an audit: the entry point is all that is told of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from dftspark import runs, schema
+from dftspark.config import Audit
+from dftspark.report.terminal.run import render
+from tests.report import vowels
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+def test_an_audit_with_a_lens_from_elsewhere(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(vowels.installed(tmp_path)))
+    vowels.forget()
+    corpora = {}
+    for name, role, word in (("human", "human", "trees"), ("gpt", "model", "ideas")):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({"text": f"{word} {i}"}) + "\n" for i in range(20)))
+        corpora[name] = {"role": role, "path": str(path)}
+    rule = {"name": "vowels", "metric": "vowel_distance", "above": 0.1, "min_documents": 10}
+    config = Audit.parse(
+        {"out": str(tmp_path / "runs"), "lenses": ["ngrams", "vowels"], "corpora": corpora,
+         "ngrams": {"orders": [1]}, "checks": [rule]},
+        "a test",
+    )  # fmt: skip
+    try:
+        run = runs.audit(spark, config)
+        (found,) = (row for row in run.table("metrics").to_pylist() if row["lens"] == "vowels")
+        assert found["value"] == pytest.approx(3 / 5 - 2 / 5)
+        assert (found["better"], found["fingerprint"]) == ("parity", "vowels-v1")
+        assert (found["n_human"], found["n_model"]) == (20, 20)
+        assert run.table("vowels").to_pylist() == [{"model": "gpt", "letter": "a"}]
+        assert run.manifest["vowels"] == {"counted": "aeiou"}
+        (checked,) = run.table("checks").to_pylist()
+        assert (checked["rule"], checked["outcome"]) == ("vowels", "fail")
+        assert "Which vowels" in (Path(run.path) / run.page).read_text()
+        out = io.StringIO()
+        render(run, Console(file=out, width=100))
+        assert "gpt says a" in out.getvalue()
+    finally:
+        monkeypatch.undo()
+        vowels.forget()
+        schema.TABLES.pop("vowels", None)
