@@ -167,6 +167,11 @@ def speaking(*pieces: bytes, again: bytes = b"", pause: float = 0.02) -> Iterato
                     for _ in range(100 if again else 0):
                         time.sleep(pause)
                         there.sendall(again)
+                    # Closed with a request unread, it would take back what it has said.
+                    there.shutdown(socket.SHUT_WR)
+                    there.settimeout(5)
+                    while there.recv(1 << 16):
+                        pass
 
         thread = threading.Thread(target=speak, daemon=True)
         thread.start()
