@@ -155,7 +155,10 @@ def _check(condition: str, tokens: list[_Token]) -> None:
         if token.text in ("(", "["):
             open_brackets.append(token.text)
             if len(open_brackets) > _DEPTH:
-                raise ValueError(f"more than {_DEPTH} brackets are open, got {condition!r:.200}")
+                raise ValueError(
+                    f"more than {_DEPTH} brackets are open at once; write it with fewer, or give "
+                    f"the corpus a column to filter by; got {condition!r:.200}"
+                )
         elif token.text in _BRACKETS and (
             not open_brackets or open_brackets.pop() != _BRACKETS[token.text]
         ):

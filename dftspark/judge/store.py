@@ -138,9 +138,14 @@ class VerdictStore:
 
 def _whole(path: Path) -> pa.Table:
     """A file that has what its name says. InputError for another one."""
-    data = path.read_bytes()
     said = _FILE.fullmatch(path.name)
-    if said and hashlib.sha256(data).hexdigest()[:32] != said[1]:
+    if not said:
+        raise InputError(
+            f"{path} is no file of verdicts, whose names are the digests of what is in them; take "
+            f"it out of the store"
+        )
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest()[:32] != said[1]:
         raise InputError(
             f"{path} has changed since it was written, so its verdicts are not what judges said; "
             f"restore it from a copy, or delete it, and they are asked for again"

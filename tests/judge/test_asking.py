@@ -347,6 +347,9 @@ def test_a_file_of_verdicts_that_has_changed_is_not_believed(tmp_path: Path) -> 
     path.write_bytes(data)
     with pytest.raises(InputError, match=rf"{path} has changed since it was written"):
         store.load({item.key for item in work})
+    other = path.rename(path.with_name("copied by hand.parquet"))
+    with pytest.raises(InputError, match=f"{other} is no file of verdicts.*take it out"):
+        store.load({item.key for item in work})
 
 
 def test_two_runs_do_not_ask_for_one_store_at_once(tmp_path: Path) -> None:
