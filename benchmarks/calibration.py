@@ -2,6 +2,7 @@
 
     python benchmarks/calibration.py --splits 200        results/calibration.txt
     python benchmarks/calibration.py --power             results/calibration_power.txt
+    python benchmarks/calibration.py --only biscope 300 300 --first 200 --splits 300    other splits
 
 Levels: disjoint random parts of the human side of a corpus are held against each other with the
 tool's own lenses; how often is each p at most .05, how often is any row's q below .05, how often
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -193,7 +194,9 @@ def _split(job: tuple[str, int, int, int]) -> tuple[dict[str, float], dict[str, 
 _statistic = cache(statistic)
 
 
-def levels(splits: int, jobs: int) -> Iterator[str]:
+def levels(
+    splits: int, jobs: int, first: int = 0, cells: Iterable[tuple[str, int, int]] = CELLS
+) -> Iterator[str]:
     relabelings = SETTINGS.inference.permutations
     yield f"{splits} splits a cell, {relabelings} relabelings; share of p <= .05"
     yield ""
@@ -203,9 +206,10 @@ def levels(splits: int, jobs: int) -> Iterator[str]:
         + " ".join(f"{h[:12]:>12}" for h in heads)
         + ("  headline  ngrams1 ngrams2 ratios patterns (any q < .05)  floor and p apart")
     )
-    for name, n, m in CELLS:
+    for name, n, m in cells:
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
-            found = pool.map(_split, [(name, n, m, seed) for seed in range(splits)], chunksize=4)
+            seeds = range(first, first + splits)
+            found = pool.map(_split, [(name, n, m, seed) for seed in seeds], chunksize=4)
         p = {k: np.array([f[0].get(k, np.nan) for f in found]) for k in (*SHOWN, *LEADS)}
         headline = np.minimum(1, 3 * np.nanmin([p[k] for k in LEADS], axis=0))
         rows = [np.mean([f[1][k] for f in found])
@@ -261,17 +265,28 @@ def power(draws: int, jobs: int) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first split")
+    parser.add_argument(
+        "--only", nargs=3, metavar=("CORPUS", "HUMAN", "MODEL"), help="one cell; nothing is kept"
+    )
     parser.add_argument("--power", action="store_true")
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
     for name in ("biscope", "fdg", "outfox"):
         corpus(name)
-    made = power(asked.draws, asked.jobs) if asked.power else levels(asked.splits, asked.jobs)
+    cells = [(asked.only[0], int(asked.only[1]), int(asked.only[2]))] if asked.only else CELLS
+    made = (
+        power(asked.draws, asked.jobs)
+        if asked.power
+        else levels(asked.splits, asked.jobs, asked.first, cells)
+    )
     lines = []
     for line in made:
         print(line, flush=True)
         lines.append(line)
+    if asked.only:
+        return 0
     target = "calibration_power.txt" if asked.power else "calibration.txt"
     (HERE / "results" / target).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
