@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.progress import Stage
+    from dftspark.spark.fold import Folded
 
     class Watched(Protocol):
         """Something that tells a stage of what comes in, whoever brings it."""
@@ -115,16 +116,29 @@ class Making:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression, group_rows)
-        if self.stages:
-            list(self.stages.values())[-1]["tables"].append(name)
+        self._noted(name)
         self.writer.written(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
-    def write_tested(self, name: str, rows: DataFrame, withheld: bool) -> None:
-        """Writes a result table, without the columns of its tests where those are withheld."""
-        from dftspark.spark import tables
+    def take(self, folded: Folded, name: str) -> list[str]:
+        """The files of a fold as the table of that name; where they are now."""
+        self.writer.take(name, folded.files, folded.of.columns)
+        self._noted(name)
+        return [self.writer.table_path(name)]
 
-        self.write(name, tables.untested(rows) if withheld else rows)
+    def write_tested(self, name: str, rows: pa.Table, withheld: bool) -> None:
+        """Writes a result table, without the columns of its tests where those are withheld."""
+        self.write_table(name, _untested(rows) if withheld else rows)
+
+    def write_table(self, name: str, rows: pa.Table) -> None:
+        """As `write`, of rows that the driver has."""
+        self.writer.write(name, rows)
+        self._noted(name)
+
+    def _noted(self, name: str) -> None:
+        """The stage that is at work has written a table."""
+        if self.stages:
+            list(self.stages.values())[-1]["tables"].append(name)
 
     def reject(self, issues: DataFrame) -> None:
         """More rows for the table of rejects, which is there already."""
@@ -182,6 +196,16 @@ class Making:
         from dftspark.report.page.run import page
 
         return page(run, series(self.config.out, self.config.name, self.config.report.history))
+
+
+def _untested(rows: pa.Table) -> pa.Table:
+    """The rows of a lens's table without what takes clusters for independent."""
+    for at, column in enumerate(rows.schema):
+        if column.name in ("z", "p_value", "q_value"):
+            rows = rows.set_column(at, column, pa.nulls(len(rows), column.type))
+        elif column.name == "outside":
+            rows = rows.set_column(at, column, pa.array([False] * len(rows), column.type))
+    return rows
 
 
 def _delete(folder: Location) -> None:

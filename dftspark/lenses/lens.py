@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.config import Audit
+    from dftspark.lenses.fold import Fold
     from dftspark.making import Making
+    from dftspark.spark.fold import Folded
     from dftspark.store.run import Run
 
 GROUP = "dftspark.lenses"
@@ -114,8 +116,19 @@ class Lens(Protocol):
         """More of that, which only the profile itself can tell."""
         return {}
 
-    def profile(self, making: Making, texts: Texts, night: Night | None) -> Any:
-        """Writes the tables of `states` and returns them as `opened` does."""
+    def fold(self, config: Audit, ranges: int) -> Fold | None:
+        """What it adds up of the documents in the pass that lenses share, if it does.
+
+        `ranges` is into how many parts a state is cut that may be large. Rows come by corpus,
+        stratum and cluster, each cluster whole in one task, with doc_id and text.
+        """
+        return None
+
+    def profile(
+        self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
+    ) -> Any:
+        """Writes the tables of `states` and returns them as `opened` does; `folded` is what its
+        fold has added up."""
         return None
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> Any:

@@ -6,12 +6,30 @@ import pyarrow as pa
 
 from dftspark.schema.columns import PAIR
 from dftspark.schema.comparisons import PATTERNS
-from dftspark.schema.states import PROFILE, STRUCTURE_PROFILE
 
-# `merge` is the task that the record goes to.
-PARTIAL_COUNTS = pa.schema(
-    [PROFILE.field(name) for name in ("corpus", "stratum", "n", "part", "state")]
-    + [pa.field("merge", pa.int32())]
+# A packed state that a task leaves, by the number of its fold and its key: in a file of its own, or
+# as it is. `merge` is the task that the record goes to.
+LEFT = pa.schema(
+    [
+        ("fold", pa.int32()),
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("n", pa.int32()),
+        ("part", pa.int32()),
+        ("merge", pa.int32()),
+        ("file", pa.string()),
+        ("at", pa.int64()),
+        ("size", pa.int64()),
+        ("state", pa.binary()),
+    ]
+)
+
+# A merged row that a task has written to a file, and what the driver is told of it.
+FOLDED = pa.schema(
+    [
+        *(LEFT.field(name) for name in ("fold", "corpus", "stratum", "n", "part", "file")),
+        ("told", pa.binary()),
+    ]
 )
 
 # The key of a document that its near copies share, and a hash of its id.
@@ -23,9 +41,6 @@ KEYED_DOCUMENTS = pa.schema(
         ("key", pa.int64()),
     ]
 )
-
-# n-grams that a lens wants the text of, as the bytes of their int64 keys.
-WANTED = pa.schema([("corpus", pa.string()), ("n", pa.int32()), ("keys", pa.binary())])
 
 # Which key ranges a task compares, and what it sends on of each.
 KEY_RANGES = pa.schema([("task", pa.int32()), ("n", pa.int32()), ("part", pa.int32())])
@@ -39,6 +54,11 @@ PARTIAL_PAIRS = pa.schema(
         ("partial", pa.binary()),
     ]
 )
+
+# A kind of work on a model corpus, in a task of its own; and the rows that came of it, as a stream
+# of Arrow's.
+WORK = pa.schema([("task", pa.int32()), ("kind", pa.string()), ("model", pa.string())])
+WORKED = pa.schema([("kind", pa.string()), ("model", pa.string()), ("rows", pa.binary())])
 
 _F8, _I8 = pa.float64(), pa.int64()
 
@@ -188,9 +208,6 @@ NEIGHBORS = pa.schema(
         ("text", pa.string()),
     ]
 )
-
-# A task's part of the structure profile.
-STRUCTURE_PARTIAL = pa.schema([f for f in STRUCTURE_PROFILE if f.name != "fingerprint"])
 
 # What the structure lens says beside: rows of its table.
 STRUCTURE_COMPARED = pa.schema(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,13 @@ def record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
     """One row of a schema."""
     columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=of)
+
+
+def batch_of(of: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
+    """Rows of a schema, each with a value a column."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(of)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, of, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=of)
 
 
 def runs(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.location import Location
+from dftspark.store import publish
 from dftspark.store.run import Run
 
 _ROW_GROUP = 16 << 20  # bytes of a row group that a task holds while it writes
@@ -28,6 +31,16 @@ def write(
 def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:
     """What `write` wrote, without a job that looks the columns up in a file."""
     return spark.read.schema(from_arrow_schema(of)).parquet(path)
+
+
+def collected(path: str, of: pa.Schema) -> pa.Table:
+    """All of what `write` wrote on the driver, without a job."""
+    place = Location.parse(path)
+    parts = [of.empty_table()]
+    for part in sorted(publish.files_of(place)):
+        with place.filesystem.open_input_file(part) as file:
+            parts.append(pq.read_table(file).select(of.names).cast(of))
+    return pa.concat_tables(parts)
 
 
 def stored(spark: SparkSession, table: str, runs: Sequence[Run]) -> DataFrame:
@@ -51,10 +64,3 @@ def rejects(issues: DataFrame, run_id: str, date: str) -> DataFrame:
     absent = [name for name in ("unread_bytes", "lost_rows") if name not in issues.columns]
     run |= {name: F.lit(None).cast("long") for name in absent}
     return conform(issues.withColumns(run), schema.REJECTS)
-
-
-def untested(rows: DataFrame) -> DataFrame:
-    """The rows of a lens's table without what takes clusters for independent."""
-    tests = [column for column in ("z", "p_value", "q_value") if column in rows.columns]
-    rows = rows.withColumns({column: F.lit(None).cast("double") for column in tests})
-    return rows.withColumn("outside", F.lit(False)) if "outside" in rows.columns else rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dftspark.config import Audit
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from dftspark.spark.documents import Documents
+    from dftspark.spark.fold import Folded
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,36 @@ def profile(making: Making, night: Night | None = None) -> Profile:
         shared = {} if night else clusters.shared_clusters(documents.kept, making.config.human)
         if night:
             making.write("clusters", clusters.clusters(documents.kept))
+    folded = _folded(making, texts, night)
     states = {}
     for one in chosen(making.config, kept=True):
-        states[one.name] = one.profile(making, texts, night)
+        states[one.name] = one.profile(making, texts, night, folded.get(one.name))
     found = Profile(states, shared, texts=texts)
     write_corpora(making, counted, found.ngrams.sizes)
     return found
+
+
+def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Folded]:
+    """What the lenses add up of the documents, by lens, in one pass over them."""
+    from dftspark.spark import fold
+    from dftspark.spark.session import shuffle_partitions
+
+    config = making.config
+    with making.stage("count"):
+        sizes = {row["corpus"]: row["bytes"] for row in texts.corpora if row["documents"]}
+        slots = shuffle_partitions(making.spark)
+        layout = fold.Layout.of(sizes, slots, config.ngrams.sketch_width)
+        if night:
+            layout = replace(layout, ranges=config.nightly.key_ranges)
+        folds = {
+            one.name: own
+            for one in chosen(config, kept=True)
+            if (own := one.fold(config, layout.ranges))
+        }
+        found = fold.of_documents(
+            texts.documents, list(folds.values()), layout, making.staging("folded")
+        )
+    return {name: found[own.table] for name, own in folds.items()}
 
 
 def embed(making: Making) -> dict[str, Any]:

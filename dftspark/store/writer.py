@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,25 @@ class RunWriter:
         target = self._location / file_name(name)
         with writing(target), target.filesystem.open_output_stream(target.path) as stream:
             pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+        self.written(name)
+
+    def take(self, name: str, files: Sequence[Location], columns: pa.Schema) -> None:
+        """Makes a table of files that lie elsewhere in the same file system; an empty one of none.
+
+        Readers see all of it or, without the mark that Spark puts there too, know that they do not.
+        """
+        self._refuse_if_published()
+        target = self._location / file_name(name)
+        with writing(target):
+            target.filesystem.create_dir(target.path)
+            for number, file in enumerate(files):
+                file.filesystem.move(file.path, (target / f"part-{number:05}.parquet").path)
+            if not files:
+                place = target / "part-00000.parquet"
+                with place.filesystem.open_output_stream(place.path) as stream:
+                    pq.write_table(columns.empty_table(), stream, write_page_checksum=True)
+            mark = target / "_SUCCESS"
+            target.filesystem.open_output_stream(mark.path).close()
         self.written(name)
 
     def written(self, name: str) -> None:

@@ -58,7 +58,9 @@ class EmbeddingLens(Lens):
     def frozen(self, state: Clouds) -> dict[str, str]:
         return {"features": json.dumps(state.statistic.frequencies.manifest())}
 
-    def profile(self, making: Making, texts: Texts, night: Night | None) -> Clouds:
+    def profile(
+        self, making: Making, texts: Texts, night: Night | None, folded: None = None
+    ) -> Clouds:
         from dftspark.embedding import spark_files as embed
         from dftspark.lenses.embeddings import spark_clouds as clouds
         from dftspark.spark import tables

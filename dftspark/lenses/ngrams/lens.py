@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,13 +11,17 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
 from dftspark.lenses.ngrams import stored_wholes as document_states
-from dftspark.lenses.ngrams.profile_files import GROUP_ROWS, ProfileFiles
+from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts
-from dftspark.making import PACKED, Making
+from dftspark.making import Making
 from dftspark.store.run import Run
+from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+
+    from dftspark.lenses.ngrams.spark_profile import NgramFold
+    from dftspark.spark.fold import Folded
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class NgramStates:
     """
 
     stored: list[str]
-    phrases: DataFrame
+    phrases: StateTable
     key_ranges: int
     sizes: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -69,33 +73,33 @@ class NgramLens(Lens):
             "key_ranges": str(config.nightly.key_ranges),
         }
 
-    def profile(self, making: Making, texts: Texts, night: Night | None) -> NgramStates:
-        from dftspark.lenses.ngrams import spark_profile as ngrams
-        from dftspark.spark.session import shuffle_partitions
+    def fold(self, config: Audit, ranges: int) -> NgramFold:
+        from dftspark.lenses.ngrams.spark_profile import NgramFold
 
-        config = making.config
-        with making.stage("count n-grams"):
-            sizes = {row["corpus"]: row["bytes"] for row in texts.corpora if row["documents"]}
-            slots = shuffle_partitions(making.spark)
-            layout = ngrams.Layout.of(sizes, slots, config.ngrams.sketch_width)
-            if night:
-                layout = replace(layout, ranges=config.nightly.key_ranges)
-            counted = ngrams.count(texts.documents, config, layout)
-            stored = making.write("profile", counted, PACKED, GROUP_ROWS)
+        return NgramFold(config, ranges)
+
+    def profile(
+        self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
+    ) -> NgramStates:
+        from dftspark.lenses.ngrams import spark_profile as ngrams
+
+        assert folded is not None
+        assert isinstance(folded.of, ngrams.NgramFold)
+        paths = making.take(folded, "profile")
         with making.stage("read back phrases"):
-            found = ngrams.phrases(texts.documents, stored, config, layout)
-            known = making.write("phrases", found)
-        packed, paths = ngrams.state_sizes(stored), [making.writer.table_path("profile")]
-        copies = document_states.copies_columns(ProfileFiles(paths))
+            found = ngrams.phrases(texts.documents, folded, making.config)
+            making.write("phrases", found)
+            known = StateTable.of([making.writer.table_path("phrases")])
+        files = ProfileFiles(paths)
+        packed = ngrams.state_sizes(folded, files.totals)
+        copies = document_states.copies_columns(files)
         columns = {name: {**packed[name], **copies[name]} for name in packed}
-        return NgramStates(paths, known, layout.ranges, columns)
+        return NgramStates(paths, known, folded.of.ranges, columns)
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> NgramStates:
-        from dftspark.spark import tables
-
         paths = [run.table_path("profile") for run in runs]
-        ranges = runs[0].manifest["key_ranges"]
-        return NgramStates(paths, tables.stored(spark, "phrases", runs), ranges)
+        phrases = StateTable.of(run.table_path("phrases") for run in runs)
+        return NgramStates(paths, phrases, runs[0].manifest["key_ranges"])
 
     def unlike(self, config: Audit, state: NgramStates) -> list[str]:
         from dftspark.lenses.ngrams import spark_profile as ngrams
@@ -113,8 +117,8 @@ class NgramLens(Lens):
         return {"key_ranges": state.key_ranges}
 
     def compare(self, making: Making, state: NgramStates, pairing: Pairing) -> Compared:
+        from dftspark.lenses.ngrams import listed
         from dftspark.lenses.ngrams import spark_profile as ngrams
-        from dftspark.lenses.ngrams import spark_tables
         from dftspark.lenses.ngrams.spark_compare import pairs
         from dftspark.spark import tables
 
@@ -125,15 +129,12 @@ class NgramLens(Lens):
                 spark, state.files, pairing.shared, config, state.key_ranges, pairing.returning
             )
             tables.write(found, path)
-            compared = tables.read(spark, path, schema.COMPARED)
-            path = making.staging("examples")
-            tables.write(spark_tables.examples(state.phrases, compared), path)
-            phrases = tables.read(spark, path, schema.PHRASES)
-            text = (phrases, config.human, making.writer.id, making.date)
-            making.write_tested("ngrams", spark_tables.ngrams(compared, *text), pairing.withheld)
-            ratios = spark_tables.document_ratios(compared, *text)
-            making.write_tested("document_ratios", ratios, pairing.withheld)
-            rows = compared.drop("ngrams", "ratios").toArrow().to_pylist()
+            compared = tables.collected(path, schema.COMPARED)
+            texts = listed.Texts.of(state.phrases, compared)
+            about = (compared, texts, config.human, making.writer.id, making.date)
+            making.write_tested("ngrams", listed.ngrams(*about), pairing.withheld)
+            making.write_tested("document_ratios", listed.document_ratios(*about), pairing.withheld)
+            rows = compared.drop_columns(["ngrams", "ratios"]).to_pylist()
         order = {n: i for i, n in enumerate(config.ngrams.orders)}
         rows = [
             {**row, "fingerprint": state.fingerprints[row["n"]]}

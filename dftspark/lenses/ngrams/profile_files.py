@@ -25,7 +25,6 @@ from dftspark.location import Location
 from dftspark.state import decode_arrays
 from dftspark.store import publish
 
-GROUP_ROWS = 1  # of a row group, so that its statistics are those of one key range
 Range = tuple[int, int]  # n, part
 Totals = dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]
 

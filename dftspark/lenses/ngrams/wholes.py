@@ -21,12 +21,12 @@ from dftspark.features import surface
 from dftspark.features.hashing import digest64
 from dftspark.features.minhash import document_keys
 from dftspark.features.tokens import TokenBatch, tokenizer
+from dftspark.lenses.fold import Group, Key, Left
 from dftspark.spark.records import record
 from dftspark.state import decode_arrays, encode_arrays
 from dftspark.stats.copies_sketch import CopiesSketch, CopiesState, KeyBatch
 from dftspark.stats.surface import Surface, SurfaceSums
 
-Group = tuple[str, str]  # corpus, stratum
 States = tuple[SurfaceSums, CopiesState]
 
 
@@ -51,7 +51,7 @@ class DocumentStates:
         self._merge(group, (self.surface.observe(seen), self.copies.observe(keys)))
 
     def add_partial(self, group: Group, state: bytes | memoryview) -> None:
-        """One of `partial`."""
+        """One state of `partial`."""
         sums, sketch = (part.data for part in decode_arrays(state, "document states"))
         self._merge(group, (SurfaceSums.decode(sums), CopiesState.decode(sketch)))
 
@@ -61,13 +61,11 @@ class DocumentStates:
             found = self.surface.merge(sums, found[0]), self.copies.merge(sketch, found[1])
         self.held[group] = found
 
-    def partial(self, merges: dict[str, int]) -> Iterator[pa.RecordBatch]:
-        """schema.PARTIAL_COUNTS; `merges` is the task of each corpus that merges them."""
+    def partial(self) -> Left:
+        """States by key, as `add_partial` takes them."""
         for (corpus, stratum), (sums, sketch) in self.held.items():
             packed = encode_arrays(*(np.frombuffer(s.encode(), np.uint8) for s in (sums, sketch)))
-            yield record(
-                schema.PARTIAL_COUNTS, corpus, stratum, schema.WHOLE, 0, packed, merges[corpus]
-            )
+            yield Key(corpus, stratum, schema.WHOLE), packed
 
     def profile(self) -> Iterator[pa.RecordBatch]:
         """schema.PROFILE."""

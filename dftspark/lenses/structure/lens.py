@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
-from dftspark.making import PACKED, Making
+from dftspark.making import Making
 from dftspark.store.run import Run
+from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+
+    from dftspark.lenses.structure.spark_profile import StructureFold
+    from dftspark.spark.fold import Folded
 
 
 class StructureLens(Lens):
@@ -30,41 +34,44 @@ class StructureLens(Lens):
 
         return {"structure": structure.statistic(config).fingerprint}
 
-    def profile(self, making: Making, texts: Texts, night: Night | None) -> DataFrame:
+    def fold(self, config: Audit, ranges: int) -> StructureFold:
         from dftspark.lenses.structure import spark_profile as structure
 
-        with making.stage("measure structure"):
-            found = structure.profile(texts.documents, making.config)
-            return making.write("structure", found, PACKED)
+        return structure.StructureFold(structure.statistic(config))
 
-    def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> DataFrame:
-        from dftspark.spark import tables
+    def profile(
+        self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
+    ) -> StateTable:
+        assert folded is not None
+        return StateTable.of(making.take(folded, "structure"))
 
-        return tables.stored(spark, "structure", runs)
+    def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> StateTable:
+        return StateTable.of(run.table_path("structure") for run in runs)
 
-    def unlike(self, config: Audit, state: DataFrame) -> list[str]:
+    def unlike(self, config: Audit, state: StateTable) -> list[str]:
         from dftspark.lenses.structure import spark_profile as structure
 
         wanted = structure.statistic(config).fingerprint
-        rows = state.select("fingerprint").distinct().toArrow()["fingerprint"]
         return [
             f"structure: the profile {made_by}, this dftspark {wanted}"
-            for made_by in rows.to_pylist()
+            for (made_by,) in state.distinct("fingerprint")
             if made_by != wanted
         ]
 
-    def compare(self, making: Making, state: DataFrame, pairing: Pairing) -> Compared:
+    def compare(self, making: Making, state: StateTable, pairing: Pairing) -> Compared:
         from dftspark.lenses.structure import spark_profile as structure
-        from dftspark.spark import tables
+        from dftspark.spark import pairs
 
         config = making.config
         with making.stage("compare structure"):
-            path = making.staging("structure_compared")
-            tables.write(structure.compare(state, pairing.shared, config), path)
-            compared = making.spark.read.parquet(path)
+            structure.check_comparable(state, config.human)
+            models = [name for (name,) in state.distinct("corpus") if name != config.human]
+            work = {"structure": structure.Comparison(state, pairing.shared, config)}
+            found = pairs.work(making.spark, models, work)["structure"]
             run = (config.human, making.writer.id, making.date)
-            patterns = structure.patterns_table(compared, *run)
+            patterns = structure.patterns_table(found, *run)
             making.write_tested("patterns", patterns, pairing.withheld)
-            rows = compared.select(*schema.MEASURED.names).toArrow().to_pylist()
         made_by = structure.statistic(config).fingerprint
-        return Compared([{**row, "fingerprint": made_by} for row in rows])
+        names = schema.MEASURED.names
+        rows = [{**{name: row[name] for name in names}, "fingerprint": made_by} for row in found]
+        return Compared(rows)

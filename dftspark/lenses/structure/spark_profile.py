@@ -1,36 +1,35 @@
 """The structure lens on Spark: documents to sums of vectors, and two profiles to table rows.
 
-One pass over the documents, where they lie: nothing is shuffled but a state and a few excerpts a
-task, corpus and stratum. States are integers that add up, so the cut does not matter.
+In the pass over the documents a task leaves a state and a few excerpts for each corpus and stratum.
+States are integers that add up, so the cut does not matter.
 
 Cost     a task holds one state of 400 kB for each corpus and stratum that it meets
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.errors import IncomparableProfiles
 from dftspark.inference.halves import Splits
+from dftspark.lenses.fold import Group, Key, Left, Rows
 from dftspark.lenses.metric import measured
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors, measures, pattern_examples
 from dftspark.lenses.structure.pattern_examples import Examples
 from dftspark.lenses.structure.statistic import Structure, StructureSums
-from dftspark.spark import tables
 from dftspark.spark.records import record
-
-Group = tuple[str, str]  # corpus, stratum
+from dftspark.state import decode_arrays, encode_arrays
+from dftspark.store.state_table import StateTable
 
 
 def statistic(config: Audit) -> Structure:
@@ -38,134 +37,121 @@ def statistic(config: Audit) -> Structure:
     return Structure(text=" ".join(made_by))
 
 
-def profile(documents: DataFrame, config: Audit) -> DataFrame:
-    """schema.STRUCTURE_PROFILE: one row a (corpus, stratum)."""
-    columns = ["corpus", "stratum", "cluster", "doc_id", "text"]
-    partial = documents.select(*columns).mapInArrow(
-        _folding(statistic(config)), from_arrow_schema(schema.STRUCTURE_PARTIAL)
-    )
-    return partial.groupBy("corpus", "stratum").applyInArrow(
-        _merging(statistic(config)), from_arrow_schema(schema.STRUCTURE_PROFILE)
-    )
+@dataclass(frozen=True)
+class StructureFold:
+    """The profile: a row a (corpus, stratum), whose states are integers that add up."""
+
+    of: Structure
+    table = "structure"
+    columns = schema.STRUCTURE_PROFILE
+
+    def observer(self) -> _Measuring:
+        return _Measuring(self.of)
+
+    def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
+        state, examples = self.of.empty(), pattern_examples.none()
+        for stored in states:
+            sums, found = (part.data for part in decode_arrays(stored, "structure"))
+            state = self.of.merge(state, StructureSums.decode(sums))
+            own = pattern_examples.of_rows(json.loads(bytes(found)))
+            examples = pattern_examples.merged(examples, own)
+        found = pattern_examples.rows(examples)
+        row = (key.corpus, key.stratum, state.encode(), found, self.of.fingerprint)
+        return record(schema.STRUCTURE_PROFILE, *row), b""
 
 
-def _folding(
-    stat: Structure,
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        states: dict[Group, StructureSums] = {}
-        found: dict[Group, Examples] = {}
-        for batch in batches:
-            for group, rows in _groups(batch):
-                vectors = document_vectors.of(rows["text"], rows["cluster"])
-                held = states.get(group, stat.empty())
-                states[group] = stat.merge(held, stat.observe(vectors))
-                hits = vectors.counts[:, len(measures.COUNTS) :]
-                best = found.setdefault(group, {})
-                pattern_examples.update(best, rows["text"], rows["doc_id"].to_pylist(), hits)
-        for (corpus, stratum), state in states.items():
-            examples = pattern_examples.rows(found[corpus, stratum])
-            yield record(schema.STRUCTURE_PARTIAL, corpus, stratum, state.encode(), examples)
+class _Measuring:
+    def __init__(self, of: Structure) -> None:
+        self.of = of
+        self.states: dict[Group, StructureSums] = {}
+        self.found: dict[Group, Examples] = {}
 
-    return run
+    def add(self, rows: Rows) -> Left:
+        group, texts = rows.group, rows.batch["text"]
+        vectors = document_vectors.of(texts, rows.batch["cluster"])
+        held = self.states.get(group, self.of.empty())
+        self.states[group] = self.of.merge(held, self.of.observe(vectors))
+        hits = vectors.counts[:, len(measures.COUNTS) :]
+        best = self.found.setdefault(group, {})
+        pattern_examples.update(best, texts, rows.batch["doc_id"].to_pylist(), hits)
+        return iter(())
 
-
-def _groups(batch: pa.RecordBatch) -> Iterator[tuple[Group, pa.RecordBatch]]:
-    names = (
-        np.array(batch["corpus"].to_pylist(), object),
-        np.array(batch["stratum"].to_pylist(), object),
-    )
-    groups = list(zip(*names, strict=True))
-    for group in dict.fromkeys(groups):
-        yield group, batch.filter(pa.array([own == group for own in groups]))
-
-
-def _merging(stat: Structure) -> Callable[[Any, pa.Table], pa.Table]:
-    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        state, examples = stat.empty(), pattern_examples.none()
-        for stored, found in zip(partials["state"], partials["examples"], strict=True):
-            state = stat.merge(state, StructureSums.decode(stored.as_buffer()))
-            examples = pattern_examples.merged(
-                examples, pattern_examples.of_rows(found.as_py() or [])
-            )
-        merged = record(
-            schema.STRUCTURE_PROFILE,
-            *(value.as_py() for value in key), state.encode(), pattern_examples.rows(examples),
-            stat.fingerprint,
-        )  # fmt: skip
-        return pa.Table.from_batches([merged])
-
-    return run
+    def end(self) -> Left:
+        for group, state in self.states.items():
+            examples = json.dumps(pattern_examples.rows(self.found[group])).encode()
+            packed = (np.frombuffer(part, np.uint8) for part in (state.encode(), examples))
+            yield Key(*group), encode_arrays(*packed)
 
 
 # --- comparison ----------------------------------------------------------------------------------
 
 
-def compare(stored: DataFrame, shared: dict[str, int], config: Audit) -> DataFrame:
-    """One row a (model, stratum) with its metrics and measures, schema.STRUCTURE_COMPARED.
+@dataclass(frozen=True)
+class Comparison:
+    """Of a model: a row a stratum with its metrics and measures, schema.STRUCTURE_COMPARED.
 
     `shared` is how many clusters each model corpus has in common with the human one. All strata
     together are the stratum '', and where there are several, each that both sides have is another.
-    Raises IncomparableProfiles where the pattern sets or the cleaning differ.
     """
-    check_comparable(stored, config)
-    human = stored.where(F.col("corpus") == config.human).select("stratum", "state", "examples")
-    own = [(r["stratum"], r["state"], r["examples"]) for r in human.toArrow().to_pylist()]
-    models = stored.where(F.col("corpus") != config.human)
-    return models.groupBy("corpus").applyInArrow(
-        _comparing(own, shared, config), from_arrow_schema(schema.STRUCTURE_COMPARED)
-    )
 
+    stored: StateTable
+    shared: dict[str, int]
+    config: Audit
+    columns = schema.STRUCTURE_COMPARED
 
-def check_comparable(stored: DataFrame, config: Audit) -> None:
-    """Raises IncomparableProfiles where a model's fingerprint is none of the human side's."""
-    kinds = stored.select("corpus", "fingerprint").distinct().toArrow().to_pylist()
-    human = {row["fingerprint"] for row in kinds if row["corpus"] == config.human}
-    for row in kinds:
-        if human and row["fingerprint"] not in human:
-            raise IncomparableProfiles("structure", min(human), row["fingerprint"])
-
-
-Stored = list[tuple[str, bytes, list[dict[str, Any]]]]  # stratum, state, examples
-
-
-def _comparing(
-    own: Stored, shared: dict[str, int], config: Audit
-) -> Callable[[Any, pa.Table], pa.Table]:
-    def run(key: tuple[pa.Scalar, ...], stored: pa.Table) -> pa.Table:
-        model = key[0].as_py()
-        other: Stored = [
-            (row["stratum"], row["state"], row["examples"]) for row in stored.to_pylist()
-        ]
-        strata = {stratum for stratum, *_ in (*own, *other)}
-        common = {stratum for stratum, *_ in own} & {stratum for stratum, *_ in other}
-        within = sorted(common - {""}) if len(strata) > 1 else []
-        paired = shared.get(model, 0) > 0
-        records = [
-            _compared(model, stratum, _side(own, stratum), _side(other, stratum), paired, config)
+    def __call__(self, model: str) -> list[dict[str, Any]]:
+        own, other = _sides(self.stored, self.config.human), _sides(self.stored, model)
+        strata = own.keys() | other.keys()
+        within = sorted((own.keys() & other.keys()) - {""}) if len(strata) > 1 else []
+        paired = self.shared.get(model, 0) > 0
+        return [
+            _compared(model, stratum, _of(own, stratum), _of(other, stratum), paired, self.config)
             for stratum in ["", *within]
         ]
-        return pa.Table.from_pylist(records, schema=schema.STRUCTURE_COMPARED)
-
-    return run
 
 
-def _side(stored: Stored, stratum: str) -> tuple[StructureSums, Examples]:
+Side = tuple[StructureSums, Examples]
+
+
+def _sides(stored: StateTable, corpus: str) -> dict[str, Side]:
+    """By stratum, what one or several days have added up."""
+    found: dict[str, Side] = {}
+    for row in stored.rows(("stratum", "state", "examples"), corpus):
+        own = StructureSums.decode(row["state"]), pattern_examples.of_rows(row["examples"] or [])
+        found[row["stratum"]] = _merged(
+            [found[row["stratum"]], own] if row["stratum"] in found else [own]
+        )
+    return found
+
+
+def _of(sides: dict[str, Side], stratum: str) -> Side:
     """Of one stratum, or of all of them for the stratum ''."""
+    return _merged(own for name, own in sides.items() if stratum in ("", name))
+
+
+def _merged(sides: Iterable[Side]) -> Side:
     stat, examples = Structure(), pattern_examples.none()
     state = stat.empty()
-    for own, encoded, found in stored:
-        if stratum in ("", own):
-            state = stat.merge(state, StructureSums.decode(encoded))
-            examples = pattern_examples.merged(examples, pattern_examples.of_rows(found or []))
+    for own, found in sides:
+        state = stat.merge(state, own)
+        examples = pattern_examples.merged(examples, found)
     return state, examples
+
+
+def check_comparable(stored: StateTable, human: str) -> None:
+    """Raises IncomparableProfiles where a model's fingerprint is none of the human side's."""
+    kinds = stored.distinct("corpus", "fingerprint")
+    wanted = {made_by for corpus, made_by in kinds if corpus == human}
+    for _, made_by in kinds:
+        if wanted and made_by not in wanted:
+            raise IncomparableProfiles("structure", min(wanted), made_by)
 
 
 def _compared(
     model: str,
     stratum: str,
-    human: tuple[StructureSums, Examples],
-    other: tuple[StructureSums, Examples],
+    human: Side,
+    other: Side,
     paired: bool,
     config: Audit,
 ) -> dict[str, Any]:
@@ -196,12 +182,14 @@ def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]
     return {**found, **{name: getattr(row, name) for name in same}}
 
 
-def patterns_table(compared: DataFrame, human: str, run_id: str, date: str) -> DataFrame:
+def patterns_table(
+    compared: Sequence[dict[str, Any]], human: str, run_id: str, date: str
+) -> pa.Table:
     """schema.PATTERNS."""
-    rows = compared.select(
-        F.lit(run_id).alias("run_id"), F.lit(date).alias("date"), F.lit(human).alias("human"),
-        "model", "stratum", F.explode("patterns").alias("row"),
-    )  # fmt: skip
-    return tables.conform(
-        rows.select("run_id", "date", "human", "model", "stratum", "row.*"), schema.PATTERNS
-    )
+    rows = [
+        {"run_id": run_id, "date": date, "human": human, "model": pair["model"],
+         "stratum": pair["stratum"], **row}
+        for pair in compared
+        for row in pair["patterns"]
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=schema.PATTERNS)
