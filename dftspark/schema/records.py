@@ -149,10 +149,8 @@ CLOUDS = pa.schema(
     ]
 )
 
-# Those sums of one task.
-PARTIAL_SUMS = pa.schema(
-    [("corpus", pa.string()), ("stratum", pa.string()), ("state", pa.binary())]
-)
+# The same with their texts and a hash of their cluster, by which some of them are taken.
+TEXTED_CLOUDS = pa.schema([*CLOUDS, pa.field("text", pa.string()), pa.field("turn", pa.int64())])
 
 # What a task of the embedding stage did: one row a file that it added to the store.
 EMBEDDED = pa.schema(
@@ -208,6 +206,10 @@ NEIGHBORS = pa.schema(
         ("text", pa.string()),
     ]
 )
+
+# The copies of a corpus: sums over its clusters, as of inference.proportions.ClusterSums, and the
+# nearest of its near duplicates, NEIGHBORS as a stream of Arrow's.
+COPIED = pa.schema([("corpus", pa.string()), ("sums", pa.list_(pa.int64())), ("near", pa.binary())])
 
 # What the structure lens says beside: rows of its table.
 STRUCTURE_COMPARED = pa.schema(

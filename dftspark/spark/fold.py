@@ -44,6 +44,18 @@ class Folded:
     files: list[Location]
     told: list[Told]
 
+    def collected(self) -> pa.Table:
+        """All rows, by key, on the driver: of a table that is small."""
+        tables = [self.of.columns.empty_table()]
+        for place in self.files:
+            with place.filesystem.open_input_file(place.path) as file:
+                tables.append(pq.read_table(file))
+        return pa.concat_tables(tables)
+
+    @property
+    def paths(self) -> list[str]:
+        return [place.name for place in self.files]
+
 
 def fold(
     rows: DataFrame, folds: Sequence[Fold], staging: str, merges: int, first: dict[str, int],

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
-from dftspark.spark.records import batch_of
+from dftspark.spark.records import batch_of, packed
 
 
 class Work(Protocol):
@@ -61,9 +61,6 @@ def _working(
                 batch["kind"].to_pylist(), batch["model"].to_pylist(), strict=True
             ):
                 made = pa.Table.from_pylist(kinds[kind](model), schema=kinds[kind].columns)
-                sink = pa.BufferOutputStream()
-                with pa.ipc.new_stream(sink, made.schema) as stream:
-                    stream.write_table(made)
-                yield batch_of(schema.WORKED, [(kind, model, sink.getvalue().to_pybytes())])
+                yield batch_of(schema.WORKED, [(kind, model, packed(made))])
 
     return run

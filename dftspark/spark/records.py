@@ -36,3 +36,16 @@ def runs(
         for start, end in pairwise(cuts):
             if end > start:
                 yield (corpus[start], stratum[start]), batch.slice(start, end - start)
+
+
+def packed(table: pa.Table) -> bytes:
+    """A table as a stream of Arrow's."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def unpacked(data: bytes | memoryview | pa.Buffer) -> pa.Table:
+    """What `packed` made."""
+    return pa.ipc.open_stream(data).read_all()

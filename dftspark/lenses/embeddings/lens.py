@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
-from dftspark.making import PACKED, Making
+from dftspark.making import Making
 from dftspark.store.run import Run
+from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.embedding.spark_files import Plan
+    from dftspark.lenses.embeddings.cloud_files import Vectors
+    from dftspark.lenses.embeddings.spark_beside import Beside
+    from dftspark.lenses.embeddings.spark_clouds import Pilot
     from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
+    from dftspark.spark.fold import Folded
+    from dftspark.spark.pairs import Work
 
 # What of `embedding` in a manifest is true of all profiles that merge.
 _COMMON = ("fingerprint", "model", "revision", "features")
@@ -24,16 +30,21 @@ _COMMON = ("fingerprint", "model", "revision", "features")
 
 @dataclass(frozen=True)
 class Clouds:
-    """Feature sums of all corpora; documents with their vectors where the run has read them.
-
-    `days` says that a corpus has a row of sums for each of several days.
-    """
+    """Feature sums of all corpora; with `seen` what the run has of the documents themselves."""
 
     statistic: FeatureSums
-    sums: DataFrame
-    documents: DataFrame | None
+    sums: StateTable
     manifest: dict[str, Any]
-    days: bool = False
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Documents with their vectors, the pilot of them, and the moments of all corpora."""
+
+    vectors: Vectors
+    pilot: Pilot
+    moments: StateTable
 
 
 class EmbeddingLens(Lens):
@@ -59,57 +70,64 @@ class EmbeddingLens(Lens):
         return {"features": json.dumps(state.statistic.frequencies.manifest())}
 
     def profile(
-        self, making: Making, texts: Texts, night: Night | None, folded: None = None
+        self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
     ) -> Clouds:
-        from dftspark.embedding import spark_files as embed
         from dftspark.lenses.embeddings import spark_clouds as clouds
-        from dftspark.spark import tables
+        from dftspark.lenses.embeddings.statistic_moments import Moments
 
-        config, spark = making.config, making.spark
+        config = making.config
         plan, manifest = embedded(making, texts.documents)
         with making.stage("random features"):
-            columns = texts.documents.select("corpus", "doc_id", "text")
-            path = making.staging("vectors")
-            tables.write(embed.vectors(plan).join(columns, ["corpus", "doc_id"]), path)
-            documents = spark.read.parquet(path)
+            vectors = _staged(making, plan, texts.documents)
+            documents = clouds.documents(making.spark, vectors)
             like = night.like if night else None
-            of = (
-                _features(like)
-                if like and _same_features(like, config, manifest["fingerprint"])
-                else clouds.statistic(documents, config.mmd, manifest["fingerprint"])
-            )
-            sums = making.write("feature_sums", clouds.fold(documents, of), PACKED)
+            if night and like and _same_features(like, config, manifest["fingerprint"]):
+                of, sample = _features(like), None
+            else:
+                sample = clouds.pilot(documents, config.mmd, len(vectors.counts))
+                of = clouds.statistic(sample, config.mmd, manifest["fingerprint"])
+            wanted: dict[str, Any] = {"feature_sums": of}
+            if not night:  # which compares states alone
+                wanted["moments"] = Moments(dim=of.frequencies.dim)
+            found = clouds.summed(documents, vectors.groups, wanted, making.staging("summed"))
+            sums = StateTable.of(making.take(found["feature_sums"], "feature_sums"))
         manifest |= {"features": of.frequencies.manifest()}
-        return Clouds(of, sums, documents, manifest)
+        seen = None
+        if sample is not None and not night:
+            seen = Seen(vectors, sample, StateTable(tuple(found["moments"].paths)))
+        return Clouds(of, sums, manifest, seen)
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> Clouds:
-        from dftspark.spark import tables
-
-        of, manifest = _features(runs[0]), runs[0].manifest["embedding"]
-        days = len(runs) > 1
-        if days:
+        manifest = runs[0].manifest["embedding"]
+        if len(runs) > 1:
             manifest = {key: manifest[key] for key in _COMMON}
-        return Clouds(of, tables.stored(spark, "feature_sums", runs), None, manifest, days)
+        stored = StateTable.of(run.table_path("feature_sums") for run in runs)
+        return Clouds(_features(runs[0]), stored, manifest)
 
     def manifest(self, state: Clouds) -> dict[str, Any]:
         return {"embedding": state.manifest}
 
     def compare(self, making: Making, state: Clouds, pairing: Pairing) -> Compared:
-        from dftspark.lenses.embeddings import spark_beside as cloud_lens
-        from dftspark.lenses.embeddings import spark_compare as compare_clouds
+        from dftspark.lenses.embeddings.cloud_files import check_comparable
+        from dftspark.lenses.embeddings.cloud_pairs import CloudPairs
+        from dftspark.spark import pairs
 
         config, of = making.config, state.statistic
-        sums = _added_up(making, state) if state.days else state.sums
         manifest = dict(state.manifest)
         with making.stage("compare embeddings"):
-            rows = compare_clouds.pairs(sums, of, pairing.shared, config).toArrow().to_pylist()
-            if state.documents is not None:
-                run = (making.writer.id, making.date)
-                beside = cloud_lens.beside(state.documents, sums, of, pairing.shared, config, *run)
-                rows += beside.rows
-                manifest |= beside.manifest
-                for name, table in beside.tables.items():
-                    making.writer.write(name, table)
+            check_comparable(state.sums, of)
+            models = [name for (name,) in state.sums.distinct("corpus") if name != config.human]
+            work: dict[str, Work] = {"clouds": CloudPairs(state.sums, of, pairing.shared, config)}
+            rows: list[dict[str, Any]] = []
+            if state.seen is not None:
+                found = _beside(making, state, state.seen, pairing)
+                work |= _of_vectors(config, state, state.seen, pairing, found.clusters)
+                rows, told = found.rows, found.manifest
+                for name, table in found.tables.items():
+                    making.write_table(name, table)
+                manifest |= told
+            done = pairs.work(making.spark, models, work)
+            rows = done.pop("clouds") + rows + [row for kind in done.values() for row in kind]
         rows = [{**row, "fingerprint": of.fingerprint} for row in rows]
         return Compared(rows, {"embedding": manifest})
 
@@ -120,13 +138,36 @@ class EmbeddingLens(Lens):
         return several and not metric.startswith("c2st")
 
 
-def _added_up(making: Making, state: Clouds) -> DataFrame:
+def _staged(making: Making, plan: Plan, texts: DataFrame) -> Vectors:
+    from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
-    with making.stage("merge feature sums"):
-        path = making.staging("feature_sums")
-        clouds.added_up(state.sums, state.statistic).write.parquet(path)
-        return making.spark.read.parquet(path)
+    return clouds.staged(embed.vectors(plan), texts, making.staging("vectors"))
+
+
+def _beside(making: Making, state: Clouds, seen: Seen, pairing: Pairing) -> Beside:
+    from dftspark.lenses.embeddings.spark_beside import beside
+
+    return beside(seen.vectors, seen.pilot, state.sums, state.statistic, pairing.shared, making)
+
+
+def _of_vectors(
+    config: Audit, state: Clouds, seen: Seen, pairing: Pairing, clusters: dict[str, float]
+) -> dict[str, Work]:
+    """The kinds of work that need more than feature sums."""
+    from dftspark.lenses.embeddings.both_sides import Exact, ToldApart
+    from dftspark.lenses.embeddings.frechet_pairs import FrechetPairs
+    from dftspark.lenses.embeddings.statistic_moments import Moments
+
+    of, counts, vectors = state.statistic, seen.vectors.counts, seen.vectors
+    moments = Moments(dim=of.frequencies.dim)
+    return {
+        "told apart": ToldApart(vectors, config.human, counts, config.inference.confidence),
+        "frechet": FrechetPairs(
+            seen.moments, moments, config.human, counts, clusters, config.inference
+        ),
+        "exact": Exact.asked(vectors, of, counts, pairing.shared, config),
+    }
 
 
 def _features(profiled: Run) -> FeatureSums:
@@ -185,11 +226,14 @@ def stand_in(
 
     `counts` are the documents of each corpus.
     """
-    from dftspark.embedding import spark_files as embed
-    from dftspark.lenses.embeddings import spark_both_sides as both_sides
+    from dftspark.lenses.embeddings.both_sides import ToldApart
+    from dftspark.spark import pairs
 
+    config = making.config
     plan, _ = embedded(making, documents)
     with making.stage("tell apart"):
-        found = both_sides.told_apart(embed.vectors(plan), counts, making.config)
-        rows = found.toArrow().to_pylist()
+        vectors = _staged(making, plan, documents)
+        models = sorted(vectors.counts.keys() - {config.human})
+        work = ToldApart(vectors, config.human, counts, config.inference.confidence)
+        rows = pairs.work(making.spark, models, {"told apart": work})["told apart"]
     return [{**row, "fingerprint": "c2st-v1"} for row in rows]

@@ -2,23 +2,23 @@
 
 `vectors` are rows of schema.CLOUDS, in any order. A pilot gives the bandwidth, which is frozen;
 then tasks sum the documents where they lie, and their states, whole numbers that add exactly, are
-merged in two steps. So no result hangs on how Spark cuts the work.
+merged. So no result hangs on how Spark cuts the work.
 
 Cost     in Python 55 microseconds a document and core at d = 384; a task holds up to eight states
-         and as many buffers of 8,192 vectors, 250 MB, a merge at most 64 encoded states. Vectors
-         are shuffled only where there are more than eight groups
+         and as many buffers of 8,192 vectors, 250 MB. Vectors are shuffled only where there are
+         more than eight groups
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -26,20 +26,26 @@ from dftspark import schema
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
-from dftspark.errors import IncomparableProfiles, InputError
+from dftspark.errors import InputError
 from dftspark.features.hashing import digest64
+from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
-from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
+from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.location import Location
+from dftspark.making import PACKED
+from dftspark.spark import tables
+from dftspark.spark.fold import Folded, fold
 from dftspark.spark.records import record
 from dftspark.stats.protocol import Statistic, VectorBatch
+from dftspark.store.state_table import StateTable
 
 _OPEN = 8  # states that a task holds
 _BUFFER = 8_192  # documents of a group whose features are taken at once
-_MERGED = 64  # tasks whose states are merged first
+_GROUP_ROWS = 1024  # of a piece of a file, so that one corpus is read without all others
 _MOST_PILOT = 4_000  # documents of all corpora together: their distances are all taken
 
-Group = tuple[str, str]
 Summed = Statistic[VectorBatch, Any]
 
 
@@ -51,13 +57,29 @@ class Pilot:
     corpora: NDArray[Any]
 
 
-def pilot(vectors: DataFrame, settings: Mmd) -> Pilot:
-    """One document of each of up to `settings.pilot` clusters a corpus.
+def staged(vectors: DataFrame, texts: DataFrame, staging: str) -> Vectors:
+    """The documents that have a vector, written with their texts, a few corpora in each piece."""
+    columns = texts.select("corpus", "doc_id", "text")
+    joined = vectors.join(columns, ["corpus", "doc_id"])
+    joined = joined.withColumn("turn", F.xxhash64("cluster")).sortWithinPartitions("corpus")
+    rows = joined.select(*schema.TEXTED_CLOUDS.names)
+    tables.write(rows, staging, PACKED, _GROUP_ROWS)
+    return Vectors(StateTable.of([staging]))
+
+
+def documents(spark: SparkSession, vectors: Vectors) -> DataFrame:
+    """Rows of schema.TEXTED_CLOUDS."""
+    paths = [Location.parse(file).for_spark for file in vectors.stored.files]
+    return spark.read.schema(from_arrow_schema(schema.TEXTED_CLOUDS)).parquet(*paths)
+
+
+def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:
+    """One document of each of up to `settings.pilot` clusters a corpus, of which there are
+    `corpora`.
 
     Clusters by their hash, of each the first doc_id: the same sample for any partitioning, in the
     same order. Of many corpora fewer each, 4,000 in all. Raises InputError where there is none.
     """
-    corpora = vectors.select("corpus").distinct().count()
     most = min(settings.pilot, max(20, _MOST_PILOT // max(corpora, 1)))
     firsts = vectors.groupBy("corpus", "cluster").agg(F.min("doc_id").alias("doc_id"))
     order = F.xxhash64(F.lit("dftspark pilot v1"), F.lit(settings.seed), "cluster")
@@ -75,47 +97,33 @@ def pilot(vectors: DataFrame, settings: Mmd) -> Pilot:
     return Pilot(matrix(table["vector"]), names)
 
 
-def statistic(vectors: DataFrame, settings: Mmd, fingerprint: str = "") -> FeatureSums:
+def statistic(sample: Pilot, settings: Mmd, fingerprint: str = "") -> FeatureSums:
     """The frozen statistic of these vectors: what the manifest keeps, and all corpora share.
 
-    `fingerprint` is that of cleaning and embedder. The pilot is not read where the configuration
-    sets the bandwidth.
+    `fingerprint` is that of cleaning and embedder. The pilot gives the bandwidth unless the
+    configuration does.
     """
-    if settings.bandwidth == 0:
-        sample = pilot(vectors, settings).vectors
-        dim, sigma = sample.shape[1], median_distance(sample)
-    else:
-        dim = matrix(vectors.select("vector").limit(1).toArrow()["vector"]).shape[1]
-        sigma = settings.bandwidth
+    dim = sample.vectors.shape[1]
+    sigma = settings.bandwidth or median_distance(sample.vectors)
     frequencies = Frequencies(dim=dim, sigma=sigma, least=settings.features, seed=settings.seed)
     return FeatureSums(frequencies=frequencies, vectors=fingerprint)
 
 
-def fold(vectors: DataFrame, of: Summed) -> DataFrame:
-    """schema.FEATURE_SUMS: one state a (corpus, stratum), the same for any cut, bit for bit.
+def summed(
+    vectors: DataFrame, groups: Collection[Group], of: Mapping[str, Summed], staging: str
+) -> dict[str, Folded]:
+    """By name, schema.FEATURE_SUMS of each statistic: one state a (corpus, stratum) of `groups`,
+    the same for any cut, bit for bit.
 
     Raises, in its tasks, ShapeError for vectors of another width, InputError for unfit ones.
     """
     documents = vectors.select("corpus", "stratum", "cluster", "vector")
-    groups = documents.select("corpus", "stratum").distinct().limit(_OPEN + 1).count()
-    if groups > _OPEN:
+    if len(groups) > _OPEN:
         documents = _gathered(documents)
-    partial = documents.mapInArrow(_folding(of), from_arrow_schema(schema.PARTIAL_SUMS))
-    bundle = F.floor(F.spark_partition_id() / _MERGED)
-    bundled = partial.withColumn("bundle", bundle).groupBy("corpus", "stratum", "bundle")
-    some = bundled.applyInArrow(_bundling(of), from_arrow_schema(schema.PARTIAL_SUMS))
-    grouped = some.groupBy("corpus", "stratum")
-    return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
-
-
-def added_up(found: DataFrame, of: FeatureSums) -> DataFrame:
-    """schema.FEATURE_SUMS with one row a (corpus, stratum), from a row for each of several days.
-
-    They are merged by task first, since one is 8 MB.
-    """
-    partial = found.mapInArrow(_adding(of), from_arrow_schema(schema.PARTIAL_SUMS))
-    grouped = partial.groupBy("corpus", "stratum")
-    return grouped.applyInArrow(merging(of), from_arrow_schema(schema.FEATURE_SUMS))
+    corpora = sorted({corpus for corpus, _ in groups})
+    first = {corpus: i for i, corpus in enumerate(corpora)}
+    folds = [SumsFold(name, own) for name, own in of.items()]
+    return fold(documents, folds, staging, max(len(corpora), 1), first, sort=False)
 
 
 def _gathered(documents: DataFrame) -> DataFrame:
@@ -124,43 +132,44 @@ def _gathered(documents: DataFrame) -> DataFrame:
     return documents.repartitionByRange(*order).sortWithinPartitions("corpus", "stratum")
 
 
-def states(stored: DataFrame, of: Summed) -> Iterator[tuple[Group, Any]]:
-    """The states of `fold`, one after another. Raises IncomparableProfiles for one of another
-    statistic: other frequencies, bandwidth, seed or embedder."""
-    for row in stored.select(*schema.FEATURE_SUMS.names).toLocalIterator():
-        if row["fingerprint"] != of.fingerprint:
-            raise IncomparableProfiles(of.name, of.fingerprint, row["fingerprint"])
-        yield (row["corpus"], row["stratum"]), of.state.decode(bytes(row["state"]))
-
-
 # --- in the tasks -------------------------------------------------------------------------------
 
 
-def _folding(of: Summed) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held: dict[Group, _Held] = {}  # the group that came last is last
-        for batch in batches:
-            for group, part in _by_group(batch):
-                if group not in held and len(held) == _OPEN:
-                    oldest = next(iter(held))
-                    yield record(schema.PARTIAL_SUMS, *oldest, held.pop(oldest).summed().encode())
-                own = held.pop(group) if group in held else _Held(of, of.empty())
-                own.add(part)
-                held[group] = own
-        for group, own in held.items():
-            yield record(schema.PARTIAL_SUMS, *group, own.summed().encode())
+@dataclass(frozen=True)
+class SumsFold:
+    """States of a statistic of vectors, which add up."""
 
-    return run
+    table: str
+    of: Summed
+    columns = schema.FEATURE_SUMS
+
+    def observer(self) -> _Summing:
+        return _Summing(self.of)
+
+    def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
+        state = self.of.empty()
+        for encoded in states:
+            state = self.of.merge(state, self.of.state.decode(encoded))
+        row = (key.corpus, key.stratum, self.of.fingerprint, int(state.documents.sum()))
+        return record(schema.FEATURE_SUMS, *row, state.encode()), b""
 
 
-def _by_group(batch: pa.RecordBatch) -> Iterator[tuple[Group, pa.RecordBatch]]:
-    corpora, strata = (batch[name].dictionary_encode() for name in ("corpus", "stratum"))
-    codes = corpora.indices.to_numpy() * len(strata.dictionary) + strata.indices.to_numpy()
-    for code in np.unique(codes):
-        corpus, stratum = divmod(int(code), len(strata.dictionary))
-        group = corpora.dictionary[corpus].as_py(), strata.dictionary[stratum].as_py()
-        rows = np.flatnonzero(codes == code)
-        yield group, batch if len(rows) == len(codes) else batch.take(pa.array(rows))
+class _Summing:
+    def __init__(self, of: Summed) -> None:
+        self.of = of
+        self.held: dict[Group, _Held] = {}  # the group that came last is last
+
+    def add(self, rows: Rows) -> Left:
+        if rows.group not in self.held and len(self.held) == _OPEN:
+            oldest = next(iter(self.held))
+            yield Key(*oldest), self.held.pop(oldest).summed().encode()
+        own = self.held.pop(rows.group, None) or _Held(self.of, self.of.empty())
+        own.add(rows.batch)
+        self.held[rows.group] = own
+
+    def end(self) -> Left:
+        for group, own in self.held.items():
+            yield Key(*group), own.summed().encode()
 
 
 @dataclass
@@ -193,50 +202,3 @@ class _Held:
             self.state = self.of.merge(self.state, self.of.observe(batch))
             self.vectors, self.clusters, self.count = [], [], 0
         return self.state
-
-
-def _adding(of: FeatureSums) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held: dict[Group, FeatureState] = {}
-        for batch in batches:
-            for corpus, stratum, state in zip(
-                *(batch[name] for name in ("corpus", "stratum", "state")), strict=True
-            ):
-                group = corpus.as_py(), stratum.as_py()
-                own = FeatureState.decode(state.as_buffer())
-                held[group] = of.merge(held[group], own) if group in held else own
-        for group, merged in held.items():
-            yield record(schema.PARTIAL_SUMS, *group, merged.encode())
-
-    return run
-
-
-def _bundling(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
-    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        corpus, stratum, _ = (value.as_py() for value in key)
-        row = record(schema.PARTIAL_SUMS, corpus, stratum, _merged(of, partials).encode())
-        return pa.Table.from_batches([row])
-
-    return run
-
-
-def merging(of: Summed) -> Callable[[Any, pa.Table], pa.Table]:
-    """For applyInArrow: partial states of one (corpus, stratum) to a row of schema.FEATURE_SUMS."""
-
-    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        state = _merged(of, partials)
-        row = record(
-            schema.FEATURE_SUMS,
-            key[0].as_py(), key[1].as_py(), of.fingerprint,
-            int(state.documents.sum()), state.encode(),
-        )  # fmt: skip
-        return pa.Table.from_batches([row])
-
-    return run
-
-
-def _merged(of: Summed, partials: pa.Table) -> Any:
-    state = of.empty()
-    for encoded in partials["state"]:
-        state = of.merge(state, of.state.decode(encoded.as_buffer()))
-    return state

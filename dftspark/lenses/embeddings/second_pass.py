@@ -1,4 +1,4 @@
-"""Regions and witness on Spark: a second pass over vectors, once the sums of features are known.
+"""Regions and witness: a second pass over vectors, once the sums of features are known.
 
 Each document is assigned to its frozen region and scored by the witness of every pair it belongs
 to. What leaves a task are exact sums and the heads of lists, ordered by value and doc_id, so no
@@ -11,15 +11,13 @@ Cost     the features of a document once, then 2 F operations a pair; a task hol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.corpus.blocks import block_of
@@ -31,6 +29,8 @@ from dftspark.lenses.embeddings.region_labels import label_terms, token_counts
 from dftspark.lenses.embeddings.region_sums import RegionSums, no_regions, region_sums
 from dftspark.lenses.embeddings.regions import region_table
 from dftspark.lenses.embeddings.witness import HUMAN, MODEL, Witness
+from dftspark.lenses.fold import Key, Left, Rows
+from dftspark.spark.records import packed, unpacked
 
 Floats = NDArray[np.float64]
 
@@ -79,19 +79,37 @@ class Found:
     lists: dict[tuple[str, str, str], list[dict[str, Any]]]
 
 
-def fold(documents: DataFrame, of: SecondPass) -> DataFrame:
-    """schema.REGION_PASS from (corpus, cluster, doc_id, vector, text) in any order."""
-    columns = documents.select("corpus", "cluster", "doc_id", "vector", "text")
-    partial = columns.mapInArrow(_scoring(of), from_arrow_schema(schema.REGION_PASS))
-    grouped = partial.groupBy("corpus", "model")
-    return grouped.applyInArrow(_merging(of), from_arrow_schema(schema.REGION_PASS))
+@dataclass(frozen=True)
+class RegionFold:
+    """Sums and lists of documents, schema.REGION_PASS, by corpus and model in place of a stratum.
+
+    Rows have corpus, cluster, doc_id, vector and text, in any order.
+    """
+
+    of: SecondPass
+    table = "region_pass"
+    columns = schema.REGION_PASS
+
+    def observer(self) -> _Scoring:
+        return _Scoring(self.of)
+
+    def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
+        merged = _Held(None, [])
+        for state in states:
+            for row in unpacked(state).to_pylist():
+                if row["kind"] == "sums":
+                    own = RegionSums.decode(row["state"])
+                    merged.sums = own if merged.sums is None else merged.sums + own
+                else:
+                    merged.listed.append(row)
+        merged.keep(self.of, [])
+        return merged.rows(key.corpus, key.stratum), b""
 
 
-def collect(folded: DataFrame) -> Found:
-    """What `fold` found, on the driver: a few kilobytes a pair and region."""
+def collect(rows: list[dict[str, Any]]) -> Found:
+    """What the rows of a RegionFold say: a few kilobytes a pair and region."""
     sums: dict[tuple[str, str], RegionSums] = {}
     lists: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    rows = folded.toArrow().to_pylist()
     for row in sorted(rows, key=lambda r: (r["region"], r["value"] or 0.0, r["doc_id"] or "")):
         if row["kind"] == "sums":
             sums[row["corpus"], row["model"]] = RegionSums.decode(row["state"])
@@ -169,20 +187,21 @@ def _typical(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]
 # --- in the tasks -------------------------------------------------------------------------------
 
 
-def _scoring(of: SecondPass) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held: dict[tuple[str, str], _Held] = {}
-        for batch in batches:
-            names = np.array(batch["corpus"].to_pylist(), object)
-            for corpus in dict.fromkeys(names):
-                models = of.models_of(corpus)
-                if models:
-                    own = batch.filter(pa.array(names == corpus))
-                    _score(own, corpus, models, of, held)
-        for (corpus, model), own in held.items():
-            yield own.rows(corpus, model)
+class _Scoring:
+    def __init__(self, of: SecondPass) -> None:
+        self.of = of
+        self.held: dict[tuple[str, str], _Held] = {}
 
-    return run
+    def add(self, rows: Rows) -> Left:
+        corpus = rows.group[0]
+        if models := self.of.models_of(corpus):
+            _score(rows.batch, corpus, models, self.of, self.held)
+        return iter(())
+
+    def end(self) -> Left:
+        for (corpus, model), own in self.held.items():
+            rows = pa.Table.from_batches([own.rows(corpus, model)], schema=schema.REGION_PASS)
+            yield Key(corpus, model), packed(rows)
 
 
 @dataclass
@@ -272,19 +291,3 @@ def _cut(rows: list[dict[str, Any]], of: SecondPass) -> list[dict[str, Any]]:
     for (kind, _), own in lists.items():
         kept += sorted(own, key=lambda r: (r["value"], r["doc_id"]))[: of.keeps(kind)]
     return kept
-
-
-def _merging(of: SecondPass) -> Callable[[Any, pa.Table], pa.Table]:
-    def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
-        corpus, model = (value.as_py() for value in key)
-        merged = _Held(None, [])
-        for row in partials.to_pylist():
-            if row["kind"] == "sums":
-                state = RegionSums.decode(row["state"])
-                merged.sums = state if merged.sums is None else merged.sums + state
-            else:
-                merged.listed.append(row)
-        merged.keep(of, [])
-        return pa.Table.from_batches([merged.rows(corpus, model)], schema=schema.REGION_PASS)
-
-    return run

@@ -5,70 +5,88 @@ Cost     at most `CLASSIFIED` documents of a side for the classifier, what is as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, GroupedData, Window
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
 from dftspark.inference.intervals import Inference
+from dftspark.lenses.embeddings.cloud_files import Vectors, kept_side
 from dftspark.lenses.embeddings.distance_c2st import classify
 from dftspark.lenses.embeddings.exact_mmd import exact_metrics
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
 from dftspark.lenses.metric import Metric, measured
 
 CLASSIFIED = 5_000  # documents of a side, by the hash of their cluster
+_EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than embedding them
 
 
-def told_apart(documents: DataFrame, counts: Mapping[str, int], config: Audit) -> DataFrame:
-    """schema.MEASURED: the classifier's metrics; `counts` are the documents of each corpus."""
-    return _both_sides(documents, config.human, CLASSIFIED).applyInArrow(
-        _telling_apart(counts, config), from_arrow_schema(schema.MEASURED)
-    )
+@dataclass(frozen=True)
+class ToldApart:
+    """Of a model: the classifier's metrics, schema.MEASURED; `counts` are the documents of each
+    corpus."""
+
+    vectors: Vectors
+    human: str
+    counts: Mapping[str, int]
+    confidence: float
+    columns = schema.MEASURED
+
+    def __call__(self, model: str) -> list[dict[str, Any]]:
+        found = _together(self.vectors, self.human, model, CLASSIFIED)
+        metrics = _classified(found.vectors, found.model, found.blocks, self.confidence)
+        return [measured(model, "", (self.counts[self.human], self.counts[model]), metrics)]
 
 
-def exact(
-    documents: DataFrame, of: FeatureSums, counts: Mapping[str, int], shared: dict[str, int],
-    config: Audit, most: int,
-) -> DataFrame:  # fmt: skip
-    """schema.MEASURED: MMD by the kernel itself, of at most `most` documents of a side."""
+@dataclass(frozen=True)
+class Exact:
+    """Of a model of `models`: MMD by the kernel itself, schema.MEASURED, of at most `most`
+    documents of a side."""
 
-    def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
-        model, found = key[0].as_py(), _Together.of(both, config.human)
+    vectors: Vectors
+    of: FeatureSums
+    counts: Mapping[str, int]
+    shared: dict[str, int]
+    config: Audit
+    most: int
+    models: frozenset[str]
+    columns = schema.MEASURED
+
+    @classmethod
+    def asked(
+        cls, vectors: Vectors, of: FeatureSums, counts: Mapping[str, int],
+        shared: dict[str, int], config: Audit,
+    ) -> Exact:  # fmt: skip
+        """For the models that `mmd.exact` asks for."""
+        most, human = config.mmd.exact, counts[config.human]
+        models = counts.keys() - {config.human}
+        if most < 0:
+            most = _EXACT_TOGETHER
+            models = {name for name in models if human + counts[name] <= most}
+        return cls(vectors, of, counts, shared, config, most, frozenset(models if most else ()))
+
+    def __call__(self, model: str) -> list[dict[str, Any]]:
+        if model not in self.models:
+            return []
+        human = self.config.human
+        found = _together(self.vectors, human, model, self.most)
         metrics = exact_metrics(
-            found.vectors, found.model, found.blocks, found.cluster_counts, of.frequencies,
-            paired=shared.get(model, 0) > 0, settings=config.inference,
+            found.vectors, found.model, found.blocks, found.cluster_counts, self.of.frequencies,
+            paired=self.shared.get(model, 0) > 0, settings=self.config.inference,
         )  # fmt: skip
-        row = measured(model, "", (counts[config.human], counts[model]), metrics)
-        return pa.Table.from_pylist([row], schema=schema.MEASURED)
-
-    grouped = _both_sides(documents, config.human, most)
-    return grouped.applyInArrow(run, from_arrow_schema(schema.MEASURED))
+        return [measured(model, "", (self.counts[human], self.counts[model]), metrics)]
 
 
-def _both_sides(documents: DataFrame, human: str, most: int) -> GroupedData:
-    """By `model`: up to `most` vectors of a corpus, by the hash of their cluster, of both sides."""
-    order = Window.partitionBy("corpus").orderBy(F.xxhash64("cluster"), "cluster", "doc_id")
-    some = (
-        documents.select("corpus", "cluster", "doc_id", "vector")
-        .withColumn("place", F.row_number().over(order))
-        .where(F.col("place") <= most)
-        .select("corpus", "cluster", "doc_id", "vector")
-    )
-    models = some.where(F.col("corpus") != human).withColumn("model", F.col("corpus"))
-    names = models.select("model").distinct()
-    humans = some.where(F.col("corpus") == human).crossJoin(names)
-    columns = ["model", "corpus", "cluster", "doc_id", "vector"]
-    return models.select(columns).unionByName(humans.select(columns)).groupBy("model")
+def _together(vectors: Vectors, human: str, model: str, most: int) -> _Together:
+    sides = [kept_side(vectors, human, most), vectors.side(model, most)]
+    return _Together.of(pa.concat_tables(sides), human)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,16 +113,6 @@ class _Together:
     def cluster_counts(self) -> tuple[int, int]:
         human, model = (len(np.unique(self.clusters[own])) for own in (~self.model, self.model))
         return human, model
-
-
-def _telling_apart(counts: Mapping[str, int], config: Audit) -> Callable[[Any, pa.Table], pa.Table]:
-    def run(key: tuple[pa.Scalar, ...], both: pa.Table) -> pa.Table:
-        model, found = key[0].as_py(), _Together.of(both, config.human)
-        metrics = _classified(found.vectors, found.model, found.blocks, config.inference.confidence)
-        row = measured(model, "", (counts[config.human], counts[model]), metrics)
-        return pa.Table.from_pylist([row], schema=schema.MEASURED)
-
-    return run
 
 
 def _classified(

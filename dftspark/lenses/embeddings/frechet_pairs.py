@@ -1,0 +1,42 @@
+"""The Frechet distance of each pair, from the moments of every corpus.
+
+Cost     a state of moments is 9.5 MB a corpus and stratum; 25 evaluations of the distance a pair
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dftspark import config, schema
+from dftspark.lenses.embeddings.cloud_files import kept_states, states, together
+from dftspark.lenses.embeddings.moments import frechet_metrics
+from dftspark.lenses.embeddings.statistic_moments import Moments
+from dftspark.lenses.metric import measured
+from dftspark.store.state_table import StateTable
+
+
+@dataclass(frozen=True)
+class FrechetPairs:
+    """Of a model: one row of schema.MEASURED, of all strata together.
+
+    `counts` are the documents of each corpus and `clusters` its clusters.
+    """
+
+    stored: StateTable
+    of: Moments
+    human: str
+    counts: Mapping[str, int]
+    clusters: Mapping[str, float]
+    settings: config.Inference
+    columns = schema.MEASURED
+
+    def __call__(self, model: str) -> list[dict[str, Any]]:
+        metrics = frechet_metrics(
+            together(self.of, kept_states(self.stored, self.of, self.human)),
+            together(self.of, states(self.stored, self.of, model)),
+            int(min(self.clusters[self.human], self.clusters[model])),
+            confidence=self.settings.confidence, seed=self.settings.seed,
+        )  # fmt: skip
+        return [measured(model, "", (self.counts[self.human], self.counts[model]), metrics)]
