@@ -224,10 +224,10 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     spark: SparkSession, audited: Run, scattered: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In 32 key ranges; which side's example is kept beside a listed n-gram may differ there."""
-    from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark import fold
 
     config = scattered.model_copy(update={"keep_profile": False})
-    monkeypatch.setattr(ngrams, "RANGE_BYTES", 1 << 14)
+    monkeypatch.setattr(fold, "RANGE_BYTES", 1 << 14)
     partitions = spark.conf.get("spark.sql.shuffle.partitions")
     assert partitions is not None
     spark.conf.set("spark.sql.shuffle.partitions", "7")

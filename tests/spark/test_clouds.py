@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from dftspark import schema
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
 from dftspark.errors import IncomparableProfiles, InputError, ShapeError
@@ -17,7 +21,9 @@ from dftspark.features.hashing import digest64
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
+from dftspark.lenses.fold import Rows
 from dftspark.stats.protocol import VectorBatch
+from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,8 +72,8 @@ def expected(own: list[dict[str, Any]]) -> dict[tuple[str, str], bytes]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "partitions", "together", "merged", "batch"),
-    [(1, 1, 8, 64, 10_000), (2, 7, 8, 2, 3), (3, 40, 2, 64, 1024)],
+    ("seed", "partitions", "together", "batch"),
+    [(1, 1, 8, 10_000), (2, 7, 8, 3), (3, 40, 2, 1024)],
 )
 def test_states_are_those_of_numpy_for_any_cut(
     spark: SparkSession,
@@ -75,14 +81,12 @@ def test_states_are_those_of_numpy_for_any_cut(
     seed: int,
     partitions: int,
     together: int,
-    merged: int,
     batch: int,
 ) -> None:
     """The last is gathered first, since it has more groups than a task holds."""
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
     monkeypatch.setattr(clouds, "_OPEN", together)
-    monkeypatch.setattr(clouds, "_MERGED", merged)
     own = rows()
     known = expected(own)
     np.random.default_rng(seed).shuffle(own)
@@ -91,12 +95,13 @@ def test_states_are_those_of_numpy_for_any_cut(
     before = spark.conf.get(size) or "1024"
     spark.conf.set(size, str(batch))
     try:
-        stored = clouds.fold(vectors, OF).toArrow().to_pylist()
+        groups = Counter((r["corpus"], r["stratum"]) for r in own)
+        found = clouds.summed(vectors, groups, {"sums": OF}, tempfile.mkdtemp())
+        stored = found["sums"].collected().to_pylist()
     finally:
         spark.conf.set(size, before)
     assert {(r["corpus"], r["stratum"]): r["state"] for r in stored} == known
     assert {r["fingerprint"] for r in stored} == {OF.fingerprint}
-    groups = Counter((r["corpus"], r["stratum"]) for r in own)
     assert {(r["corpus"], r["stratum"]): r["documents"] for r in stored} == groups
 
 
@@ -105,6 +110,7 @@ def test_a_task_holds_few_states(
     monkeypatch: pytest.MonkeyPatch, buffer: int, together: int, most: int
 ) -> None:
     from dftspark.lenses.embeddings import spark_clouds as clouds
+    from dftspark.spark.fold import by_group
 
     monkeypatch.setattr(clouds, "_BUFFER", buffer)
     monkeypatch.setattr(clouds, "_OPEN", together)
@@ -113,14 +119,14 @@ def test_a_task_holds_few_states(
     np.random.default_rng(4).shuffle(own)
     batches = table(own).select(["corpus", "stratum", "cluster", "vector"]).to_batches(7)
     found: dict[tuple[str, str], list[Any]] = {}
-    for batch in clouds._folding(OF)(batches):
-        for r in batch.to_pylist():
-            state = FeatureState.decode(r["state"])
-            found.setdefault((r["corpus"], r["stratum"]), []).append(state)
+    observer = clouds.SumsFold("sums", OF).observer()
+    left = [item for group, batch in by_group(batches) for item in observer.add(Rows(group, batch))]
+    for key, encoded in [*left, *observer.end()]:
+        found.setdefault(key[:2], []).append(FeatureState.decode(encoded))
     assert {group: reduce(OF.merge, parts).encode() for group, parts in found.items()} == known
     assert len(known) <= sum(map(len, found.values())) <= most
     assert (sum(map(len, found.values())) > len(known)) == (together < len(known))
-    assert list(clouds._folding(OF)([])) == []
+    assert list(clouds.SumsFold("sums", OF).observer().end()) == []
 
 
 def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSession) -> None:
@@ -129,14 +135,14 @@ def test_the_pilot_is_one_document_of_each_of_the_first_clusters(spark: SparkSes
     own, found = rows(), []
     for partitions in (1, 13):
         vectors = spark.createDataFrame(table(own)).repartition(partitions)
-        found.append(clouds.pilot(vectors, Mmd(pilot=30)).vectors)
+        found.append(clouds.pilot(vectors, Mmd(pilot=30), 3).vectors)
     assert np.array_equal(found[0], found[1])
     assert found[0].shape == (30 + 30 + 9, DIM)
     by_vector = {r["vector"].tobytes(): r for r in own}
     chosen = [by_vector[row.tobytes()] for row in found[0]]
     clusters = [(r["corpus"], r["cluster"]) for r in chosen]
     assert len(set(clusters)) == len(clusters)
-    other = clouds.pilot(spark.createDataFrame(table(own)), Mmd(pilot=30, seed=1)).vectors
+    other = clouds.pilot(spark.createDataFrame(table(own)), Mmd(pilot=30, seed=1), 3).vectors
     assert not np.array_equal(found[0], other)
 
 
@@ -144,23 +150,37 @@ def test_what_is_frozen(spark: SparkSession) -> None:
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
     vectors = spark.createDataFrame(table(rows()))
-    of = clouds.statistic(vectors, Mmd(features=64, pilot=50, seed=3), "embedder")
-    sample = clouds.pilot(vectors, Mmd(pilot=50, seed=3)).vectors
-    frozen = Frequencies(dim=DIM, sigma=median_distance(sample), least=64, seed=3)
+    sample = clouds.pilot(vectors, Mmd(pilot=50, seed=3), 3)
+    of = clouds.statistic(sample, Mmd(features=64, pilot=50, seed=3), "embedder")
+    frozen = Frequencies(dim=DIM, sigma=median_distance(sample.vectors), least=64, seed=3)
     assert of == FeatureSums(frequencies=frozen, vectors="embedder")
-    fixed = clouds.statistic(vectors, Mmd(bandwidth=0.5))
+    fixed = clouds.statistic(sample, Mmd(bandwidth=0.5))
     assert fixed.frequencies == Frequencies(dim=DIM, sigma=0.5)
 
 
-def test_states_of_another_statistic_are_not_read(spark: SparkSession) -> None:
-    from dftspark.lenses.embeddings import spark_clouds as clouds
+def test_states_of_another_statistic_are_not_read(tmp_path: Path) -> None:
+    from dftspark.lenses.embeddings.cloud_files import check_comparable, states
 
-    vectors = spark.createDataFrame(table(rows()))
-    stored = clouds.fold(vectors, OF).cache()
-    assert {group: state.encode() for group, state in clouds.states(stored, OF)} == expected(rows())
+    rows_of = [
+        {"corpus": corpus, "stratum": stratum, "fingerprint": OF.fingerprint, "documents": 1,
+         "state": state}
+        for (corpus, stratum), state in expected(rows()).items()
+    ]  # fmt: skip
+    file = tmp_path / "sums.parquet"
+    pq.write_table(pa.Table.from_pylist(rows_of, schema.FEATURE_SUMS), file)
+    # A second day adds up: here the same one again.
+    stored, twice = StateTable((str(file),)), StateTable((str(file), str(file)))
+    check_comparable(stored, OF)
+    for corpus in ("human", "model/a", "model/b"):
+        found = states(stored, OF, corpus)
+        assert {(corpus, s): own.encode() for s, own in found.items()} == {
+            key: state for key, state in expected(rows()).items() if key[0] == corpus
+        }
+        for stratum, own in states(twice, OF, corpus).items():
+            assert own.encode() == OF.merge(found[stratum], found[stratum]).encode()
     other = FeatureSums(frequencies=OF.frequencies, vectors="another embedder")
     with pytest.raises(IncomparableProfiles, match="another embedder"):
-        list(clouds.states(stored, other))
+        check_comparable(stored, other)
 
 
 def test_what_is_no_matrix(spark: SparkSession) -> None:
@@ -184,4 +204,4 @@ def test_what_is_no_matrix(spark: SparkSession) -> None:
         matrix(whole, 3)
     empty = spark.createDataFrame(table(rows()[:1])).where("corpus = 'none'")
     with pytest.raises(InputError, match="no document has a vector"):
-        clouds.pilot(empty, Mmd())
+        clouds.pilot(empty, Mmd(), 0)

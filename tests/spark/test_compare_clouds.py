@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dftspark import config, schema
 from dftspark.errors import IncomparableProfiles
 from dftspark.lenses.embeddings import compared as embeddings
+from dftspark.lenses.embeddings.cloud_files import check_comparable
+from dftspark.lenses.embeddings.cloud_pairs import CloudPairs
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
+from dftspark.store.state_table import StateTable
 from tests.normal_clouds import normal, state, statistic
 
 if TYPE_CHECKING:
@@ -43,7 +48,7 @@ def states() -> dict[tuple[str, str], FeatureState]:
     return found
 
 
-def stored(spark: SparkSession, of: FeatureSums = OF) -> Any:
+def stored(folder: Path, of: FeatureSums = OF) -> StateTable:
     rows = [
         {
             "corpus": corpus, "stratum": stratum, "fingerprint": of.fingerprint,
@@ -51,18 +56,21 @@ def stored(spark: SparkSession, of: FeatureSums = OF) -> Any:
         }
         for (corpus, stratum), own in states().items()
     ]  # fmt: skip
-    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.FEATURE_SUMS))
+    table = pa.Table.from_pylist(rows, schema=schema.FEATURE_SUMS)
+    pq.write_table(table, folder / "sums.parquet", row_group_size=2)
+    return StateTable.of([str(folder / "sums.parquet")])
 
 
 def told(metrics: list[Metric]) -> list[tuple[Any, ...]]:
     return [(m.name, m.value, m.inference.p_value, m.inference.floor) for m in metrics]
 
 
-def test_rows_are_those_of_the_lens(spark: SparkSession) -> None:
-    from dftspark.lenses.embeddings import spark_compare as compare_clouds
+def test_rows_are_those_of_the_lens(spark: SparkSession, tmp_path: Path) -> None:
+    from dftspark.spark import pairs
 
-    found = compare_clouds.pairs(stored(spark), OF, {"model/b": 160}, AUDIT)
-    rows = {(r["model"], r["stratum"]): r for r in found.toArrow().to_pylist()}
+    work = {"clouds": CloudPairs(stored(tmp_path), OF, {"model/b": 160}, AUDIT)}
+    found = pairs.work(spark, ["model/a", "model/b"], work)["clouds"]
+    rows = {(r["model"], r["stratum"]): r for r in found}
     assert sorted(rows) == [
         (model, stratum) for model in ("model/a", "model/b") for stratum in ("", "essay", "news")
     ]
@@ -93,9 +101,7 @@ def test_rows_are_those_of_the_lens(spark: SparkSession) -> None:
             assert [row["n_human"], row["n_model"]] == sizes
 
 
-def test_another_statistic_is_an_error(spark: SparkSession) -> None:
-    from dftspark.lenses.embeddings import spark_compare as compare_clouds
-
+def test_another_statistic_is_an_error(tmp_path: Path) -> None:
     other = FeatureSums(frequencies=OF.frequencies, vectors="another embedder")
     with pytest.raises(IncomparableProfiles, match="another embedder"):
-        compare_clouds.pairs(stored(spark, other), OF, {}, AUDIT)
+        check_comparable(stored(tmp_path, other), OF)

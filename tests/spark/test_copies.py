@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from dftspark import schema
 from dftspark.errors import InputError
 from dftspark.inference.proportions import ClusterSums
+from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.copies import copy_metrics
+from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,26 +39,36 @@ def documents(spark: SparkSession, partitions: int, seed: int) -> DataFrame:
             text = f"this is the whole of document {source}, word by word"
             text = "in words of its own" if (corpus, i) == ("model/a", 0) else text
             coordinates = vector.astype(np.float32).tobytes()
-            rows.append((corpus, cluster, f"{corpus}-{i:03d}", coordinates, text))
+            rows.append((corpus, "", cluster, f"{corpus}-{i:03d}", coordinates, text))
     order = np.random.default_rng(seed).permutation(len(rows))
     columns = list(zip(*(rows[i] for i in order), strict=True))
-    kinds = [pa.string()] * 3 + [pa.binary(), pa.string()]
+    kinds = [pa.string()] * 4 + [pa.binary(), pa.string()]
     arrays = [pa.array(list(c), k) for c, k in zip(columns, kinds, strict=True)]
-    names = ["corpus", "cluster", "doc_id", "vector", "text"]
+    names = ["corpus", "stratum", "cluster", "doc_id", "vector", "text"]
     return spark.createDataFrame(pa.Table.from_arrays(arrays, names)).repartition(partitions)
 
 
-def test_planted_copies(spark: SparkSession) -> None:
-    from dftspark.lenses.embeddings.spark_copies import cluster_sums, human_side, neighbors, pairs
+def test_planted_copies(spark: SparkSession, tmp_path: Path) -> None:
+    from dftspark.lenses.embeddings.copies_pass import (
+        CopiesFold,
+        cluster_sums,
+        human_side,
+        pairs,
+    )
+    from dftspark.spark.fold import fold
 
     seen = []
     for partitions, seed in ((1, 2), (7, 3)):
         own = documents(spark, partitions, seed)
-        found = neighbors(own, human_side(own, "human"))
-        assert found.schema.names == schema.NEIGHBORS.names
-        seen.append((cluster_sums(found), pairs(found, own, "human", "run", "")))
+        folder = str(tmp_path / f"{seed}")
+        own.write.parquet(f"{folder}/vectors")
+        vectors = Vectors(StateTable.of([f"{folder}/vectors"]))
+        copies = CopiesFold(human_side(vectors, "human"), ["human", "model/a"])
+        found = fold(own, [copies], folder, 2, {"model/a": 1}, sort=False)["copied"].collected()
+        assert found.schema == schema.COPIED
+        seen.append((cluster_sums(found), pairs(found, vectors, "human", "run", "")))
     with pytest.raises(InputError, match="corpus 'nobody' has no document with a vector"):
-        human_side(documents(spark, 1, 2), "nobody")
+        human_side(vectors, "nobody")
     (sums, table), again = seen
     assert again[0] == sums
     assert again[1].equals(table)
@@ -76,10 +89,9 @@ def test_planted_copies(spark: SparkSession) -> None:
     assert paraphrase["neighbor_id"] == "human-050"
 
 
-def test_withheld_tests_leave_the_distances(spark: SparkSession) -> None:
-    from dftspark.spark import tables
+def test_withheld_tests_leave_the_distances() -> None:
+    from dftspark.making import _untested
 
-    columns = "text string, z double, q_value double, contribution double, outside boolean"
-    rows = spark.createDataFrame([("a", 3.0, 0.01, 2.0, True)], columns)
-    (row,) = tables.untested(rows).toArrow().to_pylist()
+    rows = {"text": "a", "z": 3.0, "q_value": 0.01, "contribution": 2.0, "outside": True}
+    (row,) = _untested(pa.Table.from_pylist([rows])).to_pylist()
     assert row == {"text": "a", "z": None, "q_value": None, "contribution": 2.0, "outside": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,8 @@ from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import column
 from dftspark.lenses.embeddings.moments import frechet_metrics
-from dftspark.lenses.embeddings.statistic_moments import moment_sums
+from dftspark.lenses.embeddings.statistic_moments import Moments, moment_sums
+from dftspark.store.state_table import StateTable
 from tests.clouds import Floats
 
 if TYPE_CHECKING:
@@ -46,8 +48,10 @@ def expected(model: str, settings: Inference) -> list[Metric]:
     )  # fmt: skip
 
 
-def test_all_documents_count(spark: SparkSession) -> None:
-    from dftspark.lenses.embeddings.spark_frechet import frechet
+def test_all_documents_count(spark: SparkSession, tmp_path: Path) -> None:
+    from dftspark.lenses.embeddings import spark_clouds as clouds
+    from dftspark.lenses.embeddings.frechet_pairs import FrechetPairs
+    from dftspark.spark import pairs
 
     parts = [
         pa.table(
@@ -63,7 +67,12 @@ def test_all_documents_count(spark: SparkSession) -> None:
     documents = spark.createDataFrame(pa.concat_tables(parts)).repartition(3)
     settings = Inference()
     clusters = {corpus: min(128, size) for corpus, size in SIZES.items()}
-    found = frechet(documents, "human", DIM, SIZES, clusters, settings)
+    of = Moments(dim=DIM)
+    groups = [(corpus, stratum) for corpus in SIZES for stratum in ("news", "essay")]
+    summed = clouds.summed(documents, groups, {"moments": of}, str(tmp_path))["moments"]
+    stored = StateTable(tuple(summed.paths))
+    work = FrechetPairs(stored, of, "human", SIZES, clusters, settings)
+    found = pairs.work(spark, ["model/a", "model/b"], {"frechet": work})["frechet"]
     assert sorted(row["model"] for row in found) == ["model/a", "model/b"]
     for row in found:
         known = [metric.record() for metric in expected(row["model"], settings)]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from dftspark import config, schema
 from dftspark.corpus.blocks import block_of
 from dftspark.features.tokens import Words
+from dftspark.lenses.fold import Key, Rows
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramRows
+from dftspark.spark.records import runs
 from dftspark.stats.copies_sketch import CopiesState
 from dftspark.stats.surface import SurfaceSums
 from tests import reference
@@ -24,6 +28,8 @@ from tests.reference import simple_words
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.spark.fold import Folded, Layout
 
 pytestmark = pytest.mark.spark
 
@@ -63,20 +69,28 @@ _ZIPF = 1 / np.arange(1, 201)
 _ZIPF /= _ZIPF.sum()
 
 
+def counted(docs: DataFrame, settings: config.Audit, layout: Layout) -> Folded:
+    from dftspark.lenses.ngrams.spark_profile import NgramFold
+    from dftspark.spark.fold import of_documents
+
+    # What is left behind is small, and the session's own folder ends with it.
+    folder = tempfile.mkdtemp(prefix="dftspark-test-")
+    return of_documents(docs, [NgramFold(settings, layout.ranges)], layout, folder)["profile"]
+
+
 def profiled(
     docs: DataFrame, settings: config.Audit, ranges: int, total: int, merges: int = 3
 ) -> dict[Any, Any]:
     """Each corpus's stored bytes by (corpus, stratum, n, part): equal results are equal bytes."""
-    from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark.fold import Layout
 
     tasks = {"human": (0, max(1, total - 1)), "model/a": (total - 1, 1), "model/b": (total - 1, 1)}
-    layout = ngrams.Layout(ranges, tasks, total, merges)
-    stored = ngrams.count(docs, settings, layout).toArrow().to_pylist()
+    stored = counted(docs, settings, Layout(ranges, tasks, total, merges)).collected()
     return {
         (row["corpus"], row["stratum"], row["n"], row["part"]): (
             row["state"], row["sketch"], row["totals"],
         )
-        for row in stored
+        for row in stored.to_pylist()
     }  # fmt: skip
 
 
@@ -164,14 +178,18 @@ def test_small_buffers_flush_and_change_nothing(
     )
     batches = [pa.RecordBatch.from_pylist(order[i : i + 4]) for i in range(0, len(order), 4)]
     monkeypatch.setattr(ngrams, "_BYTES_A_TOKEN", 200_000)
-    layout = ngrams.Layout(2, dict.fromkeys(("human", "model/a", "model/b"), (0, 1)), 1, 1)
-    records = list(ngrams._counting(flushed, layout)(batches))
-    assert len(records) > 2 * len(expected)
-    merged = [row for batch in ngrams._merging(flushed, 2)(records) for row in batch.to_pylist()]
-    assert len(merged) == len(expected)
-    for row in merged:
-        cell = row["corpus"], row["stratum"], row["n"], row["part"]
-        assert (row["state"], row["sketch"], row["totals"]) == expected[cell]
+    fold = ngrams.NgramFold(flushed, 2)
+    observer = fold.observer()
+    left = [found for group, batch in runs(batches) for found in observer.add(Rows(group, batch))]
+    left += observer.end()
+    assert len(left) > 2 * len(expected)
+    states: dict[Key, list[pa.Buffer]] = {}
+    for key, state in left:
+        states.setdefault(key, []).append(pa.py_buffer(state))
+    assert len(states) == len(expected)
+    for key, parts in states.items():
+        (row,) = fold.merged(key, parts)[0].to_pylist()
+        assert (row["state"], row["sketch"], row["totals"]) == expected[tuple(key)]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +202,7 @@ def test_small_buffers_flush_and_change_nothing(
     ],
 )
 def test_a_merge_gets_about_one_range_of_text(sizes: dict[str, int]) -> None:
-    from dftspark.lenses.ngrams.spark_profile import RANGE_BYTES, Layout
+    from dftspark.spark.fold import RANGE_BYTES, Layout
 
     layout = Layout.of(sizes, 4, 4096)
     assert layout.ranges & (layout.ranges - 1) == 0
@@ -213,15 +231,16 @@ def test_local_workers_are_forked_with_their_kernels(spark: SparkSession) -> Non
 
 def test_phrases_have_their_text_and_the_same_example_for_any_cut(spark: SparkSession) -> None:
     from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark.fold import Layout
 
     settings = audit(phrases=100)
     rows = documents()
     found = []
     for partitions in (1, 13):
         docs = spark.createDataFrame(pa.Table.from_pylist(rows)).repartition(partitions)
-        layout = ngrams.Layout(1, {r["corpus"]: (0, 1) for r in rows}, 1, 2)
-        profile = ngrams.count(docs, settings, layout)
-        table = ngrams.phrases(docs, profile, settings, layout).toArrow().to_pylist()
+        layout = Layout(1, {r["corpus"]: (0, 1) for r in rows}, 1, 2)
+        profile = counted(docs, settings, layout)
+        table = ngrams.phrases(docs, profile, settings).toArrow().to_pylist()
         found.append({(r["corpus"], r["n"], r["key"]): r for r in table})
     assert found[0] == found[1]
     by_id = {r["doc_id"]: r["text"] for r in rows}
@@ -239,7 +258,7 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
     """Every n-gram of a real corpus, the tokens too from an independent tokenizer."""
     from pyspark.sql import functions as F
 
-    from dftspark.lenses.ngrams import spark_profile as ngrams
+    from dftspark.spark.fold import Layout
 
     path = data / f"{name}.parquet"
     docs = spark.read.parquet(str(path)).select(
@@ -252,11 +271,11 @@ def test_real_corpora_equal_a_plain_reference(spark: SparkSession, data: Path, n
     settings = audit(orders=[1, 2, 3, 4, 5])
     rows = pq.read_table(path, columns=["model", "text", "prompt_id"]).to_pylist()
     corpora = sorted({row["model"] or "human" for row in rows})
-    layout = ngrams.Layout(2, dict.fromkeys(corpora, (0, 3)), 3, 4)
+    layout = Layout(2, dict.fromkeys(corpora, (0, 3)), 3, 4)
     wanted = corpora[:2] if name == "fdg" else ["human", corpora[0]]
-    stored = ngrams.count(docs.where(F.col("corpus").isin(wanted)), settings, layout)
+    stored = counted(docs.where(F.col("corpus").isin(wanted)), settings, layout).collected()
     states: dict[tuple[str, int], list[NgramRows]] = {}
-    for row in stored.where("n > 0").toArrow().to_pylist():
+    for row in stored.filter(pc.field("n") > 0).to_pylist():
         states.setdefault((row["corpus"], row["n"]), []).append(NgramRows.decode(row["state"]))
     for corpus in wanted:
         own = [row for row in rows if (row["model"] or "human") == corpus]

@@ -77,9 +77,12 @@ def witness_of(human: dict[str, Any], model: dict[str, Any], features: Features)
 
 
 @pytest.fixture(scope="module")
-def passes(spark: SparkSession) -> Any:
+def passes(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The plan, the corpora, and what three cuts of shuffled documents find."""
-    from dftspark.lenses.embeddings.spark_regions import SecondPass, collect, fold
+    from pyspark.sql import functions as F
+
+    from dftspark.lenses.embeddings.second_pass import RegionFold, SecondPass, collect
+    from dftspark.spark.fold import fold
 
     own, features = corpora(), Features()
     centroids = np.concatenate([own["human"]["vector"][5:9], own["model/a"]["vector"][2:4]])
@@ -97,7 +100,10 @@ def passes(spark: SparkSession) -> Any:
         rows = np.arange(total)
         order = rows if seed is None else np.random.default_rng(seed).permutation(rows)
         frame = spark.createDataFrame(table(own, order)).repartition(partitions)
-        found.append(collect(fold(frame, plan)))
+        frame = frame.withColumn("stratum", F.lit(""))
+        folder = str(tmp_path_factory.mktemp("regions"))
+        passed = fold(frame, [RegionFold(plan)], folder, 2, {"human": 1}, sort=False)
+        found.append(collect(passed["region_pass"].collected().to_pylist()))
     return plan, own, found
 
 
@@ -134,7 +140,7 @@ def test_every_column_says_what_it_is(of: pa.Schema) -> None:
 
 
 def test_tables(passes: Any) -> None:
-    from dftspark.lenses.embeddings import spark_regions as regions
+    from dftspark.lenses.embeddings import second_pass as regions
 
     plan, own, (found, *_) = passes
     table = regions.regions(found, plan, {"model/a": 16, "model/b": 0}, "run", "2026-01-01")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dftspark import config, schema
@@ -13,10 +16,13 @@ from dftspark.errors import IncomparableProfiles
 from dftspark.lenses.structure import compared as lens
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
+from dftspark.store.state_table import StateTable
 from tests import laws
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.spark.fold import Folded
 
 pytestmark = pytest.mark.spark
 
@@ -68,10 +74,18 @@ def expected(corpus: str, stratum: str | None = None) -> StructureSums:
     return Structure().observe(document_vectors.of(texts, clusters))
 
 
-def stored(spark: SparkSession, partitions: int, seed: int = 0) -> list[dict[str, Any]]:
+def profile(spark: SparkSession, partitions: int, seed: int = 0) -> Folded:
     from dftspark.lenses.structure import spark_profile as structure
+    from dftspark.spark.fold import fold
 
-    rows = structure.profile(frame(spark, partitions, seed), AUDIT).toArrow().to_pylist()
+    of = structure.StructureFold(structure.statistic(AUDIT))
+    rows = frame(spark, partitions, seed)
+    folder = tempfile.mkdtemp(prefix="dftspark-test-")
+    return fold(rows, [of], folder, 3, {"model/a": 1}, sort=False)["structure"]
+
+
+def stored(spark: SparkSession, partitions: int, seed: int = 0) -> list[dict[str, Any]]:
+    rows = profile(spark, partitions, seed).collected().to_pylist()
     return sorted(rows, key=lambda r: (r["corpus"], r["stratum"]))
 
 
@@ -99,10 +113,12 @@ def test_the_cut_does_not_matter(spark: SparkSession, partitions: int, batch: in
 
 def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
     from dftspark.lenses.structure import spark_profile as structure
+    from dftspark.spark import pairs
 
-    profile = structure.profile(frame(spark, 3), AUDIT).cache()
-    compared = structure.compare(profile, {"model/a": 9}, AUDIT).cache()
-    rows = {(r["model"], r["stratum"]): r for r in compared.toArrow().to_pylist()}
+    states = StateTable(tuple(profile(spark, 3).paths))
+    comparison = structure.Comparison(states, {"model/a": 9}, AUDIT)
+    compared = pairs.work(spark, ["model/a", "model/b"], {"structure": comparison})["structure"]
+    rows = {(r["model"], r["stratum"]): r for r in compared}
     assert rows.keys() == {("model/a", s) for s in ("", "essay", "news")} | {("model/b", "")}
     found = lens.compared(
         expected("human"), expected("model/a"), paired=True, settings=AUDIT.inference
@@ -122,17 +138,20 @@ def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
     by_name = {r["pattern"]: r for r in row["patterns"]}
     assert "It's not a bug, it's" in by_name["contrast_not_x_it_is_y"]["example_human"]
     assert by_name["contrast_not_x_it_is_y"]["example_human_id"].startswith("human-")
-    table = structure.patterns_table(compared, "human", "run", "2026-01-31").toArrow()
-    assert table.schema.names == schema.PATTERNS.names
+    table = structure.patterns_table(compared, "human", "run", "2026-01-31")
+    assert table.schema == schema.PATTERNS
     assert table.num_rows == 4 * len(found.rows)
 
 
-def test_unlike_pattern_sets_are_not_compared(spark: SparkSession) -> None:
-    from pyspark.sql import functions as F
-
+def test_unlike_pattern_sets_are_not_compared(tmp_path: Path) -> None:
     from dftspark.lenses.structure import spark_profile as structure
 
-    profile = structure.profile(frame(spark, 2), AUDIT)
-    other = F.when(F.col("corpus") == "human", "old").otherwise(F.col("fingerprint"))
+    state = Structure().empty().encode()
+    rows = [
+        {"corpus": corpus, "stratum": "", "state": state, "examples": [], "fingerprint": made_by}
+        for corpus, made_by in (("human", "old"), ("model", "new"))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema.STRUCTURE_PROFILE), tmp_path / "s.parquet")
+    states = StateTable((str(tmp_path / "s.parquet"),))
     with pytest.raises(IncomparableProfiles, match="old"):
-        structure.compare(profile.withColumn("fingerprint", other), {}, AUDIT)
+        structure.check_comparable(states, "human")
