@@ -160,9 +160,12 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
 
     spark = start("benchmark", f"local[{threads}]")
     vectors = spark.read.parquet(str(folder))
-    of = clouds.statistic(vectors, Mmd(), "benchmark")
-    stored = clouds.fold(vectors, of)
-    found = {corpus: own for (corpus, _), own in clouds.states(stored, of)}
+    of = clouds.statistic(clouds.pilot(vectors, Mmd(), 2), Mmd(), "benchmark")
+    groups = [("human", ""), ("model", "")]
+    with tempfile.TemporaryDirectory() as staging:
+        summed = clouds.summed(vectors, groups, {"sums": of}, staging)["sums"]
+        stored = StateTable(tuple(summed.paths))
+        found = {corpus: together(of, states(stored, of, corpus)) for corpus, _ in groups}
     return _said(
         embeddings.compared(
             found["human"], found["model"], of, paired=False, settings=SETTINGS

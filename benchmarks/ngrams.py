@@ -10,7 +10,6 @@ and df (documents that have it). Peers are given the tokens; ours makes them fro
 pays for it. An engine keeps its table in memory; Spark's peers reduce it to the sums below, which
 is cheaper than keeping it. All engines must agree on every sum, or the run fails.
 
-`transport` counts nothing: Spark alone moves as many bytes as ours does, by the same stages.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
@@ -49,8 +48,6 @@ CORPORA = ("biscope", "slop_score")  # model texts, in this order, each file in 
 DOCUMENTS = 20_000
 TINY = 64  # documents of the warm-up
 ROWS_PER_GROUP = 1_000  # small enough that every engine can read in parallel
-PACKED = 4.4  # bytes of ours' packed rows of orders 1 to 4, for each byte of text
-NOISE_BYTES = 1 << 20  # more than any compression looks back
 LADDER = (10_000, 100_000, 1_000_000)
 VERSIONS = ("duckdb", "polars", "pyspark", "pyarrow", "numpy")
 
@@ -60,54 +57,18 @@ def run_ours(
 ) -> Callable[[], peers.Checks]:
     """dftspark through Spark, from the column `text`; the profile is written to Parquet."""
     from dftspark.config import Audit
-    from dftspark.lenses.ngrams import spark_profile as ngrams
-    from dftspark.spark import tables
+    from dftspark.lenses.ngrams.spark_profile import NgramFold
+    from dftspark.spark.fold import Layout, of_documents
 
     documents = _ours_documents(_ours_session(threads), path)
     sides = {"human": {"role": "human", "path": "-"}, "model": {"role": "model", "path": "-"}}
     config = Audit.parse({"corpora": sides, "ngrams": {"orders": orders}}, "benchmark")
     sizes = {"model": _text_bytes(path)}
-    layout = ngrams.Layout.of(sizes, 2 * threads, config.ngrams.sketch_width)
-    profile = f"{path}.{os.getpid()}.profile"
-    shutil.rmtree(profile, ignore_errors=True)
-    tables.write(ngrams.count(documents, config, layout), profile, "none")
-    return partial(_ours_checks, profile, task)
-
-
-def run_transport(
-    path: Path, orders: tuple[int, ...], task: peers.Task, threads: int
-) -> Callable[[], peers.Checks]:
-    """The stages of ours with nothing done in them: text in, packed bytes twice through Python."""
-    from pyspark.sql import functions as f
-
-    from dftspark.config import Ngrams
-    from dftspark.lenses.ngrams import spark_profile as ngrams
-    from dftspark.spark import tables
-
-    documents = _ours_documents(_ours_session(threads), path)
-    layout = ngrams.Layout.of({"model": _text_bytes(path)}, 2 * threads, Ngrams().sketch_width)
-    records = ngrams.placed_by_cluster(documents, layout).mapInArrow(
-        partial(_noise, layout.merges), "state binary, merge int"
-    )
-    moved = records.repartitionById(layout.merges, f.col("merge")).mapInArrow(
-        lambda batches: batches, records.schema
-    )
-    folder = f"{path}.{os.getpid()}.moved"
+    layout = Layout.of(sizes, 2 * threads, config.ngrams.sketch_width)
+    folder = f"{path}.{os.getpid()}.folded"
     shutil.rmtree(folder, ignore_errors=True)
-    tables.write(moved, folder, "none")
-    return dict
-
-
-def _noise(merges: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Records of noise, as many bytes of them as the n-grams of the texts would take."""
-    size = sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches)
-    each = int(size * PACKED) // merges
-    noise = os.urandom(NOISE_BYTES)  # again and again: making it costs more than moving it
-    state = (noise * (each // NOISE_BYTES + 1))[:each]
-    for merge in range(merges):
-        yield pa.RecordBatch.from_arrays(
-            [pa.array([state], pa.binary()), pa.array([merge], pa.int32())], ["state", "merge"]
-        )
+    of_documents(documents, [NgramFold(config, layout.ranges)], layout, folder)
+    return partial(_ours_checks, f"{folder}/profile", task)
 
 
 def _ours_documents(spark: SparkSession, path: Path) -> DataFrame:
@@ -165,7 +126,6 @@ ENGINES: dict[str, peers.Engine] = {
     "spark-sql": peers.spark_sql,
     "spark-sql-text": partial(peers.spark_sql, text=True),
     "spark-ml": peers.spark_ml,
-    "transport": run_transport,
 }
 
 

@@ -122,6 +122,7 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
     from dftspark.config import Audit
     from dftspark.lenses.structure import spark_profile as structure
     from dftspark.lenses.structure.statistic import StructureSums
+    from dftspark.spark.fold import fold
     from dftspark.spark.session import start
 
     spark = start("benchmark", "local[1]")
@@ -133,8 +134,10 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
             f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
             f.col("doc_id").alias("cluster"), "doc_id", "text",
         )  # fmt: skip
-        rows = structure.profile(frame, config).toArrow().to_pylist()
-        counts = StructureSums.decode(rows[0]["state"]).counts
+        of = structure.StructureFold(structure.statistic(config))
+        with tempfile.TemporaryDirectory() as folder:
+            found = fold(frame, [of], folder, 1, {}, sort=False)["structure"]
+            counts = StructureSums.decode(found.collected()["state"][0].as_py()).counts
         return int(counts[:, len(measures.COUNTS) :].sum())
 
     run(64)

@@ -100,7 +100,7 @@ def shim(home: Path) -> Path:
         f'exec {shlex.quote(str(real))} "$@"\n'
     )
     key = hashlib.sha256(script.encode()).hexdigest()[:12]
-    folder = _cache() / "dftspark" / "java-shim" / key
+    folder = cache() / "dftspark" / "java-shim" / key
     target = folder / "bin" / "java"
     try:
         if not _is_program(target, script):
@@ -152,7 +152,8 @@ def _run(command: list[str]) -> str | None:
     return done.stderr if done.returncode == 0 else None
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The user's folder for what can be made again."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"])
     return Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAN = float("nan")
 COMMANDS = [
     "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "report", "export",
-    "doctor", "init",
+    "doctor", "warm", "init",
 ]  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     store = VectorStore.of(config.embedding_store, recipe)
     store.describe(recipe)
     tables.write(sampled(documents, settings), staging)
-    members = spark.read.parquet(staging)
+    members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
     (counts,) = (
         members.groupBy("key").agg(F.count("*").alias("copies"))

@@ -149,7 +149,10 @@ CLOUDS = pa.schema(
     ]
 )
 
-# The same with their texts and a hash of their cluster, by which some of them are taken.
+# Documents that are to be embedded, with the key of their text in the store.
+MEMBERS = pa.schema([*list(CLOUDS)[:-1], pa.field("key", pa.binary())])
+
+# Documents with vectors and texts, and a hash of their cluster, by which some of them are taken.
 TEXTED_CLOUDS = pa.schema([*CLOUDS, pa.field("text", pa.string()), pa.field("turn", pa.int64())])
 
 # What a task of the embedding stage did: one row a file that it added to the store.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -25,8 +29,19 @@ def cluster_counts(found: DataFrame, human: str) -> tuple[dict[str, int], dict[s
     return {row["corpus"]: row["clusters"] for row in rows}, {k: v for k, v in shared.items() if v}
 
 
-def shared_clusters(documents: DataFrame, human: str) -> dict[str, int]:
-    """How many clusters each model corpus has in common with the human one."""
+def shared_clusters(
+    documents: DataFrame, human: str, few: pa.Table | None = None
+) -> dict[str, int]:
+    """How many clusters each model corpus has in common with the human one.
+
+    `few` are corpus and cluster of all rows that were read, where the driver has them.
+    """
+    if few is not None:
+        own = few.filter(pc.and_(pc.is_null(few["action"]), pc.is_valid(few["corpus"])))
+        pairs = own.group_by(["corpus", "cluster"]).aggregate([]).to_pylist()
+        ours = {row["cluster"] for row in pairs if row["corpus"] == human}
+        both = (row["corpus"] for row in pairs if row["cluster"] in ours)
+        return dict(Counter(name for name in both if name != human))
     clusters = documents.groupBy(F.xxhash64("cluster")).agg(F.collect_set("corpus").alias("among"))
     both = clusters.where(F.array_contains("among", human)).select(F.explode("among").alias("name"))
     counted = both.where(F.col("name") != human).groupBy("name").count().toArrow().to_pylist()

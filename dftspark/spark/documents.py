@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -23,6 +24,9 @@ from dftspark.errors import ConfigError
 from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
+# What the driver looks at of rows that are few.
+_NAMES = ("source", "corpus", "action", "cluster", "doc_id", "file", "unread_bytes", "lost_rows",
+          "text")  # fmt: skip
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
@@ -33,7 +37,8 @@ class Documents:
     `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
     that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
     with repeated ids, None where every doc_id of a corpus is there once; `listed` the files by
-    source. `joined` is whether near copies have one cluster, of which the tally does not know.
+    source. `joined` is whether near copies have one cluster, of which the tally does not know. `few`
+    are the names of all rows that were read, where they are few and every document was kept.
     """
 
     kept: DataFrame
@@ -42,6 +47,14 @@ class Documents:
     repeats: DataFrame | None
     listed: dict[str, Listed]
     joined: bool = False
+    few: pa.Table | None = None
+
+    @property
+    def faultless(self) -> bool:
+        """Whether there is no issue."""
+        return self.repeats is None and all(
+            row["action"] is None and row["corpus"] is not None for row in self.tally if row["ours"]
+        )
 
 
 def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
@@ -49,7 +62,10 @@ def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
     check_filters(spark, config)
     staged, listed = stage(spark, config)
     tables.write(staged, staging)
-    return settle(tables.read(spark, staging, schema.STAGED), config, listed)
+    few = None
+    if not any(corpus.filter for corpus in config.corpora.values()):
+        few = tables.small(staging, _NAMES)
+    return settle(tables.read(spark, staging, schema.STAGED), config, listed, few)
 
 
 def stage(spark: SparkSession, config: Audit) -> tuple[DataFrame, dict[str, Listed]]:
@@ -126,13 +142,18 @@ def _is_built_in(spark: SparkSession, function: str) -> bool:
     return (found.className or "").startswith("org.apache.spark.sql.catalyst.expressions.")
 
 
-def settle(staged: DataFrame, config: Audit, listed: dict[str, Listed]) -> Documents:
-    """Filters, then names corpora, then gives each doc_id of a corpus to one document."""
+def settle(
+    staged: DataFrame, config: Audit, listed: dict[str, Listed], few: pa.Table | None = None
+) -> Documents:
+    """Filters, then names corpora, then gives each doc_id of a corpus to one document.
+
+    `few` is what the driver has of all rows, where they are few and no filter is to be asked.
+    """
     passes = _passes(config, unknown=F.col("action").eqNullSafe("rejected"))
     # What is said of a row that the filter leaves out is another corpus's business; a rejected
     # row of which the filter cannot tell, and what is said of a file, stay.
     ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
-    tally = _tally(staged.withColumn("ours", ours))
+    tally = _tally(staged.withColumn("ours", ours)) if few is None else tallied(few)
     staged = staged.where(ours)
     rows = staged.where("action IS NULL")
     kept = rows.where("corpus IS NOT NULL").withColumn("stratum", F.coalesce("stratum", F.lit("")))
@@ -150,10 +171,39 @@ def settle(staged: DataFrame, config: Audit, listed: dict[str, Listed]) -> Docum
     issues = staged.where("action IS NOT NULL").withColumn("corpus", F.col("source"))
     issues = issues.select(*_ISSUE).unionByName(unnamed)
     if all(row["ids"] == row["rows"] for row in tally if _is_document(row)):
-        return Documents(kept, issues, tally, None, listed)
+        return Documents(kept, issues, tally, None, listed, few=few)
     kept, repeats = _settle_ids(kept, config)
     issues = issues.unionByName(repeats, allowMissingColumns=True)
     return Documents(kept, issues, tally, repeats, listed)
+
+
+def tallied(rows: pa.Table) -> list[dict[str, Any]]:
+    """What `_tally` says, of rows with the columns _NAMES on the driver, none of them filtered."""
+    unread, lost = rows["unread_bytes"], rows["lost_rows"]
+    damaged = pc.is_valid(unread)
+    cut = pc.fill_null(pc.equal(unread, 0), False)
+    blank = pc.and_(damaged, pc.is_null(lost))
+    columns = {
+        "damaged": pc.if_else(damaged, rows["file"], None),
+        "unread": unread,
+        "known": pc.if_else(cut, None, lost),
+        "cut": cut.cast(pa.int64()),
+        "cut_rows": pc.if_else(cut, lost, None),
+        "blank": pc.if_else(blank, unread, None),
+        "bytes": pc.binary_length(rows["text"]).cast(pa.int64()),
+        "clusters": rows["cluster"],
+        "ids": rows["doc_id"],
+    }
+    keys = ["source", "corpus", "action"]
+    table = rows.select(keys)
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    distinct = [(name, "count_distinct") for name in ("damaged", "clusters", "ids")]
+    sums = [(name, "sum") for name in columns if (name, "count_distinct") not in distinct]
+    found = table.group_by(keys).aggregate([*distinct, *sums, ([], "count_all")])
+    names = {f"{name}_{how}": name for name, how in [*distinct, *sums]} | {"count_all": "rows"}
+    found = found.rename_columns([names.get(name, name) for name in found.column_names])
+    return [{**row, "ours": True} for row in found.to_pylist()]
 
 
 def _tally(staged: DataFrame) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def joined(read: Documents, config: Audit, staging: str) -> Documents:
     stay = marked.join(least, ["corpus", "id_hash"], "left_anti").drop("id_hash")
     change = marked.join(least, ["corpus", "id_hash"]).withColumn("cluster", F.col("joined"))
     kept = stay.unionByName(change.drop("id_hash", "joined")).select(read.kept.columns)
-    return replace(read, kept=kept, joined=True)
+    return replace(read, kept=kept, joined=True, few=None)
 
 
 def _id_hash() -> Column:

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from dftspark.errors import EnvironmentProblem
 from dftspark.java import ensure_java
+from dftspark.spark import class_archive
 
 # What results or memory hang on; a session that somebody else made is given them too.
 _RELIED_ON = {
@@ -47,6 +48,8 @@ LOCAL = {
     # Nothing compares them before a block fails to decompress.
     "spark.shuffle.checksum.enabled": "false",
     "spark.buffer.pageSize": "4m",
+    # It makes a job of every shuffle, to choose how many tasks come after it; there are few here.
+    "spark.sql.adaptive.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
     "spark.driver.host": "localhost",
@@ -101,9 +104,14 @@ def start(app: str, master: str | None) -> SparkSession:
     if local:  # executors of a cluster must reach the driver, so its address is Spark's to find
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
-    for key, value in (LOCAL if local else _STARTED).items():
+    for key, value in (_local() if local else _STARTED).items():
         builder = builder.config(key, value)
     return builder.master(master or "local[*]").getOrCreate()
+
+
+def _local() -> dict[str, str]:
+    java = "spark.driver.extraJavaOptions"
+    return {**LOCAL, java: f"{LOCAL[java]} {class_archive.options()}".strip()}
 
 
 def _driver_gigabytes() -> int:

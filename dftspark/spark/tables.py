@@ -43,6 +43,22 @@ def collected(path: str, of: pa.Schema) -> pa.Table:
     return pa.concat_tables(parts)
 
 
+_SMALL = 32 << 20  # bytes of files that the driver reads itself rather than start a job
+
+
+def small(path: str, columns: Sequence[str]) -> pa.Table | None:
+    """Columns of what `write` wrote, on the driver without a job; None where that is too much."""
+    place = Location.parse(path)
+    files = publish.files_of(place)
+    if sum(files.values()) > _SMALL:
+        return None
+    parts = []
+    for part in sorted(files):
+        with place.filesystem.open_input_file(part) as file:
+            parts.append(pq.read_table(file, columns=list(columns)))
+    return pa.concat_tables(parts) if parts else None
+
+
 def stored(spark: SparkSession, table: str, runs: Sequence[Run]) -> DataFrame:
     """The rows of a table of states in several runs; a day without documents may have no file."""
     reader = spark.read.schema(from_arrow_schema(schema.STATES[table]))

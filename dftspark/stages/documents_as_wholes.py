@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dftspark import schema
 from dftspark.lenses import comparability, repeats
@@ -90,10 +91,10 @@ def _side(found: _States, corpus: str, stratum: str) -> Documents:
 
 def _telling_tokens(making: Making) -> list[dict[str, Any]]:
     """Rows of the ngrams table that may carry too much of L2 squared."""
-    path = making.writer.table_path("ngrams")
-    where = f"n = 1 AND text IS NOT NULL AND share > {comparability.TOKEN}"
-    columns = ("model", "stratum", "text", "share", "contribution", "docs_human", "docs_model")
-    table = making.spark.read.parquet(path).where(where).select(*columns).toArrow()
+    columns = ["model", "stratum", "text", "share", "contribution", "docs_human", "docs_model"]
+    table = making.writer.read("ngrams", [*columns, "n"])
+    where = (pc.field("n") == 1) & pc.field("text").is_valid()
+    table = table.filter(where & (pc.field("share") > comparability.TOKEN)).select(columns)
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.lenses.embeddings.lens import embedded
@@ -77,7 +78,10 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
         if join_copies.asked(config):
             found = join_copies.joined(found, config, making.staging("joined"))
         rejects = tables.rejects(found.issues, making.writer.id, making.date)
-        rejects = making.write("rejects", rejects)
+        if found.faultless:
+            making.writer.take("rejects", [], schema.REJECTS)
+        else:
+            rejects = making.write("rejects", rejects)
         counted = documents.counts(found, config)
     making.stages["read"] |= {
         "rows_in": sum(row["read"] for row in counted),
@@ -102,7 +106,8 @@ def profile(making: Making, night: Night | None = None) -> Profile:
     documents, counted = read(making, nightly=bool(night))
     texts = Texts(documents.kept, counted)
     with making.stage("find clusters"):
-        shared = {} if night else clusters.shared_clusters(documents.kept, making.config.human)
+        human, few = making.config.human, documents.few
+        shared = {} if night else clusters.shared_clusters(documents.kept, human, few)
         if night:
             making.write("clusters", clusters.clusters(documents.kept))
     folded = _folded(making, texts, night)
