@@ -156,7 +156,9 @@ def exact(human: Rows, model: Rows, sigma: float) -> dict[str, float]:
 def through_spark(folder: Path, threads: int) -> dict[str, float]:
     """From Parquet of documents with vectors to metrics."""
     from dftspark.lenses.embeddings import spark_clouds as clouds
+    from dftspark.lenses.embeddings.cloud_files import states, together
     from dftspark.spark.session import start
+    from dftspark.store.state_table import StateTable
 
     spark = start("benchmark", f"local[{threads}]")
     vectors = spark.read.parquet(str(folder))

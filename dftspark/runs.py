@@ -131,8 +131,7 @@ def judge(
         told = found.manifest["judge"]
     else:
         told = judging.NO_JUDGE
-        sizes = {row["corpus"]: row["documents"] for row in counted}
-        apart = embeddings.stand_in(making, documents.kept, sizes)
+        apart = embeddings.stand_in(making, Texts(documents.kept, counted))
         rows = comparing.metric_rows(making, lens("embeddings"), apart)
     table = pa.Table.from_pylist(rows, schema=schema.METRICS)
     making.writer.write("metrics", table)

@@ -26,9 +26,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit, Embedding
-from dftspark.embedding import embedders
+from dftspark.embedding import embedders, few, spark_sampling
 from dftspark.embedding import recipe as models
 from dftspark.embedding.embedders import NOT_FINITE, ZERO
+from dftspark.embedding.few import Few
 from dftspark.embedding.recipe import Recipe
 from dftspark.embedding.spark_devices import device_for, local_cores, task_device, threads
 from dftspark.embedding.spark_sampling import key_column, sampled
@@ -56,6 +57,7 @@ class Plan:
     documents  how many they are
     texts      how many distinct texts they have
     missing    how many of these the store lacks
+    few        the members, where the driver has them
     """
 
     spark: SparkSession
@@ -67,6 +69,7 @@ class Plan:
     documents: int
     texts: int
     missing: int
+    few: Few | None = None
 
     @property
     def store(self) -> VectorStore:
@@ -79,8 +82,13 @@ class Plan:
         return max(1, round(self.texts / size))
 
 
-def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str) -> Plan:
+def plan(
+    spark: SparkSession, documents: DataFrame, config: Audit, staging: str,
+    size: int | None = None,
+) -> Plan:  # fmt: skip
     """Samples the documents, into Parquet at `staging`, and looks into the store.
+
+    `size` are their bytes; those that are few come to the driver.
 
     Raises ConfigError and EnvironmentProblem for an embedder that is not there.
     """
@@ -89,6 +97,13 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
     recipe = models.recipe(settings, device)
     store = VectorStore.of(config.embedding_store, recipe)
     store.describe(recipe)
+    # Workers may have another working folder.
+    root = Location.parse(config.embedding_store).name
+    own = models.pinned(settings, recipe)
+    if size is not None and size <= few.MOST_BYTES and sum(store.files().values()) <= few.MOST_HELD:
+        found = Few.sampled(spark_sampling.few(documents), settings.sample, store)
+        members = spark.createDataFrame(found.rows.select(schema.MEMBERS.names))
+        return Plan(spark, own, recipe, root, device, members, **found.counts, few=found)
     tables.write(sampled(documents, settings), staging)
     members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
@@ -102,9 +117,6 @@ def plan(spark: SparkSession, documents: DataFrame, config: Audit, staging: str)
         )
         .toArrow().to_pylist()
     )  # fmt: skip
-    # Workers may have another working folder.
-    root = Location.parse(config.embedding_store).name
-    own = models.pinned(settings, recipe)
     return Plan(spark, own, recipe, root, device, members, **counts)
 
 
@@ -132,10 +144,13 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
 def _cut(plan: Plan, documents: DataFrame) -> DataFrame:
     """(key, text, chunk) of what is missing, a text as often as it comes, in order."""
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
+    if plan.few is not None:
+        wanted = plan.spark.createDataFrame(plan.few.missing())
+    else:
+        texts = documents.select(key_column().alias("key"), "text")
+        wanted = texts.join(_missing(plan), "key", "left_semi")
     return (
-        documents.select(key_column().alias("key"), "text")
-        .join(_missing(plan), "key", "left_semi")
-        .withColumn("chunk", chunk)
+        wanted.withColumn("chunk", chunk)
         .repartitionById(plan.chunks, F.col("chunk"))
         .sortWithinPartitions("chunk", "key")
     )
@@ -174,6 +189,8 @@ def problems(plan: Plan, documents: DataFrame) -> DataFrame:
 
 def without_vector(plan: Plan) -> dict[str, int]:
     """How many members of a corpus have no vector, for each that has such."""
+    if plan.few is not None:
+        return plan.few.without_vector()
     return _counts(plan.members.join(_troubled(plan), "key"))
 
 

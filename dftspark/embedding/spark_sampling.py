@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
@@ -28,12 +29,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     named = documents.select("corpus", "stratum", "cluster", "doc_id", key_column().alias("key"))
     if settings.sample == "all":
         return named
-    place = named.withColumns(
-        {
-            "order": F.xxhash64(F.lit(_SAMPLING), "cluster"),
-            "within": F.xxhash64(F.lit(_SAMPLING), "doc_id"),
-        }
-    )
+    place = named.withColumns(_turns())
     place = place.withColumn("bucket", F.shiftright("order", 64 - _BUCKETS_BITS))
     counts = place.groupBy("corpus", "bucket").count().toArrow().to_pylist()
     last = _last_buckets(counts, settings.sample)
@@ -48,6 +44,20 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
         .where(F.col("turn") <= settings.sample)
         .select(*named.columns)
     )
+
+
+def few(documents: DataFrame) -> pa.Table:
+    """All documents on the driver, with what `Few.sampled` orders them by, in one job."""
+    key, turn = key_column().alias("key"), F.xxhash64("cluster").alias("turn")
+    named = documents.select("corpus", "stratum", "cluster", "doc_id", "text", key, turn)
+    return named.withColumns(_turns()).toArrow()
+
+
+def _turns() -> dict[str, Column]:
+    return {
+        "order": F.xxhash64(F.lit(_SAMPLING), "cluster"),
+        "within": F.xxhash64(F.lit(_SAMPLING), "doc_id"),
+    }
 
 
 def _last_buckets(counts: list[dict[str, Any]], sample: int) -> dict[str, int]:

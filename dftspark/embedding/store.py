@@ -103,6 +103,22 @@ class VectorStore:
         vectors = pc.list_flatten(table["vector"]).to_numpy()
         return table["key"], vectors.reshape(len(table), -1)
 
+    def index(self, keys: pa.Array[Any]) -> pa.Table:
+        """key, problem and file of what is held of these keys; a text may be in several files."""
+        parts = [pa.schema([("key", pa.binary()), ("problem", pa.string())]).empty_table()]
+        names: list[str] = []
+        for name in self.files():
+            file = self.folder / name
+            try:
+                with file.filesystem.open_input_file(file.path) as source:
+                    stored = pq.ParquetFile(source, page_checksum_verification=True)
+                    table = stored.read(["key", "problem"])
+            except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
+                raise InputError(_damaged(file, str(error))) from error
+            parts.append(table.filter(pc.is_in(table["key"], value_set=keys)))
+            names += [name] * len(parts[-1])
+        return pa.concat_tables(parts).append_column("file", pa.array(names, pa.string()))
+
     def files(self) -> dict[str, int]:
         """Texts in each file."""
         if self.folder.kind == FileType.NotFound:

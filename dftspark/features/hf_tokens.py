@@ -62,17 +62,17 @@ class HuggingFaceTokens:
         spans = zip(batch.starts[first : first + n], batch.ends[first : first + n], strict=True)
         return [text[start:end] for start, end in spans]
 
-    def ngram_text(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> str:
-        text = self._text(texts, batch, first)
-        return one_line(text[batch.starts[first] : batch.ends[first + n - 1]])
-
-    def excerpt(
+    def example(
         self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> str:
+    ) -> tuple[str, list[str], str]:
         text = texts[document].as_py()
         start, end = int(batch.starts[first]), int(batch.ends[first + n - 1])
         reach = max(0, width - (end - start)) // 2
-        return str(text[max(0, start - reach) : end + reach])
+        return (
+            one_line(text[start:end]),
+            self.token_texts(texts, batch, first, n),
+            str(text[max(0, start - reach) : end + reach]),
+        )
 
     def _text(self, texts: pa.Array, batch: TokenBatch, token: int) -> str:
         document = int(np.searchsorted(batch.offsets, token, side="right")) - 1

@@ -54,14 +54,11 @@ class Tokenizer(Protocol):
         """The n tokens from token `first` on, as strings; the batch has spans."""
         ...
 
-    def ngram_text(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> str:
-        """The n-gram as it stands in the text, on one line."""
-        ...
-
-    def excerpt(
+    def example(
         self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> str:
-        """Up to about `width` characters of the document, the n-gram in the middle."""
+    ) -> tuple[str, list[str], str]:
+        """The n-gram as it stands in the document, on one line; its tokens; and up to about
+        `width` characters of the document, the n-gram in the middle."""
         ...
 
 
@@ -82,30 +79,32 @@ class Words:
         return TokenBatch(*_words(data, offsets, unicode.classes(), lower, spans))
 
     def token_texts(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> list[str]:
-        _, data = _buffers(texts)
-        spans = zip(batch.starts[first : first + n], batch.ends[first : first + n], strict=True)
-        tokens = [bytes(data[start:end]).decode() for start, end in spans]
+        return self._token_texts(_buffers(texts)[1], batch, first, n)
+
+    def _token_texts(self, data: Any, batch: TokenBatch, first: int, n: int) -> list[str]:
+        starts, ends = (of[first : first + n].tolist() for of in (batch.starts, batch.ends))
+        spans = zip(starts, ends, strict=True)
+        return [self._folded(data[start:end].tobytes().decode()) for start, end in spans]
+
+    def _folded(self, text: str) -> str:
         if not self.lowercase:
-            return tokens
+            return text
         table = unicode.lowercase()
-        return ["".join(chr(table[ord(char)]) for char in token) for token in tokens]
+        return "".join(chr(table[ord(char)]) for char in text)
 
-    def ngram_text(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> str:
-        _, data = _buffers(texts)
-        text = bytes(data[batch.starts[first] : batch.ends[first + n - 1]]).decode()
-        if self.lowercase:
-            text = "".join(chr(unicode.lowercase()[ord(char)]) for char in text)
-        return one_line(text)
-
-    def excerpt(
+    def example(
         self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> str:
+    ) -> tuple[str, list[str], str]:
         offsets, data = _buffers(texts)
         start, end = int(batch.starts[first]), int(batch.ends[first + n - 1])
         reach = max(0, width - (end - start)) // 2
         low, high = max(offsets[document], start - reach), min(offsets[document + 1], end + reach)
-        # A cut inside a character leaves bytes that decode to nothing.
-        return bytes(data[low:high]).decode(errors="ignore")
+        return (
+            one_line(self._folded(data[start:end].tobytes().decode())),
+            self._token_texts(data, batch, first, n),
+            # A cut inside a character leaves bytes that decode to nothing.
+            data[low:high].tobytes().decode(errors="ignore"),
+        )
 
 
 def tokenizer(settings: config.Tokens) -> Tokenizer:

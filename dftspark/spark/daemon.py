@@ -15,22 +15,26 @@ import pyarrow as pa
 import pyspark.worker  # noqa: F401  # for the workers
 from pyspark import daemon
 
-import dftspark.lenses.ngrams.spark_profile  # noqa: F401  # for the workers
+import dftspark.lenses.ngrams.spark_profile  # for the workers
+import dftspark.lenses.structure.spark_profile  # noqa: F401  # for the workers
 from dftspark.corpus.blocks import block_of
 from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
+from dftspark.lenses.structure import document_vectors
 from dftspark.stats.protocol import Batch
 
 
 def load_kernels() -> None:
-    """Calls what is compiled on the n-gram path once."""
-    tokens = Words().tokenize(pa.array(["a b a", "a c"]))
+    """Calls what is compiled for counting once."""
+    texts = pa.array(["a b a", "a c"])
+    tokens = Words().tokenize(texts)
     blocks = block_of(["first", "second"]).astype(np.int64)
     counts = NgramCounts(n=1)
     state = counts.observe(Batch(tokens.hashes, tokens.offsets, np.arange(3), blocks))
     again = NgramRows.decode(state.encode())
     NgramSketch(n=1).of_rows(counts.merge(state, again).counted)
+    document_vectors.of(texts, pa.array(["first", "second"]))
 
 
 if __name__ == "__main__":

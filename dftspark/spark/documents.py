@@ -37,8 +37,8 @@ class Documents:
     `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
     that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
     with repeated ids, None where every doc_id of a corpus is there once; `listed` the files by
-    source. `joined` is whether near copies have one cluster, of which the tally does not know. `few`
-    are the names of all rows that were read, where they are few and every document was kept.
+    source. `joined` is whether near copies have one cluster, of which the tally does not know.
+    `few` are the names of all rows that were read, where they are few and each document was kept.
     """
 
     kept: DataFrame

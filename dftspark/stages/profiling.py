@@ -106,10 +106,12 @@ def profile(making: Making, night: Night | None = None) -> Profile:
     documents, counted = read(making, nightly=bool(night))
     texts = Texts(documents.kept, counted)
     with making.stage("find clusters"):
-        human, few = making.config.human, documents.few
-        shared = {} if night else clusters.shared_clusters(documents.kept, human, few)
-        if night:
+        if night:  # of one side alone
             making.write("clusters", clusters.clusters(documents.kept))
+            shared = {}
+        else:
+            human = making.config.human
+            shared = clusters.shared_clusters(documents.kept, human, documents.few)
     folded = _folded(making, texts, night)
     states = {}
     for one in chosen(making.config, kept=True):
@@ -145,7 +147,7 @@ def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Fold
 def embed(making: Making) -> dict[str, Any]:
     """Reads and embeds only; writes corpora and rejects. What the manifest says of it."""
     documents, counted = read(making)
-    _, found = embedded(making, documents.kept)
+    _, found = embedded(making, Texts(documents.kept, counted))
     write_corpora(making, counted, {})
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,7 +76,7 @@ class EmbeddingLens(Lens):
         from dftspark.lenses.embeddings.statistic_moments import Moments
 
         config = making.config
-        plan, manifest = embedded(making, texts.documents)
+        plan, manifest = embedded(making, texts)
         with making.stage("random features"):
             vectors = _staged(making, plan, texts.documents)
             documents = clouds.documents(making.spark, vectors)
@@ -142,7 +142,10 @@ def _staged(making: Making, plan: Plan, texts: DataFrame) -> Vectors:
     from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
-    return clouds.staged(embed.vectors(plan), texts, making.staging("vectors"))
+    path = making.staging("vectors")
+    if plan.few is not None:
+        return clouds.staged_few(plan.few.vectors(), path)
+    return clouds.staged(embed.vectors(plan), texts, path)
 
 
 def _beside(making: Making, state: Clouds, seen: Seen, pairing: Pairing) -> Beside:
@@ -190,13 +193,14 @@ def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
     )
 
 
-def embedded(making: Making, documents: DataFrame) -> tuple[Plan, dict[str, Any]]:
+def embedded(making: Making, texts: Texts) -> tuple[Plan, dict[str, Any]]:
     """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
     from dftspark.embedding import spark_files as embed
 
-    config = making.config
+    config, documents = making.config, texts.documents
+    size = sum(row["bytes"] for row in texts.corpora)
     with making.stage("find new texts"):
-        plan = embed.plan(making.spark, documents, config, making.staging("embedded"))
+        plan = embed.plan(making.spark, documents, config, making.staging("embedded"), size)
     with making.stage("embed", plan.store, plan.missing):
         done = embed.fill(plan, documents)
         without = embed.without_vector(plan)
@@ -218,21 +222,18 @@ def embedded(making: Making, documents: DataFrame) -> tuple[Plan, dict[str, Any]
     }
 
 
-def stand_in(
-    making: Making, documents: DataFrame, counts: Mapping[str, int]
-) -> list[dict[str, Any]]:
+def stand_in(making: Making, texts: Texts) -> list[dict[str, Any]]:
     """What can be told without a judge, as rows of the embedding lens: how well a classifier tells
     the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
-
-    `counts` are the documents of each corpus.
     """
     from dftspark.lenses.embeddings.both_sides import ToldApart
     from dftspark.spark import pairs
 
     config = making.config
-    plan, _ = embedded(making, documents)
+    counts = {row["corpus"]: row["documents"] for row in texts.corpora}
+    plan, _ = embedded(making, texts)
     with making.stage("tell apart"):
-        vectors = _staged(making, plan, documents)
+        vectors = _staged(making, plan, texts.documents)
         models = sorted(vectors.counts.keys() - {config.human})
         work = ToldApart(vectors, config.human, counts, config.inference.confidence)
         rows = pairs.work(making.spark, models, {"told apart": work})["told apart"]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -33,7 +34,7 @@ from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
 from dftspark.lenses.fold import Group, Key, Left, Rows
-from dftspark.location import Location
+from dftspark.location import Location, writing
 from dftspark.making import PACKED
 from dftspark.spark import tables
 from dftspark.spark.fold import Folded, fold
@@ -44,6 +45,7 @@ from dftspark.store.state_table import StateTable
 _OPEN = 8  # states that a task holds
 _BUFFER = 8_192  # documents of a group whose features are taken at once
 _GROUP_ROWS = 1024  # of a piece of a file, so that one corpus is read without all others
+_FILES = 8  # of the documents that the driver writes, for as many tasks
 _MOST_PILOT = 4_000  # documents of all corpora together: their distances are all taken
 
 Summed = Statistic[VectorBatch, Any]
@@ -64,6 +66,22 @@ def staged(vectors: DataFrame, texts: DataFrame, staging: str) -> Vectors:
     joined = joined.withColumn("turn", F.xxhash64("cluster")).sortWithinPartitions("corpus")
     rows = joined.select(*schema.TEXTED_CLOUDS.names)
     tables.write(rows, staging, PACKED, _GROUP_ROWS)
+    return Vectors(StateTable.of([staging]))
+
+
+def staged_few(rows: pa.Table, staging: str) -> Vectors:
+    """As `staged`, of documents that the driver has."""
+    folder = Location.parse(staging)
+    with writing(folder):
+        folder.filesystem.create_dir(folder.path)
+        rows, each = rows.sort_by("corpus"), -(-len(rows) // _FILES) or 1
+        for number, start in enumerate(range(0, max(len(rows), 1), each)):
+            file = folder / f"part-{number:05}.parquet"
+            with file.filesystem.open_output_stream(file.path) as stream:
+                pq.write_table(
+                    rows.slice(start, each), stream, compression="NONE", use_dictionary=False,
+                    row_group_size=_GROUP_ROWS, write_page_checksum=True,
+                )  # fmt: skip
     return Vectors(StateTable.of([staging]))
 
 

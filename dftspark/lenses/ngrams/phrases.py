@@ -96,13 +96,8 @@ def find_phrases(
         where = where[which]
         documents = np.searchsorted(tokens.offsets, where, side="right") - 1
         for i, first, d in zip(which, where.tolist(), documents.tolist(), strict=True):
-            span = words.token_texts(texts, tokens, first, n)
-            best.found[n][i] = (
-                doc_ids[d],
-                words.ngram_text(texts, tokens, first, n),
-                span,
-                words.excerpt(texts, tokens, d, first, n, _EXCERPT),
-            )
+            text, own, excerpt = words.example(texts, tokens, d, first, n, _EXCERPT)
+            best.found[n][i] = (doc_ids[d], text, own, excerpt)
 
 
 def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
