@@ -57,6 +57,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
         ("memory", _memory),
         ("storage", partial(_storage, out)),
         ("compiled code", _compiled),
+        ("OpenVINO", _openvino),
         ("GPU", _gpu),
     ]
     if spark:
@@ -71,6 +72,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
 _SPARK = "pip install 'dftspark[spark]'"
 _COMPUTE = "pip install 'dftspark[compute]'"
 _EMBED = "pip install 'dftspark[embed]'"
+_OPENVINO = "pip install 'dftspark[openvino]'"
 _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
     "pyspark": ((4, 1), (5, 0), _SPARK),
     "pyarrow": ((18, 0), (27, 0), "pip install 'pyarrow>=18,<27'"),
@@ -155,6 +157,21 @@ def _compiled() -> Check:
     found = f"kept in {folder}" if folder else "not kept"
     advice = "; name a folder that lasts in NUMBA_CACHE_DIR" if why else ""
     return Check("compiled code", True, f"{found}{f': {why}' if why else ''}{advice}")
+
+
+def _openvino() -> Check:
+    """Not needed; a version that is out of range would be found by a run that asks for it."""
+    try:
+        version = metadata.version("openvino")
+    except metadata.PackageNotFoundError:
+        found = f"not installed; it embeds faster on CPUs: {_OPENVINO}, embedding.engine"
+        return Check("OpenVINO", True, found)
+    if not (2025, 4) <= _release(version) < (2027, 0):
+        return Check("OpenVINO", False, f"{version}, not >=2025.4,<2027", _OPENVINO)
+    from dftspark.embedding import openvino_embedder
+
+    said = ", ".join(openvino_embedder.precisions())
+    return Check("OpenVINO", True, f"{version}, for embedding.engine; computes in {said} here")
 
 
 def _gpu() -> Check:
