@@ -31,8 +31,8 @@ from dftspark.embedding import embedders
 from dftspark.embedding import recipe as models
 from dftspark.errors import DftsparkError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from embedders import mixed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.embedders import mixed
 
 ENGINES: dict[str, dict[str, Any]] = {
     "torch float32": {},

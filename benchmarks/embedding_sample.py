@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from dftspark.config import Embedding
 
-sys.path.insert(0, str(Path(__file__).parent))
-from embedders import CORPORA, loaded, squared_distances, texts_of
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.embedders import CORPORA, loaded, squared_distances, texts_of
 
 SUBSAMPLE, DRAWS = 100, 300
 WANTED = (0.2, 0.1, 0.05)
@@ -61,7 +61,8 @@ def kernel_of(human: NDArray[Any], model: NDArray[Any]) -> NDArray[np.float64]:
     both = np.concatenate([human, model]).astype(np.float64)
     distances = squared_distances(both, both)
     median = np.median(distances[np.triu_indices(len(both), 1)])
-    return np.exp(-distances / (2 * median))
+    found: NDArray[np.float64] = np.exp(-distances / (2 * median))
+    return found
 
 
 def square_of(kernel: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> float:

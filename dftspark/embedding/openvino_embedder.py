@@ -77,7 +77,8 @@ def _read(folder: Path, max_tokens: int | None) -> Graph:
     whole.no_truncation()
     if max_tokens is not None:
         torch_model.check_length(max_tokens, about["positions"])
-        tokenizer.enable_truncation(**tokenizer.truncation | {"max_length": max_tokens})
+        cut = dict(tokenizer.truncation or {}, max_length=max_tokens)
+        tokenizer.enable_truncation(**cut)
     limit = max_tokens or about["max_seq_length"]
     return Graph(folder / GRAPH, tokenizer, whole, about["prompt"], limit)
 

@@ -154,7 +154,12 @@ def test_other_weights_and_versions_are_converted_anew(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made: list[Path] = []
-    monkeypatch.setattr(openvino_convert, "_convert", lambda _, to: (made.append(to), to.mkdir()))
+
+    def converted(_: Path, target: Path) -> None:
+        made.append(target)
+        target.mkdir()
+
+    monkeypatch.setattr(openvino_convert, "_convert", converted)
     first = openvino_convert.folder(tiny, "a" * 64)
     assert openvino_convert.folder(tiny, "a" * 64) == first
     assert openvino_convert.folder(tiny, "b" * 64) != first
