@@ -6,7 +6,7 @@ few texts.
 
 State   a folder in the user's cache, named after the weights and the versions that traced them:
         the graph in float32, the tokenizer, the prompt
-Cost    for all-MiniLM-L6-v2 about fifteen seconds of one core, 1.3 GB while it lasts, 90 MB kept
+Cost    for all-MiniLM-L6-v2 about fifteen seconds of one core, 1.1 GB while it lasts, 90 MB kept
 """
 
 from __future__ import annotations
