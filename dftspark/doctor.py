@@ -57,6 +57,7 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
         ("memory", _memory),
         ("storage", partial(_storage, out)),
         ("compiled code", _compiled),
+        ("openvino", _openvino),
         ("GPU", _gpu),
     ]
     if spark:
@@ -83,8 +84,9 @@ _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
     "sentence-transformers": ((6, 0), (7, 0), _EMBED),
     "faiss-cpu": ((1, 9), (2, 0), _EMBED),
 }
-# Slow to import: the checks of the session and of the embedder do, in processes of their own.
-_ONLY_LOOKED_UP = frozenset({"pyspark", "torch", "sentence-transformers", "faiss-cpu"})
+_OPENVINO = ((2025, 4), (2027, 0), "pip install 'dftspark[openvino]'")
+# Slow to import, or imported by checks of their own.
+_ONLY_LOOKED_UP = frozenset({"pyspark", "torch", "sentence-transformers", "faiss-cpu", "openvino"})
 
 
 def _python() -> Check:
@@ -155,6 +157,22 @@ def _compiled() -> Check:
     found = f"kept in {folder}" if folder else "not kept"
     advice = "; name a folder that lasts in NUMBA_CACHE_DIR" if why else ""
     return Check("compiled code", True, f"{found}{f': {why}' if why else ''}{advice}")
+
+
+def _openvino() -> Check:
+    """Nothing needs it, so its absence is no problem."""
+    try:
+        metadata.version("openvino")
+    except metadata.PackageNotFoundError:
+        found = f"not installed; for embedding.engine = 'openvino': {_OPENVINO[2]}"
+        return Check("openvino", True, found)
+    check = _package("openvino", *_OPENVINO)
+    if not check.ok:
+        return check
+    from dftspark.embedding import openvino_embedder
+
+    said = ", ".join(openvino_embedder.precisions())
+    return Check("openvino", True, f"{check.found}; this processor computes in {said}")
 
 
 def _gpu() -> Check:

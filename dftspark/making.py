@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PACKED = "none"  # compression of states, which are packed by themselves
 _PACKAGES = (
     "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
-    "transformers",
+    "transformers", "openvino",
 )  # fmt: skip
 
 

@@ -15,3 +15,4 @@ def needs(module: str, why: str) -> pytest.MarkDecorator:
 
 embed = needs("sentence_transformers", "the extra `embed` is not installed")
 variety = needs("sacrebleu", "chrF and BLEU need sacrebleu")
+openvino = needs("openvino", "the extra `openvino` is not installed")

@@ -36,6 +36,24 @@ def static(folder: Path, rows: dict[str, list[float]] | None = None) -> Path:
     return folder
 
 
+def transformer(folder: Path, seed: int = 0) -> Path:
+    """A transformer of eight dimensions with the packaged model's tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from dftspark.embedding import recipe
+
+    tiny = BertConfig(
+        vocab_size=30_522, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=8,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    BertModel(tiny).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (folder / name).write_bytes((recipe.packaged() / name).read_bytes())
+    return folder
+
+
 def unit(text: str) -> NDArray[np.float64]:
     """What `static` makes of a text."""
     mean = np.mean([ROWS[word] for word in text.split()], axis=0)

@@ -81,6 +81,18 @@ def test_tokenizers(tokens: dict[str, Any], words: str) -> None:
     assert words in mistakes({"corpora": SIDES, "tokens": tokens})
 
 
+@pytest.mark.parametrize(
+    ("embedding", "words"),
+    [
+        ({"embedder": "static"}, "'static' is a table, which has nothing to compute"),
+        ({"device": "cuda"}, "computes on CPUs and device is 'cuda'"),
+    ],
+)
+def test_openvino_computes_transformers_on_cpus(embedding: dict[str, Any], words: str) -> None:
+    document = {"corpora": SIDES, "embedding": {"engine": "openvino", **embedding}}
+    assert words in mistakes(document)
+
+
 def filtered(condition: str) -> dict[str, Any]:
     return {"corpora": {**SIDES, "gpt": {**SIDES["gpt"], "filter": condition}}}
 

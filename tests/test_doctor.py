@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def test_a_java_that_is_missing_or_ignored(bare: Path, monkeypatch: pytest.Monke
         ("pyspark", "5.0.0", "dftspark[spark]"),
         ("numba", "0.60.0", "dftspark[compute]"),
         ("sentence-transformers", "5.1.0", "dftspark[embed]"),
+        ("openvino", "2025.3.0", "dftspark[openvino]"),
     ],
 )
 def test_a_version_out_of_range(
@@ -192,7 +194,10 @@ def test_the_ranges_are_those_that_the_package_declares() -> None:
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     declared = [item for each in lists for item in each]
-    for name, (least, below, _) in doctor._PACKAGES.items():
+    for name, (least, below, _) in [
+        *doctor._PACKAGES.items(),
+        ("openvino", doctor._OPENVINO),
+    ]:
         (found,) = [item for item in declared if re.match(rf"{name}[^\w-]", item)]
         low, high = found.partition(">=")[2].split(",<")
         assert tuple(int(part) for part in f"{low}.0".split(".")[:2]) == least, found
@@ -219,6 +224,22 @@ def test_a_package_that_is_missing_or_broken(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "numba", None)
     assert not found("numba").ok
     assert "ModuleNotFoundError" in found("numba").found
+
+
+@pytest.mark.usefixtures("bare")
+def test_openvino_is_no_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("openvino") is not None:
+        assert "float32" in found("openvino").found
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "openvino":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert found("openvino").ok
+    assert "pip install 'dftspark[openvino]'" in found("openvino").found
 
 
 @pytest.mark.usefixtures("bare")

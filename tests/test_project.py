@@ -186,7 +186,9 @@ CORE = ["dftspark.stats", "dftspark.inference"] + [
     for kind in ("statistic", "distance")
     for file in sorted((ROOT / "dftspark" / "lenses").glob(f"*/{kind}*.py"))
 ]
-EXTRAS = "pyspark py4j pandas torch sentence_transformers faiss contourpy jinja2 urllib3 duckdb"
+EXTRAS = (
+    "pyspark py4j pandas torch sentence_transformers openvino faiss contourpy jinja2 urllib3 duckdb"
+)
 
 
 @pytest.mark.program

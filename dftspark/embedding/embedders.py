@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.config import Embedding
-from dftspark.embedding.recipe import Recipe, verified
-from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.embedding import torch_model
+from dftspark.embedding.recipe import OPENVINO, Recipe, verified
+from dftspark.errors import EnvironmentProblem
 
 BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 
@@ -96,13 +97,8 @@ class Embedder:
     def _windows(self, text: str) -> Iterator[tuple[str, int]]:
         """The text in pieces that the model reads whole, cut before words, with their tokens."""
         assert self.max_tokens is not None
-        tokenizer = self.model.tokenizer
-        said = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        places, words = said["offset_mapping"], said.word_ids()
-        prompt = self.model.prompts.get(self.model.default_prompt_name) or ""
-        taken = tokenizer.num_special_tokens_to_add()
-        taken += len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        usable = max(1, self.max_tokens - taken)
+        places, words = self._tokens(text)
+        usable = max(1, self.max_tokens - self._taken())
         start = 0
         while len(places) - start > usable:
             end = start + usable
@@ -112,6 +108,20 @@ class Embedder:
             yield text[places[start][0] : places[end - 1][1]], end - start
             start = end
         yield text[places[start][0] :] if places else text, max(1, len(places) - start)
+
+    def _tokens(self, text: str) -> tuple[list[tuple[int, int]], list[int | None]]:
+        """Of each token of the whole text, its place and the number of its word."""
+        said = self.model.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return said["offset_mapping"], said.word_ids()
+
+    def _taken(self) -> int:
+        """Tokens of every window that are not the text's."""
+        tokenizer = self.model.tokenizer
+        prompt = self.model.prompts.get(self.model.default_prompt_name) or ""
+        own: int = tokenizer.num_special_tokens_to_add()
+        return own + len(tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
     def _forward(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._one_by_one(texts) if self.alone else self._batched(texts)
@@ -223,34 +233,28 @@ def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embe
 
 def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
     folder = verified(settings, recipe)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are here
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a worker's, amid the run's own
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
-    try:
-        import torch
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"{error.name} is not installed: pip install 'dftspark[embed]'"
-        ) from error
+    if recipe.engine == OPENVINO:
+        from dftspark.embedding import openvino_convert, openvino_embedder
+
+        return openvino_embedder.load(
+            openvino_convert.folder(folder, recipe.digest),
+            recipe.precision,
+            recipe.max_tokens,
+            recipe.long_documents,
+            threads,
+        )
+    # Onto the device only in the precision it will have: twice the size need not fit there.
+    model = torch_model.read(folder)
+    import torch
+
     # Of one operation. A processor's threads take a text each, see `Embedder.alone`.
     torch.set_num_threads(1 if device == "cpu" else threads)
     require(device)
-    try:
-        # Onto the device only in the precision it will have: twice the size need not fit there.
-        model = SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConfigError(
-            f"embedding.embedder: sentence-transformers cannot load {folder}: {said}\n  weights "
-            f"are read from safetensors files only, and code that comes with a model is never run"
-        ) from error
     model = model.to(getattr(torch, recipe.precision)).to(device).eval()
     if recipe.max_tokens is not None:
-        _set_length(model, recipe.max_tokens)
+        torch_model.check_length(recipe.max_tokens, torch_model.positions(model))
+        model.max_seq_length = recipe.max_tokens
     kind = device.partition(":")[0]
     budget = BATCH_TOKENS[kind] if settings.batch_tokens == "auto" else settings.batch_tokens
     return Embedder(model, device, budget, recipe.long_documents, threads)
@@ -271,13 +275,3 @@ def require(device: str) -> None:
             f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}). Check the driver with "
             f"nvidia-smi and that torch is a CUDA build, or set embedding.device = 'cpu'."
         )
-
-
-def _set_length(model: Any, max_tokens: int) -> None:
-    positions = getattr(getattr(model, "transformers_model", None), "config", None)
-    most = getattr(positions, "max_position_embeddings", None)
-    if most is not None and max_tokens > most:
-        raise ConfigError(
-            f"embedding.max_tokens = {max_tokens}, but the model has {most} positions"
-        )
-    model.max_seq_length = max_tokens

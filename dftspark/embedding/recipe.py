@@ -21,9 +21,15 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 
 PACKAGED = "all-MiniLM-L6-v2"
 STATIC = "static"
+TORCH = "torch"
+OPENVINO = "openvino"
 
 _INSTALL = "pip install 'dftspark[embed]'"
-_LIBRARIES = ("sentence-transformers", "transformers")
+_LIBRARIES = {"sentence-transformers": _INSTALL, "transformers": _INSTALL}
+_ENGINES = {
+    TORCH: _LIBRARIES,
+    OPENVINO: _LIBRARIES | {OPENVINO: "pip install 'dftspark[openvino]'"},
+}
 # Weights are read from safetensors alone: the other formats can carry code.
 _NEVER_READ = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.gguf")
 _SAYS_NOTHING = ("README*", "LICENSE*", "*.md", "*.png", "*.pdf", *_NEVER_READ)
@@ -38,6 +44,7 @@ class Recipe:
     revision   commit of a model of the hub, else empty
     digest     SHA-256 over the model's files
     libraries  versions under which the same files may tokenize or pool in another way
+    engine     what computes: 'torch' or 'openvino'
     """
 
     model: str
@@ -47,13 +54,17 @@ class Recipe:
     long_documents: str
     precision: str
     libraries: str
+    engine: str = TORCH
 
     @property
     def fingerprint(self) -> str:
         tokens = "the model's" if self.max_tokens is None else self.max_tokens
+        # Torch, the first, is not named, or every store that it filled would be worth nothing.
+        engine = "" if self.engine == TORCH else f"engine={self.engine}, "
         return (
             f"embedder-v2(files={self.digest[:16]}, max_tokens={tokens}, "
-            f"long_documents={self.long_documents}, precision={self.precision}, {self.libraries})"
+            f"long_documents={self.long_documents}, precision={self.precision}, {engine}"
+            f"{self.libraries})"
         )
 
     @property
@@ -68,6 +79,11 @@ def recipe(settings: Embedding, device: str) -> Recipe:
 
     Raises ConfigError for a model that does not exist, EnvironmentProblem for one that is not here.
     """
+    if settings.engine == OPENVINO and device != "cpu":
+        raise ConfigError(
+            "embedding.engine = 'openvino' computes on CPUs, and Spark gives tasks GPUs here. Set "
+            "embedding.device = 'cpu' to leave them idle, or embedding.engine = 'torch'"
+        )
     folder = folder_of(settings)
     return Recipe(
         model=settings.embedder,
@@ -76,7 +92,8 @@ def recipe(settings: Embedding, device: str) -> Recipe:
         max_tokens=None if settings.max_tokens == "auto" else settings.max_tokens,
         long_documents=settings.long_documents,
         precision=_precision(settings, device, folder),
-        libraries=_libraries(),
+        libraries=_libraries(settings.engine),
+        engine=settings.engine,
     )
 
 
@@ -137,11 +154,12 @@ def verified(settings: Embedding, wanted: Recipe) -> Path:
     """The folder, if its files are those of the recipe. Raises EnvironmentProblem if not."""
     folder = folder_of(settings)
     found = static_embedder.digest(folder) if settings.embedder == STATIC else digest_of(folder)
-    if replace(wanted, digest=found, libraries=_libraries()) != wanted:
+    libraries = _libraries(wanted.engine)
+    if replace(wanted, digest=found, libraries=libraries) != wanted:
         raise EnvironmentProblem(
             f"embedding.embedder: {settings.embedder} in {folder} is not what the driver has:\n"
             f"  driver  files {wanted.digest[:16]}, {wanted.libraries}\n"
-            f"  here    files {found[:16]}, {_libraries()}\n"
+            f"  here    files {found[:16]}, {libraries}\n"
             f"Give every machine the same model and the same versions; mixed vectors mean nothing."
         )
     return folder
@@ -197,12 +215,12 @@ def _precision(settings: Embedding, device: str, folder: Path) -> str:
     return "bfloat16" if published == "bfloat16" else "float16"
 
 
-def _libraries() -> str:
+def _libraries(engine: str) -> str:
     found = []
-    for name in _LIBRARIES:
+    for name, install in _ENGINES[engine].items():
         try:
             version = metadata.version(name).partition(".")[0]
         except metadata.PackageNotFoundError as error:
-            raise EnvironmentProblem(f"{name} is not installed: {_INSTALL}") from error
+            raise EnvironmentProblem(f"{name} is not installed: {install}") from error
         found.append(f"{name} {version}")
     return ", ".join(found)

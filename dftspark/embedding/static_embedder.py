@@ -15,15 +15,13 @@ Source  the method is model2vec's (Tulkens and van Dongen 2024), without its PCA
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.errors import EnvironmentProblem
+from dftspark.embedding import cache, torch_model
 
 _VERSION = "static-v1"  # changes with anything below that changes a row
 _SMOOTHING = 1e-4
@@ -32,10 +30,8 @@ _TOKENS = 1_024  # through the transformer at once
 
 def folder(source: Path, source_digest: str) -> Path:
     """The folder of the static model of the transformer in `source`, built where it is absent."""
-    target = cache() / f"{_VERSION}-{source_digest[:32]}"
-    if not (target / "modules.json").is_file():
-        _build(source, target)
-    return target
+    target = cache.place(f"{_VERSION}-{source_digest[:32]}")
+    return cache.made(target, lambda whole: _build(source, whole), "the static embedder")
 
 
 def digest(folder: Path) -> str:
@@ -43,42 +39,15 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(folder.name.encode()).hexdigest()
 
 
-def cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "dftspark" / "embedders"
-
-
 def _build(source: Path, target: Path) -> None:
-    try:
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    except ImportError as error:
-        raise EnvironmentProblem(
-            f"{error.name} is not installed: pip install 'dftspark[embed]'"
-        ) from error
-    teacher = SentenceTransformer(str(source), device="cpu", local_files_only=True).eval()
+    teacher = torch_model.read(source).eval()
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
     rows = _weighted(_rows(teacher))
     static = StaticEmbedding(_tokenizer(source), embedding_weights=rows)
     model = SentenceTransformer(modules=[static], device="cpu")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            made = Path(folder) / "model"
-            model.save(str(made), create_model_card=False)
-            _put(made, target)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"cannot write {target}: {error.strerror or error}. It caches the static embedder; "
-            f"XDG_CACHE_HOME names another cache folder."
-        ) from error
-
-
-def _put(made: Path, target: Path) -> None:
-    try:
-        made.rename(target)
-    except OSError:
-        if not (target / "modules.json").is_file():  # else another process was first
-            raise
+    model.save(str(target), create_model_card=False)
 
 
 def _rows(teacher: Any) -> NDArray[np.float32]:

@@ -54,6 +54,7 @@ def test_what_changes_a_vector_changes_the_key(folder: Path) -> None:
         models.recipe(settings(folder, precision="bfloat16"), "cpu"),
         models.recipe(settings(folder), "cuda"),
         replace(first, libraries=first.libraries.replace("6", "7")),
+        replace(first, engine="openvino"),
     ]
     (folder / "1_Pooling" / "config.json").write_text("another pooling")
     others.append(models.recipe(settings(folder), "cpu"))
@@ -63,6 +64,23 @@ def test_what_changes_a_vector_changes_the_key(folder: Path) -> None:
     # Where and how fast it runs does not.
     moved = settings(folder, threads=7, batch_tokens=512, sample="all", store="elsewhere")
     assert models.recipe(moved, "cpu").key == others[-1].key
+
+
+def test_torch_is_the_engine_that_no_fingerprint_names(folder: Path) -> None:
+    """Stores that were filled before there was another stay good."""
+    found = models.recipe(settings(folder), "cpu")
+    assert found.fingerprint == (
+        f"embedder-v2(files={found.digest[:16]}, max_tokens=the model's, long_documents=truncate, "
+        f"precision=float32, {found.libraries})"
+    )
+    other = replace(found, engine="openvino", libraries=f"{found.libraries}, openvino 2026")
+    assert "precision=float32, engine=openvino, " in other.fingerprint
+    assert "openvino 2026" in other.fingerprint
+
+
+def test_openvino_leaves_gpus_alone(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"embedding\.device = 'cpu'"):
+        models.recipe(settings(folder, engine="openvino"), "cuda")
 
 
 def test_workers_are_told_whole_paths(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
