@@ -120,11 +120,10 @@ class Making:
         self.writer.written(name)
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
-    def take(self, folded: Folded, name: str) -> list[str]:
-        """The files of a fold as the table of that name; where they are now."""
-        self.writer.take(name, folded.files, folded.of.columns)
-        self._noted(name)
-        return [self.writer.table_path(name)]
+    def take(self, folded: Folded) -> None:
+        """Makes the files of a fold the run's table of its name."""
+        self.writer.take(folded.of.table, folded.files, folded.of.columns)
+        self._noted(folded.of.table)
 
     def write_tested(self, name: str, rows: pa.Table, withheld: bool) -> None:
         """Writes a result table, without the columns of its tests where those are withheld."""

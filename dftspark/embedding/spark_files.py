@@ -32,7 +32,7 @@ from dftspark.embedding.embedders import NOT_FINITE, ZERO
 from dftspark.embedding.few import Few
 from dftspark.embedding.recipe import Recipe
 from dftspark.embedding.spark_devices import device_for, local_cores, task_device, threads
-from dftspark.embedding.spark_sampling import key_column, sampled
+from dftspark.embedding.spark_sampling import sampled
 from dftspark.embedding.spark_vectors import of_members, stored
 from dftspark.embedding.store import VectorStore
 from dftspark.errors import EnvironmentProblem, InputError
@@ -53,7 +53,7 @@ _WHY = {
 class Plan:
     """What is to be embedded, and what is in the store already.
 
-    members    (corpus, stratum, cluster, doc_id, key), one row a sampled document
+    members    schema.MEMBERS, one row a sampled document
     documents  how many they are
     texts      how many distinct texts they have
     missing    how many of these the store lacks
@@ -120,7 +120,7 @@ def plan(
     return Plan(spark, own, recipe, root, device, members, **counts)
 
 
-def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
+def fill(plan: Plan) -> list[dict[str, Any]]:
     """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
 
     Raises EnvironmentProblem for an absent device, unlike models, a store that others cannot see.
@@ -130,7 +130,7 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     # A plan of few chunks would leave cores of a local run idle.
     least = max(1, local_cores(plan.spark) // plan.chunks)
     filling = _filling(plan.settings, plan.recipe, plan.root, plan.device, least)
-    embedded = _cut(plan, documents).mapInArrow(filling, from_arrow_schema(schema.EMBEDDED))
+    embedded = _cut(plan).mapInArrow(filling, from_arrow_schema(schema.EMBEDDED))
     done: list[dict[str, Any]] = embedded.toArrow().to_pylist()
     absent = 0 if _all_seen(plan, done) else _missing(plan).count()
     if absent:
@@ -141,13 +141,13 @@ def fill(plan: Plan, documents: DataFrame) -> list[dict[str, Any]]:
     return done
 
 
-def _cut(plan: Plan, documents: DataFrame) -> DataFrame:
+def _cut(plan: Plan) -> DataFrame:
     """(key, text, chunk) of what is missing, a text as often as it comes, in order."""
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     if plan.few is not None:
         wanted = plan.spark.createDataFrame(plan.few.missing())
     else:
-        texts = documents.select(key_column().alias("key"), "text")
+        texts = plan.members.select("key", "text")
         wanted = texts.join(_missing(plan), "key", "left_semi")
     return (
         wanted.withColumn("chunk", chunk)
@@ -163,7 +163,7 @@ def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
 
 
 def vectors(plan: Plan) -> DataFrame:
-    """schema.CLOUDS: a unit vector for each member but those that `problems` has."""
+    """schema.TEXTED_CLOUDS: a unit vector for each member but those that `problems` has."""
     return of_members(plan.members, plan.root, plan.recipe)
 
 

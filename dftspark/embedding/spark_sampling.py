@@ -26,7 +26,8 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     Clusters come in the order of a hash of their name, whole but for the last: the same prompts in
     every corpus that has them, whatever the partitioning.
     """
-    named = documents.select("corpus", "stratum", "cluster", "doc_id", key_column().alias("key"))
+    key = key_column().alias("key")
+    named = documents.select("corpus", "stratum", "cluster", "doc_id", "text", key)
     if settings.sample == "all":
         return named
     place = named.withColumns(_turns())

@@ -85,7 +85,7 @@ def stored(spark: SparkSession, store: VectorStore) -> DataFrame:
 
 
 def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:
-    """schema.CLOUDS of (corpus, stratum, cluster, doc_id, key): those whose text has a vector."""
+    """schema.TEXTED_CLOUDS of schema.MEMBERS: those whose text has a vector."""
     spark, store = members.sparkSession, VectorStore.of(root, recipe)
     held = stored(spark, store).where("problem IS NULL")
     # Two jobs at once may both have embedded a text; on a GPU their vectors differ in last bits.
@@ -95,9 +95,9 @@ def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:
     )  # fmt: skip
     tasks = max(1, min(len(store.files()), shuffle_partitions(spark)))
     placed = members.join(located, "key").repartition(tasks, "file").sortWithinPartitions("file")
-    names = ["corpus", "stratum", "cluster", "doc_id"]
-    columns = placed.select(*names, "key", "file")
-    return columns.mapInArrow(_reading(root, recipe), from_arrow_schema(schema.CLOUDS))
+    turn = F.xxhash64("cluster").alias("turn")
+    columns = placed.select("corpus", "stratum", "cluster", "doc_id", "text", turn, "key", "file")
+    return columns.mapInArrow(_reading(root, recipe), from_arrow_schema(schema.TEXTED_CLOUDS))
 
 
 def _reading(
@@ -115,7 +115,9 @@ def _reading(
                     keys, vectors = store.read(name)
                 part = batch.slice(start, end - start)
                 found = vectors[pc.index_in(part["key"], keys).to_numpy()]
-                columns = [*part.columns[:4], column(found)]
-                yield pa.RecordBatch.from_arrays(columns, schema=schema.CLOUDS)
+                columns = {**{name: part[name] for name in part.schema.names},
+                           "vector": column(found)}  # fmt: skip
+                arrays = [columns[name] for name in schema.TEXTED_CLOUDS.names]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema.TEXTED_CLOUDS)
 
     return run

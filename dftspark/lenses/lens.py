@@ -127,8 +127,8 @@ class Lens(Protocol):
     def profile(
         self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
     ) -> Any:
-        """Writes the tables of `states` and returns them as `opened` does; `folded` is what its
-        fold has added up."""
+        """Writes the tables of `states` and returns them as `opened` does; that of its fold is
+        there already, and `folded` says what was told of it."""
         return None
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> Any:

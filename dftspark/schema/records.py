@@ -149,8 +149,10 @@ CLOUDS = pa.schema(
     ]
 )
 
-# Documents that are to be embedded, with the key of their text in the store.
-MEMBERS = pa.schema([*list(CLOUDS)[:-1], pa.field("key", pa.binary())])
+# Documents that are to be embedded, with their text and its key in the store.
+MEMBERS = pa.schema(
+    [*list(CLOUDS)[:-1], pa.field("text", pa.string()), pa.field("key", pa.binary())]
+)
 
 # Documents with vectors and texts, and a hash of their cluster, by which some of them are taken.
 TEXTED_CLOUDS = pa.schema([*CLOUDS, pa.field("text", pa.string()), pa.field("turn", pa.int64())])

@@ -141,6 +141,8 @@ def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Fold
         found = fold.of_documents(
             texts.documents, list(folds.values()), layout, making.staging("folded")
         )
+        for own in folds.values():
+            making.take(found[own.table])
     return {name: found[own.table] for name, own in folds.items()}
 
 

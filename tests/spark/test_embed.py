@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.store.listing import open_run, runs
@@ -24,7 +25,7 @@ from tests import models as small
 from tests.spark import processes
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from dftspark.embedding.spark_files import Plan
 
@@ -56,7 +57,9 @@ class Case:
         document = {"corpora": corpora, "out": str(self.folder / "runs"), "embedding": chosen}
         return Audit.parse(document, "the test")
 
-    def plan(self, human: list[str], model: list[str], **embedding: Any) -> tuple[Plan, DataFrame]:
+    def plan(
+        self, human: list[str], model: list[str], size: int | None = None, **embedding: Any
+    ) -> Plan:
         from dftspark.embedding import spark_files as embed
 
         rows = [("human", f"human{i}", text) for i, text in enumerate(human)]
@@ -64,14 +67,14 @@ class Case:
         table = self.spark.createDataFrame(rows, "corpus string, doc_id string, text string")
         documents = table.selectExpr("*", "doc_id AS cluster", "'' AS stratum")
         staging = str(self.folder / f"members-{time.monotonic_ns()}")
-        return embed.plan(self.spark, documents, self.config(**embedding), staging), documents
+        return embed.plan(self.spark, documents, self.config(**embedding), staging, size)
 
     def embed(self, human: list[str], model: list[str], **embedding: Any) -> int:
         """How many texts were embedded."""
         from dftspark.embedding import spark_files as embed
 
-        plan, documents = self.plan(human, model, **embedding)
-        done = sum(int(row["texts"]) for row in embed.fill(plan, documents))
+        plan = self.plan(human, model, **embedding)
+        done = sum(int(row["texts"]) for row in embed.fill(plan))
         assert done == plan.missing
         return done
 
@@ -82,10 +85,10 @@ class Case:
         from dftspark.embedding import spark_files as embed
         from dftspark.embedding.spark_vectors import matrix
 
-        plan, _ = self.plan(human, model, **embedding)
+        plan = self.plan(human, model, **embedding)
         assert plan.missing == 0
         table = embed.vectors(plan).toArrow()
-        assert table.column_names == ["corpus", "stratum", "cluster", "doc_id", "vector"]
+        assert table.column_names == schema.TEXTED_CLOUDS.names
         rows = table.to_pylist()
         names = [(row["corpus"], row["doc_id"]) for row in rows]
         found = dict(zip(names, matrix(table["vector"]), strict=True))
@@ -101,7 +104,7 @@ def case(spark: SparkSession, tmp_path: Path, model: str) -> Case:
 def test_a_text_is_embedded_once(case: Case) -> None:
     texts = small.texts(340)
     human, model = [*texts[:300], texts[0], texts[0]], texts[200:]
-    plan, _ = case.plan(human, model)
+    plan = case.plan(human, model)
     assert (plan.documents, plan.texts, plan.missing, plan.device) == (442, 340, 340, "cpu")
     assert case.embed(human, model) == 340
     found = case.vectors(human, model)
@@ -113,7 +116,7 @@ def test_a_text_is_embedded_once(case: Case) -> None:
     # A night later: ten texts are new.
     assert case.embed(human, [*model, *small.texts(350)[340:]]) == 10
     # Another recipe has a folder of its own, and starts from nothing.
-    other, _ = case.plan(human, model, long_documents="windows")
+    other = case.plan(human, model, long_documents="windows")
     assert other.missing == 340
     assert other.store.folder != plan.store.folder
     said = json.loads(Path(other.store.folder.path, "embedder.json").read_text())
@@ -170,7 +173,7 @@ def test_too_many_texts_without_a_vector(case: Case) -> None:
 
     sides = small.texts(100), [*small.texts(100), *["red broken " + "red " * i for i in range(20)]]
     case.embed(*sides)
-    plan, _ = case.plan(*sides)
+    plan = case.plan(*sides)
     found = embed.without_vector(plan)
     assert found == {"model": 20}
     with pytest.raises(InputError, match=r"corpora\.model: 20 of 120 documents.*no usable vector"):
@@ -182,12 +185,12 @@ def test_an_error_in_a_task_comes_back_as_itself(case: Case) -> None:
     from dftspark.spark.failures import explained
 
     config = case.config(device="cuda", precision="float32")
-    plan, documents = case.plan(small.texts(5), [], device="cuda", precision="float32")
+    plan = case.plan(small.texts(5), [], device="cuda", precision="float32")
     with (
         pytest.raises(EnvironmentProblem, match="Spark gave this task no GPU and torch"),
         explained(config, "the run"),
     ):
-        embed.fill(plan, documents)
+        embed.fill(plan)
 
 
 # --- killed in the middle -----------------------------------------------------------------------
@@ -224,6 +227,30 @@ if __name__ == "__main__":
 """
 
 
+def test_few_documents_go_the_same_way_without_spark(case: Case) -> None:
+    """Sampled, looked up and read by the driver as tasks do it, troubled texts included."""
+    from dftspark.embedding import spark_files as embed
+
+    texts = [*small.texts(60), "empty", "broken", small.texts(1)[0]]
+    human, model = texts[:40], texts[20:]
+    for sample in ("all", 25):
+        large = case.plan(human, model, sample=sample)
+        few = case.plan(human, model, size=1_000, sample=sample)
+        assert few.few is not None
+        names = ("documents", "texts", "missing")
+        assert [getattr(few, n) for n in names] == [getattr(large, n) for n in names]
+        assert few.missing > 0
+        filled = few if sample == "all" else large
+        assert sum(row["texts"] for row in embed.fill(filled)) == filled.missing
+        order = [("corpus", "ascending"), ("doc_id", "ascending")]
+        found = few.few.vectors().sort_by(order)
+        assert found.equals(embed.vectors(large).toArrow().cast(found.schema).sort_by(order))
+        assert embed.without_vector(few) == embed.without_vector(large)
+        assert case.plan(human, model, size=1_000, sample=sample).missing == 0
+        case.folder = case.folder / "again"
+    assert case.plan(human, model, size=1 << 40).few is None
+
+
 def test_a_killed_task_loses_what_it_was_writing(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,9 +260,9 @@ def test_a_killed_task_loses_what_it_was_writing(
     monkeypatch.setattr(embed, "_LEAST_CHUNK", 50)
     texts = small.texts(400)
     sides = texts[:300], texts[200:]
-    plan, documents = case.plan(*sides)
+    plan = case.plan(*sides)
     order = [("chunk", "ascending"), ("key", "ascending")]
-    rows = embed._cut(plan, documents).toArrow().sort_by(order)
+    rows = embed._cut(plan).toArrow().sort_by(order)
     with (
         pa.OSFile(str(case.folder / "rows"), "wb") as file,
         pa.ipc.new_file(file, rows.schema) as to,

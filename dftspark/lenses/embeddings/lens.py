@@ -14,7 +14,7 @@ from dftspark.store.run import Run
 from dftspark.store.state_table import StateTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from dftspark.embedding.spark_files import Plan
     from dftspark.lenses.embeddings.cloud_files import Vectors
@@ -78,7 +78,7 @@ class EmbeddingLens(Lens):
         config = making.config
         plan, manifest = embedded(making, texts)
         with making.stage("random features"):
-            vectors = _staged(making, plan, texts.documents)
+            vectors = _staged(making, plan)
             documents = clouds.documents(making.spark, vectors)
             like = night.like if night else None
             if night and like and _same_features(like, config, manifest["fingerprint"]):
@@ -90,7 +90,8 @@ class EmbeddingLens(Lens):
             if not night:  # which compares states alone
                 wanted["moments"] = Moments(dim=of.frequencies.dim)
             found = clouds.summed(documents, vectors.groups, wanted, making.staging("summed"))
-            sums = StateTable.of(making.take(found["feature_sums"], "feature_sums"))
+            making.take(found["feature_sums"])
+            sums = StateTable.of([making.writer.table_path("feature_sums")])
         manifest |= {"features": of.frequencies.manifest()}
         seen = None
         if sample is not None and not night:
@@ -138,14 +139,14 @@ class EmbeddingLens(Lens):
         return several and not metric.startswith("c2st")
 
 
-def _staged(making: Making, plan: Plan, texts: DataFrame) -> Vectors:
+def _staged(making: Making, plan: Plan) -> Vectors:
     from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
     path = making.staging("vectors")
     if plan.few is not None:
         return clouds.staged_few(plan.few.vectors(), path)
-    return clouds.staged(embed.vectors(plan), texts, path)
+    return clouds.staged(embed.vectors(plan), path)
 
 
 def _beside(making: Making, state: Clouds, seen: Seen, pairing: Pairing) -> Beside:
@@ -202,7 +203,7 @@ def embedded(making: Making, texts: Texts) -> tuple[Plan, dict[str, Any]]:
     with making.stage("find new texts"):
         plan = embed.plan(making.spark, documents, config, making.staging("embedded"), size)
     with making.stage("embed", plan.store, plan.missing):
-        done = embed.fill(plan, documents)
+        done = embed.fill(plan)
         without = embed.without_vector(plan)
         if without:
             making.reject(embed.problems(plan, documents))
@@ -233,7 +234,7 @@ def stand_in(making: Making, texts: Texts) -> list[dict[str, Any]]:
     counts = {row["corpus"]: row["documents"] for row in texts.corpora}
     plan, _ = embedded(making, texts)
     with making.stage("tell apart"):
-        vectors = _staged(making, plan, texts.documents)
+        vectors = _staged(making, plan)
         models = sorted(vectors.counts.keys() - {config.human})
         work = ToldApart(vectors, config.human, counts, config.inference.confidence)
         rows = pairs.work(making.spark, models, {"told apart": work})["told apart"]

@@ -59,13 +59,10 @@ class Pilot:
     corpora: NDArray[Any]
 
 
-def staged(vectors: DataFrame, texts: DataFrame, staging: str) -> Vectors:
-    """The documents that have a vector, written with their texts, a few corpora in each piece."""
-    columns = texts.select("corpus", "doc_id", "text")
-    joined = vectors.join(columns, ["corpus", "doc_id"])
-    joined = joined.withColumn("turn", F.xxhash64("cluster")).sortWithinPartitions("corpus")
-    rows = joined.select(*schema.TEXTED_CLOUDS.names)
-    tables.write(rows, staging, PACKED, _GROUP_ROWS)
+def staged(vectors: DataFrame, staging: str) -> Vectors:
+    """The documents that have a vector, schema.TEXTED_CLOUDS, written with a few corpora in each
+    piece of a file."""
+    tables.write(vectors.sortWithinPartitions("corpus"), staging, PACKED, _GROUP_ROWS)
     return Vectors(StateTable.of([staging]))
 
 

@@ -85,7 +85,7 @@ class NgramLens(Lens):
 
         assert folded is not None
         assert isinstance(folded.of, ngrams.NgramFold)
-        paths = making.take(folded, "profile")
+        paths = [making.writer.table_path("profile")]
         with making.stage("read back phrases"):
             found = ngrams.phrases(texts.documents, folded, making.config)
             making.write("phrases", found)

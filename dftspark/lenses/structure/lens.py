@@ -42,8 +42,7 @@ class StructureLens(Lens):
     def profile(
         self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
     ) -> StateTable:
-        assert folded is not None
-        return StateTable.of(making.take(folded, "structure"))
+        return StateTable.of([making.writer.table_path("structure")])
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> StateTable:
         return StateTable.of(run.table_path("structure") for run in runs)
