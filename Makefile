@@ -17,6 +17,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-with-$(notdir $(PYTHON))
+WARM := $(VENV)/.warm
 SOURCES = $(foreach d,dftspark jobs benchmarks docs notebooks tests,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
 .PHONY: help demo test test-fast test-slow test-oldest lint format bench docs dist minimal constraints clean python-ok
@@ -28,7 +29,7 @@ help: ## this list
 demo: $(STAMP) ## audit the bundled sample on this machine
 	@$(BIN)/dftspark demo
 
-test: lint ## lint, types and the whole default test suite, JOBS files at once
+test: lint $(WARM) ## lint, types and the whole default test suite, JOBS files at once
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(STAMP) ## the tests without Spark, embedder, other processes, reference corpora or simulation
@@ -81,6 +82,11 @@ constraints: python-ok ## resolve every dependency anew and rewrite constraints.
 clean: ## remove all that make made
 	rm -rf $(VENV) build dist spark-warehouse .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Dozens of tests start a Spark of their own.
+$(WARM): $(STAMP)
+	@$(BIN)/dftspark warm || echo "The tests go on without it."
+	@touch $@
 
 python-ok:
 	@command -v $(PYTHON) > /dev/null || { \

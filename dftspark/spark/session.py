@@ -100,16 +100,17 @@ def start(app: str, master: str | None) -> SparkSession:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Workers take `python3` from PATH otherwise, which need not be this environment.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    local = master is None or master.startswith("local")
-    if local:  # executors of a cluster must reach the driver, so its address is Spark's to find
+    here = master is None or master.startswith("local")
+    if here:  # executors of a cluster must reach the driver, so its address is Spark's to find
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
-    for key, value in (_local() if local else _STARTED).items():
+    for key, value in (local() if here else _STARTED).items():
         builder = builder.config(key, value)
     return builder.master(master or "local[*]").getOrCreate()
 
 
-def _local() -> dict[str, str]:
+def local() -> dict[str, str]:
+    """LOCAL, with the archive of classes where there is one."""
     java = "spark.driver.extraJavaOptions"
     return {**LOCAL, java: f"{LOCAL[java]} {class_archive.options()}".strip()}
 

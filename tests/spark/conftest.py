@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from dftspark.java import ensure_java
-from dftspark.spark.session import LOCAL, relied_on
+from dftspark.spark.session import local, relied_on
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -27,7 +27,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     builder = SparkSession.builder.master("local[2]").appName("tests")
-    for key, value in LOCAL.items():
+    for key, value in local().items():
         builder = builder.config(key, value)
     # A full plan per query costs more than the tests' data; the warehouse must not be the tree's.
     builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
