@@ -7,7 +7,7 @@ import pickle
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +234,7 @@ def test_few_documents_go_the_same_way_without_spark(case: Case) -> None:
     texts = [*small.texts(60), "empty", "broken", small.texts(1)[0]]
     human, model = texts[:40], texts[20:]
     for sample in ("all", 25):
+        case = replace(case, folder=case.folder / str(sample))
         large = case.plan(human, model, sample=sample)
         few = case.plan(human, model, size=1_000, sample=sample)
         assert few.few is not None
@@ -247,7 +248,6 @@ def test_few_documents_go_the_same_way_without_spark(case: Case) -> None:
         assert found.equals(embed.vectors(large).toArrow().cast(found.schema).sort_by(order))
         assert embed.without_vector(few) == embed.without_vector(large)
         assert case.plan(human, model, size=1_000, sample=sample).missing == 0
-        case.folder = case.folder / "again"
     assert case.plan(human, model, size=1 << 40).few is None
 
 

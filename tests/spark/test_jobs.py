@@ -51,7 +51,7 @@ def audited(folder: Path, killed: str) -> Run:
     command = processes.spark_submit("audit.py", "--conf", "audit.toml", "--date", "2026-01-31")
     done = processes.finished(command, folder)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert "count n-grams: done" in done.stdout  # spark-submit sends both streams there
+    assert "count: done" in done.stdout  # spark-submit sends both streams there
     return open_run(done.stdout.splitlines()[-1])
 
 
