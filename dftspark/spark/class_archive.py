@@ -10,6 +10,7 @@ Cost     making it takes a minute: an audit of the bundled sample, and Java writ
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pyspark
 
+from dftspark import sample
 from dftspark.errors import EnvironmentProblem
 from dftspark.java import cache, ensure_java
 
@@ -52,7 +54,7 @@ def make() -> Path:
             made = Path(folder) / file.name
             # The pipes are closed when the last process that has them ends, which is Java.
             done = subprocess.run(
-                [sys.executable, "-m", __name__, folder],
+                [sys.executable, "-m", "dftspark", "audit", _audit_of_the_sample(Path(folder))],
                 env={**os.environ, _MAKING: str(made)},
                 capture_output=True, text=True, timeout=_SECONDS, errors="replace",
             )  # fmt: skip
@@ -70,16 +72,17 @@ def make() -> Path:
     return file
 
 
-def _audit_of_the_sample(folder: str) -> None:
-    from dftspark import runs, sample
-    from dftspark.config import Embedding
-    from dftspark.spark.session import session
-
-    config = sample.audit(f"{folder}/runs")
-    static = Embedding(embedder="static", store=f"{folder}/vectors")
-    with session("archive", "local[2]") as spark:
-        runs.audit(spark, config.model_copy(update={"embedding": static}))
-
-
-if __name__ == "__main__":
-    _audit_of_the_sample(sys.argv[1])
+def _audit_of_the_sample(folder: Path) -> str:
+    """A configuration, with its texts beside it."""
+    corpora = dict(zip(("human", "model"), sample.write(folder), strict=True))
+    lines = [
+        f"out = {json.dumps(str(folder / 'runs'))}",
+        f"embedding = {{embedder = 'static', store = {json.dumps(str(folder / 'vectors'))}}}",
+        *(
+            f"[corpora.{name}]\nrole = {name!r}\npath = {json.dumps(str(path))}"
+            for name, path in corpora.items()
+        ),
+    ]
+    conf = folder / "sample.toml"
+    conf.write_text("\n".join(lines) + "\n")
+    return str(conf)

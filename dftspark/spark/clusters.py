@@ -40,8 +40,8 @@ def shared_clusters(
         own = few.filter(pc.and_(pc.is_null(few["action"]), pc.is_valid(few["corpus"])))
         pairs = own.group_by(["corpus", "cluster"]).aggregate([]).to_pylist()
         ours = {row["cluster"] for row in pairs if row["corpus"] == human}
-        both = (row["corpus"] for row in pairs if row["cluster"] in ours)
-        return dict(Counter(name for name in both if name != human))
+        names = (row["corpus"] for row in pairs if row["cluster"] in ours)
+        return dict(Counter(name for name in names if name != human))
     clusters = documents.groupBy(F.xxhash64("cluster")).agg(F.collect_set("corpus").alias("among"))
     both = clusters.where(F.array_contains("among", human)).select(F.explode("among").alias("name"))
     counted = both.where(F.col("name") != human).groupBy("name").count().toArrow().to_pylist()

@@ -198,10 +198,13 @@ def tallied(rows: pa.Table) -> list[dict[str, Any]]:
     table = rows.select(keys)
     for name, column in columns.items():
         table = table.append_column(name, column)
-    distinct = [(name, "count_distinct") for name in ("damaged", "clusters", "ids")]
-    sums = [(name, "sum") for name in columns if (name, "count_distinct") not in distinct]
-    found = table.group_by(keys).aggregate([*distinct, *sums, ([], "count_all")])
-    names = {f"{name}_{how}": name for name, how in [*distinct, *sums]} | {"count_all": "rows"}
+    # Where there is no name, that is one more for Spark, which counts hashes.
+    every = pc.CountOptions(mode="all")
+    distinct = [("clusters", "count_distinct", every), ("ids", "count_distinct", every)]
+    sums = [(name, "sum") for name in columns if name not in ("damaged", "clusters", "ids")]
+    wanted = [("damaged", "count_distinct"), *distinct, *sums, ([], "count_all")]
+    found = table.group_by(keys).aggregate(wanted)
+    names = {f"{name}_{how}": name for name, how, *_ in wanted if name} | {"count_all": "rows"}
     found = found.rename_columns([names.get(name, name) for name in found.column_names])
     return [{**row, "ours": True} for row in found.to_pylist()]
 

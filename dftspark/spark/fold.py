@@ -180,20 +180,20 @@ def _merging(
         cells: dict[tuple[int, Key], list[pa.Buffer | tuple[str, int, int]]] = {}
         for batch in batches:
             names = ("fold", "corpus", "stratum", "n", "part", "file", "at", "size")
-            for row, (i, *key, file, at, size) in enumerate(
+            for row, (i, *parts, file, at, size) in enumerate(
                 zip(*(batch[name].to_pylist() for name in names), strict=True)
             ):
                 state = batch["state"][row].as_buffer() if file is None else (file, at, size)
-                cells.setdefault((i, Key(*key)), []).append(state)
+                cells.setdefault((i, Key(*parts)), []).append(state)
         told = []
         with ExitStack() as stack:
             read, writers = _Reading(stack), dict[int, _Writing]()
             for i, key in sorted(cells):
                 states = [read(state) for state in cells.pop((i, key))]
-                row, said = folds[i].merged(key, states)
+                merged, said = folds[i].merged(key, states)
                 if i not in writers:
                     writers[i] = stack.enter_context(_Writing(folds[i], folder))
-                writers[i].write(row)
+                writers[i].write(merged)
                 told.append((i, *key, writers[i].file, said))
         yield batch_of(schema.FOLDED, told)
 

@@ -66,9 +66,9 @@ def test_planted_copies(spark: SparkSession, tmp_path: Path) -> None:
         copies = CopiesFold(human_side(vectors, "human"), ["human", "model/a"])
         found = fold(own, [copies], folder, 2, {"model/a": 1}, sort=False)["copied"].collected()
         assert found.schema == schema.COPIED
+        with pytest.raises(InputError, match="corpus 'nobody' has no document with a vector"):
+            human_side(vectors, "nobody")
         seen.append((cluster_sums(found), pairs(found, vectors, "human", "run", "")))
-    with pytest.raises(InputError, match="corpus 'nobody' has no document with a vector"):
-        human_side(vectors, "nobody")
     (sums, table), again = seen
     assert again[0] == sums
     assert again[1].equals(table)

@@ -24,7 +24,7 @@ def staged(seed: int) -> pa.Table:
     rows: list[dict[str, Any]] = []
     for i in range(300):
         source = rng.choice(["human", "model"])
-        row = {
+        row: dict[str, Any] = {
             "source": source, "corpus": rng.choice([source, f"{source}/a", None]),
             "file": rng.choice(["f1", "f2"]), "position": f"line {i}",
             "doc_id": rng.choice([f"d{i}", "same"]), "cluster": rng.choice([f"p{i % 9}", None]),

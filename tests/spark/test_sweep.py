@@ -115,7 +115,7 @@ def many(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Swept
 
 
 def test_jobs_do_not_grow_with_the_corpora(few: Swept, many: Swept) -> None:
-    assert few.jobs > 10  # or nothing was counted
+    assert few.jobs > 2  # or nothing was counted
     # Spark may plan a join of larger tables with a job more or less; one a corpus would be 195.
     assert many.jobs <= few.jobs + 5
     assert many.stages <= few.stages + 10

@@ -104,10 +104,10 @@ class _Seen:
     @classmethod
     def merged(cls, parts: Sequence[_Seen]) -> _Seen:
         clusters, at = np.unique(np.concatenate([p.clusters for p in parts]), return_inverse=True)
-        counts = np.zeros((2, len(clusters)), np.int64)
-        np.add.at(counts[0], at, np.concatenate([p.documents for p in parts]))
-        np.add.at(counts[1], at, np.concatenate([p.cases for p in parts]))
-        return cls(clusters, *counts, _nearest(pa.concat_tables([p.near for p in parts])))
+        documents, cases = (np.zeros(len(clusters), np.int64) for _ in range(2))
+        np.add.at(documents, at, np.concatenate([p.documents for p in parts]))
+        np.add.at(cases, at, np.concatenate([p.cases for p in parts]))
+        return cls(clusters, documents, cases, _nearest(pa.concat_tables([p.near for p in parts])))
 
     @property
     def sums(self) -> ClusterSums:

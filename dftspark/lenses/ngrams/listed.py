@@ -156,7 +156,7 @@ def _with_null(column: pa.Array) -> pa.Array:
 
 
 def _column(listed: pa.StructArray, name: str) -> NDArray[Any]:
-    return listed.field(name).to_numpy(zero_copy_only=False)
+    return np.asarray(listed.field(name).to_numpy(zero_copy_only=False))
 
 
 def _over(values: NDArray[Any], total: float) -> pa.Array:

@@ -51,9 +51,9 @@ class StructureFold:
     def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
         state, examples = self.of.empty(), pattern_examples.none()
         for stored in states:
-            sums, found = (part.data for part in decode_arrays(stored, "structure"))
+            sums, said = (part.data for part in decode_arrays(stored, "structure"))
             state = self.of.merge(state, StructureSums.decode(sums))
-            own = pattern_examples.of_rows(json.loads(bytes(found)))
+            own = pattern_examples.of_rows(json.loads(bytes(said)))
             examples = pattern_examples.merged(examples, own)
         found = pattern_examples.rows(examples)
         row = (key.corpus, key.stratum, state.encode(), found, self.of.fingerprint)
