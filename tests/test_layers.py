@@ -56,6 +56,7 @@ LAYERS = (
     "lenses.variety",
     "spark.daemon",
     "stages",
+    "choose",
     "runs",
     "night_shift",
     "job",
@@ -137,8 +138,8 @@ def layer_of(module: str) -> str | None:
 
 
 def runs_on_spark(file: Path) -> bool:
-    """A file of spark/, or one of a lens or of embedding/ whose name says so."""
-    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding"))
+    """A file of spark/, or one of a lens, of embedding/ or of choose/ whose name says so."""
+    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding", "choose"))
     return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 
 

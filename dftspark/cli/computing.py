@@ -242,6 +242,43 @@ def compare(
 
 
 @app.command()
+def choose(
+    conf: Annotated[Path, typer.Argument(help="The TOML file; its [choose] says what is matched.")],
+    profiled: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", metavar="RUN", help="Match the human side that this run has profiled."
+        ),
+    ] = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Chooses one of several samples of each prompt, so that the whole set matches human texts.
+
+    The pool are the model corpora of the file, with several samples of each prompt_id: other seeds,
+    sampler settings or models. The run has the chosen texts, what was matched and what was not, and
+    the audit of it on prompts that nothing was chosen by.
+
+    Example: `dftspark choose sweep.toml`
+
+    Example: `dftspark choose sweep.toml --profile runs/20261122T010000Z-human-1a2b3c`
+    """
+    from dftspark import runs
+    from dftspark.choose.stage import read_config
+    from dftspark.config import request
+    from dftspark.corpus import files
+
+    config = request.audit(conf, [], [], out, date)
+    run = opened(profiled) if profiled else None
+    files.check(read_config(config, run).corpora)
+    compute(
+        "choose", lambda spark, shown: runs.choose(spark, config, date, shown, run), master, quiet
+    )
+
+
+@app.command()
 def nightly(
     conf: Annotated[Path, typer.Argument(help="The TOML file of the nightly audit.")],
     date: Annotated[str, typer.Option("--date", help="YYYY-MM-DD, or yesterday.")],

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from dftspark.config.choose import Choose
 from dftspark.config.corpora import Cleaning, Corpus, Tokens
 from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Endpoint, Judge
@@ -48,6 +49,7 @@ class Audit(Frozen):
     report: Report = Report()
     judge: Judge = Judge()
     sweep: Sweep = Sweep()
+    choose: Choose = Choose()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     nightly: Nightly = Nightly()
     checks: tuple[Check, ...] = ()

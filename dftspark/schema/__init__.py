@@ -2,13 +2,14 @@
 
 columns      how result tables are written down, and the columns that they begin with
 documents    documents, and what of the input was not used
-comparisons, judgements, sweeps     the result tables
+choices, comparisons, judgements, sweeps     the result tables
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
 """
 
 from __future__ import annotations
 
+from dftspark.schema.choices import CHOSEN, MATCHED, MATCHED_RATES, REFERENCE, UNCHOSEN
 from dftspark.schema.comparisons import (
     CHECKS,
     CLOUD_MAP,
@@ -26,6 +27,9 @@ from dftspark.schema.comparisons import (
 from dftspark.schema.documents import CORPORA, DOCUMENTS, REJECT_FIELDS, REJECTS, STAGED
 from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
 from dftspark.schema.records import (
+    CANDIDATES,
+    CHOICE_SUMS,
+    CHOICES,
     CLOUDS,
     COMPARED,
     EMBEDDED,
@@ -77,12 +81,21 @@ TABLES = {
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
     "checks": CHECKS,
+    "chosen": CHOSEN,
+    "unchosen": UNCHOSEN,
+    "reference": REFERENCE,
+    "matched": MATCHED,
+    "matched_rates": MATCHED_RATES,
     "rejects": REJECTS,
 }
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
+    "CANDIDATES",
     "CHECKS",
+    "CHOICES",
+    "CHOICE_SUMS",
+    "CHOSEN",
     "CLOUDS",
     "CLOUD_MAP",
     "CLUSTERS",
@@ -100,6 +113,8 @@ __all__ = [
     "JUDGE_WORK",
     "KEYED_DOCUMENTS",
     "KEY_RANGES",
+    "MATCHED",
+    "MATCHED_RATES",
     "MEASURED",
     "METRICS",
     "NEIGHBORS",
@@ -111,6 +126,7 @@ __all__ = [
     "PHRASES",
     "PLACED",
     "PROFILE",
+    "REFERENCE",
     "REGIONS",
     "REGION_PASS",
     "REJECTS",
@@ -125,6 +141,7 @@ __all__ = [
     "SWEEP_TABLES",
     "TABLES",
     "TRADEOFFS",
+    "UNCHOSEN",
     "VARIETY",
     "VECTORS",
     "VERDICTS",
