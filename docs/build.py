@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 # In reading order; a page that is not there yet is left out, one that is not named comes last.
 ORDER = (
     "index", "concepts", "page", "measures", "embeddings", "embedders", "structure", "judge",
-    "sweeps", "nightly", "cluster", "limits", "configuration", "tables",
+    "sweeps", "choose", "nightly", "cluster", "limits", "configuration", "tables",
 )  # fmt: skip
 
 _ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.

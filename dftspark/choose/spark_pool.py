@@ -8,7 +8,7 @@ Cost     some 60 kB a sample of the group that a task holds; features take most 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,12 @@ from dftspark.spark.records import record
 
 _SAMPLE = 2_000  # samples of the pool behind the scales
 _AT_ONCE = 1_024  # human texts whose features are taken together
+
+
+def sides(documents: DataFrame, humans: Sequence[str]) -> tuple[DataFrame, DataFrame]:
+    """Documents of the pool, and those of the human side."""
+    is_human = F.col("source").isin(list(humans))
+    return documents.where(~is_human), documents.where(is_human)
 
 
 def candidates(pool: DataFrame, vectors: DataFrame | None) -> DataFrame:

@@ -104,8 +104,7 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
 
 
 def _read(making: Making) -> _Read:
-    from pyspark.sql import functions as F
-
+    from dftspark.choose import spark_pool
     from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings.lens import embedded
 
@@ -113,15 +112,13 @@ def _read(making: Making) -> _Read:
     documents, counted = profiling.read(making)
     profiling.write_corpora(making, counted, {})
     kept = documents.kept
-    is_human = F.lit(False)
-    names = [name for name, corpus in config.corpora.items() if corpus.role == "human"]
-    if names:
-        is_human = F.col("source") == names[0]
+    humans = [name for name, corpus in config.corpora.items() if corpus.role == "human"]
+    pool, human = spark_pool.sides(kept, humans)
     vectors, manifest = None, {}
     if "embeddings" in config.lenses:
         plan, told = embedded(making, kept)
         vectors, manifest = embed.vectors(plan), {"embedding": told}
-    return _Read(kept.where(~is_human), kept.where(is_human) if names else None, vectors, manifest)
+    return _Read(pool, human if humans else None, vectors, manifest)
 
 
 def _check_pool(sizes: list[dict[str, int]], config: Audit) -> None:
