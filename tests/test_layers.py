@@ -38,6 +38,7 @@ LAYERS = (
     "sweeps",
     "java",
     "store",
+    "endpoints",
     "report.words",
     "judge",
     "nights",

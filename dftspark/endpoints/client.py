@@ -23,8 +23,8 @@ from typing import Any
 
 from dftspark import __version__
 from dftspark.config import Endpoint
+from dftspark.endpoints.keys import hiding, key_of
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.keys import hiding, key_of
 
 _AGAIN = frozenset({408, 409, 429})
 _HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # of every request alike
@@ -56,10 +56,10 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, threads: int, retries: int) -> None:
         try:
-            from dftspark.judge import connections
+            from dftspark.endpoints import connections
         except ImportError as error:
             raise EnvironmentProblem(
-                "a judge is asked through urllib3: pip install 'dftspark[judge]'"
+                "models are asked through urllib3: pip install 'dftspark[judge]'"
             ) from error
         self._endpoint, self._retries = endpoint, retries
         key = key_of(endpoint)

@@ -25,8 +25,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from dftspark.config import Endpoint
+from dftspark.endpoints.protocol import PATH
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.requests import PATH
 
 LARGEST = 1 << 20  # bytes that are read of one exchange
 _CONNECT = 10.0  # seconds for each address of a host
@@ -159,8 +159,8 @@ def _through(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EnvironmentProblem(
-            "the environment names a proxy that is neither http:// nor https://; judges are asked "
-            "through those only. Set no_proxy to the judge's host to do without"
+            "the environment names a proxy that is neither http:// nor https://; models are asked "
+            "through those only. Set no_proxy to the model's host to do without"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     plain = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
