@@ -12,6 +12,7 @@ import pyarrow as pa
 from dftspark import schema, sweeps
 from dftspark.choose import stage as choosing
 from dftspark.config import Audit
+from dftspark.generation.run import generate as generate
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging

@@ -58,6 +58,7 @@ LAYERS = (
     "spark.daemon",
     "stages",
     "choose",
+    "generation",
     "runs",
     "night_shift",
     "job",

@@ -242,6 +242,67 @@ def compare(
 
 
 @app.command()
+def generate(
+    conf: Annotated[Path, typer.Argument(help="The TOML file with [generate].")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
+    ] = False,
+    export_batch: Annotated[
+        Path | None,
+        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+    ] = None,
+    ingest_batch: Annotated[
+        list[Path] | None,
+        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Send again what was sent and brought no answer."),
+    ] = False,
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Lets models write for briefs, at every sampler setting; makes a table and the audit of it.
+
+    It costs what the endpoints charge, never more than the caps of [generate]. Texts are kept: a
+    killed run goes on where it stopped, and the same text is never asked for twice.
+
+    Example: `dftspark generate write.toml --dry-run`
+
+    Example: `dftspark generate write.toml`
+    """
+    from dftspark.config.generate import Generation
+    from dftspark.endpoints import batch
+    from dftspark.endpoints.keys import hiding_those_set
+    from dftspark.endpoints.store import AnswerStore
+    from dftspark.generation import asking, run, texts
+    from dftspark.generation.terminal import print_plan, print_run
+    from dftspark.job import accept
+    from dftspark.progress import progress
+
+    if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
+        raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
+    config = Generation.load(conf, out)
+    if dry_run or export_batch:
+        ready = asking.prepare(config, again)
+        print_plan(ready.plan.estimates, config.generate, console())
+        if export_batch:
+            asked = asking.batch_requests(ready, config.generate)
+            for path, count in batch.export(asked, export_batch):
+                print(f"{path}: {count:,} requests")
+        return
+    if ingest_batch:
+        writers = [one for writer in config.generate.models for one in writer.endpoints()]
+        store = AnswerStore.of(config.store, texts.KIND)
+        said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
+        print(said, file=sys.stderr)
+    shown = progress(console(stderr=True), quiet)
+    made = run.generate(config, shown, ask=not ingest_batch, again=again)
+    print_run(made, console(), quiet)
+    accept(made)
+
+
+@app.command()
 def choose(
     conf: Annotated[Path, typer.Argument(help="The TOML file; its [choose] says what is matched.")],
     profiled: Annotated[

@@ -15,6 +15,7 @@ from dftspark.endpoints.answers import Kind, Parse
 from dftspark.endpoints.budget import Budget, Limits
 from dftspark.endpoints.client import Client
 from dftspark.endpoints.journal import Heard, Journal
+from dftspark.endpoints.protocol import PATH
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ _TURN = 0.0005  # seconds
 
 def ask(
     path: Path, items: Iterable[Item], endpoint: Endpoint, limits: Limits,
-    *, threads: int, retries: int, kind: Kind, parse: Parse,
+    *, threads: int, retries: int, kind: Kind, parse: Parse, path_of: str = PATH,
 ) -> Asked:  # fmt: skip
     """Asks what the journal at `path` has not sent already; `parse` makes answers of replies.
 
@@ -49,7 +50,7 @@ def ask(
     wrong key, no money), or where it has failed many times in a row.
     """
     with journal.opened(path, kind) as (own, heard), _quick_turns():
-        work = _Work(own, heard, endpoint, limits, threads, retries, parse)
+        work = _Work(own, heard, endpoint, limits, threads, retries, parse, path_of)
         return work.run(items)
 
 
@@ -68,10 +69,10 @@ def _quick_turns() -> Iterator[None]:
 class _Work:
     def __init__(
         self, own: Journal, heard: Heard, endpoint: Endpoint, limits: Limits, threads: int,
-        retries: int, parse: Parse,
+        retries: int, parse: Parse, path: str,
     ) -> None:  # fmt: skip
         self._journal, self._heard, self._parse = own, heard, parse
-        self._client = Client(endpoint, threads, retries)
+        self._client = Client(endpoint, threads, retries, path)
         self._budget = Budget(limits, endpoint, heard)
         self._items: Iterator[Item] = iter(())
         self._turn = threading.Lock()

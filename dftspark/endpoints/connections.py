@@ -140,17 +140,17 @@ def _connected(host: str, port: int) -> socket.socket:
     raise problem
 
 
-def pool(endpoint: Endpoint, threads: int) -> tuple[Any, str]:
+def pool(endpoint: Endpoint, threads: int, path: str = PATH) -> tuple[Any, str]:
     """Connections, and the target to ask them for: of a pool its path, of a proxy the address."""
     parts = urlsplit(endpoint.url)
     settings: dict[str, Any] = {"maxsize": threads, "block": False, "timeout": endpoint.timeout}
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return _through(proxy, settings), endpoint.url + PATH
+        return _through(proxy, settings), endpoint.url + path
     # A manager would look its one pool up anew for every request.
     kind = _SafePool if parts.scheme == "https" else _Pool
     host = parts.hostname or ""
-    return kind(host, parts.port, **settings), parts.path + PATH
+    return kind(host, parts.port, **settings), parts.path + path
 
 
 def _through(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:

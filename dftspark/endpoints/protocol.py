@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 16
 PATH = "/chat/completions"
+COMPLETIONS = "/completions"  # of base models
 _BYTES_PER_TOKEN = 4.0  # of English; a task corrects it by what the endpoint counts
 
 

@@ -2,7 +2,7 @@
 
 columns      how result tables are written down, and the columns that they begin with
 documents    documents, and what of the input was not used
-choices, comparisons, judgements, sweeps     the result tables
+choices, comparisons, generation, judgements, sweeps     the result tables
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
 """
@@ -25,6 +25,7 @@ from dftspark.schema.comparisons import (
     WITNESS,
 )
 from dftspark.schema.documents import CORPORA, DOCUMENTS, REJECT_FIELDS, REJECTS, STAGED
+from dftspark.schema.generation import TEXT_STORE, TEXTLESS, TEXTS
 from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
 from dftspark.schema.records import (
     CANDIDATES,
@@ -81,6 +82,8 @@ TABLES = {
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
     "checks": CHECKS,
+    "texts": TEXTS,
+    "textless": TEXTLESS,
     "chosen": CHOSEN,
     "unchosen": UNCHOSEN,
     "reference": REFERENCE,
@@ -140,6 +143,9 @@ __all__ = [
     "SUPER_BASELINE",
     "SWEEP_TABLES",
     "TABLES",
+    "TEXTLESS",
+    "TEXTS",
+    "TEXT_STORE",
     "TRADEOFFS",
     "UNCHOSEN",
     "VARIETY",

@@ -1,0 +1,90 @@
+"""What is asked: a request for each brief, model, sampler setting and sample, named by its content.
+
+A seed is drawn from brief and sample alone, so all settings have the same one and differ by less
+noise. Requests go prompt by prompt, each with all its settings: a run that its caps end early has
+every setting of the prompts it came to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dftspark.config.generate import Generate, Writer
+from dftspark.endpoints.protocol import COMPLETIONS, KEY_BYTES, PATH
+from dftspark.features.hashing import digest64
+from dftspark.generation.briefs import Brief
+from dftspark.generation.template import Template
+
+_SEED_BITS = 31
+Setting = dict[str, float | int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Of `brief`, `writer` and `setting`; `prompt` is what the model is sent."""
+
+    key: bytes
+    brief: Brief
+    prompt: str
+    writer: Writer
+    setting: Setting
+    sample: int
+    seed: int
+
+    @property
+    def body(self) -> bytes:
+        return encoded(self.writer, self.prompt, self.setting, self.seed)
+
+    @property
+    def place(self) -> int:
+        """Which address of the writer is asked."""
+        return self.key[0] % len(self.writer.urls)
+
+
+def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
+    """All requests of a run, in the order in which they are asked."""
+    order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
+    grid = settings.settings
+    for brief in order:
+        prompt = template.render(brief)
+        for sample in range(settings.samples):
+            seed = digest64(f"{sample} {brief.prompt_id}", "dftspark seed v1") >> (64 - _SEED_BITS)
+            for setting in grid:
+                for writer in settings.models:
+                    key = key_of(writer, prompt, setting, seed)
+                    yield Request(key, brief, prompt, writer, setting, sample, seed)
+
+
+def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
+    """The body of a request, the same bytes every time."""
+    body: dict[str, Any] = {**setting, "model": writer.model, "max_tokens": writer.max_tokens}
+    if writer.chat:
+        body["messages"] = [{"role": "user", "content": prompt}]
+    else:
+        body["prompt"] = prompt
+    if writer.seed:
+        body["seed"] = seed
+    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def path_of(writer: Writer) -> str:
+    """What of an address is asked."""
+    return PATH if writer.chat else COMPLETIONS
+
+
+def key_of(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
+    """The name of a request: of the weights, or the first address where they have no revision, the
+    seed and every byte of the body. So a model that moves is not asked again."""
+    weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
+    head = f"dftspark text v1\n{weights}\n{path_of(writer)}\n{seed}\n"
+    body = encoded(writer, prompt, setting, seed)
+    return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
+
+
+def setting_name(setting: Setting) -> str:
+    """`temperature=0.7 top_p=1`: a corpus of the audit."""
+    return " ".join(f"{name}={value:g}" for name, value in setting.items()) or "default"
