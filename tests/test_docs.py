@@ -18,6 +18,8 @@ import typer
 from dftspark import schema
 from dftspark.cli import app
 from dftspark.config import Audit
+from dftspark.config.audit import parsed
+from dftspark.config.generate import Generation
 from tests.report.page_runs import made
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +113,9 @@ def test_python_blocks_run(
 def test_toml_blocks_are_settings(block: str) -> None:
     sides = {side: {"role": side, "path": side} for side in ("human", "model")}
     document = tomllib.loads(block)
+    if "generate" in document:
+        parsed(Generation, document, "block")
+        return
     corpora = document.pop("corpora", {})
     for name, settings in corpora.items():
         sides[name] = {"role": "model", "path": name, **sides.get(name, {}), **settings}

@@ -70,14 +70,14 @@ class Writer(Frozen):
 class BriefColumns(Frozen):
     """Which column of the briefs holds what; those that are not there are left empty."""
 
-    prompt_id: str = "prompt_id"
-    prompt: str = "prompt"
-    outline: str = "outline"
-    style: str = "style"
-    use_case: str = "use_case"
-    target_tokens: str = "target_tokens"
-    em_dashes: str = "em_dashes"
-    stratum: str = "stratum"
+    prompt_id: str = Field("prompt_id", description="name of the brief; required")
+    prompt: str = Field("prompt", description="what is to be written; required")
+    outline: str = Field("outline", description="points, facts and quotes")
+    style: str = Field("style", description="how it is to be written")
+    use_case: str = Field("use_case", description="what it is for")
+    target_tokens: str = Field("target_tokens", description="how long it is to be")
+    em_dashes: str = Field("em_dashes", description="true or false: whether it may have any")
+    stratum: str = Field("stratum", description="genre or other group")
 
 
 class Generate(Frozen):
