@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -52,14 +53,19 @@ class Kind:
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """From the columns of `schema`; a null number is nan."""
-        found = {}
-        for field in fields(self.of):
-            value = row[field.name]
-            if value is None and pa.types.is_floating(self.schema.field(field.name).type):
-                value = math.nan
-            found[field.name] = value
+        names, floats = self._columns
+        found = {name: row[name] for name in names}
+        for name in floats:
+            if found[name] is None:
+                found[name] = math.nan
         made: Answer = self.of(**found)
         return made
+
+    @cached_property
+    def _columns(self) -> tuple[list[str], list[str]]:
+        """The fields of an answer, and those of them that are floating numbers."""
+        names = [field.name for field in fields(self.of)]
+        return names, [n for n in names if pa.types.is_floating(self.schema.field(n).type)]
 
     def row(self, answer: Answer) -> dict[str, Any]:
         """The columns that it has; JSON knows no nan, which is null."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from dftspark.endpoints import asking
 from dftspark.endpoints.answers import NOT_ASKED
 from dftspark.endpoints.asking import Asked, Item
 from dftspark.endpoints.budget import price
+from dftspark.endpoints.journal import Entry
 from dftspark.endpoints.keys import key_of as secret_of
-from dftspark.endpoints.protocol import tokens
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation.briefs import read
@@ -71,7 +71,7 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
     found: list[Asked | BaseException] = [Asked(0, 0, "it did not run")] * len(parts)
 
     def work(number: int, part: Part) -> None:
-        items = [Item(r.key, r.body, tokens(r.body)) for r in part.requests]
+        items = (Item(r.key, r.body, r.tokens_in) for r in part.requests)
         try:
             found[number] = asking.ask(
                 store.journal(name, number), items, part.endpoint, part.limits,
@@ -105,11 +105,12 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
 
 
 def rows(
-    ready: Prepared, store: AnswerStore, failed: dict[bytes, str], run: dict[str, Any]
+    ready: Prepared, known: Mapping[bytes, Entry], failed: Mapping[bytes, str], run: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """schema.TEXTS of every request, those without a text too."""
     requests = ready.plan.requests
-    known = store.load({request.key for request in requests})
+    writers = {request.writer.name: request.writer for request in requests}
+    endpoints = {name: writer.endpoints()[0] for name, writer in writers.items()}
     blocks = block_of([request.brief.prompt_id for request in requests])
     splits = [SPLITS[place] for place in split_of(np.asarray(blocks))]
     made = ready.template.fingerprint
@@ -124,7 +125,7 @@ def rows(
             row |= {
                 "text": said.text, "problem": said.problem, "finish_reason": said.finish_reason,
                 "served": said.served, "tokens_in": said.tokens_in, "tokens_out": said.tokens_out,
-                "cost": price(request.writer.endpoints()[0], said.tokens_in, said.tokens_out),
+                "cost": price(endpoints[request.writer.name], said.tokens_in, said.tokens_out),
                 "seconds": entry.seconds, "attempts": entry.attempts, "at": entry.at,
             }  # fmt: skip
         found.append(row)

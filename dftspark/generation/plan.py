@@ -10,7 +10,6 @@ from dftspark.config.generate import Generate, Writer
 from dftspark.endpoints.answers import LOST
 from dftspark.endpoints.budget import Limits, price
 from dftspark.endpoints.journal import Entry
-from dftspark.endpoints.protocol import tokens
 from dftspark.generation.requests import Request
 
 _TOKENS_A_TARGET = 1.1  # that a text has, of those its brief asks for
@@ -74,7 +73,7 @@ class Plan:
                 own = [r for r in asked if r.writer.name == writer.name and r.place == place]
                 if own:
                     cut.append((writer, endpoint, own))
-        most_in = [[tokens(request.body) for request in own] for *_, own in cut]
+        most_in = [[request.tokens_in for request in own] for *_, own in cut]
         outs = [endpoint.most_tokens_out for _, endpoint, _ in cut]
         costs = [
             sum(price(endpoint, size, endpoint.most_tokens_out) for size in sizes)
@@ -96,14 +95,14 @@ def _estimate(
     own = [request for request in every if request.writer.name == writer.name]
     left = [request for request in missing if request.writer.name == writer.name]
     heard = [
-        (tokens(r.body), _asked_for(r), known[r.key].said)
+        (r.tokens_in, _asked_for(r), known[r.key].said)
         for r in own if r.key in known and known[r.key].said.tokens_in
     ]  # fmt: skip
     ratio_in = ratio_out = 1.0
     if len(heard) >= _ENOUGH:
         ratio_in = sum(t.tokens_in for *_, t in heard) / max(sum(size for size, *_ in heard), 1)
         ratio_out = sum(t.tokens_out for *_, t in heard) / max(sum(o for _, o, _ in heard), 1)
-    tokens_in = ratio_in * sum(tokens(request.body) for request in left)
+    tokens_in = ratio_in * sum(request.tokens_in for request in left)
     tokens_out = ratio_out * sum(map(_asked_for, left))
     lost = sum(r.key in known and known[r.key].said.problem == LOST for r in own)
     return Estimate(

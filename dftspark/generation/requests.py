@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dftspark.config.generate import Generate, Writer
-from dftspark.endpoints.protocol import COMPLETIONS, KEY_BYTES, PATH
+from dftspark.endpoints.protocol import COMPLETIONS, KEY_BYTES, PATH, tokens
 from dftspark.features.hashing import digest64
 from dftspark.generation.briefs import Brief
 from dftspark.generation.template import Template
 
 _SEED_BITS = 31
 Setting = dict[str, float | int]
+# Made once, for making it takes as long as encoding a body.
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Request:
     setting: Setting
     sample: int
     seed: int
+    tokens_in: int  # estimate
 
     @property
     def body(self) -> bytes:
@@ -55,8 +58,10 @@ def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> 
             seed = digest64(f"{sample} {brief.prompt_id}", "dftspark seed v1") >> (64 - _SEED_BITS)
             for setting in grid:
                 for writer in settings.models:
-                    key = key_of(writer, prompt, setting, seed)
-                    yield Request(key, brief, prompt, writer, setting, sample, seed)
+                    body = encoded(writer, prompt, setting, seed)
+                    key = key_of(writer, seed, body)
+                    size = tokens(body)
+                    yield Request(key, brief, prompt, writer, setting, sample, seed, size)
 
 
 def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
@@ -68,7 +73,7 @@ def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
         body["prompt"] = prompt
     if writer.seed:
         body["seed"] = seed
-    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(body).encode()
 
 
 def path_of(writer: Writer) -> str:
@@ -76,12 +81,11 @@ def path_of(writer: Writer) -> str:
     return PATH if writer.chat else COMPLETIONS
 
 
-def key_of(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
+def key_of(writer: Writer, seed: int, body: bytes) -> bytes:
     """The name of a request: of the weights, or the first address where they have no revision, the
     seed and every byte of the body. So a model that moves is not asked again."""
     weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
     head = f"dftspark text v1\n{weights}\n{path_of(writer)}\n{seed}\n"
-    body = encoded(writer, prompt, setting, seed)
     return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
 
 

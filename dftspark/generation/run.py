@@ -38,14 +38,16 @@ def generate(
     stopped: list[str] = []
     with store.held():
         ready = asking.prepare(config, again)
+        known = ready.plan.known
         if ask and ready.plan.missing:
             try:
                 stopped = asking.ask(ready, store, config.generate, shown)
             finally:
                 failed = store.take_in()
+            known = store.load({request.key for request in ready.plan.requests})
         writer = RunWriter.create(config.out, config.name)
         try:
-            rows = asking.rows(ready, store, failed, {"run_id": writer.id, "date": ""})
+            rows = asking.rows(ready, known, failed, {"run_id": writer.id, "date": ""})
             for name, own in _tables(rows).items():
                 writer.write(name, own)
             writer.write_file(sweep.FILE, sweep.toml(config, writer.path).encode())

@@ -15,7 +15,7 @@ import pytest
 from dftspark.config.generate import BriefColumns, Generation
 from dftspark.errors import ConfigError, InputError
 from dftspark.generation.briefs import Brief, read
-from dftspark.generation.requests import key_of, planned
+from dftspark.generation.requests import encoded, key_of, planned
 from dftspark.generation.template import Template
 
 ROWS = [
@@ -150,7 +150,7 @@ def test_settings_of_a_sample_share_its_seed() -> None:
 def test_the_key_is_of_the_weights_and_not_of_the_address() -> None:
     def key(**model: Any) -> bytes:
         writer = config(model=model).generate.models[0]
-        return key_of(writer, "Go.", {"temperature": 1.0}, 7)
+        return key_of(writer, 7, encoded(writer, "Go.", {"temperature": 1.0}, 7))
 
     assert key(revision="r") == key(revision="r", urls=["http://y/v1"])
     assert key(revision="r") == key(revision="r", name="other")
