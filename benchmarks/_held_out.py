@@ -108,7 +108,7 @@ def auc(texts: Texts, features: Matrix, human: Rows, model: Rows) -> float:
 
 
 def copies(keys: list[NDArray[np.uint64]], rows: Rows) -> float:
-    """Share of a set's phrases that another text of the set has too."""
+    """Share of a set's phrases that another text of the set has too; it grows with the set."""
     own = [np.unique(keys[row]) for row in rows]
     names, counts = np.unique(np.concatenate(own), return_counts=True)
     again = names[counts > 1]
@@ -138,7 +138,9 @@ def measures(texts: Texts) -> dict[str, tuple[Measure, float]]:
         "AUC, words": (lambda t, h, m: auc(t, t.words, h, m), 1.0),
         "structure *": (lambda t, h, m: squared(structure[h], structure[m]), 1e-3),
         "copies, off human": (
-            lambda t, h, m: abs(copies(t.phrases, m) - copies(t.phrases, h)), 1e-3,
+            lambda t, h, m: abs(
+                copies(t.phrases, m[: len(h)]) - copies(t.phrases, h[: len(m)])
+            ), 1e-3,
         ),
         "distinct-4, off human": (
             lambda t, h, m: abs(distinct(t.fours, m) - distinct(t.fours, h)), 1e-3,

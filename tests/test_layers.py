@@ -140,8 +140,9 @@ def layer_of(module: str) -> str | None:
 
 
 def runs_on_spark(file: Path) -> bool:
-    """A file of spark/, or one of a lens, of embedding/ or of choose/ whose name says so."""
-    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding", "choose"))
+    """A file of spark/, or one of these folders whose name says so."""
+    folders = ("lenses", "embedding", "choose", "generation")
+    own = any(file.is_relative_to(PACKAGE / name) for name in folders)
     return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 
 

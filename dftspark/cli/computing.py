@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -260,6 +261,7 @@ def generate(
         typer.Option("--again", help="Send again what was sent and brought no answer."),
     ] = False,
     out: Out = None,
+    master: Master = None,
     quiet: Quiet = False,
 ) -> None:
     """Lets models write for briefs, at every sampler setting; makes a table and the audit of it.
@@ -297,7 +299,13 @@ def generate(
         said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
         print(said, file=sys.stderr)
     shown = progress(console(stderr=True), quiet)
-    made = run.generate(config, shown, ask=not ingest_batch, again=again)
+    with ExitStack() as around:
+        spark = None
+        if any(writer.local for writer in config.generate.models):
+            from dftspark.spark.session import session
+
+            spark = around.enter_context(session("generate", master))
+        made = run.generate(config, shown, spark=spark, ask=not ingest_batch, again=again)
     print_run(made, console(), quiet)
     accept(made)
 

@@ -18,8 +18,13 @@ from dftspark.config.judge import Endpoint
 _OURS = {"model", "messages", "prompt", "seed", "stream", "n", "max_tokens"}
 
 
+# What the engine `local` can do with probabilities.
+LOCAL = ("temperature", "top_p", "top_k", "min_p")
+
+
 class Writer(Frozen):
-    """A model that writes: one name at one or more addresses that speak the OpenAI protocol."""
+    """A model that writes: one name at one or more addresses that speak the OpenAI protocol, or the
+    folder of its weights, which Spark's tasks load."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
@@ -27,11 +32,22 @@ class Writer(Frozen):
         examples=["sft"],
     )
     urls: tuple[str, ...] = Field(
-        min_length=1,
+        (),
         description="its addresses, up to the version; each has its share of the requests",
         examples=[["http://127.0.0.1:8000/v1"]],
     )
-    model: str = Field(min_length=1, description="the model's name there", examples=["ours-sft"])
+    model: str = Field("", description="the model's name there", examples=["ours-sft"])
+    path: str | None = Field(
+        None,
+        description="instead of urls: folder of a transformers model in safetensors, the same on "
+        "every executor; it is asked on Spark",
+    )
+    tasks: Annotated[int, Field(ge=1, le=4_096)] = Field(
+        1, description="of Spark, each with the model of `path` in its memory"
+    )
+    batch: Annotated[int, Field(ge=1, le=4_096)] = Field(
+        16, description="texts of the model of `path` that a task writes at once"
+    )
     revision: str = Field(
         "", description="of the weights: a new checkpoint under an old name is another model"
     )
@@ -51,19 +67,29 @@ class Writer(Frozen):
 
     @model_validator(mode="after")
     def _as_endpoints_are(self) -> Writer:
+        if bool(self.urls) == (self.path is not None):
+            raise ValueError("a model has either urls, or the path of its weights")
+        if self.urls and not self.model:
+            raise ValueError("a model at urls has the name that it has there: model = ...")
         self.endpoints()
         return self
 
+    @property
+    def local(self) -> bool:
+        """Whether Spark's tasks load it."""
+        return self.path is not None
+
     def endpoints(self) -> list[Endpoint]:
-        """One for each address; raises ValidationError for one that is none."""
+        """One for each address; raises ValidationError for one that is none. Of weights one that
+        is never asked, for its prices."""
         return [
             Endpoint(
-                name=self.name, url=url, model=self.model, key_env=self.key_env,
+                name=self.name, url=url, model=self.model or self.name, key_env=self.key_env,
                 key_header=self.key_header, price_in=self.price_in, price_out=self.price_out,
                 concurrency=self.concurrency, timeout=self.timeout,
                 options={"max_tokens": self.max_tokens},
             )
-            for url in self.urls
+            for url in self.urls or ("http://localhost",)
         ]  # fmt: skip
 
 
@@ -131,6 +157,13 @@ class Generate(Frozen):
         if len(set(names)) < len(names) or "human" in names:
             raise ValueError(f"each model has a name of its own, and none is 'human'; got {names}")
         return value
+
+    @model_validator(mode="after")
+    def _what_local_can(self) -> Generate:
+        strange = [name for name in self.sampler if name not in LOCAL]
+        if strange and any(one.local for one in self.models):
+            raise ValueError(f"models with a path have {', '.join(LOCAL)}, and not {strange}")
+        return self
 
     @property
     def settings(self) -> list[dict[str, float | int]]:

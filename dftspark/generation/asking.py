@@ -54,6 +54,8 @@ def check(config: Generation) -> None:
     """Raises EnvironmentProblem for a key or a library that is not there."""
     for writer in config.generate.models:
         secret_of(writer.endpoints()[0])
+    if all(writer.local for writer in config.generate.models):
+        return
     try:
         import urllib3  # noqa: F401
     except ImportError as error:
@@ -68,6 +70,8 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
     The store is held. What was heard is in it when this returns, however it returns.
     """
     parts, name = ready.plan.parts(settings), job()
+    if not parts:
+        return []
     found: list[Asked | BaseException] = [Asked(0, 0, "it did not run")] * len(parts)
 
     def work(number: int, part: Part) -> None:
@@ -148,7 +152,7 @@ def told(
     ready: Prepared, found: Sequence[dict[str, Any]], stopped: list[str], settings: Generate
 ) -> dict[str, Any]:
     """What the manifest of a run says under `generate`."""
-    names = {writer.name: writer.model for writer in settings.models}
+    names = {writer.name: writer.model or writer.name for writer in settings.models}
     unanswered = sum(not row["at"] for row in found)
     early = bool(stopped) or unanswered > _MOST_UNANSWERED * len(found)
     return {
@@ -171,4 +175,5 @@ def batch_requests(ready: Prepared, settings: Generate) -> dict[str, Any]:
     return {
         writer.name: ((r.key, r.body) for r in missing if r.writer.name == writer.name)
         for writer in settings.models
+        if not writer.local
     }

@@ -63,12 +63,21 @@ class Plan:
         estimates = [_estimate(one, every, missing, known) for one in settings.models]
         return cls(every, known, missing, estimates)
 
+    def local(self, settings: Generate) -> dict[str, list[Request]]:
+        """What models that Spark's tasks load are to write, by their names."""
+        asked = self.missing[: settings.max_requests]
+        own = {one.name: [r for r in asked if r.writer.name == one.name]
+               for one in settings.models if one.local}  # fmt: skip
+        return {name: requests for name, requests in own.items() if requests}
+
     def parts(self, settings: Generate) -> list[Part]:
-        """One for each address; no more requests than the cap allows, those of the first prompts,
-        so that every model has every setting of the same prompts."""
+        """One for each address; none for models that Spark's tasks load. No more requests than the
+        cap allows, those of the first prompts, so that every model has every setting of these."""
         asked = self.missing[: settings.max_requests]
         cut = []
         for writer in settings.models:
+            if writer.local:
+                continue
             for place, endpoint in enumerate(writer.endpoints()):
                 own = [r for r in asked if r.writer.name == writer.name and r.place == place]
                 if own:

@@ -45,13 +45,14 @@ class Request:
     @property
     def place(self) -> int:
         """Which address of the writer is asked."""
-        return self.key[0] % len(self.writer.urls)
+        return self.key[0] % max(len(self.writer.urls), 1)
 
 
 def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
     """All requests of a run, in the order in which they are asked."""
     order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
     grid = settings.settings
+    weights = {one.name: digest_of(one) for one in settings.models}
     for brief in order:
         prompt = template.render(brief)
         for sample in range(settings.samples):
@@ -59,7 +60,7 @@ def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> 
             for setting in grid:
                 for writer in settings.models:
                     body = encoded(writer, prompt, setting, seed)
-                    key = key_of(writer, seed, body)
+                    key = key_of(writer, seed, body, weights[writer.name])
                     size = tokens(body)
                     yield Request(key, brief, prompt, writer, setting, sample, seed, size)
 
@@ -81,12 +82,23 @@ def path_of(writer: Writer) -> str:
     return PATH if writer.chat else COMPLETIONS
 
 
-def key_of(writer: Writer, seed: int, body: bytes) -> bytes:
+def key_of(writer: Writer, seed: int, body: bytes, weights: str = "") -> bytes:
     """The name of a request: of the weights, or the first address where they have no revision, the
-    seed and every byte of the body. So a model that moves is not asked again."""
-    weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
+    seed and every byte of the body. So a model that moves is not asked again. `weights` is the
+    digest of those that are files."""
+    if not weights:
+        weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
     head = f"dftspark text v1\n{weights}\n{path_of(writer)}\n{seed}\n"
     return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
+
+
+def digest_of(writer: Writer) -> str:
+    """Of the files of a model with a path; empty for one at addresses."""
+    if writer.path is None:
+        return ""
+    from dftspark.generation.weights import digest
+
+    return f"files {digest(writer.path)}"
 
 
 def setting_name(setting: Setting) -> str:

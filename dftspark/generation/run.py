@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from dftspark import __version__, schema
 from dftspark.config.generate import Generation
-from dftspark.endpoints.store import AnswerStore
+from dftspark.endpoints.store import AnswerStore, job
+from dftspark.errors import EnvironmentProblem
 from dftspark.generation import asking, sweep
 from dftspark.generation.texts import KIND
 from dftspark.progress import Progress, Silent
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 RUN_KIND = "generate"
 
 
 def generate(
-    config: Generation, progress: Progress | None = None, *, ask: bool = True, again: bool = False
+    config: Generation,
+    progress: Progress | None = None,
+    *,
+    spark: SparkSession | None = None,
+    ask: bool = True,
+    again: bool = False,
 ) -> Run:
     """Asks for what the store lacks, within the caps: a run with texts, textless and sweep.toml.
 
-    Needs no Spark. `ask` False makes the tables of what is stored; `again` sends once more what a
-    killed run had sent without hearing of it. A run that its caps or an endpoint end early is
-    published with what it has.
+    `spark` is needed where a model has a path, and by nothing else. `ask` False makes the tables of
+    what is stored; `again` sends once more what a killed run had sent without hearing of it. A run
+    that its caps or an endpoint end early is published with what it has.
     """
     shown = progress or Silent()
     if ask:
@@ -42,6 +51,7 @@ def generate(
         if ask and ready.plan.missing:
             try:
                 stopped = asking.ask(ready, store, config.generate, shown)
+                _write(spark, ready, store, config, shown)
             finally:
                 failed = store.take_in()
             known = store.load({request.key for request in ready.plan.requests})
@@ -56,6 +66,25 @@ def generate(
         except BaseException:
             writer.give_up()
             raise
+
+
+def _write(
+    spark: SparkSession | None, ready: asking.Prepared, store: AnswerStore, config: Generation,
+    progress: Progress,
+) -> None:  # fmt: skip
+    wanted = ready.plan.local(config.generate)
+    if not wanted:
+        return
+    if spark is None:
+        raise EnvironmentProblem(
+            f"the models {sorted(wanted)} have a path, and those are loaded by Spark's tasks; give "
+            f"generate() a session"
+        )
+    from dftspark.generation import spark_local
+
+    total = sum(map(len, wanted.values()))
+    with progress.stage("write texts", total, "texts") as stage, store.watched(stage):
+        spark_local.write(spark, wanted, store, job())
 
 
 def _tables(rows: list[dict[str, Any]]) -> dict[str, pa.Table]:

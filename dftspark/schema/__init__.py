@@ -48,6 +48,8 @@ from dftspark.schema.records import (
     STRUCTURE_COMPARED,
     STRUCTURE_PARTIAL,
     WANTED,
+    WRITE_WORK,
+    WRITTEN,
 )
 from dftspark.schema.states import (
     CLUSTERS,
@@ -155,4 +157,6 @@ __all__ = [
     "WHOLE",
     "WIN_RATES",
     "WITNESS",
+    "WRITE_WORK",
+    "WRITTEN",
 ]

@@ -273,3 +273,16 @@ CHOICES = pa.schema(
 
 # Sums of human texts of one task.
 CHOICE_SUMS = pa.schema([("state", pa.binary())])
+
+# What a task is to write with a model that it loads, and how much it did.
+WRITE_WORK = pa.schema(
+    [
+        ("task", pa.int32()),
+        ("turn", pa.int64()),
+        ("key", pa.binary()),
+        ("prompt", pa.string()),
+        ("seed", pa.int64()),
+        ("setting", pa.string()),
+    ]
+)
+WRITTEN = pa.schema([("task", pa.int32()), ("texts", pa.int64())])
