@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow.parquet as pq
 
@@ -70,8 +71,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         if name.endswith(".parquet"):
             yield from pq.read_table(path).to_pylist()
             return
-        opened = gzip.open if path.name.endswith(".gz") else open
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with _opened(path) as file:
             if name.endswith(".csv"):
                 yield from csv.DictReader(file)
             else:
@@ -80,6 +80,12 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"generate.briefs: there is no {path}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"generate.briefs: {path} cannot be read: {error}") from error
+
+
+def _opened(path: Path) -> TextIO:
+    if path.name.endswith(".gz"):
+        return io.TextIOWrapper(gzip.GzipFile(path), encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _brief(row: Any, columns: BriefColumns) -> Brief:

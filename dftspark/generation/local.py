@@ -50,9 +50,9 @@ class Local:
         folder = str(Path(writer.path).expanduser())
         fixed = {"local_files_only": True, "trust_remote_code": False}
         self._writer, self._torch, self._device = writer, torch, device
-        self._tokens = AutoTokenizer.from_pretrained(folder, **fixed)
+        self._tokens: Any = AutoTokenizer.from_pretrained(folder, **fixed)
         kind = torch.float32 if device == "cpu" else torch.bfloat16
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder, use_safetensors=True, dtype=kind, **fixed
         )
         self._model = model.to(device).eval()
@@ -112,7 +112,7 @@ class Local:
                 )  # fmt: skip
             past = found.past_key_values
             chosen = self._drawn(found.logits[:, -1].float(), draws[:, number], setting)
-            for row in np.flatnonzero(open_):
+            for row in np.flatnonzero(open_).tolist():
                 token = int(chosen[row])
                 if token in self._ends:
                     open_[row] = False

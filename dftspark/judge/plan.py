@@ -128,4 +128,4 @@ def _estimate(
 
 
 def _lost(entry: Entry) -> bool:
-    return entry.said.problem == LOST
+    return bool(entry.said.problem == LOST)

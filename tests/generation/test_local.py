@@ -46,7 +46,7 @@ def test_without_temperature_it_writes_what_transformers_writes(folder: Path) ->
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     tokens = AutoTokenizer.from_pretrained(folder)
     found = written(local(folder), wanted(), temperature=0)
     for one in wanted():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 WORDS = ["<pad>", "<end>", "<unk>", *(f"w{i}" for i in range(45))]
 
@@ -15,9 +16,8 @@ def model(folder: Path, seed: int = 0) -> Path:
 
     words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokens = PreTrainedTokenizerFast(
-        tokenizer_object=words, eos_token="<end>", pad_token="<pad>", unk_token="<unk>"
-    )
+    make: Any = PreTrainedTokenizerFast
+    tokens = make(tokenizer_object=words, eos_token="<end>", pad_token="<pad>", unk_token="<unk>")
     torch.manual_seed(seed)
     made = LlamaForCausalLM(
         LlamaConfig(

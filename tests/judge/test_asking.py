@@ -21,9 +21,9 @@ from dftspark.endpoints import asking, client, journal
 from dftspark.endpoints.asking import Asked, Item
 from dftspark.endpoints.budget import Budget, Limits
 from dftspark.endpoints.journal import Heard
+from dftspark.endpoints.protocol import key_of
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.judge.requests import key_of
 from dftspark.judge.verdicts import KIND, parsing
 from tests import judging
 from tests.judging import Answer, Server, failure, said, serving, speaking, verdict

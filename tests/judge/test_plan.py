@@ -13,13 +13,14 @@ from pyarrow import fs
 
 from dftspark.config import Judge
 from dftspark.endpoints.journal import Entry, lost
+from dftspark.endpoints.protocol import key_of
 from dftspark.endpoints.store import AnswerStore
 from dftspark.errors import ConfigError, InputError
 from dftspark.judge import batch
 from dftspark.judge.pairs import Pair, sampled
 from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
-from dftspark.judge.requests import Request, encoded, key_of, planned
+from dftspark.judge.requests import Request, encoded, planned
 from dftspark.judge.verdicts import KIND, Verdict
 from dftspark.location import Location
 from tests.audits import settings as audit
