@@ -41,7 +41,7 @@ def accept(run: Run) -> None:
     demand([run])
     told = run.manifest.get("generate", {})
     if told.get("in_part"):
-        why = "; ".join(told["stopped"]) or "see the table textless"
+        why = "; ".join(told["stopped"]) or "see its tables textless or briefless"
         raise FinishedInPart(
             f"{run.path}: {told['unanswered']:,} of {told['requests']:,} requests have no answer: "
             f"{why}. The same command goes on where this run stopped."

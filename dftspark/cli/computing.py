@@ -243,6 +243,35 @@ def compare(
 
 
 @app.command()
+def briefs(
+    conf: Annotated[Path, typer.Argument(help="The TOML file with [briefs].")],
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Makes a brief of each human document, by a model that reads it, for models to write from.
+
+    The model may leave out lines of a document and describe what is left; it cannot put a word into
+    it. It costs what the endpoint charges, never more than the caps of [briefs], and no answer is
+    paid for twice.
+
+    Example: `dftspark briefs briefs.toml`
+    """
+    from dftspark.config.briefs import BriefMaking
+    from dftspark.generation import brief_run
+    from dftspark.job import accept
+    from dftspark.progress import progress
+    from dftspark.redaction import redact
+
+    config = BriefMaking.load(conf, out)
+    made = brief_run.make(config, progress(console(stderr=True), quiet))
+    told = made.manifest["generate"]
+    if not quiet:
+        print(f"{told['briefs']:,} briefs of {told['documents']:,} documents")
+    print(redact(made.path))
+    accept(made)
+
+
+@app.command()
 def generate(
     conf: Annotated[Path, typer.Argument(help="The TOML file with [generate].")],
     dry_run: Annotated[

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from dftspark.choose.splits import SPLITS, split_of
+from dftspark.config import Endpoint
 from dftspark.config.generate import Generate, Generation
 from dftspark.corpus.blocks import block_of
 from dftspark.endpoints import asking
 from dftspark.endpoints.answers import NOT_ASKED
 from dftspark.endpoints.asking import Asked, Item
-from dftspark.endpoints.budget import price
+from dftspark.endpoints.budget import Limits, price
 from dftspark.endpoints.journal import Entry
 from dftspark.endpoints.keys import key_of as secret_of
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation.briefs import read
-from dftspark.generation.plan import Part, Plan
+from dftspark.generation.plan import Plan
 from dftspark.generation.requests import Request, path_of, planned, setting_name
 from dftspark.generation.template import Template
 from dftspark.generation.texts import KIND, parse
@@ -64,32 +65,44 @@ def check(config: Generation) -> None:
         ) from error
 
 
-def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progress) -> list[str]:
-    """Asks what is missing, each address by its own threads; says why some stopped early.
+@dataclass(frozen=True)
+class Job:
+    """Requests of one address, in the order in which they are asked, and what they may cost."""
 
-    The store is held. What was heard is in it when this returns, however it returns.
+    name: str
+    endpoint: Endpoint
+    items: Iterable[Item]
+    limits: Limits
+    path: str
+    count: int
+
+
+def send(
+    jobs: Sequence[Job], store: AnswerStore, retries: int, progress: Progress
+) -> tuple[list[str], int]:
+    """Sends all of them, each address by its own threads: why some stopped early, and how many
+    requests were sent.
+
+    The store is held. What was heard is in its journals when this returns, however it returns.
     """
-    parts, name = ready.plan.parts(settings), job()
-    if not parts:
-        return []
-    found: list[Asked | BaseException] = [Asked(0, 0, "it did not run")] * len(parts)
+    found: list[Asked | BaseException] = [Asked(0, 0, "it did not run")] * len(jobs)
+    name = job()
 
-    def work(number: int, part: Part) -> None:
-        items = (Item(r.key, r.body, r.tokens_in) for r in part.requests)
+    def work(number: int, own: Job) -> None:
         try:
             found[number] = asking.ask(
-                store.journal(name, number), items, part.endpoint, part.limits,
-                threads=part.endpoint.concurrency, retries=settings.retries, kind=KIND,
-                parse=parse, path_of=path_of(part.writer),
+                store.journal(name, number), own.items, own.endpoint, own.limits,
+                threads=own.endpoint.concurrency, retries=retries, kind=KIND, parse=parse,
+                path_of=own.path,
             )  # fmt: skip
         except BaseException as error:
             found[number] = error
 
-    total = sum(len(part.requests) for part in parts)
+    total = sum(own.count for own in jobs)
     with progress.stage("ask models", total, "texts") as stage, store.watched(stage):
         threads = [
-            threading.Thread(target=work, args=(number, part), daemon=True)
-            for number, part in enumerate(parts)
+            threading.Thread(target=work, args=(number, own), daemon=True)
+            for number, own in enumerate(jobs)
         ]
         for thread in threads:
             thread.start()
@@ -98,14 +111,27 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
     for one in found:
         if isinstance(one, BaseException):
             raise one
-    stopped = {
-        f"{part.writer.name}: {one.stopped}"
-        for part, one in zip(parts, found, strict=True)
-        if isinstance(one, Asked) and one.stopped
+    asked = [one for one in found if isinstance(one, Asked)]
+    why = {
+        f"{own.name}: {one.stopped}" for own, one in zip(jobs, asked, strict=True) if one.stopped
     }
+    return sorted(why), sum(one.requests for one in asked)
+
+
+def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progress) -> list[str]:
+    """Asks what is missing of models at addresses; says why some stopped early."""
+    jobs = [
+        Job(
+            part.writer.name, part.endpoint,
+            (Item(r.key, r.body, r.tokens_in) for r in part.requests), part.limits,
+            path_of(part.writer), len(part.requests),
+        )
+        for part in ready.plan.parts(settings)
+    ]  # fmt: skip
+    stopped, _ = send(jobs, store, settings.retries, progress) if jobs else ([], 0)
     if len(ready.plan.missing) > settings.max_requests:
-        stopped.add(f"generate.max_requests = {settings.max_requests:,} is reached")
-    return sorted(stopped)
+        stopped.append(f"generate.max_requests = {settings.max_requests:,} is reached")
+    return stopped
 
 
 def rows(

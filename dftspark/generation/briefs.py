@@ -41,7 +41,7 @@ def read(path: str, columns: BriefColumns, most_bytes: int) -> list[Brief]:
     """
     found: dict[str, Brief] = {}
     wrong: list[str] = []
-    for number, row in enumerate(_rows(Path(path)), 1):
+    for number, row in enumerate(rows_of(Path(path), "generate.briefs"), 1):
         try:
             brief = _brief(row, columns)
         except (ValueError, TypeError) as error:
@@ -61,11 +61,13 @@ def read(path: str, columns: BriefColumns, most_bytes: int) -> list[Brief]:
     return list(found.values())
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(path: Path, setting: str) -> Iterator[dict[str, Any]]:
+    """Rows of a file or a folder of files. InputError, by the name of the setting, for one that is
+    not there or cannot be read."""
     try:
         if path.is_dir():
             for file in sorted(path.glob("*.*")):
-                yield from _rows(file)
+                yield from rows_of(file, setting)
             return
         name = path.name.removesuffix(".gz")
         if name.endswith(".parquet"):
@@ -77,9 +79,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             else:
                 yield from (json.loads(line) for line in file if line.strip())
     except FileNotFoundError as error:
-        raise InputError(f"generate.briefs: there is no {path}") from error
+        raise InputError(f"{setting}: there is no {path}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"generate.briefs: {path} cannot be read: {error}") from error
+        raise InputError(f"{setting}: {path} cannot be read: {error}") from error
 
 
 def _opened(path: Path) -> TextIO:

@@ -25,7 +25,14 @@ from dftspark.schema.comparisons import (
     WITNESS,
 )
 from dftspark.schema.documents import CORPORA, DOCUMENTS, REJECT_FIELDS, REJECTS, STAGED
-from dftspark.schema.generation import TEXT_STORE, TEXTLESS, TEXTS
+from dftspark.schema.generation import (
+    BRIEFLESS,
+    BRIEFS,
+    CLEANED,
+    TEXT_STORE,
+    TEXTLESS,
+    TEXTS,
+)
 from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
 from dftspark.schema.records import (
     CANDIDATES,
@@ -84,6 +91,9 @@ TABLES = {
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
     "checks": CHECKS,
+    "briefs": BRIEFS,
+    "cleaned": CLEANED,
+    "briefless": BRIEFLESS,
     "texts": TEXTS,
     "textless": TEXTLESS,
     "chosen": CHOSEN,
@@ -96,11 +106,14 @@ TABLES = {
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
+    "BRIEFLESS",
+    "BRIEFS",
     "CANDIDATES",
     "CHECKS",
     "CHOICES",
     "CHOICE_SUMS",
     "CHOSEN",
+    "CLEANED",
     "CLOUDS",
     "CLOUD_MAP",
     "CLUSTERS",

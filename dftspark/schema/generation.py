@@ -33,6 +33,38 @@ TEXTS = table(
     ("at", pa.string(), "when it came, UTC"),
 )
 
+# A brief of each human document, as dftspark.generation.briefs reads it.
+BRIEFS = table(
+    *RUN,
+    ("prompt_id", pa.string(), "the document's doc_id"),
+    ("prompt", pa.string(), "what is asked for"),
+    ("outline", pa.string(), "points and facts; empty for a quarter of the documents, by hash"),
+    ("style", pa.string(), "how it is written"),
+    ("use_case", pa.string(), "what it is for"),
+    ("target_tokens", pa.int32(), "about how many tokens the document has"),
+    ("em_dashes", pa.bool_(), "whether the document has any"),
+    ("stratum", pa.string(), "the document's stratum"),
+    ("leak", pa.float64(), "share of the document's 8-grams that the brief has too"),
+    ("split", pa.string(), "target, validation or referee: of the brief's block"),
+)
+
+# Human documents without the lines that are not their authors'.
+CLEANED = table(
+    *RUN,
+    ("doc_id", pa.string(), "the document"),
+    ("prompt_id", pa.string(), "its brief"),
+    ("text", pa.string(), "its lines that are left, as they were"),
+    ("stratum", pa.string(), "its stratum"),
+    ("dropped", pa.int32(), "lines that were left out"),
+)
+
+BRIEFLESS = table(
+    *RUN,
+    ("doc_id", pa.string(), "the document"),
+    ("stage", pa.string(), "clean or brief"),
+    ("reason", pa.string(), "why it has no brief"),
+)
+
 TEXTLESS = TEXTS  # requests that brought no text, and why
 
 # The store of texts: what a model wrote to the request of that key.
