@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from dftspark import __version__, schema
 from dftspark.config import Audit, Columns, Corpus
+from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
 from dftspark.config.generate import BriefColumns, Generate, Writer
 from dftspark.report.page.figure import asset, environment, policy
@@ -150,6 +151,9 @@ def configuration() -> str:
         _settings("[generate]", Generate, "generate."),
         _settings("[generate.columns]", BriefColumns, "generate.columns."),
         _settings("[[generate.models]]", Writer, "generate.models."),
+        "## Briefs\n\nOf `dftspark briefs`: a file of its own, with `name`, `out` and these.",
+        _settings("[briefs]", Briefs, "briefs."),
+        _settings("[briefs.columns]", DocumentColumns, "briefs.columns."),
     ]
     return "\n\n".join(parts) + "\n"
 

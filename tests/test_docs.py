@@ -19,6 +19,7 @@ from dftspark import schema
 from dftspark.cli import app
 from dftspark.config import Audit
 from dftspark.config.audit import parsed
+from dftspark.config.briefs import BriefMaking
 from dftspark.config.generate import Generation
 from tests.report.page_runs import made
 
@@ -115,6 +116,9 @@ def test_toml_blocks_are_settings(block: str) -> None:
     document = tomllib.loads(block)
     if "generate" in document:
         parsed(Generation, document, "block")
+        return
+    if "briefs" in document:
+        parsed(BriefMaking, document, "block")
         return
     corpora = document.pop("corpora", {})
     for name, settings in corpora.items():

@@ -121,7 +121,7 @@ def _heard(
     documents: Sequence[Document], body: Callable[[Document, Briefs], bytes], settings: Briefs,
     store: AnswerStore, progress: Progress | None, limits: Limits,
 ) -> tuple[dict[str, Entry], list[str], Limits]:  # fmt: skip
-    """The answer to each document, by its name; why some were not asked; what may still be spent."""
+    """The answer to each document, by its name; why some were not asked; what may be spent yet."""
     writer = settings.model
     bodies = {d.doc_id: body(d, settings) for d in documents}
     keys = {name: key_of(writer, _SEED, own) for name, own in bodies.items()}
