@@ -284,3 +284,45 @@ def test_a_pool_that_offers_no_choice_is_refused(
     )}  # fmt: skip
     with pytest.raises(InputError, match=message):
         runs.choose(spark, own.model_copy(update={"corpora": corpora}))
+
+
+@pytest.mark.slow
+@pytest.mark.program
+def test_what_was_generated_is_chosen_from_as_it_stands(
+    spark: SparkSession, folder: Path, tmp_path: Path
+) -> None:
+    """Briefs to texts to a choice: no file is edited in between."""
+    from dftspark.config.generate import Generation
+    from dftspark.generation import run as generation
+    from tests.judging import Answer, Asked, said, serving
+
+    def writer(asked: Asked) -> Answer:
+        heat = float(asked.body["temperature"])
+        rng = np.random.default_rng([int(asked.body["seed"]), int(10 * heat)])
+        return said(text(rng, (0.9 - heat / 2, 0.05 + heat / 4, 0.05 + heat / 4)))
+
+    rows = [{"prompt_id": f"p{p}", "prompt": f"Color {p}"} for p in range(PROMPTS)]
+    (tmp_path / "briefs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with serving(writer) as server:
+        own = Generation.model_validate({
+            "name": "colors", "out": str(tmp_path / "runs"),
+            "generate": {
+                "briefs": str(tmp_path / "briefs.jsonl"), "samples": 2,
+                "sampler": {"temperature": [0.2, 0.9, 1.4]},
+                "human": {
+                    "role": "human", "path": str(folder / "human.jsonl"),
+                    "columns": {"doc_id": "id"},
+                },
+                "models": [{"name": "base", "urls": [server.url], "model": "stub-2026"}],
+            },
+        })  # fmt: skip
+        texts = generation.generate(own)
+    path = tmp_path / "sweep.toml"
+    path.write_bytes(texts.file("sweep.toml"))
+    sweep = Audit.load(path).model_copy(update={"lenses": ("ngrams", "structure")})
+    run = runs.choose(spark, sweep)
+    assert run.table("chosen").num_rows == PROMPTS
+    assert len(run.manifest["choose"]["pool"]) == 3
+    assert {row["model"] for row in run.table("chosen").to_pylist()} == {"base"}
+    rows_of = {(r["split"], r["part"]): r for r in run.table("matched").to_pylist()}
+    assert rows_of["target", "ngrams_1"]["closed"] > 0.8
