@@ -51,7 +51,7 @@ HEATS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAWS = 5  # random samples of a prompt, where a setting or the pool has several
 ONLY: dict[str, dict[str, float]] = {
     "n-grams alone": {"ngrams": 1.0}, "embeddings alone": {"embeddings": 1.0},
-    "structure, lengths alone": {"structure": 0.3, "lengths": 0.1},
+    "structure, lengths alone": {"structure": 0.2, "lengths": 0.1},
 }  # fmt: skip
 
 
