@@ -74,7 +74,9 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
 
 def read(settings: Briefs) -> list[Document]:
     """The documents. InputError, by row, for those without a name or text, and for a name twice."""
-    columns, found, wrong = settings.columns, dict[str, Document](), []
+    columns = settings.columns
+    found: dict[str, Document] = {}
+    wrong: list[str] = []
     for number, row in enumerate(rows_of(Path(settings.documents), "briefs.documents"), 1):
         name, text = (row.get(column) for column in (columns.doc_id, columns.text))
         if not isinstance(name, str | int) or not isinstance(text, str) or not text.strip():
@@ -165,7 +167,8 @@ def _each(
     use: Callable[[Document, str], Any],
 ) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:  # fmt: skip
     """What `use` makes of each document and its answer, and why some have none."""
-    found, wrong = [], []
+    found: list[tuple[Document, Any]] = []
+    wrong: list[dict[str, str]] = []
     for document in documents:
         entry = heard.get(document.doc_id)
         said = entry.said.text if entry is not None else None
