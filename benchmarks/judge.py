@@ -38,11 +38,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["PYTHONPATH"] = sys.path[0]
 
 from dftspark.config import Endpoint, Judge
+from dftspark.endpoints.store import AnswerStore, job
 from dftspark.judge.pairs import Document, sampled
 from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
-from dftspark.judge.store import VerdictStore, job
+from dftspark.judge.verdicts import KIND
 from dftspark.lenses.judge import spark_asking as judge
 from dftspark.spark.session import session
 from tests.judging import verdict
@@ -156,7 +157,7 @@ def through_spark(spark: Any, url: str, pipe: Connection, count: int, concurrenc
     prompts = Prompts.load(settings.dimensions)
     plan = Plan.of(planned(pairs, prompts, settings), {}, settings)
     with tempfile.TemporaryDirectory() as folder:
-        store, name = VerdictStore.of(folder), job()
+        store, name = AnswerStore.of(folder, KIND), job()
         with store.held():
             cpu, started = busy(), time.monotonic()
             judge.ask(

@@ -39,5 +39,12 @@ def exit_code(work: Callable[[], Run]) -> int:
 def accept(run: Run) -> None:
     """Raises CheckFailed or FinishedInPart for a published run that is not as it should be."""
     demand([run])
+    told = run.manifest.get("generate", {})
+    if told.get("in_part"):
+        why = "; ".join(told["stopped"]) or "see its tables textless or briefless"
+        raise FinishedInPart(
+            f"{run.path}: {told['unanswered']:,} of {told['requests']:,} requests have no answer: "
+            f"{why}. The same command goes on where this run stopped."
+        )
     if missing := unfinished(run):
         raise FinishedInPart(f"{run.path}: {missing}")

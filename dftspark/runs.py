@@ -1,4 +1,4 @@
-"""What dftspark does, as plain functions: audit, profile, embed and compare.
+"""What dftspark does, as plain functions: audit, profile, embed, compare, judge and choose.
 
 Each makes one run in the store: stages write into its folder, the manifest makes it visible.
 """
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dftspark import schema, sweeps
+from dftspark.choose import stage as choosing
 from dftspark.config import Audit
+from dftspark.generation.run import generate as generate
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging
@@ -156,6 +158,29 @@ def judge_plan(
         return judging.prepare(making, documents.kept, again)
     finally:
         making.abandon()
+
+
+def choose(
+    spark: SparkSession,
+    config: Audit,
+    date: str = "",
+    progress: Progress | None = None,
+    profiled: Run | None = None,
+) -> Run:
+    """Chooses one sample of each prompt of the pool, so that the chosen texts together are where
+    the human texts are: a run with corpora, rejects, chosen, unchosen, matched and matched_rates,
+    and the audit of it as audit.toml.
+
+    The target is the human corpus of `config`, of which the run then has the table reference; or
+    the states that `profiled` keeps of its own, and no human text is read.
+
+    Raises what `audit` raises; InputError for a pool without prompts or with one sample of each,
+    ConfigError and IncomparableProfiles for a profile that does not fit.
+    """
+    choosing.read_config(config, profiled)
+    profiling.check(spark, config, kept=True)
+    making = Making.begin(spark, config, date, progress)
+    return making.publish(choosing.KIND, **choosing.choose(making, profiled))
 
 
 def nightly(

@@ -19,14 +19,16 @@ from pydantic import BaseModel
 
 from dftspark import __version__, schema
 from dftspark.config import Audit, Columns, Corpus
+from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
+from dftspark.config.generate import BriefColumns, Generate, Writer
 from dftspark.report.page.figure import asset, environment, policy
 
 HERE = Path(__file__).resolve().parent
 # In reading order; a page that is not there yet is left out, one that is not named comes last.
 ORDER = (
     "index", "concepts", "page", "measures", "embeddings", "embedders", "structure", "judge",
-    "sweeps", "nightly", "cluster", "limits", "configuration", "tables",
+    "sweeps", "generate", "choose", "nightly", "cluster", "limits", "configuration", "tables",
 )  # fmt: skip
 
 _ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
@@ -144,6 +146,15 @@ def configuration() -> str:
                 for model in get_args(of.annotation)
                 if isinstance(model, type) and issubclass(model, BaseModel)
             ]
+    parts += [
+        "## Generating\n\nOf `dftspark generate`: a file of its own, with `name`, `out` and these.",
+        _settings("[generate]", Generate, "generate."),
+        _settings("[generate.columns]", BriefColumns, "generate.columns."),
+        _settings("[[generate.models]]", Writer, "generate.models."),
+        "## Briefs\n\nOf `dftspark briefs`: a file of its own, with `name`, `out` and these.",
+        _settings("[briefs]", Briefs, "briefs."),
+        _settings("[briefs.columns]", DocumentColumns, "briefs.columns."),
+    ]
     return "\n\n".join(parts) + "\n"
 
 

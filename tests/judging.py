@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dftspark.judge.keys import hiding
+from dftspark.endpoints.keys import hiding
 
 PLAIN = hiding(())  # nothing is hidden
 

@@ -18,6 +18,9 @@ import typer
 from dftspark import schema
 from dftspark.cli import app
 from dftspark.config import Audit
+from dftspark.config.audit import parsed
+from dftspark.config.briefs import BriefMaking
+from dftspark.config.generate import Generation
 from tests.report.page_runs import made
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +114,12 @@ def test_python_blocks_run(
 def test_toml_blocks_are_settings(block: str) -> None:
     sides = {side: {"role": side, "path": side} for side in ("human", "model")}
     document = tomllib.loads(block)
+    if "generate" in document:
+        parsed(Generation, document, "block")
+        return
+    if "briefs" in document:
+        parsed(BriefMaking, document, "block")
+        return
     corpora = document.pop("corpora", {})
     for name, settings in corpora.items():
         sides[name] = {"role": "model", "path": name, **sides.get(name, {}), **settings}

@@ -38,6 +38,7 @@ LAYERS = (
     "sweeps",
     "java",
     "store",
+    "endpoints",
     "report.words",
     "judge",
     "nights",
@@ -56,6 +57,8 @@ LAYERS = (
     "lenses.variety",
     "spark.daemon",
     "stages",
+    "choose",
+    "generation",
     "runs",
     "night_shift",
     "job",
@@ -137,8 +140,9 @@ def layer_of(module: str) -> str | None:
 
 
 def runs_on_spark(file: Path) -> bool:
-    """A file of spark/, or one of a lens or of embedding/ whose name says so."""
-    own = any(file.is_relative_to(PACKAGE / name) for name in ("lenses", "embedding"))
+    """A file of spark/, or one of these folders whose name says so."""
+    folders = ("lenses", "embedding", "choose", "generation")
+    own = any(file.is_relative_to(PACKAGE / name) for name in folders)
     return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 
 

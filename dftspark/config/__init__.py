@@ -1,6 +1,7 @@
 """Every setting of an audit, checked before Spark starts."""
 
 from dftspark.config.audit import Audit
+from dftspark.config.choose import Choose
 from dftspark.config.corpora import Cleaning, Columns, Corpus, Tokens
 from dftspark.config.judge import DIMENSIONS, Endpoint, Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
@@ -11,6 +12,7 @@ __all__ = [
     "Acknowledged",
     "Audit",
     "Check",
+    "Choose",
     "Cleaning",
     "Columns",
     "Corpus",

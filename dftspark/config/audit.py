@@ -6,18 +6,21 @@ import difflib
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from dftspark.config.choose import Choose
 from dftspark.config.corpora import Cleaning, Corpus, Tokens
 from dftspark.config.frozen import Frozen
-from dftspark.config.judge import Endpoint, Judge
+from dftspark.config.judge import Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError
 from dftspark.lenses.lens import ours, unknown
 
+Model = TypeVar("Model", bound=BaseModel)
 MOST_NAME = 128  # characters of a run's name
 
 
@@ -48,6 +51,7 @@ class Audit(Frozen):
     report: Report = Report()
     judge: Judge = Judge()
     sweep: Sweep = Sweep()
+    choose: Choose = Choose()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     nightly: Nightly = Nightly()
     checks: tuple[Check, ...] = ()
@@ -157,32 +161,41 @@ class Audit(Frozen):
     @classmethod
     def parse(cls, document: dict[str, Any], source: str) -> Audit:
         """Raises ConfigError that lists every mistake with its place and the nearest name."""
-        try:
-            return cls.model_validate(document)
-        except ValidationError as error:
-            lines = [_explain(cls, dict(item)) for item in error.errors()]
-            raise ConfigError(
-                f"{source}: {len(lines)} mistake{'s' * (len(lines) != 1)}\n  " + "\n  ".join(lines)
-            ) from error
+        return parsed(cls, document, source)
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> Audit:
-        path = Path(path)
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise ConfigError(
-                f"{path}: there is no such file; `dftspark init {path}` writes a commented one"
-            ) from error
-        except RecursionError as error:
-            raise ConfigError(
-                f"{path}: not a readable TOML file: its brackets are nested too deep; no setting "
-                f"needs more than four"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+        document = read(Path(path))
         document.update({key: value for key, value in overrides.items() if value is not None})
         return cls.parse(document, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A TOML file. ConfigError where there is none, or it is none."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: there is no such file; `dftspark init {path}` writes a commented one"
+        ) from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{path}: not a readable TOML file: its brackets are nested too deep; no setting "
+            f"needs more than four"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+
+
+def parsed(model: type[Model], document: dict[str, Any], source: str) -> Model:
+    """Raises ConfigError that lists every mistake with its place and the nearest name."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        lines = [_explain(model, dict(item)) for item in error.errors()]
+        raise ConfigError(
+            f"{source}: {len(lines)} mistake{'s' * (len(lines) != 1)}\n  " + "\n  ".join(lines)
+        ) from error
 
 
 def _explain(model: type[BaseModel], item: dict[str, Any]) -> str:
@@ -204,10 +217,10 @@ def _fields_at(model: type[BaseModel], loc: tuple[Any, ...]) -> set[str]:
             current = field.annotation
             if current == dict[str, Corpus]:
                 current = {"*": Corpus}
-            elif current == tuple[Endpoint, ...]:
-                current = {"*": Endpoint}
+            elif get_origin(current) is tuple:
+                current = {"*": get_args(current)[0]}
+            elif isinstance(current, UnionType):
+                current = get_args(current)[0]  # of a section that may be left out
         elif isinstance(current, dict):
             current = current["*"]
-        elif get_origin(current) is tuple:  # a list of tables, and `part` a place in it
-            current = get_args(current)[0]
     return set(getattr(current, "model_fields", {}))

@@ -32,6 +32,9 @@ class Endpoint(Frozen):
         None,
         description="environment variable that holds the key, on the driver and on executors",
     )
+    key_header: Literal["Authorization", "api-key"] = Field(
+        "Authorization", description="header that carries the key; Azure wants api-key"
+    )
     price_in: Annotated[float, Field(ge=0)] = Field(
         0.0, description="price of a million tokens that are read, in any currency"
     )

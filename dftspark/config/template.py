@@ -89,12 +89,13 @@ def _setting(name: str, field: FieldInfo) -> str:
     said = "; ".join(part for part in (field.description, _allowed(field)) if part)
     if field.is_required():
         return (
-            f"{_comment(f'{said}; required')}\n#{name} = {_toml((field.examples or [name])[0])}\n"
+            f"{_comment(f'{said}; required')}\n"
+            f"#{name} = {toml_value((field.examples or [name])[0])}\n"
         )
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
         said, value = f"{said}; not set", (field.examples or [name])[0]
-    return (f"{_comment(said)}\n" if said else "") + f"#{name} = {_toml(value)}\n"
+    return (f"{_comment(said)}\n" if said else "") + f"#{name} = {toml_value(value)}\n"
 
 
 def _allowed(field: FieldInfo) -> str:
@@ -109,14 +110,22 @@ def _allowed(field: FieldInfo) -> str:
     return " and ".join(f"{sign} {limit:,}" for sign, limit in limits.items())
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML spells it."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+        inner = (f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        return "{" + ", ".join(inner) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return json.dumps(value)  # strings, numbers and booleans are spelled alike in both
+
+
+def toml_key(name: str) -> str:
+    """A name as TOML spells it, in quotes where it must be."""
+    plain = all(sign.isascii() and (sign.isalnum() or sign in "-_") for sign in name)
+    return name if name and plain else json.dumps(name)
 
 
 def _comment(text: str | None) -> str:

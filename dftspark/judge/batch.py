@@ -1,140 +1,41 @@
-"""Requests as files for a batch interface, and its results back into the verdict store.
-
-The form is that of OpenAI's batches: a line {"custom_id", "method", "url", "body"} a request, and a
-line {"custom_id", "response": {"status_code", "body"}, "error"} a result. The custom_id is the key
-of the request, so a result finds its place whatever its order, and whoever sent it.
-"""
+"""A judge's requests as files for a batch interface, and its results into the verdict store."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dftspark.config import Audit, Judge
-from dftspark.errors import ConfigError, EnvironmentProblem, InputError
-from dftspark.judge import verdicts
-from dftspark.judge.journal import Entry
-from dftspark.judge.keys import Hide, hiding_those_set
+from dftspark.endpoints import batch
+from dftspark.endpoints.keys import hiding_those_set
+from dftspark.endpoints.store import AnswerStore
 from dftspark.judge.pairs import Pair
 from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
-from dftspark.judge.requests import KEY_BYTES, PATH, encoded
-from dftspark.judge.store import VerdictStore
-
-LINES, BYTES = 50_000, 190 << 20  # of a file, as the interface allows
-_KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
+from dftspark.judge.requests import encoded
+from dftspark.judge.verdicts import KIND, parsing
 
 
 def export(
     plan: Plan, pairs: Sequence[Pair], prompts: Prompts, settings: Judge, folder: Path
 ) -> list[tuple[Path, int]]:
-    """Writes what the store lacks into new files of `folder`; each with its number of requests.
-
-    A file is of one judge, within the interface's limits, and within the run's cap of requests.
-    EnvironmentProblem where files cannot be written, ConfigError where they are there already.
-    """
+    """Writes what the store lacks, within the run's cap of requests; raises what
+    `endpoints.batch.export` raises."""
     texts = {pair.pair_id: pair for pair in pairs}
-    left, written = settings.max_requests, []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for endpoint in settings.endpoints:
-            own = [request for request in plan.missing if request.judge == endpoint.name][:left]
-            left -= len(own)
-            lines = (
-                _line(request.key, encoded(endpoint, prompts, texts[request.pair_id],
-                                           request.dimension, request.model_first, settings.ties))
-                for request in own
-            )  # fmt: skip
-            for number, part in enumerate(_parts(lines)):
-                path = folder / f"{endpoint.name}-{number:03d}.jsonl"
-                with path.open("xb") as file:
-                    file.writelines(part)
-                written.append((path, len(part)))
-    except FileExistsError as error:
-        raise ConfigError(f"{error.filename} is there already; give an empty folder") from error
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot write {folder}: {error.strerror}") from error
-    return written
-
-
-def _line(key: bytes, body: bytes) -> bytes:
-    head = f'{{"custom_id":"{key.hex()}","method":"POST","url":"/v1{PATH}","body":'
-    return head.encode() + body + b"}\n"
-
-
-def _parts(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    part: list[bytes] = []
-    size = 0
-    for line in lines:
-        if part and (len(part) == LINES or size + len(line) > BYTES):
-            yield part
-            part, size = [], 0
-        part.append(line)
-        size += len(line)
-    if part:
-        yield part
+    missing = plan.missing[: settings.max_requests]
+    requests = {
+        endpoint.name: (
+            (request.key, encoded(endpoint, prompts, texts[request.pair_id],
+                                  request.dimension, request.model_first, settings.ties))
+            for request in missing if request.judge == endpoint.name
+        )
+        for endpoint in settings.endpoints
+    }  # fmt: skip
+    return batch.export(requests, folder)
 
 
 def ingest(paths: Sequence[Path], config: Audit) -> str:
-    """Results into the verdict store; says how many of what.
-
-    A result with status 200 is a verdict, or the reason why it has none; others are left out, and
-    asked when judges are asked next. InputError for a file that is not of this form, and where no
-    line is.
-    """
-    found: dict[bytes, Entry] = {}
-    lines = failed = strange = 0
+    """Results into the verdict store; raises what `endpoints.batch.ingest` raises."""
+    store = AnswerStore.of(config.verdict_store, KIND)
     hide = hiding_those_set(config.judge.endpoints)
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                for line in file:
-                    if not line.strip():
-                        continue
-                    lines += 1
-                    key, entry = _result(line, config.judge.ties, hide)
-                    if key is None:
-                        strange += 1
-                    elif entry is None:
-                        failed += 1
-                    else:
-                        found.setdefault(key, entry)
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not found and not failed:
-        raise InputError(
-            f"{', '.join(map(str, paths))}: none of {lines:,} lines is a result of a request that "
-            f"--export-batch wrote: a JSON object with custom_id and response"
-        )
-    store = VerdictStore.of(config.verdict_store)
-    with store.held():
-        known = store.load(set(found))
-        fresh = {
-            key: entry for key, entry in found.items()
-            if key not in known or known[key].unheard
-        }  # fmt: skip
-        store.add(fresh)
-    return (
-        f"{len(fresh):,} verdicts taken in, {len(found) - len(fresh):,} were there already, "
-        f"{failed:,} requests failed, {strange:,} lines were not of this form"
-    )
-
-
-def _result(line: bytes, ties: bool, hide: Hide) -> tuple[bytes | None, Entry | None]:
-    try:
-        document: dict[str, Any] = json.loads(line)
-        name, response = document["custom_id"], document.get("response")
-        if not _KEY.fullmatch(name):
-            return None, None
-        key = bytes.fromhex(name)
-        if response is None or response["status_code"] != 200:
-            return key, None
-        body = json.dumps(response["body"]).encode()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None, None
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return key, Entry(verdicts.parse(body, ties, hide), attempts=1, at=now)
+    return batch.ingest(paths, store, parsing(config.judge.ties), hide)

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from dftspark import schema
 from dftspark.config import Judge
-from dftspark.judge.budget import price
-from dftspark.judge.journal import Entry
+from dftspark.endpoints.answers import NOT_ASKED
+from dftspark.endpoints.budget import price
+from dftspark.endpoints.journal import Entry
 from dftspark.judge.pairs import Pair
 from dftspark.judge.requests import Request
-from dftspark.judge.verdicts import NOT_ASKED, Verdict
+from dftspark.judge.verdicts import Verdict
 
 _ROWS = 20_000  # that are dictionaries at once
 
@@ -32,7 +33,7 @@ def judgements(
             pair, entry = by_id[request.pair_id], known.get(request.key)
             row = {**run, **_of_pair(pair), **_of_request(request), **_nothing(failed, request)}
             if entry is not None:
-                verdict = entry.verdict
+                verdict = entry.said
                 row |= _of_entry(entry, request)
                 row["cost"] = price(endpoints[request.judge], verdict.tokens_in, verdict.tokens_out)
             rows.append(row)
@@ -65,7 +66,7 @@ def _nothing(failed: Mapping[bytes, str], request: Request) -> dict[str, Any]:
 
 
 def _of_entry(entry: Entry, request: Request) -> dict[str, Any]:
-    verdict = entry.verdict
+    verdict = entry.said
     return {
         "verdict": side(verdict, request.model_first),
         "odds": verdict.odds if request.model_first else -verdict.odds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dftspark.judge.verdicts import LOST, NOT_ASKED
+from dftspark.endpoints.answers import LOST, NOT_ASKED
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 

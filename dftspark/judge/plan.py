@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dftspark.config import Endpoint, Judge
-from dftspark.judge.budget import Limits, price
-from dftspark.judge.journal import Entry
+from dftspark.endpoints.answers import LOST
+from dftspark.endpoints.budget import Limits, price
+from dftspark.endpoints.journal import Entry
 from dftspark.judge.requests import Request
-from dftspark.judge.verdicts import LOST
 
 _TOKENS_OUT = 12  # of {"verdict": "A"}, until a judge has shown what it writes
 _ENOUGH = 20  # verdicts of a judge from which its habits are learned
@@ -106,7 +106,7 @@ def _estimate(
     known: Mapping[bytes, Entry],
 ) -> Estimate:  # fmt: skip
     own = {r.key: r for r in every if r.judge == endpoint.name}
-    heard = [(r, known[k].verdict) for k, r in own.items() if k in known and known[k].at]
+    heard = [(r, known[k].said) for k, r in own.items() if k in known and known[k].at]
     counted = [(r.tokens_in, v.tokens_in, v.tokens_out) for r, v in heard if v.tokens_in]
     ratio, out = 1.0, float(min(_TOKENS_OUT, endpoint.most_tokens_out))
     if len(counted) >= _ENOUGH:
@@ -128,4 +128,4 @@ def _estimate(
 
 
 def _lost(entry: Entry) -> bool:
-    return entry.verdict.problem == LOST
+    return bool(entry.said.problem == LOST)

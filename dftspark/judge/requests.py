@@ -7,20 +7,17 @@ verdict under that key never needs to be asked for again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dftspark.config import Endpoint, Judge
+from dftspark.endpoints.protocol import key_of, tokens
 from dftspark.errors import ConfigError
 from dftspark.judge.pairs import Pair
 from dftspark.judge.prompts import Prompts
 
-KEY_BYTES = 16
-PATH = "/chat/completions"
-_BYTES_PER_TOKEN = 4.0  # of English; a task corrects it by what the endpoint counts
 _NEEDS_PROMPT = "relevance"
 
 
@@ -90,16 +87,6 @@ def encoded(
     if endpoint.logprobs:
         body |= {"logprobs": True, "top_logprobs": 20}
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def key_of(endpoint: Endpoint, body: bytes) -> bytes:
-    head = f"dftspark verdict v1\n{endpoint.url}{PATH}\n"
-    return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
-
-
-def tokens(body: bytes) -> int:
-    """About how many tokens an endpoint will count."""
-    return round(len(body) / _BYTES_PER_TOKEN)
 
 
 def _schema(ties: bool) -> dict[str, Any]:

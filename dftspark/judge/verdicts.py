@@ -11,19 +11,16 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dftspark.judge.keys import Hide
+from dftspark import schema
+from dftspark.endpoints.answers import MALFORMED, Hide, Kind, Parse, count, storable
 
 Answer = Literal["A", "B", "tie"]
 
 KEPT = 400  # characters of an answer that has no verdict
 _SERVED = 200  # of the name of the model that answered
-_MOST_TOKENS = 10**9  # that a usage may say
 _LEAST_LOG = -1e6  # below it a log-probability is no number to count with
 
-REFUSED, CUT, UNPARSABLE, MALFORMED = "refused", "cut", "unparsable", "malformed"
-LOST = "lost"
-NOT_ASKED = "not asked"  # the error of a request that was never sent
-UNHEARD = frozenset({MALFORMED, LOST})  # the judge itself said nothing
+REFUSED, CUT, UNPARSABLE = "refused", "cut", "unparsable"
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,21 @@ class Verdict:
     raw         beginning of an answer that is no verdict
     """
 
-    answer: Answer | None
+    answer: Answer | None = None
     problem: str | None = None
     odds: float = math.nan
     raw: str = ""
     served: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+
+
+def parsing(ties: bool) -> Parse:
+    """`parse` of judges that may answer that neither is better, or may not."""
+    return lambda reply, hide: parse(reply, ties, hide)
+
+
+KIND = Kind("verdicts", Verdict, schema.VERDICTS, asked="judges", setting="judge.store")
 
 
 def parse(reply: bytes, ties: bool, hide: Hide) -> Verdict:
@@ -65,30 +70,18 @@ def _parsed(document: Any, ties: bool, hide: Hide) -> Verdict:
         raise TypeError("content is no text")
     usage = document.get("usage")
     told: dict[str, Any] = {
-        "served": hide(_storable(document.get("model")), _SERVED),
-        "tokens_in": _count(usage, "prompt_tokens"),
-        "tokens_out": _count(usage, "completion_tokens"),
+        "served": hide(storable(document.get("model")), _SERVED),
+        "tokens_in": count(usage, "prompt_tokens"),
+        "tokens_out": count(usage, "completion_tokens"),
     }
     finish = choice.get("finish_reason")
     if refusal or finish == "content_filter":
-        return Verdict(None, REFUSED, raw=hide(_storable(refusal or content), KEPT), **told)
+        return Verdict(None, REFUSED, raw=hide(storable(refusal or content), KEPT), **told)
     answer = _answer(content or "", ties)
     if answer is None:
         problem = CUT if finish == "length" else UNPARSABLE
-        return Verdict(None, problem, raw=hide(_storable(content), KEPT), **told)
+        return Verdict(None, problem, raw=hide(storable(content), KEPT), **told)
     return Verdict(answer, odds=_odds(choice.get("logprobs"), answer), **told)
-
-
-def _count(usage: Any, name: str) -> int:
-    value = usage.get(name) if isinstance(usage, dict) else None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
-        return value
-    return 0
-
-
-def _storable(said: Any) -> str:
-    """JSON can spell halves of characters, which no table can hold."""
-    return str(said or "").encode("utf-8", "replace").decode()
 
 
 def _answer(content: str, ties: bool) -> Answer | None:

@@ -2,13 +2,14 @@
 
 columns      how result tables are written down, and the columns that they begin with
 documents    documents, and what of the input was not used
-comparisons, judgements, sweeps     the result tables
+choices, comparisons, generation, judgements, sweeps     the result tables
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
 """
 
 from __future__ import annotations
 
+from dftspark.schema.choices import CHOSEN, MATCHED, MATCHED_RATES, REFERENCE, UNCHOSEN
 from dftspark.schema.comparisons import (
     CHECKS,
     CLOUD_MAP,
@@ -24,8 +25,19 @@ from dftspark.schema.comparisons import (
     WITNESS,
 )
 from dftspark.schema.documents import CORPORA, DOCUMENTS, REJECT_FIELDS, REJECTS, STAGED
+from dftspark.schema.generation import (
+    BRIEFLESS,
+    BRIEFS,
+    CLEANED,
+    TEXT_STORE,
+    TEXTLESS,
+    TEXTS,
+)
 from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
 from dftspark.schema.records import (
+    CANDIDATES,
+    CHOICE_SUMS,
+    CHOICES,
     CLOUDS,
     COMPARED,
     COPIED,
@@ -46,6 +58,8 @@ from dftspark.schema.records import (
     TEXTED_CLOUDS,
     WORK,
     WORKED,
+    WRITE_WORK,
+    WRITTEN,
 )
 from dftspark.schema.states import (
     CLUSTERS,
@@ -80,12 +94,29 @@ TABLES = {
     "super_baseline": SUPER_BASELINE,
     "tradeoffs": TRADEOFFS,
     "checks": CHECKS,
+    "briefs": BRIEFS,
+    "cleaned": CLEANED,
+    "briefless": BRIEFLESS,
+    "texts": TEXTS,
+    "textless": TEXTLESS,
+    "chosen": CHOSEN,
+    "unchosen": UNCHOSEN,
+    "reference": REFERENCE,
+    "matched": MATCHED,
+    "matched_rates": MATCHED_RATES,
     "rejects": REJECTS,
 }
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
+    "BRIEFLESS",
+    "BRIEFS",
+    "CANDIDATES",
     "CHECKS",
+    "CHOICES",
+    "CHOICE_SUMS",
+    "CHOSEN",
+    "CLEANED",
     "CLOUDS",
     "CLOUD_MAP",
     "CLUSTERS",
@@ -106,6 +137,8 @@ __all__ = [
     "KEYED_DOCUMENTS",
     "KEY_RANGES",
     "LEFT",
+    "MATCHED",
+    "MATCHED_RATES",
     "MEASURED",
     "MEMBERS",
     "METRICS",
@@ -116,6 +149,7 @@ __all__ = [
     "PHRASES",
     "PLACED",
     "PROFILE",
+    "REFERENCE",
     "REGIONS",
     "REGION_PASS",
     "REJECTS",
@@ -129,7 +163,11 @@ __all__ = [
     "SWEEP_TABLES",
     "TABLES",
     "TEXTED_CLOUDS",
+    "TEXTLESS",
+    "TEXTS",
+    "TEXT_STORE",
     "TRADEOFFS",
+    "UNCHOSEN",
     "VARIETY",
     "VECTORS",
     "VERDICTS",
@@ -138,4 +176,6 @@ __all__ = [
     "WITNESS",
     "WORK",
     "WORKED",
+    "WRITE_WORK",
+    "WRITTEN",
 ]

@@ -267,3 +267,46 @@ JUDGE_PARTS = pa.schema(
         ("stopped", pa.string()),
     ]
 )
+
+# A sample of a pool on its way to a choice: `key` is its prompt, `block` that of the prompt, and
+# `samples` how many the prompt has; `vector` is binary, null without the embedding lens.
+CANDIDATES = pa.schema(
+    [
+        ("key", pa.string()),
+        ("block", pa.int32()),
+        ("samples", pa.int32()),
+        ("corpus", pa.string()),
+        ("doc_id", pa.string()),
+        ("text", pa.string()),
+        ("vector", pa.binary()),
+    ]
+)
+
+# What was chosen of a group of prompts: names of the chosen samples, and sums before and after.
+CHOICES = pa.schema(
+    [
+        ("group", pa.int32()),
+        ("split", pa.int32()),
+        ("corpora", pa.list_(pa.string())),
+        ("doc_ids", pa.list_(pa.string())),
+        ("gaps", pa.list_(pa.float64())),
+        ("before", pa.binary()),
+        ("after", pa.binary()),
+    ]
+)
+
+# Sums of human texts of one task.
+CHOICE_SUMS = pa.schema([("state", pa.binary())])
+
+# What a task is to write with a model that it loads, and how much it did.
+WRITE_WORK = pa.schema(
+    [
+        ("task", pa.int32()),
+        ("turn", pa.int64()),
+        ("key", pa.binary()),
+        ("prompt", pa.string()),
+        ("seed", pa.int64()),
+        ("setting", pa.string()),
+    ]
+)
+WRITTEN = pa.schema([("task", pa.int32()), ("texts", pa.int64())])

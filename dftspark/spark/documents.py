@@ -202,7 +202,7 @@ def tallied(rows: pa.Table) -> list[dict[str, Any]]:
     every = pc.CountOptions(mode="all")
     distinct = [("clusters", "count_distinct", every), ("ids", "count_distinct", every)]
     sums = [(name, "sum") for name in columns if name not in ("damaged", "clusters", "ids")]
-    wanted = [("damaged", "count_distinct"), *distinct, *sums, ([], "count_all")]
+    wanted: list[Any] = [("damaged", "count_distinct"), *distinct, *sums, ([], "count_all")]
     found = table.group_by(keys).aggregate(wanted)
     names = {f"{name}_{how}": name for name, how, *_ in wanted if name} | {"count_all": "rows"}
     found = found.rename_columns([names.get(name, name) for name in found.column_names])

@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from dftspark.config import Endpoint
+from dftspark.endpoints import asking, client, journal
+from dftspark.endpoints.asking import Asked, Item
+from dftspark.endpoints.budget import Budget, Limits
+from dftspark.endpoints.journal import Heard
+from dftspark.endpoints.protocol import key_of
+from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.judge import asking, client, journal
-from dftspark.judge.asking import Asked, Item
-from dftspark.judge.budget import Budget, Limits
-from dftspark.judge.journal import Heard
-from dftspark.judge.requests import key_of
-from dftspark.judge.store import VerdictStore, job
+from dftspark.judge.verdicts import KIND, parsing
 from tests import judging
 from tests.judging import Answer, Server, failure, said, serving, speaking, verdict
 
@@ -45,7 +46,9 @@ def ask(
     retries: int = 1,
 ) -> Asked:  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    return asking.ask(path, work, of, limits, threads=threads, retries=retries, ties=True)
+    return asking.ask(
+        path, work, of, limits, threads=threads, retries=retries, kind=KIND, parse=parsing(True)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +64,7 @@ def test_all_are_asked_at_most_so_many_at_once(tmp_path: Path) -> None:
     assert (done.requests, done.answered, done.stopped) == (100, 100, "")
     assert server.most_at_once == 5
     assert server.repeated == 0
-    heard = journal.read(tmp_path / "j")
+    heard = journal.read(tmp_path / "j", KIND)
     assert len(heard.answered) == 100
     assert (heard.lost, heard.failed) == (set(), {})
 
@@ -76,8 +79,8 @@ def test_every_way_to_fail_is_kept_and_nothing_is_guessed(tmp_path: Path) -> Non
         own = endpoint(server)
         ask(tmp_path / "j", own, items(own, len(ways)))
         keys = [item.key for item in items(own, len(ways))]
-    heard = journal.read(tmp_path / "j")
-    found = [heard.answered[key].verdict for key in keys[:7]]
+    heard = journal.read(tmp_path / "j", KIND)
+    found = [heard.answered[key].said for key in keys[:7]]
     assert [v.answer for v in found] == ["A", "B", "tie", None, None, None, None]
     assert [v.problem for v in found[3:]] == ["unparsable", "cut", "refused", "malformed"]
     assert [heard.failed[key] for key in keys[7:]] == [
@@ -109,7 +112,7 @@ def test_a_cap_ends_it_cleanly(tmp_path: Path, limits: Limits, most: int) -> Non
     assert done.stopped == asking.SPENT
     assert len(server.requests) == done.requests <= most
     assert counted <= limits.tokens
-    assert journal.read(tmp_path / "j").lost == set()
+    assert journal.read(tmp_path / "j", KIND).lost == set()
 
 
 def test_what_is_under_way_at_the_cap_is_heard(tmp_path: Path) -> None:
@@ -189,7 +192,7 @@ def room_for(more: int, path: Path) -> Iterator[None]:
 
 def test_a_line_that_finds_no_room_leaves_nothing_and_swallows_no_other(tmp_path: Path) -> None:
     path, keys = tmp_path / "j", [bytes([n]) * 16 for n in range(3)]
-    with journal.opened(path) as (own, _):
+    with journal.opened(path, KIND) as (own, _):
         own.sent(keys[0])
         with room_for(9, path), pytest.raises(EnvironmentProblem, match=r"cannot write .*/j: "):
             own.sent(keys[1])
@@ -218,7 +221,7 @@ def test_an_interrupt_waits_no_longer_than_one_exchange_may_take(tmp_path: Path)
             thread.join()
         finally:
             signal.signal(signal.SIGINT, before)
-    heard = journal.read(tmp_path / "j")
+    heard = journal.read(tmp_path / "j", KIND)
     assert heard.failed == {work[0].key: "no answer in time"}
     assert heard.requests <= 2, "and not the six that it has"
 
@@ -258,7 +261,7 @@ def test_a_killed_task_goes_on_without_one_request_twice(tmp_path: Path) -> None
         first.wait()
         cut = len(server.requests)
         ask(tmp_path / "j", own, items(own, 200))
-        heard = journal.read(tmp_path / "j")
+        heard = journal.read(tmp_path / "j", KIND)
         assert cut < 200
         assert server.repeated == 0
         assert 0 < len(heard.lost) <= 8
@@ -284,12 +287,12 @@ def test_a_line_that_was_cut_spoils_nothing(tmp_path: Path) -> None:
         with (tmp_path / "j").open("ab") as file:
             file.write(b'{"key": "00')
         ask(tmp_path / "j", own, items(own, 8))
-    assert len(journal.read(tmp_path / "j").answered) == 8
+    assert len(journal.read(tmp_path / "j", KIND).answered) == 8
     assert server.repeated == 0
 
 
-def store_with(folder: Path, server: Server, count: int) -> tuple[VerdictStore, list[Item]]:
-    store = VerdictStore.of(str(folder))
+def store_with(folder: Path, server: Server, count: int) -> tuple[AnswerStore, list[Item]]:
+    store = AnswerStore.of(str(folder), KIND)
     own = endpoint(server)
     with store.held():
         ask(store.journal(job(), 0), own, items(own, count))
@@ -303,9 +306,9 @@ def test_the_store_keeps_verdicts_by_key(tmp_path: Path) -> None:
         store, work = store_with(tmp_path / "v", server, 3)
     found = store.load({item.key for item in work} | {b"another"})
     assert set(found) == {work[0].key, work[1].key}, "a failure is no verdict"
-    assert found[work[0].key].verdict.answer == "B"
-    assert found[work[0].key].verdict.tokens_in == 100
-    assert (found[work[1].key].verdict.problem, found[work[1].key].verdict.raw) == (
+    assert found[work[0].key].said.answer == "B"
+    assert found[work[0].key].said.tokens_in == 100
+    assert (found[work[1].key].said.problem, found[work[1].key].said.raw) == (
         "unparsable", "hm",
     )  # fmt: skip
     assert list((tmp_path / "v" / "asking").glob("*.jsonl")) == []
@@ -314,7 +317,7 @@ def test_the_store_keeps_verdicts_by_key(tmp_path: Path) -> None:
 @pytest.mark.program
 def test_what_a_killed_run_left_is_taken_in(tmp_path: Path) -> None:
     with serving(latency=0.05) as server:
-        store = VerdictStore.of(str(tmp_path / "v"))
+        store = AnswerStore.of(str(tmp_path / "v"), KIND)
         left = store.journal(job(), 0)
         left.parent.mkdir(parents=True)
         process = child(server, left, 200)
@@ -326,7 +329,7 @@ def test_what_a_killed_run_left_is_taken_in(tmp_path: Path) -> None:
         sent = len(server.requests)
         found = store.load({item.key for item in items(endpoint(server), 200)})
         assert sent <= len(found) <= sent + 8
-        lost = [e for e in found.values() if e.verdict.problem == "lost"]
+        lost = [e for e in found.values() if e.said.problem == "lost"]
         assert 0 < len(lost) <= 8
         assert not left.exists()
 
@@ -334,8 +337,8 @@ def test_what_a_killed_run_left_is_taken_in(tmp_path: Path) -> None:
 def test_a_verdict_wins_over_lost(tmp_path: Path) -> None:
     with serving() as server:
         store, work = store_with(tmp_path / "v", server, 1)
-    store.add({work[0].key: journal.lost()})
-    assert store.load({work[0].key})[work[0].key].verdict.answer == "A"
+    store.add({work[0].key: journal.lost(KIND)})
+    assert store.load({work[0].key})[work[0].key].said.answer == "A"
 
 
 def test_a_file_of_verdicts_that_has_changed_is_not_believed(tmp_path: Path) -> None:
@@ -353,18 +356,18 @@ def test_a_file_of_verdicts_that_has_changed_is_not_believed(tmp_path: Path) -> 
 
 
 def test_two_runs_do_not_ask_for_one_store_at_once(tmp_path: Path) -> None:
-    store = VerdictStore.of(str(tmp_path))
+    store = AnswerStore.of(str(tmp_path), KIND)
     with (
         store.held(),
         pytest.raises(EnvironmentProblem, match="another run asks"),
-        VerdictStore.of(str(tmp_path)).held(),
+        AnswerStore.of(str(tmp_path), KIND).held(),
     ):
         pass
 
 
 def test_a_task_that_waited_for_a_journal_that_was_taken_in_sends_nothing(tmp_path: Path) -> None:
     with serving(latency=0.05) as server:
-        store = VerdictStore.of(str(tmp_path))
+        store = AnswerStore.of(str(tmp_path), KIND)
         path = store.journal("x", 0)
         path.parent.mkdir(parents=True)
         own = endpoint(server)
@@ -376,7 +379,7 @@ def test_a_task_that_waited_for_a_journal_that_was_taken_in_sends_nothing(tmp_pa
             except EnvironmentProblem as error:
                 errors.append(error)
 
-        with journal.locked(path, wait=True):
+        with journal.locked(path, KIND, wait=True):
             thread = threading.Thread(target=late)
             thread.start()
             time.sleep(0.2)
@@ -392,13 +395,13 @@ def test_what_a_server_says_in_halves_of_characters_is_stored(tmp_path: Path) ->
     refused = Answer(b'{"error":{"message":"\\ud83d no"}}', 400)
     with serving(lambda asked: [strange, refused][asked.body["n"]]) as server:
         store, work = store_with(tmp_path / "v", server, 2)
-    assert store.load({work[0].key})[work[0].key].verdict.raw == "?"
+    assert store.load({work[0].key})[work[0].key].said.raw == "?"
 
 
 def test_a_judge_that_is_heard_later_wins_over_a_malformed_reply(tmp_path: Path) -> None:
     ways = [Answer(b"<html>"), verdict("B")]
     with serving(lambda asked: ways[asked.number]) as server:
         store, work = store_with(tmp_path / "v", server, 1)
-        assert store.load({work[0].key})[work[0].key].verdict.problem == "malformed"
+        assert store.load({work[0].key})[work[0].key].said.problem == "malformed"
         store_with(tmp_path / "v", server, 1)
-    assert store.load({work[0].key})[work[0].key].verdict.answer == "B"
+    assert store.load({work[0].key})[work[0].key].said.answer == "B"

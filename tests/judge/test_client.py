@@ -16,9 +16,9 @@ from types import SimpleNamespace
 import pytest
 
 from dftspark.config import Endpoint
+from dftspark.endpoints import client, connections
+from dftspark.endpoints.client import Client, Reply
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge import client, connections
-from dftspark.judge.client import Client, Reply
 from tests.judging import (
     Answer,
     Asked,

@@ -12,11 +12,13 @@ from urllib.parse import quote
 import pytest
 
 from dftspark.config import Audit, Endpoint
-from dftspark.judge import asking, batch
-from dftspark.judge.asking import Item
-from dftspark.judge.budget import Limits
-from dftspark.judge.keys import hiding
-from dftspark.judge.store import VerdictStore
+from dftspark.endpoints import asking
+from dftspark.endpoints.asking import Item
+from dftspark.endpoints.budget import Limits
+from dftspark.endpoints.keys import hiding
+from dftspark.endpoints.store import AnswerStore
+from dftspark.judge import batch
+from dftspark.judge.verdicts import KIND, parsing
 from tests.judging import Answer, Behavior, failure, said, serving, speaking, verdict
 
 KEY = "sk-proj+Zq7/w4Hn=9tLk&2Rb8Vx"
@@ -117,7 +119,9 @@ def kept(tmp_path: Path, behave: Behavior, monkeypatch: pytest.MonkeyPatch) -> s
     with serving(behave) as server:
         own = Endpoint(name="j", url=server.url, model="m", key_env="A_KEY")
         work = [Item(b"0123456789abcdef", b"{}", 10)]
-        done = asking.ask(tmp_path / "j", work, own, PLENTY, threads=1, retries=0, ties=True)
+        done = asking.ask(
+            tmp_path / "j", work, own, PLENTY, threads=1, retries=0, kind=KIND, parse=parsing(True)
+        )
     assert len(server.requests) == 1
     return (tmp_path / "j").read_text() + repr(done)
 
@@ -155,7 +159,7 @@ def test_json_as_the_server_wrote_it_does_not_store_the_key(
 def test_a_header_that_is_none_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from dftspark.judge.client import Client
+    from dftspark.endpoints.client import Client
 
     monkeypatch.setenv("A_KEY", KEY)
     caplog.set_level(logging.DEBUG)
@@ -181,5 +185,5 @@ def test_results_of_a_batch_do_not_store_the_key(
     }
     (tmp_path / "results").write_text(json.dumps(line))
     batch.ingest([tmp_path / "results"], config)
-    (entry,) = VerdictStore.of(config.verdict_store).load({bytes(16)}).values()
-    assert entry.verdict.raw == "key ***"
+    (entry,) = AnswerStore.of(config.verdict_store, KIND).load({bytes(16)}).values()
+    assert entry.said.raw == "key ***"

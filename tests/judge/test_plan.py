@@ -12,15 +12,16 @@ import pytest
 from pyarrow import fs
 
 from dftspark.config import Judge
+from dftspark.endpoints.journal import Entry, lost
+from dftspark.endpoints.protocol import key_of
+from dftspark.endpoints.store import AnswerStore
 from dftspark.errors import ConfigError, InputError
 from dftspark.judge import batch
-from dftspark.judge.journal import Entry, lost
 from dftspark.judge.pairs import Pair, sampled
 from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
-from dftspark.judge.requests import Request, encoded, key_of, planned
-from dftspark.judge.store import VerdictStore
-from dftspark.judge.verdicts import Verdict
+from dftspark.judge.requests import Request, encoded, planned
+from dftspark.judge.verdicts import KIND, Verdict
 from dftspark.location import Location
 from tests.audits import settings as audit
 from tests.judge.test_pairs import documents
@@ -112,7 +113,7 @@ def test_the_body_is_what_the_protocol_wants() -> None:
 
 def test_only_what_is_not_known_is_asked_and_a_key_once() -> None:
     _, _, found = requests(BASE)
-    known = {found[0].key: Entry(Verdict("A"), at="x"), found[1].key: lost()}
+    known = {found[0].key: Entry(Verdict("A"), at="x"), found[1].key: lost(KIND)}
     plan = Plan.of([*found, *found], known, BASE)
     assert len(plan.missing) == 18
     assert len(Plan.of(found, known, BASE, again=True).missing) == 19
@@ -186,8 +187,8 @@ def test_a_batch_goes_out_and_its_results_come_in(tmp_path: Path) -> None:
     said = batch.ingest([answers], config)
     assert said.startswith("10 verdicts taken in, 0 were there already, 2 requests failed, 1 lines")
     assert batch.ingest([answers], config).startswith("0 verdicts taken in, 10 were there")
-    known = VerdictStore.of(config.verdict_store).load({r.key for r in found})
-    assert {entry.verdict.answer for entry in known.values()} == {"B"}
+    known = AnswerStore.of(config.verdict_store, KIND).load({r.key for r in found})
+    assert {entry.said.answer for entry in known.values()} == {"B"}
     assert len(Plan.of(found, known, BASE).missing) == 10
 
 
@@ -215,7 +216,7 @@ def test_an_object_store_is_no_place_for_verdicts() -> None:
         patch.object(Location, "parse", return_value=memory),
         pytest.raises(ConfigError, match="file system with locks"),
     ):
-        VerdictStore.of("mock://verdicts")
+        AnswerStore.of("mock://verdicts", KIND)
 
 
 @pytest.mark.parametrize(

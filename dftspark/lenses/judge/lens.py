@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 
 from dftspark import schema
 from dftspark.config import Audit
+from dftspark.endpoints.keys import key_of
+from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.judgements import judgements
-from dftspark.judge.keys import key_of
 from dftspark.judge.pairs import Pair, sampled
 from dftspark.judge.plan import Estimate, Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
-from dftspark.judge.store import VerdictStore, job
+from dftspark.judge.verdicts import KIND
 from dftspark.lenses.judge.compared import VERSION, Found, OfModel, judged
 from dftspark.lenses.lens import Compared, Lens, Pairing
 from dftspark.lenses.metric import measured
@@ -89,7 +90,7 @@ def check(config: Audit, asking: bool = True) -> None:
     if not config.judge.endpoints:
         return
     Prompts.load(config.judge.dimensions, config.judge.prompts)
-    VerdictStore.of(config.verdict_store)
+    AnswerStore.of(config.verdict_store, KIND)
     if not asking:
         return
     for endpoint in config.judge.endpoints:
@@ -112,7 +113,7 @@ def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepar
         pairs = sampled(found, config.human, config.judge)
         prompts = Prompts.load(config.judge.dimensions, config.judge.prompts)
         requests = list(planned(pairs, prompts, config.judge))
-        known = VerdictStore.of(config.verdict_store).load({r.key for r in requests})
+        known = AnswerStore.of(config.verdict_store, KIND).load({r.key for r in requests})
         return Prepared(pairs, prompts, Plan.of(requests, known, config.judge, again))
 
 
@@ -124,7 +125,7 @@ def judge(
     Returns the metrics of each model, and what the manifest says under `judge`.
     """
     config = making.config
-    store = VerdictStore.of(config.verdict_store)
+    store = AnswerStore.of(config.verdict_store, KIND)
     failed: dict[bytes, str] = {}
     parts: list[dict[str, Any]] = []
     with ExitStack() as alone:
@@ -152,7 +153,7 @@ def judge(
     return found.metrics, _manifest(ready, table, found, parts, sorted(stopped))
 
 
-def _ask(making: Making, store: VerdictStore, ready: Prepared) -> list[dict[str, Any]]:
+def _ask(making: Making, store: AnswerStore, ready: Prepared) -> list[dict[str, Any]]:
     from dftspark.lenses.judge import spark_asking as judge
 
     settings, name = making.config.judge, job()

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dftspark.endpoints.answers import NOT_ASKED
 from dftspark.inference.length_control import length_controlled
 from dftspark.inference.win_rate import from_odds, orders, win_rate
-from dftspark.judge.verdicts import NOT_ASKED
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

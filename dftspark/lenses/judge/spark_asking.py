@@ -21,11 +21,13 @@ from pyspark.sql.window import Window
 
 from dftspark import schema
 from dftspark.config import Audit, Judge
-from dftspark.judge import asking, requests
-from dftspark.judge.asking import Item
+from dftspark.endpoints import asking
+from dftspark.endpoints.asking import Item
+from dftspark.judge import requests
 from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Document, Pair, unshared
 from dftspark.judge.plan import Part
 from dftspark.judge.prompts import Prompts
+from dftspark.judge.verdicts import KIND, parsing
 from dftspark.spark.records import record
 
 
@@ -171,6 +173,7 @@ def _item(part: Part, asked: dict[str, Any], pair: Pair, prompts: Prompts, setti
 def _done(part: Part, items: Iterable[Item], settings: Judge, journal: Path) -> tuple[Any, ...]:
     found = asking.ask(
         journal, items, part.endpoint, part.limits,
-        threads=part.threads, retries=settings.retries, ties=settings.ties,
+        threads=part.threads, retries=settings.retries, kind=KIND,
+        parse=parsing(settings.ties),
     )  # fmt: skip
     return part.number, part.endpoint.name, found.requests, found.answered, found.stopped

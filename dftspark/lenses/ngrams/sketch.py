@@ -24,6 +24,7 @@ from dftspark.compiled import compiled
 from dftspark.errors import ConfigError, ShapeError
 from dftspark.features.hashing import BLOCK_BITS, mix64
 from dftspark.lenses.ngrams.counting import Counted, rate_of
+from dftspark.lenses.ngrams.keys import ngram_key
 
 _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
 _SALT = 0x9E3779B97F4A7C15  # steps of the golden ratio: unlike salts for every row and seed
@@ -90,6 +91,33 @@ def add_to_blocks(
     salt = _salts(1, seed)[0]
     _add_to_blocks(counts, rates, rows.key, rows.count, rows.length, rows.several, salt, shift,
                    first)  # fmt: skip
+
+
+def rates_of_documents(
+    hashes: NDArray[np.uint64],
+    offsets: NDArray[np.int64],
+    n: int,
+    *,
+    width: int,
+    seed: int = 0,
+) -> NDArray[np.float32]:
+    """The sketch of each document's n-gram rates, `(D, width)`: row 0 of `count_sketch`.
+
+    `hashes` `(T,)` are tokens, of which document d has `offsets[d]:offsets[d + 1]`. Their sum over
+    the documents of a block is `BlockSketch.rates` of it but for its fixed point. A document of
+    fewer than n tokens has zeros.
+    """
+    out = np.zeros((len(offsets) - 1, width), np.float32)
+    _add_rates(out, hashes, offsets, n, _salts(1, seed)[0], _shift(width))
+    return out
+
+
+def folded(sketch: NDArray[Any], width: int) -> NDArray[Any]:
+    """Sketches `(..., W)` as those of fewer buckets, `(..., width)`: what would have been made.
+
+    Holds for row 0 alone, whose buckets are the first bits of a key.
+    """
+    return np.asarray(sketch.reshape(*sketch.shape[:-1], width, -1).sum(axis=-1))
 
 
 def squared_norm(sketch: NDArray[Any]) -> float:
@@ -167,6 +195,18 @@ def _add_to_blocks(
             counts[block, bucket - first] += sign * several[0, kept]
             rates[block, bucket - first] += sign * several[3, kept]
             kept += 1
+
+
+@compiled
+def _add_rates(out: Any, hashes: Any, offsets: Any, n: int, salt: Any, shift: Any) -> None:
+    for d in range(len(out)):
+        count = offsets[d + 1] - offsets[d] - n + 1
+        if count < 1:
+            continue
+        share = np.float32(1.0 / count)
+        for i in range(offsets[d], offsets[d] + count):
+            bucket, sign = _place(ngram_key(hashes, i, n, np.uint64(0)), 0, salt, shift)
+            out[d, bucket] += sign * share
 
 
 @compiled

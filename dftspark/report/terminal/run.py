@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.redaction import redact
-from dftspark.report.terminal import counts, sweeps
+from dftspark.report.terminal import choices, counts, sweeps
 from dftspark.report.terminal.drawing import bar, block, line, table
 from dftspark.report.terminal.program import program
 from dftspark.report.words import losses, rejected, tell
@@ -66,8 +66,9 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
         _strata(console, metrics, clusters)
     for own in lenses():
         own.show_run(run, console)
+    choices.render(run, console)
     counts.render(run, console)
-    _next_steps(console, run, bool(models) or of_one, conf)
+    _next_steps(console, run, bool(models) or of_one or "choose" in run.manifest, conf)
 
 
 def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows: int) -> None:

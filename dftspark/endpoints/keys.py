@@ -1,4 +1,4 @@
-"""A judge's key: where it comes from, and how it is kept out of what a server says.
+"""An endpoint's key: where it comes from, and how it is kept out of what a server says.
 
 What a server says goes into tables, logs and pages, and some servers repeat the key: as it is, as
 JSON, a URL, HTML or base64 spells it, or half of it. So every text is searched as it stands and as
@@ -12,13 +12,12 @@ import binascii
 import html
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dftspark.config import Endpoint
+from dftspark.endpoints.answers import Hide
 from dftspark.errors import EnvironmentProblem
-
-Hide = Callable[[str, int], str]  # so many characters of a text, without the key
 
 _SECRET = 8  # characters from which a key is one; local servers are given words like "none"
 _LOOKED_AT = 20_000  # characters; nothing that is kept is nearly as long
@@ -43,14 +42,14 @@ def key_of(endpoint: Endpoint) -> str:
     key = os.environ.get(endpoint.key_env, "").strip()
     if not key:
         raise EnvironmentProblem(
-            f"judge {endpoint.name}: the environment variable {endpoint.key_env} is not set on "
+            f"{endpoint.name}: the environment variable {endpoint.key_env} is not set on "
             f"{os.uname().nodename}. Export it before Spark starts; on a cluster every executor "
             f"needs it too (on Kubernetes spark.kubernetes.executor.secretKeyRef."
             f"{endpoint.key_env})"
         )
     if not key.isascii() or not key.isprintable():
         raise EnvironmentProblem(
-            f"judge {endpoint.name}: {endpoint.key_env} holds characters that no key has"
+            f"{endpoint.name}: {endpoint.key_env} holds characters that no key has"
         )
     return key
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dftspark.config import Endpoint
-from dftspark.judge import journal, verdicts
-from dftspark.judge.budget import Budget, Limits
-from dftspark.judge.client import Client
-from dftspark.judge.journal import Heard, Journal
+from dftspark.endpoints import journal
+from dftspark.endpoints.answers import Kind, Parse
+from dftspark.endpoints.budget import Budget, Limits
+from dftspark.endpoints.client import Client
+from dftspark.endpoints.journal import Heard, Journal
+from dftspark.endpoints.protocol import PATH
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,15 @@ _TURN = 0.0005  # seconds
 
 def ask(
     path: Path, items: Iterable[Item], endpoint: Endpoint, limits: Limits,
-    *, threads: int, retries: int, ties: bool,
+    *, threads: int, retries: int, kind: Kind, parse: Parse, path_of: str = PATH,
 ) -> Asked:  # fmt: skip
-    """Asks what the journal at `path` has not sent already.
+    """Asks what the journal at `path` has not sent already; `parse` makes answers of replies.
 
     Ends early, and says why, where the budget is spent, where the endpoint refuses everybody (a
     wrong key, no money), or where it has failed many times in a row.
     """
-    with journal.opened(path) as (own, heard), _quick_turns():
-        work = _Work(own, heard, endpoint, limits, threads, retries, ties)
+    with journal.opened(path, kind) as (own, heard), _quick_turns():
+        work = _Work(own, heard, endpoint, limits, threads, retries, parse, path_of)
         return work.run(items)
 
 
@@ -67,10 +69,10 @@ def _quick_turns() -> Iterator[None]:
 class _Work:
     def __init__(
         self, own: Journal, heard: Heard, endpoint: Endpoint, limits: Limits, threads: int,
-        retries: int, ties: bool,
+        retries: int, parse: Parse, path: str,
     ) -> None:  # fmt: skip
-        self._journal, self._heard, self._ties = own, heard, ties
-        self._client = Client(endpoint, threads, retries)
+        self._journal, self._heard, self._parse = own, heard, parse
+        self._client = Client(endpoint, threads, retries, path)
         self._budget = Budget(limits, endpoint, heard)
         self._items: Iterator[Item] = iter(())
         self._turn = threading.Lock()
@@ -143,10 +145,10 @@ class _Work:
 
         reply = self._client.ask(item.body, may_send, failed)
         if reply.body is not None:
-            verdict = verdicts.parse(reply.body, self._ties, self._client.hide)
-            self._journal.answered(item.key, verdict, reply)
+            answer = self._parse(reply.body, self._client.hide)
+            self._journal.answered(item.key, answer, reply)
             self._budget.settle(
-                item.tokens_in, verdict.tokens_in or item.tokens_in, verdict.tokens_out,
+                item.tokens_in, answer.tokens_in or item.tokens_in, answer.tokens_out,
                 reply.attempts,
             )  # fmt: skip
             self._answered += 1

@@ -1,7 +1,7 @@
 """What one task has sent and heard, written down as it happens, so that nothing is asked twice.
 
 State   a file of JSON lines: before a request is sent, its key; when its answer is there, the
-        verdict. Who asks holds the lock of the file, which the system takes back when the process
+        answer. Who asks holds the lock of the file, which the system takes back when the process
         ends, however it ends. So of two tasks with the same work (Spark's speculation, or a retry
         while the first still runs) one asks and the other waits; a task that starts again goes on
         where the dead one stopped; and what was sent without being heard is known, and not sent
@@ -13,20 +13,19 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from dftspark.endpoints.answers import UNHEARD, Answer, Kind
+from dftspark.endpoints.client import Reply
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.client import Reply
-from dftspark.judge.verdicts import LOST, UNHEARD, Verdict
 from dftspark.location import Location, writing
 
 _WAIT = 0.5  # seconds between two looks at a lock that another process holds
@@ -35,24 +34,23 @@ _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
 
 @dataclass(frozen=True)
 class Entry:
-    """A verdict with what it took: seconds, requests sent, and when it came (UTC)."""
+    """An answer with what it took: seconds, requests sent, and when it came (UTC)."""
 
-    verdict: Verdict
+    said: Any  # an Answer of the journal's kind
     seconds: float = 0.0
     attempts: int = 0
     at: str = ""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Entry:
-        """From the columns of schema.VERDICTS; a null in `odds` is nan."""
+    def of(cls, row: Mapping[str, Any], kind: Kind) -> Entry:
+        """From the columns of the kind's schema."""
         took = {name: row[name] for name in ("seconds", "attempts", "at")}
-        said = {field.name: row[field.name] for field in fields(Verdict)}
-        return cls(Verdict(**said | {"odds": _nan(said["odds"])}), **took)
+        return cls(kind.answer(row), **took)
 
     @property
     def unheard(self) -> bool:
-        """Whether it was sent and the judge itself said nothing."""
-        return self.verdict.problem in UNHEARD
+        """Whether it was sent and the model itself said nothing."""
+        return self.said.problem in UNHEARD
 
 
 @dataclass(frozen=True)
@@ -71,17 +69,16 @@ class Journal:
     What cannot be written is an EnvironmentProblem, and leaves no part of a line behind.
     """
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
-        self._file, self._place = file, Location.parse(str(path))
+    def __init__(self, file: IO[bytes], path: Path, kind: Kind) -> None:
+        self._file, self._place, self._kind = file, Location.parse(str(path)), kind
         self._lock = threading.Lock()
 
     def sent(self, key: bytes) -> None:
         self._write({"sent": key.hex()})
 
-    def answered(self, key: bytes, verdict: Verdict, reply: Reply) -> None:
-        odds = None if math.isnan(verdict.odds) else verdict.odds
+    def answered(self, key: bytes, answer: Answer, reply: Reply) -> None:
         self._write({
-            "key": key.hex(), **verdict.__dict__, "odds": odds, "attempts": reply.attempts,
+            "key": key.hex(), **self._kind.row(answer), "attempts": reply.attempts,
             "seconds": round(reply.seconds, 3),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         })  # fmt: skip
@@ -103,7 +100,7 @@ class Journal:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
+def locked(path: Path, kind: Kind, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
     """The file open for appending, and nobody else's until the block ends.
 
     Waits for another holder, or raises EnvironmentProblem with `busy`.
@@ -112,11 +109,11 @@ def locked(path: Path, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
         file = path.open("ab", buffering=0)
     except OSError as error:
         raise EnvironmentProblem(
-            f"cannot write {path}: {error.strerror}. judge.store must be a folder that the driver "
-            f"and every executor can write"
+            f"cannot write {path}: {error.strerror}. {kind.setting} must be a folder that the "
+            f"driver and every executor can write"
         ) from error
     with file:
-        while not _try_lock(file, path):
+        while not _try_lock(file, path, kind):
             if not wait:
                 raise EnvironmentProblem(busy)
             time.sleep(_WAIT)
@@ -125,7 +122,7 @@ def locked(path: Path, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
         yield file
 
 
-def _try_lock(file: IO[bytes], path: Path) -> bool:
+def _try_lock(file: IO[bytes], path: Path, kind: Kind) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -133,45 +130,42 @@ def _try_lock(file: IO[bytes], path: Path) -> bool:
             return False
         raise EnvironmentProblem(
             f"{path}: this file system has no locks ({os.strerror(error.errno or 0)}), without "
-            f"which two runs could ask, and pay, twice. Set judge.store to a local or shared disk"
+            f"which two runs could ask, and pay, twice. Set {kind.setting} to a local or shared "
+            f"disk"
         ) from error
     return True
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Journal, Heard]]:
+def opened(path: Path, kind: Kind) -> Iterator[tuple[Journal, Heard]]:
     """The journal, when no other process holds it, and what it has so far."""
-    with locked(path, wait=True) as file:
-        heard = read(path)
+    with locked(path, kind, wait=True) as file:
+        heard = read(path, kind)
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             with writing(Location.parse(str(path))):
                 file.write(b"\n")  # a line that the kill of its writer cut
-        yield Journal(file, path), heard
+        yield Journal(file, path, kind), heard
 
 
 @contextmanager
-def taken(path: Path, deadline: float) -> Iterator[Heard]:
+def taken(path: Path, deadline: float, kind: Kind) -> Iterator[Heard]:
     """What an ended task's journal holds; the file is gone after the block.
 
     EnvironmentProblem where its task has not ended by `deadline` (time.monotonic).
     """
     with path.open("ab") as file:
-        while not _try_lock(file, path):
+        while not _try_lock(file, path, kind):
             if time.monotonic() > deadline:
                 raise EnvironmentProblem(
                     f"a task of an earlier run still asks: {path} is locked. Try again when it has "
                     f"ended"
                 )
             time.sleep(_WAIT)
-        yield read(path)
+        yield read(path, kind)
         path.unlink()
 
 
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def read(path: Path) -> Heard:
+def read(path: Path, kind: Kind) -> Heard:
     """What a journal holds by now; the later line on a request wins."""
     answered: dict[bytes, Entry] = {}
     failed: dict[bytes, str] = {}
@@ -187,7 +181,7 @@ def read(path: Path) -> Heard:
             open_.pop(key, None)
         else:
             key = bytes.fromhex(line["key"])
-            answered[key] = Entry.of(line)
+            answered[key] = Entry.of(line, kind)
             open_.pop(key, None)
     return Heard(answered, failed, set(open_) - answered.keys(), requests)
 
@@ -204,12 +198,13 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield found
 
 
-def lost() -> Entry:
-    return Entry(Verdict(None, LOST), attempts=1)
+def lost(kind: Kind) -> Entry:
+    """Of a request that was sent and never heard of."""
+    return Entry(kind.lost(), attempts=1)
 
 
 def counting(path: Path) -> Callable[[], int]:
-    """A function that tells how many verdicts came since it was called last."""
+    """A function that tells how many answers came since it was called last."""
     position = 0
 
     def more() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dftspark.config import Endpoint
-from dftspark.judge.journal import Heard
+from dftspark.endpoints.journal import Heard
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Budget:
         self._limits, self._endpoint = limits, endpoint
         self._lock = threading.Lock()
         self._held_tokens, self._held_cost = 0.0, 0.0
-        verdicts = [entry.verdict for entry in heard.answered.values()]
+        answers = [entry.said for entry in heard.answered.values()]
         self.requests = heard.requests
-        self.tokens_in = sum(verdict.tokens_in for verdict in verdicts)
-        self.tokens_out = sum(verdict.tokens_out for verdict in verdicts)
+        self.tokens_in = sum(answer.tokens_in for answer in answers)
+        self.tokens_out = sum(answer.tokens_out for answer in answers)
         self.spent = False
 
     @property

@@ -25,8 +25,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from dftspark.config import Endpoint
+from dftspark.endpoints.protocol import PATH
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.requests import PATH
 
 LARGEST = 1 << 20  # bytes that are read of one exchange
 _CONNECT = 10.0  # seconds for each address of a host
@@ -140,17 +140,17 @@ def _connected(host: str, port: int) -> socket.socket:
     raise problem
 
 
-def pool(endpoint: Endpoint, threads: int) -> tuple[Any, str]:
+def pool(endpoint: Endpoint, threads: int, path: str = PATH) -> tuple[Any, str]:
     """Connections, and the target to ask them for: of a pool its path, of a proxy the address."""
     parts = urlsplit(endpoint.url)
     settings: dict[str, Any] = {"maxsize": threads, "block": False, "timeout": endpoint.timeout}
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return _through(proxy, settings), endpoint.url + PATH
+        return _through(proxy, settings), endpoint.url + path
     # A manager would look its one pool up anew for every request.
     kind = _SafePool if parts.scheme == "https" else _Pool
     host = parts.hostname or ""
-    return kind(host, parts.port, **settings), parts.path + PATH
+    return kind(host, parts.port, **settings), parts.path + path
 
 
 def _through(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
@@ -159,8 +159,8 @@ def _through(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EnvironmentProblem(
-            "the environment names a proxy that is neither http:// nor https://; judges are asked "
-            "through those only. Set no_proxy to the judge's host to do without"
+            "the environment names a proxy that is neither http:// nor https://; models are asked "
+            "through those only. Set no_proxy to the model's host to do without"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     plain = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")

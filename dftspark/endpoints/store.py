@@ -1,10 +1,10 @@
-"""The verdict store: what every judge ever answered, by the key of the request.
+"""A store of answers: what every endpoint ever answered, by the key of the request.
 
-State   <store>/*.parquet of schema.VERDICTS, each whole or not there at all and never changed;
+State   <store>/*.parquet of the kind's schema, each whole or not there at all and never changed;
         <store>/asking/, the journals of tasks that ask right now, or of a run that was killed.
         A run holds the lock of the store while it asks; it begins by taking in what a killed one
         left, and ends by turning its own journals into one Parquet file.
-Cost    some 200 bytes a verdict; a run reads the keys of all files
+Cost    some 200 bytes a verdict, and a text's own; a run reads the keys of all files
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dftspark import schema
+from dftspark.endpoints import journal
+from dftspark.endpoints.answers import Kind
+from dftspark.endpoints.journal import Entry
 from dftspark.errors import ConfigError, InputError
-from dftspark.judge import journal
-from dftspark.judge.journal import Entry
 from dftspark.location import Location, writing
 from dftspark.polling import polling
 from dftspark.store import publish
@@ -40,22 +40,23 @@ _PATIENCE = 20.0  # seconds that tasks of a killed run are given to end
 
 
 @dataclass(frozen=True)
-class VerdictStore:
-    """The store below `folder`, which driver and executors share."""
+class AnswerStore:
+    """The store below `folder`, which driver and executors share, of answers of one kind."""
 
     folder: Path
+    kind: Kind
 
     @classmethod
-    def of(cls, root: str) -> VerdictStore:
+    def of(cls, root: str, kind: Kind) -> AnswerStore:
         """ConfigError for an object store, which has neither locks nor appending."""
         place = Location.parse(root)
         if not place.local:
             raise ConfigError(
-                f"judge.store: {place} is no file system with locks, without which two tasks could "
-                f"pay for one verdict; set judge.store to a folder on a disk that the driver and "
-                f"the executors share, or to the driver's own disk with judge.tasks = 0"
+                f"{kind.setting}: {place} is no file system with locks, without which two tasks "
+                f"could pay for one answer; set {kind.setting} to a folder on a disk that the "
+                f"driver and the executors share, or to the driver's own disk with tasks = 0"
             )
-        return cls(Path(place.path))
+        return cls(Path(place.path), kind)
 
     def journal(self, job: str, part: int) -> Path:
         return self.folder / "asking" / f"{job}-{part:04d}.jsonl"
@@ -66,15 +67,16 @@ class VerdictStore:
         with writing(Location.parse(str(self.folder))):
             (self.folder / "asking").mkdir(parents=True, exist_ok=True)
         busy = (
-            f"another run asks judges for the store {self.folder} right now; what it hears is not "
-            f"asked again: start this one when that has ended, or give it another judge.store"
+            f"another run asks {self.kind.asked} for the store {self.folder} right now; what it "
+            f"hears is not asked again: start this one when that has ended, or give it another "
+            f"{self.kind.setting}"
         )
-        with journal.locked(self.folder / "asking" / "lock", wait=False, busy=busy):
+        with journal.locked(self.folder / "asking" / "lock", self.kind, wait=False, busy=busy):
             self.take_in()
             yield
 
     def take_in(self) -> dict[bytes, str]:
-        """Journals become verdicts; returns what failed, and why.
+        """Journals become answers; returns what failed, and why.
 
         EnvironmentProblem where tasks of a killed run do not end.
         """
@@ -83,8 +85,8 @@ class VerdictStore:
         found: dict[bytes, Entry] = {}
         with ExitStack() as journals:
             for path in sorted((self.folder / "asking").glob("*.jsonl")):
-                heard = journals.enter_context(journal.taken(path, deadline))
-                found |= {key: journal.lost() for key in heard.lost - found.keys()}
+                heard = journals.enter_context(journal.taken(path, deadline, self.kind))
+                found |= {key: journal.lost(self.kind) for key in heard.lost - found.keys()}
                 found |= heard.answered
                 failed |= heard.failed
             self.add(found)
@@ -96,7 +98,7 @@ class VerdictStore:
             return
         keys = sorted(entries)
         rows = [_row(key, entries[key]) for key in keys]
-        table = pa.Table.from_pylist(rows, schema=schema.VERDICTS)
+        table = pa.Table.from_pylist(rows, schema=self.kind.schema)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         data = sink.getvalue().to_pybytes()
@@ -107,16 +109,16 @@ class VerdictStore:
             publish.put(place, name, data)
 
     def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
-        """What is known of `keys`. What a judge said wins over the rest, and then the older.
+        """What is known of `keys`. What a model said wins over the rest, and then the older.
 
         InputError for a file that is not as it was written.
         """
         wanted = pa.array(sorted(keys), pa.binary())
         found: dict[bytes, Entry] = {}
         for path in sorted(self.folder.glob("*.parquet")):
-            table = _whole(path)
+            table = _whole(path, self.kind)
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
-                entry = Entry.of(row)
+                entry = Entry.of(row, self.kind)
                 known = found.get(row["key"])
                 if known is None or (known.unheard, known.at) > (entry.unheard, entry.at):
                     found[row["key"]] = entry
@@ -124,7 +126,7 @@ class VerdictStore:
 
     @contextmanager
     def watched(self, stage: Stage) -> Iterator[None]:
-        """Tells `stage` of the verdicts that come in while the block runs, whoever asks."""
+        """Tells `stage` of the answers that come in while the block runs, whoever asks."""
         counts: dict[Path, Callable[[], int]] = {}
 
         def look() -> None:
@@ -136,19 +138,19 @@ class VerdictStore:
             yield
 
 
-def _whole(path: Path) -> pa.Table:
+def _whole(path: Path, kind: Kind) -> pa.Table:
     """A file that has what its name says. InputError for another one."""
     said = _FILE.fullmatch(path.name)
     if not said:
         raise InputError(
-            f"{path} is no file of verdicts, whose names are the digests of what is in them; take "
-            f"it out of the store"
+            f"{path} is no file of {kind.plural}, whose names are the digests of what is in them; "
+            f"take it out of the store"
         )
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest()[:32] != said[1]:
         raise InputError(
-            f"{path} has changed since it was written, so its verdicts are not what judges said; "
-            f"restore it from a copy, or delete it, and they are asked for again"
+            f"{path} has changed since it was written, so its {kind.plural} are not what "
+            f"{kind.asked} said; restore it from a copy, or delete it, and they are asked for again"
         )
     return pq.read_table(pa.BufferReader(data))
 
@@ -160,6 +162,6 @@ def job() -> str:
 
 def _row(key: bytes, entry: Entry) -> dict[str, object]:
     return {
-        "key": key, **entry.verdict.__dict__, "seconds": entry.seconds,
+        "key": key, **vars(entry.said), "seconds": entry.seconds,
         "attempts": entry.attempts, "at": entry.at,
     }  # fmt: skip

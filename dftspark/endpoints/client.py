@@ -23,8 +23,9 @@ from typing import Any
 
 from dftspark import __version__
 from dftspark.config import Endpoint
+from dftspark.endpoints.keys import hiding, key_of
+from dftspark.endpoints.protocol import PATH
 from dftspark.errors import EnvironmentProblem
-from dftspark.judge.keys import hiding, key_of
 
 _AGAIN = frozenset({408, 409, 429})
 _HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # of every request alike
@@ -54,23 +55,23 @@ class Client:
     `hide` cuts a text that a server sent and takes the key out of it.
     """
 
-    def __init__(self, endpoint: Endpoint, threads: int, retries: int) -> None:
+    def __init__(self, endpoint: Endpoint, threads: int, retries: int, path: str = PATH) -> None:
         try:
-            from dftspark.judge import connections
+            from dftspark.endpoints import connections
         except ImportError as error:
             raise EnvironmentProblem(
-                "a judge is asked through urllib3: pip install 'dftspark[judge]'"
+                "models are asked through urllib3: pip install 'dftspark[judge]'"
             ) from error
         self._endpoint, self._retries = endpoint, retries
         key = key_of(endpoint)
         self.hide = hiding([key])
         self._connections = connections
-        self._pool, self._target = connections.pool(endpoint, threads)
+        self._pool, self._target = connections.pool(endpoint, threads, path)
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": f"dftspark/{__version__}",
-            **({"Authorization": f"Bearer {key}"} if key else {}),
+            **_credentials(endpoint, key),
         }
         self._not_before = 0.0  # monotonic; what a Retry-After asks of all threads
         self._over = threading.Event()
@@ -165,6 +166,13 @@ class Client:
         if after is not None and after > _LONGEST_ASKED:
             return _Failure(f"{error}; it asks to wait {after:,.0f} s", final=True)
         return _Failure(error, again=status in _AGAIN or status >= 500, after=after)
+
+
+def _credentials(endpoint: Endpoint, key: str) -> dict[str, str]:
+    if not key:
+        return {}
+    bearer = endpoint.key_header == "Authorization"
+    return {endpoint.key_header: f"Bearer {key}" if bearer else key}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,147 @@
+"""Commands that make texts and choose among them: briefs, generate, choose."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dftspark.cli.shared import Date, Master, Out, Quiet, app, compute, console, opened
+from dftspark.errors import ConfigError
+
+
+@app.command()
+def briefs(
+    conf: Annotated[Path, typer.Argument(help="The TOML file with [briefs].")],
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Makes a brief of each human document, by a model that reads it, for models to write from.
+
+    The model may leave out lines of a document and describe what is left; it cannot put a word into
+    it. It costs what the endpoint charges, never more than the caps of [briefs], and no answer is
+    paid for twice.
+
+    Example: `dftspark briefs briefs.toml`
+    """
+    from dftspark.config.briefs import BriefMaking
+    from dftspark.generation import brief_run
+    from dftspark.job import accept
+    from dftspark.progress import progress
+    from dftspark.redaction import redact
+
+    config = BriefMaking.load(conf, out)
+    made = brief_run.make(config, progress(console(stderr=True), quiet))
+    told = made.manifest["generate"]
+    if not quiet:
+        print(f"{told['briefs']:,} briefs of {told['documents']:,} documents")
+    print(redact(made.path))
+    accept(made)
+
+
+@app.command()
+def generate(
+    conf: Annotated[Path, typer.Argument(help="The TOML file with [generate].")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
+    ] = False,
+    export_batch: Annotated[
+        Path | None,
+        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+    ] = None,
+    ingest_batch: Annotated[
+        list[Path] | None,
+        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Send again what was sent and brought no answer."),
+    ] = False,
+    out: Out = None,
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Lets models write for briefs, at every sampler setting; makes a table and the audit of it.
+
+    It costs what the endpoints charge, never more than the caps of [generate]. Texts are kept: a
+    killed run goes on where it stopped, and the same text is never asked for twice.
+
+    Example: `dftspark generate write.toml --dry-run`
+
+    Example: `dftspark generate write.toml`
+    """
+    from dftspark.config.generate import Generation
+    from dftspark.endpoints import batch
+    from dftspark.endpoints.keys import hiding_those_set
+    from dftspark.endpoints.store import AnswerStore
+    from dftspark.generation import asking, run, texts
+    from dftspark.generation.terminal import print_plan, print_run
+    from dftspark.job import accept
+    from dftspark.progress import progress
+
+    if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
+        raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
+    config = Generation.load(conf, out)
+    if dry_run or export_batch:
+        ready = asking.prepare(config, again)
+        print_plan(ready.plan.estimates, config.generate, console())
+        if export_batch:
+            asked = asking.batch_requests(ready, config.generate)
+            for path, count in batch.export(asked, export_batch):
+                print(f"{path}: {count:,} requests")
+        return
+    if ingest_batch:
+        writers = [one for writer in config.generate.models for one in writer.endpoints()]
+        store = AnswerStore.of(config.store, texts.KIND)
+        said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
+        print(said, file=sys.stderr)
+    shown = progress(console(stderr=True), quiet)
+    with ExitStack() as around:
+        spark = None
+        if any(writer.local for writer in config.generate.models):
+            from dftspark.spark.session import session
+
+            spark = around.enter_context(session("generate", master))
+        made = run.generate(config, shown, spark=spark, ask=not ingest_batch, again=again)
+    print_run(made, console(), quiet)
+    accept(made)
+
+
+@app.command()
+def choose(
+    conf: Annotated[Path, typer.Argument(help="The TOML file; its [choose] says what is matched.")],
+    profiled: Annotated[
+        str | None,
+        typer.Option(
+            "--profile", metavar="RUN", help="Match the human side that this run has profiled."
+        ),
+    ] = None,
+    out: Out = None,
+    date: Date = "",
+    master: Master = None,
+    quiet: Quiet = False,
+) -> None:
+    """Chooses one of several samples of each prompt, so that the whole set matches human texts.
+
+    The pool are the model corpora of the file, with several samples of each prompt_id: other seeds,
+    sampler settings or models. The run has the chosen texts, what was matched and what was not, and
+    the audit of it on prompts that nothing was chosen by.
+
+    Example: `dftspark choose sweep.toml`
+
+    Example: `dftspark choose sweep.toml --profile runs/20261122T010000Z-human-1a2b3c`
+    """
+    from dftspark import runs
+    from dftspark.choose.stage import read_config
+    from dftspark.config import request
+    from dftspark.corpus import files
+
+    config = request.audit(conf, [], [], out, date)
+    run = opened(profiled) if profiled else None
+    files.check(read_config(config, run).corpora)
+    compute(
+        "choose", lambda spark, shown: runs.choose(spark, config, date, shown, run), master, quiet
+    )

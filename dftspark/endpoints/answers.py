@@ -1,0 +1,93 @@
+"""Kinds of answers: what a reply becomes, and how that is kept in journals and stores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+Hide = Callable[[str, int], str]  # so many characters of a text, without the key
+
+MALFORMED, LOST = "malformed", "lost"
+NOT_ASKED = "not asked"  # the error of a request that was never sent
+UNHEARD = frozenset({MALFORMED, LOST})  # the model itself said nothing
+_MOST_TOKENS = 10**9  # that a usage may say
+
+
+class Answer(Protocol):
+    """A frozen dataclass of plain values; `problem` says why it is none, if it is none:
+
+    malformed   the reply is not one of the protocol
+    lost        sent by a run that was killed before it heard the answer
+    """
+
+    @property
+    def problem(self) -> str | None: ...
+    @property
+    def tokens_in(self) -> int: ...
+    @property
+    def tokens_out(self) -> int: ...
+
+
+Parse = Callable[[bytes, Hide], Answer]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """plural   what its answers are called
+    of       the class of an answer, whose fields are columns of `schema`
+    schema   of its store: key, the fields of `of`, seconds, attempts and at
+    asked    whom one asks
+    setting  of the configuration that names the store
+    """
+
+    plural: str
+    of: type[Any]
+    schema: pa.Schema
+    asked: str
+    setting: str
+
+    def answer(self, row: Mapping[str, Any]) -> Answer:
+        """From the columns of `schema`; a null number is nan."""
+        names, floats = self._columns
+        found = {name: row[name] for name in names}
+        for name in floats:
+            if found[name] is None:
+                found[name] = math.nan
+        made: Answer = self.of(**found)
+        return made
+
+    @cached_property
+    def _columns(self) -> tuple[list[str], list[str]]:
+        """The fields of an answer, and those of them that are floating numbers."""
+        names = [field.name for field in fields(self.of)]
+        return names, [n for n in names if pa.types.is_floating(self.schema.field(n).type)]
+
+    def row(self, answer: Answer) -> dict[str, Any]:
+        """The columns that it has; JSON knows no nan, which is null."""
+        found = dict(vars(answer))
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in found.items()
+        }
+
+    def lost(self) -> Answer:
+        made: Answer = self.of(problem=LOST)
+        return made
+
+
+def count(usage: Any, name: str) -> int:
+    """A number of tokens that a reply's usage tells; 0 for what is none."""
+    value = usage.get(name) if isinstance(usage, dict) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return 0
+
+
+def storable(said: Any) -> str:
+    """JSON can spell halves of characters, which no table can hold."""
+    return str(said or "").encode("utf-8", "replace").decode()

@@ -1,0 +1,106 @@
+"""What is asked: a request for each brief, model, sampler setting and sample, named by its content.
+
+A seed is drawn from brief and sample alone, so all settings have the same one and differ by less
+noise. Requests go prompt by prompt, each with all its settings: a run that its caps end early has
+every setting of the prompts it came to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dftspark.config.generate import Generate, Writer
+from dftspark.endpoints.protocol import COMPLETIONS, KEY_BYTES, PATH, tokens
+from dftspark.features.hashing import digest64
+from dftspark.generation.briefs import Brief
+from dftspark.generation.template import Template
+
+_SEED_BITS = 31
+Setting = dict[str, float | int]
+# Made once, for making it takes as long as encoding a body.
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Of `brief`, `writer` and `setting`; `prompt` is what the model is sent."""
+
+    key: bytes
+    brief: Brief
+    prompt: str
+    writer: Writer
+    setting: Setting
+    sample: int
+    seed: int
+    tokens_in: int  # estimate
+
+    @property
+    def body(self) -> bytes:
+        return encoded(self.writer, self.prompt, self.setting, self.seed)
+
+    @property
+    def place(self) -> int:
+        """Which address of the writer is asked."""
+        return self.key[0] % max(len(self.writer.urls), 1)
+
+
+def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
+    """All requests of a run, in the order in which they are asked."""
+    order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
+    grid = settings.settings
+    weights = {one.name: digest_of(one) for one in settings.models}
+    for brief in order:
+        prompt = template.render(brief)
+        for sample in range(settings.samples):
+            seed = digest64(f"{sample} {brief.prompt_id}", "dftspark seed v1") >> (64 - _SEED_BITS)
+            for setting in grid:
+                for writer in settings.models:
+                    body = encoded(writer, prompt, setting, seed)
+                    key = key_of(writer, seed, body, weights[writer.name])
+                    size = tokens(body)
+                    yield Request(key, brief, prompt, writer, setting, sample, seed, size)
+
+
+def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
+    """The body of a request, the same bytes every time."""
+    body: dict[str, Any] = {**setting, "model": writer.model, "max_tokens": writer.max_tokens}
+    if writer.chat:
+        body["messages"] = [{"role": "user", "content": prompt}]
+    else:
+        body["prompt"] = prompt
+    if writer.seed:
+        body["seed"] = seed
+    return _JSON.encode(body).encode()
+
+
+def path_of(writer: Writer) -> str:
+    """What of an address is asked."""
+    return PATH if writer.chat else COMPLETIONS
+
+
+def key_of(writer: Writer, seed: int, body: bytes, weights: str = "") -> bytes:
+    """The name of a request: of the weights, or the first address where they have no revision, the
+    seed and every byte of the body. So a model that moves is not asked again. `weights` is the
+    digest of those that are files."""
+    if not weights:
+        weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
+    head = f"dftspark text v1\n{weights}\n{path_of(writer)}\n{seed}\n"
+    return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
+
+
+def digest_of(writer: Writer) -> str:
+    """Of the files of a model with a path; empty for one at addresses."""
+    if writer.path is None:
+        return ""
+    from dftspark.generation.weights import digest
+
+    return f"files {digest(writer.path)}"
+
+
+def setting_name(setting: Setting) -> str:
+    """`temperature=0.7 top_p=1`: a corpus of the audit."""
+    return " ".join(f"{name}={value:g}" for name, value in setting.items()) or "default"

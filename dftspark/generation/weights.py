@@ -1,0 +1,46 @@
+"""The files of a model that is loaded here: which ones, and what they are.
+
+Weights are read from safetensors alone, and no code of a model is run: the other formats, and what
+`auto_map` of a configuration names, can do anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from dftspark.errors import ConfigError
+
+_READ = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+
+
+@lru_cache(maxsize=8)
+def digest(path: str) -> str:
+    """SHA-256 over names and contents of the files that decide what it writes.
+
+    Raises ConfigError for a folder that is not one of a model, or whose model needs what is never
+    read: other weights than safetensors, code of its own.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file():
+        found = "holds no config.json" if folder.is_dir() else "is not there"
+        raise ConfigError(f"generate.models: the folder {path} {found} on this machine")
+    if not list(folder.glob("*.safetensors")):
+        raise ConfigError(
+            f"generate.models: {path} has no *.safetensors, and other weights are never read, for "
+            f"they can carry code; save the model again with save_pretrained"
+        )
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "auto_map" in settings:
+        raise ConfigError(
+            f"generate.models: the model in {path} brings code of its own (auto_map), which is "
+            f"never run; serve it with an engine that does, and name its url"
+        )
+    whole = hashlib.sha256()
+    for file in sorted({file for pattern in _READ for file in folder.glob(pattern)}):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        whole.update(f"{file.name}\0{content}\n".encode())
+    return whole.hexdigest()

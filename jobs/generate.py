@@ -1,0 +1,42 @@
+"""Lets models write for briefs, at every sampler setting: endpoints, or weights that tasks load.
+
+    spark-submit --properties-file conf/spark-gpu.conf jobs/generate.py --conf write.toml [--again]
+
+Reads   generate.briefs, and the store of texts
+Writes  <out>/<run_id>, made visible in one step, and new texts into the store; the run's path is
+        the last line printed
+Needs   the keys' environment variables; Spark only where a model has a path
+Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try again
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from dftspark import job, runs
+from dftspark.config.generate import Generation
+from dftspark.progress import Lines
+from dftspark.spark.session import session
+from dftspark.store.run import Run
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = job.parser("Let models write for briefs.")
+    parser.add_argument(
+        "--again", action="store_true", help="send again what was sent and brought no answer"
+    )
+    args = parser.parse_args(argv)
+
+    def work() -> Run:
+        config = Generation.load(args.conf)
+        with ExitStack() as around:
+            spark = None
+            if any(writer.local for writer in config.generate.models):
+                spark = around.enter_context(session(f"generate {config.name}"))
+            return runs.generate(config, Lines(), spark=spark, again=args.again)
+
+    return job.exit_code(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
