@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -74,10 +75,18 @@ def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
             f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"
             f"`dftspark doctor` checks Java, Spark and this machine one by one."
         ) from error
+    if master is None or master.startswith("local"):
+        Thread(target=_begin_workers, args=[spark], daemon=True).start()
     try:
         yield relied_on(spark)
     finally:
         spark.stop()
+
+
+def _begin_workers(spark: SparkSession) -> None:
+    """Has Spark start the process that workers are forked from, while the first job is planned."""
+    with suppress(Exception):  # whatever it is, the first job meets it too, and says so
+        spark.range(1).mapInArrow(iter, "id long").toArrow()
 
 
 def relied_on(spark: SparkSession) -> SparkSession:
