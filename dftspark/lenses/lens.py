@@ -189,11 +189,11 @@ def lens(name: str) -> Lens:
             f"install its package again, or take it out of lenses"
         ) from error
     if found.schemas:
-        _join(name, found.schemas)
+        _join(name, found.schemas, found.states)
     return found
 
 
-def _join(name: str, schemas: Mapping[str, pa.Schema]) -> None:
+def _join(name: str, schemas: Mapping[str, pa.Schema], states: Sequence[str]) -> None:
     from dftspark import schema
 
     taken = {table for table, own in schemas.items() if schema.TABLES.get(table, own) != own}
@@ -203,6 +203,7 @@ def _join(name: str, schemas: Mapping[str, pa.Schema]) -> None:
             f"names already: {sorted(taken)}; its package must rename them"
         )
     schema.TABLES.update(schemas)
+    schema.STATES.update({table: own for table, own in schemas.items() if table in states})
 
 
 def home(name: str) -> str:

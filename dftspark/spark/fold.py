@@ -67,15 +67,16 @@ def fold(
     of the second stage `first` says which has the first part of a corpus; parts are dealt out.
     """
     folder = Location.parse(staging)
-    observing = _observing(folds, folder, merges, first, runs if sort else by_group)
+    observing = _observing(folds, folder.name, merges, first, runs if sort else by_group)
     left = rows.mapInArrow(observing, from_arrow_schema(schema.LEFT))
     # Not a groupBy, which would sort states of megabytes in the JVM to bring a few together.
     merged = left.repartitionById(merges, F.col("merge")).mapInArrow(
-        _merging(folds, folder), from_arrow_schema(schema.FOLDED)
+        _merging(folds, folder.name), from_arrow_schema(schema.FOLDED)
     )
     found = merged.toArrow().to_pylist()
-    with suppress(FileNotFoundError):
-        folder.filesystem.delete_dir((folder / _LEFT).path)
+    if folder.local:
+        with suppress(FileNotFoundError):  # of no row nothing is left
+            folder.filesystem.delete_dir((folder / _LEFT).path)
     return {
         one.table: _folded(one, folder, [row for row in found if row["fold"] == i])
         for i, one in enumerate(folds)
@@ -98,12 +99,12 @@ def _folded(one: Fold, folder: Location, found: list[dict[str, Any]]) -> Folded:
 
 
 def _observing(
-    folds: Sequence[Fold], folder: Location, merges: int, first: dict[str, int],
+    folds: Sequence[Fold], staging: str, merges: int, first: dict[str, int],
     cut: Callable[[Iterable[pa.RecordBatch]], Iterator[tuple[Group, pa.RecordBatch]]],
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:  # fmt: skip
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         observers = [one.observer() for one in folds]
-        with _Leaving(folder) as leaving:
+        with _Leaving(Location.parse(staging)) as leaving:
 
             def handed_on(i: int, left: Left) -> Iterator[pa.RecordBatch]:
                 for key, state in left:
@@ -174,7 +175,7 @@ def _opened(place: Location) -> pa.NativeFile:
 
 
 def _merging(
-    folds: Sequence[Fold], folder: Location
+    folds: Sequence[Fold], staging: str
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         cells: dict[tuple[int, Key], list[pa.Buffer | tuple[str, int, int]]] = {}
@@ -186,6 +187,7 @@ def _merging(
                 state = batch["state"][row].as_buffer() if file is None else (file, at, size)
                 cells.setdefault((i, Key(*parts)), []).append(state)
         told = []
+        folder = Location.parse(staging)  # a task has its own way to the storage
         with ExitStack() as stack:
             read, writers = _Reading(stack), dict[int, _Writing]()
             for i, key in sorted(cells):

@@ -28,6 +28,17 @@ pytestmark = pytest.mark.spark
 
 OTHERS = {
     *schema.SWEEP_TABLES,
+    # Those of texts that are made and chosen.
+    "briefs",
+    "cleaned",
+    "briefless",
+    "texts",
+    "textless",
+    "chosen",
+    "unchosen",
+    "reference",
+    "matched",
+    "matched_rates",
     "differences",
     *(table for name in ("embeddings", "variety", "judge") for table in lens(name).tables),
 }

@@ -231,9 +231,9 @@ def test_few_documents_go_the_same_way_without_spark(case: Case) -> None:
     """Sampled, looked up and read by the driver as tasks do it, troubled texts included."""
     from dftspark.embedding import spark_files as embed
 
-    texts = [*small.texts(60), "empty", "broken", small.texts(1)[0]]
-    human, model = texts[:40], texts[20:]
-    for sample in ("all", 25):
+    texts = [*small.texts(200), "empty", "broken", small.texts(1)[0]]
+    human, model = texts[:120], texts[80:]
+    for sample in ("all", 100):
         case = replace(case, folder=case.folder / str(sample))
         large = case.plan(human, model, sample=sample)
         few = case.plan(human, model, size=1_000, sample=sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from dftspark import runs, schema
 from dftspark.config import Audit
 from dftspark.report.terminal.run import render
 from tests.report import vowels
+from tests.spark import nights
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,11 +23,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.spark
 
 
-def test_an_audit_with_a_lens_from_elsewhere(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def vowels_lens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(vowels.installed(tmp_path)))
     vowels.forget()
+    yield
+    monkeypatch.undo()
+    vowels.forget()
+    for tables in (schema.TABLES, schema.STATES):
+        for name in ("vowels", "vowel_sums"):
+            tables.pop(name, None)
+
+
+@pytest.mark.usefixtures("vowels_lens")
+def test_an_audit_with_a_lens_from_elsewhere(spark: SparkSession, tmp_path: Path) -> None:
     corpora = {}
     for name, role, word in (("human", "human", "trees"), ("gpt", "model", "ideas")):
         path = tmp_path / f"{name}.jsonl"
@@ -37,21 +48,38 @@ def test_an_audit_with_a_lens_from_elsewhere(
          "ngrams": {"orders": [1]}, "checks": [rule]},
         "a test",
     )  # fmt: skip
-    try:
-        run = runs.audit(spark, config)
-        (found,) = (row for row in run.table("metrics").to_pylist() if row["lens"] == "vowels")
-        assert found["value"] == pytest.approx(3 / 5 - 2 / 5)
-        assert (found["better"], found["fingerprint"]) == ("parity", "vowels-v1")
-        assert (found["n_human"], found["n_model"]) == (20, 20)
-        assert run.table("vowels").to_pylist() == [{"model": "gpt", "letter": "a"}]
-        assert run.manifest["vowels"] == {"counted": "aeiou"}
-        (checked,) = run.table("checks").to_pylist()
-        assert (checked["rule"], checked["outcome"]) == ("vowels", "fail")
-        assert "Which vowels" in (Path(run.path) / run.page).read_text()
-        out = io.StringIO()
-        render(run, Console(file=out, width=100))
-        assert "gpt says a" in out.getvalue()
-    finally:
-        monkeypatch.undo()
-        vowels.forget()
-        schema.TABLES.pop("vowels", None)
+    run = runs.audit(spark, config)
+    (found,) = (row for row in run.table("metrics").to_pylist() if row["lens"] == "vowels")
+    assert found["value"] == pytest.approx(3 / 5 - 2 / 5)
+    assert (found["better"], found["fingerprint"]) == ("parity", "vowels-v1")
+    assert (found["n_human"], found["n_model"]) == (20, 20)
+    assert run.table("vowels").to_pylist() == [{"model": "gpt", "letter": "a"}]
+    assert run.manifest["vowels"] == {"counted": "aeiou"}
+    (checked,) = run.table("checks").to_pylist()
+    assert (checked["rule"], checked["outcome"]) == ("vowels", "fail")
+    assert "Which vowels" in (Path(run.path) / run.page).read_text()
+    out = io.StringIO()
+    render(run, Console(file=out, width=100))
+    assert "gpt says a" in out.getvalue()
+    # What it keeps is compared again without the documents.
+    again = runs.compare(spark, config, run)
+    (same,) = (row for row in again.table("metrics").to_pylist() if row["lens"] == "vowels")
+    assert repr({**same, "run_id": ""}) == repr({**found, "run_id": ""})  # nan is not nan
+
+
+@pytest.mark.usefixtures("vowels_lens")
+def test_nights_merge_its_states(spark: SparkSession, tmp_path: Path) -> None:
+    folder = nights.corpora(tmp_path / "texts", nights.DATES[:2])
+    lenses = ["ngrams", "vowels"]
+    config = nights.audit(folder, tmp_path / "runs", lenses=lenses, report={"page": False})
+    found = {}
+    for date in nights.DATES[:2]:
+        run = runs.nightly(spark, config, date)
+        for row in run.table("metrics").to_pylist():
+            if row["lens"] == "vowels":
+                found[date, row["model"]] = row
+    assert [found[date, "gpt"]["n_model"] for date in nights.DATES[:2]] == [40, 80]
+    assert [found[date, "llama"]["n_human"] for date in nights.DATES[:2]] == [40, 40]
+    first, both = (found[date, "gpt"]["value"] for date in nights.DATES[:2])
+    assert first != both
+    assert found[nights.DATES[1], "gpt"]["std_error"] < found[nights.DATES[0], "gpt"]["std_error"]

@@ -2,51 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+import struct
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
 from dftspark.inference.intervals import Inference
-from dftspark.lenses.lens import Compared, Lens, Pairing
+from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
 from dftspark.lenses.metric import Metric, measured
-from dftspark.making import Making
+from dftspark.store.state_table import StateTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from dftspark.config import Audit
+    from dftspark.making import Making
+    from dftspark.spark.fold import Folded
+    from dftspark.store.run import Run
 
 TABLE = pa.schema([("model", pa.string()), ("letter", pa.string())])
+SUMS = pa.schema(
+    [("corpus", pa.string()), ("stratum", pa.string()), ("fingerprint", pa.string()),
+     ("documents", pa.int64()), ("shares", pa.int64()), ("squares", pa.int64())]
+)  # fmt: skip
+MADE_BY = "vowels-v1"
+ONE = 1 << 40  # whole numbers add up the same in any order
+_Sums = tuple[int, ...]
 
 
 class VowelsLens(Lens):
     name: ClassVar[str] = "vowels"
     tables = ("vowels",)
-    schemas: ClassVar[Mapping[str, pa.Schema]] = {"vowels": TABLE}
+    states = ("vowel_sums",)
+    schemas: ClassVar[Mapping[str, pa.Schema]] = {"vowels": TABLE, "vowel_sums": SUMS}
 
-    def compare(self, making: Making, state: None, pairing: Pairing) -> Compared:
-        if pairing.texts is None:
-            return Compared()
-        texts: dict[str, list[str]] = {}
-        for row in pairing.texts.documents.select("corpus", "text").toArrow().to_pylist():
-            texts.setdefault(row["corpus"], []).append(row["text"])
-        human = np.array([_share(text) for text in texts.pop(making.config.human)])
+    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+        return {"vowels": MADE_BY}
+
+    def fold(self, config: Audit, ranges: int) -> VowelFold:
+        return VowelFold()
+
+    def profile(
+        self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
+    ) -> StateTable:
+        return StateTable.of([making.writer.table_path("vowel_sums")])
+
+    def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> StateTable:
+        return StateTable.of(run.table_path("vowel_sums") for run in runs)
+
+    def compare(self, making: Making, state: StateTable, pairing: Pairing) -> Compared:
+        sums = {corpus: _of(state, corpus) for (corpus,) in state.distinct("corpus")}
+        human = sums.pop(making.config.human)
         rows: list[dict[str, Any]] = []
-        for model, answers in sorted(texts.items()):
-            other = np.array([_share(text) for text in answers])
-            value = float(other.mean() - human.mean())
-            error = float(np.sqrt(human.var(ddof=1) / len(human) + other.var(ddof=1) / len(other)))
+        for model, own in sorted(sums.items()):
+            sides = [_moments(side) for side in (human, own)]
+            value = sides[1][1] - sides[0][1]
+            error = sum(variance / n for n, _, variance in sides) ** 0.5
             known = Inference(
                 std_error=error, ci_low=value - 1.96 * error, ci_high=value + 1.96 * error
             )
             metric = Metric("vowel_distance", value, "share", known)
-            pair = measured(model, "", (len(human), len(other)), [metric])
-            rows.append({**pair, "fingerprint": "vowels-v1"})
-        letters = {"model": sorted(texts), "letter": ["a"] * len(texts)}
-        making.writer.write("vowels", pa.table(letters, schema=TABLE))
+            pair = measured(model, "", [n for n, *_ in sides], [metric])
+            rows.append({**pair, "fingerprint": MADE_BY})
+        letters = {"model": sorted(sums), "letter": ["a"] * len(sums)}
+        making.write_table("vowels", pa.table(letters, schema=TABLE))
         return Compared(rows, {"vowels": {"counted": "aeiou"}})
 
     def better(self, metric: str) -> str:
         return "parity"
 
 
+@dataclass(frozen=True)
+class VowelFold:
+    """Documents, and sums of their shares and of the squares of these."""
+
+    table = "vowel_sums"
+    columns = SUMS
+
+    def observer(self) -> Counting:
+        return Counting()
+
+    def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
+        row = key.corpus, key.stratum, MADE_BY, *_added(struct.unpack("<3q", s) for s in states)
+        arrays = [pa.array([v], f.type) for v, f in zip(row, SUMS, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=SUMS), b""
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.held: dict[Group, _Sums] = {}
+
+    def add(self, rows: Rows) -> Left:
+        shares = [_share(text) for text in rows.batch["text"].to_pylist()]
+        own = len(shares), *(sum(round(s**k * ONE) for s in shares) for k in (1, 2))
+        self.held[rows.group] = _added([self.held.get(rows.group, (0, 0, 0)), own])
+        return iter(())
+
+    def end(self) -> Left:
+        for group, sums in self.held.items():
+            yield Key(*group), struct.pack("<3q", *sums)
+
+
+def _added(parts: Any) -> _Sums:
+    return tuple(map(sum, zip(*parts, strict=True)))
+
+
+def _of(state: StateTable, corpus: str) -> _Sums:
+    names = ("documents", "shares", "squares")
+    return _added(tuple(row.values()) for row in state.rows(names, corpus))
+
+
+def _moments(sums: _Sums) -> tuple[int, float, float]:
+    """Documents, mean and variance."""
+    n, mean, square = sums[0], sums[1] / ONE / sums[0], sums[2] / ONE / sums[0]
+    return n, mean, max(square - mean**2, 0.0) * n / (n - 1)
+
+
 def _share(text: str) -> float:
-    letters = [letter for letter in text.lower() if letter.isalpha()]
-    return sum(letter in "aeiou" for letter in letters) / max(len(letters), 1)
+    letters = Counter(letter for letter in text.lower() if letter.isalpha())
+    return sum(letters[vowel] for vowel in "aeiou") / max(letters.total(), 1)
