@@ -106,6 +106,11 @@ TABLES = {
     "matched_rates": MATCHED_RATES,
     "rejects": REJECTS,
 }
+# Of runs that make texts or choose among them.
+TEXT_TABLES = (
+    "briefs", "cleaned", "briefless", "texts", "textless",
+    "chosen", "unchosen", "reference", "matched", "matched_rates",
+)  # fmt: skip
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [
@@ -166,6 +171,7 @@ __all__ = [
     "TEXTLESS",
     "TEXTS",
     "TEXT_STORE",
+    "TEXT_TABLES",
     "TRADEOFFS",
     "UNCHOSEN",
     "VARIETY",

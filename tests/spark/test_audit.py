@@ -28,17 +28,7 @@ pytestmark = pytest.mark.spark
 
 OTHERS = {
     *schema.SWEEP_TABLES,
-    # Those of texts that are made and chosen.
-    "briefs",
-    "cleaned",
-    "briefless",
-    "texts",
-    "textless",
-    "chosen",
-    "unchosen",
-    "reference",
-    "matched",
-    "matched_rates",
+    *schema.TEXT_TABLES,
     "differences",
     *(table for name in ("embeddings", "variety", "judge") for table in lens(name).tables),
 }

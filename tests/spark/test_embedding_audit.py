@@ -41,7 +41,7 @@ def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
     audited: Run, config: Audit
 ) -> None:
     stored = ["profile", "phrases", "feature_sums", "structure"]
-    others = {*lens("judge").tables, *schema.SWEEP_TABLES, "differences"}
+    others = {*lens("judge").tables, *schema.SWEEP_TABLES, *schema.TEXT_TABLES, "differences"}
     assert audited.tables == sorted({*schema.TABLES, *stored} - others)
     found = audited.manifest["embedding"]
     assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
