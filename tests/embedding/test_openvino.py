@@ -23,7 +23,8 @@ from tests import extras
 from tests import models as small
 from tests.embedding.test_embedders import LONG, WRITTEN, assert_same_in_any_batch
 
-pytestmark = [pytest.mark.embedder, extras.embed, extras.openvino]
+# Slow, and so in a process of their own: with OpenVINO loaded an interrupt ends a process at once.
+pytestmark = [pytest.mark.slow, pytest.mark.embedder, extras.embed, extras.openvino]
 
 MIXED = [LONG[i : i + n] for i, n in enumerate([0, 3, 9, 20, 47, 90, 151, 390, 700, 1_200])]
 
