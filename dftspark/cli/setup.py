@@ -43,14 +43,14 @@ def doctor(
 
 @app.command()
 def warm() -> None:
-    """Prepares this machine once, so that local runs start in half the time: compiles what is to
+    """Prepares this machine once, so that Spark starts in about half the time: compiles what is to
     be compiled, and keeps the classes that Spark loads in a file of the user's cache folder.
 
     Example: `dftspark warm`
     """
     from dftspark.spark import class_archive
 
-    console().print("auditing the bundled sample; a minute or so")
+    console().print("auditing the bundled sample; a minute or two")
     file = class_archive.make()
     console().print(f"{file}: {file.stat().st_size / 2**20:,.0f} MiB")
 

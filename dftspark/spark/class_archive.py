@@ -4,7 +4,8 @@ A local run loads some twenty thousand classes, and each is read, checked and la
 can keep them laid out in a file (JEP 350); one that is not of this Java and this Spark it ignores.
 
 State    one file of about 200 MB for each Java and Spark, in the user's cache folder
-Cost     making it takes a minute: an audit of the bundled sample, and Java writing it at its end
+Cost     making it takes a minute or two: an audit of the bundled sample, and Java writing it at
+         its end
 """
 
 from __future__ import annotations

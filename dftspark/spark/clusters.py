@@ -34,7 +34,7 @@ def shared_clusters(
 ) -> dict[str, int]:
     """How many clusters each model corpus has in common with the human one.
 
-    `few` are corpus and cluster of all rows that were read, where the driver has them.
+    `few` are corpus, cluster and action of all rows that were read, where the driver has them.
     """
     if few is not None:
         own = few.filter(pc.and_(pc.is_null(few["action"]), pc.is_valid(few["corpus"])))
