@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from dftspark import runs, schema
+from dftspark import runs
 from dftspark.config import Audit
 from dftspark.report.terminal.run import render
 from tests.report import vowels
@@ -30,9 +30,6 @@ def vowels_lens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     yield
     monkeypatch.undo()
     vowels.forget()
-    for tables in (schema.TABLES, schema.STATES):
-        for name in ("vowels", "vowel_sums"):
-            tables.pop(name, None)
 
 
 @pytest.mark.usefixtures("vowels_lens")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dftspark import schema
 from dftspark.lenses import lens as registry
 from dftspark.report.words import lenses
 
@@ -20,7 +21,10 @@ def installed(folder: Path) -> Path:
 
 
 def forget() -> None:
-    """Looks anew for what is installed."""
+    """Looks anew for what is installed; a lens adds its tables once more when it is loaded."""
+    for tables in (schema.TABLES, schema.STATES):
+        for name in ("vowels", "vowel_sums"):
+            tables.pop(name, None)
     for known in (
         registry._registered, registry.lens, lenses.lenses, lenses.leads, lenses.tables,
         lenses.measure,
