@@ -18,11 +18,11 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from dftspark.choose import documents
-from dftspark.features.hf_tokens import HuggingFaceTokens
-from dftspark.features.tokens import Tokenizer, Words
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.ngrams.keys import ngram_keys
 from dftspark.lenses.ngrams.sketch import rates_of_documents
+from dftspark.text.hf_tokens import HuggingFaceTokens
+from dftspark.text.tokens import Tokenizer, Words
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]

@@ -29,8 +29,6 @@ from dftspark import config
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding import embedders
 from dftspark.embedding import recipe as models
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import Words
 from dftspark.lenses.embeddings import compared as embeddings
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
@@ -45,6 +43,8 @@ from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats.protocol import Batch, VectorBatch
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import Words
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from dftspark.checks.rules import trailing_range
 from dftspark.corpus.blocks import block_of
-from dftspark.corpus.synthetic import Phrase, Role, Source
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.distance_l2 import TokenSums, token_noise
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
-from dftspark.nights.checks import trailing_range
 from dftspark.stats.protocol import Batch
+from dftspark.testing.synthetic import Phrase, Role, Source
+from dftspark.text.tokens import Words
 
 FIRST = datetime.date(2026, 1, 1).toordinal()
 TRAILING = 28

@@ -39,9 +39,9 @@ from dftspark.config.choose import WEIGHTS
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding import embedders
 from dftspark.embedding import recipe as models
-from dftspark.features.tokens import Words
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
+from dftspark.text.tokens import Words
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
-from dftspark.features import surface
-from dftspark.features.surface import Surfaces
-from dftspark.features.tokens import Words
 from dftspark.lenses import comparability
 from dftspark.stats.surface import Surface, SurfaceSums
+from dftspark.text import surface
+from dftspark.text.surface import Surfaces
+from dftspark.text.tokens import Words
 
 CORPORA = ("biscope", "fdg", "outfox")
 SIZES = ((0, 0), (50, 1_000), (1_000, 50))  # 0: half of all

@@ -35,13 +35,13 @@ from numpy.typing import NDArray
 
 from benchmarks._measure import CRASHED, Outcome, measured
 from dftspark.config import Inference, Mmd
-from dftspark.features.hashing import mixed
 from dftspark.lenses.embeddings import compared as embeddings
 from dftspark.lenses.embeddings import distance_mmd as mmd
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.metric import Metric
 from dftspark.stats.protocol import VectorBatch
+from dftspark.text.hashing import mixed
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER = ROOT / "build" / "goodpoints"

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
-from dftspark.features.hashing import digest64
 from dftspark.inference.gram import gram
 from dftspark.inference.squared import block_test, fused_test
 from dftspark.lenses.embeddings import compared as embeddings
@@ -26,6 +25,7 @@ from dftspark.lenses.embeddings import distance_mmd as mmd
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
+from dftspark.text.hashing import digest64
 
 PILOT = 1_000
 WORST = 0.02  # of the exact value, or twice the reported feature error

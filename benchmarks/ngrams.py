@@ -36,9 +36,9 @@ import pyarrow.parquet as pq
 from benchmarks import _peers as peers
 from benchmarks._measure import CRASHED, Outcome, Usage, measured
 from dftspark import schema
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramRows
+from dftspark.text.tokens import Words
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -159,7 +159,7 @@ def documents(source: Path | None, limit: int) -> tuple[pa.Table, str]:
 
 
 def _source() -> Any:
-    from dftspark.corpus.synthetic import Source
+    from dftspark.testing.synthetic import Source
 
     return Source()
 

@@ -39,16 +39,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks._measure import Tree
 from dftspark import history, runs, schema
 from dftspark.config import Audit
-from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.lenses.lens import Night
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.making import Making
+from dftspark.nights import days
 from dftspark.nights.calendar import Nights, night_name, profile_name, window_of
 from dftspark.spark.session import session
-from dftspark.stages import days
 from dftspark.stages.profiling import profile
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
+from dftspark.testing.synthetic import Phrase, Source
 
 LATE = (365, 366, 367)
 FIRST = datetime.date(2026, 1, 1)

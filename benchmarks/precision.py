@@ -18,9 +18,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dftspark.features import stream
 from dftspark.inference.proportions import wilson
 from dftspark.lenses.structure import pattern_match, patterns
+from dftspark.text import stream
 
 HERE = Path(__file__).resolve().parent
 LABELS = HERE / "labels" / "patterns.csv"

@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.precision import DATA
 from benchmarks.sample_hits import order
-from dftspark.features import stream
 from dftspark.inference.proportions import wilson
 from dftspark.lenses.structure import pattern_match, patterns
+from dftspark.text import stream
 
 LABELS = Path(__file__).resolve().parent / "labels" / "recall.csv"
 CORPORA = (

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.precision import DATA
-from dftspark.features import stream
 from dftspark.lenses.structure import pattern_match, patterns
+from dftspark.text import stream
 
 CORPORA = (
     "biscope", "fdg", "outfox", "herbold_essays", "toefl_chatgpt", "jhu_temp", "self_instruct",

@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks._measure import Outcome, measured
-from dftspark.features import stream
 from dftspark.lenses.structure import document_vectors, measures, pattern_language, patterns
+from dftspark.text import stream
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"

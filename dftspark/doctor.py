@@ -151,7 +151,7 @@ def _storage(out: str) -> Check:
 
 def _compiled() -> Check:
     from dftspark import compiled
-    from dftspark.features import hashing
+    from dftspark.text import hashing
 
     folder, why = compiled.kept(hashing.mixed)
     found = f"kept in {folder}" if folder else "not kept"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dftspark import schema, sweeps
+from dftspark.checks import readings as checking
 from dftspark.choose import stage as choosing
 from dftspark.config import Audit
 from dftspark.generation.run import generate as generate
@@ -19,11 +20,12 @@ from dftspark.lenses.judge import lens as judging
 from dftspark.lenses.judge.lens import Asking, Prepared
 from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
+from dftspark.nights import days, merging
 from dftspark.nights.calendar import NIGHT, Nights, night_name
 from dftspark.progress import Progress
-from dftspark.stages import checking, comparing, days, merging, profiling, stored
+from dftspark.stages import comparing, profiling, stored
+from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
-from dftspark.store.state_files import naming_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

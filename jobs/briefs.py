@@ -11,7 +11,7 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try ag
 
 from __future__ import annotations
 
-from dftspark import job
+from dftspark import entry as job
 from dftspark.config.briefs import BriefMaking
 from dftspark.generation import brief_run
 from dftspark.progress import Lines

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dftspark import job, runs
+from dftspark import entry as job
+from dftspark import runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session

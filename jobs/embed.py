@@ -11,7 +11,8 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
 
 from __future__ import annotations
 
-from dftspark import job, runs
+from dftspark import entry as job
+from dftspark import runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session

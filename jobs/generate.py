@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from dftspark import job, runs
+from dftspark import entry as job
+from dftspark import runs
 from dftspark.config.generate import Generation
 from dftspark.progress import Lines
 from dftspark.spark.session import session

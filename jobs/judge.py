@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from dftspark import job, runs
+from dftspark import entry as job
+from dftspark import runs
 from dftspark.config import Audit, request
 from dftspark.lenses.judge.lens import Asking
 from dftspark.lenses.judge.terminal import print_plan

@@ -15,9 +15,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from dftspark import night_shift
 from dftspark.config import request
 from dftspark.errors import DftsparkError
+from dftspark.nights import shift
 from dftspark.report.words.text import visible_lines
 
 
@@ -34,10 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config, date = request.night(args.conf, None, args.date)
-        order = night_shift.Order(
+        order = shift.Order(
             date, read=not args.stored, refresh=args.refresh, reference=args.reference
         )
-        night_shift.work(config, order, night_shift.logging(args.log))
+        shift.work(config, order, shift.logging(args.log))
     except DftsparkError as error:
         print(f"error: {visible_lines(str(error))}", file=sys.stderr)
         return error.exit_code

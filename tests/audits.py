@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.corpus.blocks import block_of
-from dftspark.features.tokens import Words
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.ngrams import compared as ngrams
 from dftspark.lenses.ngrams import ranges as ngram_ranges
@@ -22,6 +21,7 @@ from dftspark.lenses.ngrams.phrases import phrase_keys
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
+from dftspark.text.tokens import Words
 
 
 def settings(**sections: Any) -> config.Audit:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.hashing import mixed
 from dftspark.inference.gram import Gram, Sides, gram
 from dftspark.lenses.embeddings import fourier
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies, radii
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
+from dftspark.text.hashing import mixed
 
 Floats = NDArray[np.float64]
 

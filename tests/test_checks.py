@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
+from dftspark.checks.rules import LEAST_BASELINE, Outcome, Reading, evaluate, trailing_range, worst
 from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import ConfigError
-from dftspark.nights.checks import LEAST_BASELINE, Outcome, Reading, evaluate, trailing_range, worst
 
 FIRST = datetime.date(2026, 1, 1)
 

@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
-from dftspark.features import surface
 from dftspark.inference.block_shares import difference_p
 from dftspark.lenses.comparability import Row, rows, token_rows
 from dftspark.stats.surface import Surface, SurfaceSums
+from dftspark.text import surface
 
 _SENTENCES = (
     "Nobody knew why the old committee had agreed to it, but it was done.",

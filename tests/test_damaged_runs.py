@@ -13,9 +13,9 @@ import pytest
 from dftspark import cli, history
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DamagedRun
+from dftspark.nights import merging
 from dftspark.nights.calendar import night_name, profile_name, reference_name, remove
 from dftspark.nights.retention import doomed, prune
-from dftspark.stages import merging
 from dftspark.store.listing import open_run, runs
 from dftspark.store.run import Run, load
 from dftspark.store.writer import RunWriter

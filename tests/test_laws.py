@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import StateFormatError
-from dftspark.features import surface
-from dftspark.features.surface import Surfaces
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.structure import measures
@@ -20,7 +18,9 @@ from dftspark.lenses.structure.document_vectors import DocumentVectors, columns
 from dftspark.stats import copies_sketch
 from dftspark.stats.copies_sketch import KeyBatch
 from dftspark.stats.protocol import Batch, Statistic, VectorBatch
-from tests import laws
+from dftspark.testing import laws
+from dftspark.text import surface
+from dftspark.text.surface import Surfaces
 
 SMALL = Frequencies(dim=3, sigma=0.7, least=4)
 EXAMPLES: dict[str, list[dict[str, Any]]] = {

@@ -13,15 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark import cli, history, night_shift, schema
+from dftspark import cli, history, schema
 from dftspark import runs as making_runs
 from dftspark.config import Audit
 from dftspark.config.nightly import Nightly
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError
+from dftspark.nights import days, merging, shift
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
 from dftspark.progress import JsonLines
-from dftspark.stages import days, merging, profiling
+from dftspark.stages import profiling
 from dftspark.store.listing import named_runs, runs
 from dftspark.store.run import Run, load
 from dftspark.store.writer import RunWriter
@@ -426,11 +427,11 @@ def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         heard.append(told_of.id)
         return ""
 
-    monkeypatch.setattr(night_shift, "tell", tell)
-    order = night_shift.Order(DATES[0], junit=junit)
+    monkeypatch.setattr(shift, "tell", tell)
+    order = shift.Order(DATES[0], junit=junit)
     log = io.StringIO()
     with suppress(EnvironmentProblem):
-        night_shift._one(None, config, order, DATES[0], True, JsonLines(log))
+        shift._one(None, config, order, DATES[0], True, JsonLines(log))
     assert json.loads(log.getvalue())["missing"] == DATES[1:2]
     return [run_id for run_id in heard if run_id == run.id]
 

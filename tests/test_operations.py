@@ -15,7 +15,7 @@ import pytest
 from dftspark import cli
 from dftspark.config import Audit
 from dftspark.lenses.structure.patterns import bundled
-from dftspark.stages.days import check_config
+from dftspark.nights.days import check_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

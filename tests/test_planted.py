@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.inference.log_odds import PRIOR_SHARE
 from dftspark.lenses.ngrams.keys import ngram_keys
+from dftspark.testing.synthetic import Phrase, Source
 from tests.audits import Documents, compared, metrics, settings
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dftspark.features.tokens import Words
 from dftspark.lenses.metric import Metric
+from dftspark.text.tokens import Words
 from tests import reference
 from tests.audits import Documents, compared, metrics, settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from dftspark.nights.checks import Outcome
+from dftspark.checks.rules import Outcome
 from dftspark.report.words.text import FORMULA, visible, visible_lines
 
 _LONGEST = 1000  # characters of a name

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dftspark.features import stream
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.structure import measures, pattern_match, patterns
 from dftspark.lenses.structure.document_vectors import columns
 from dftspark.lenses.structure.statistic import StructureSums
+from dftspark.text import stream
+from dftspark.text.hashing import BLOCKS
 
 
 @cache

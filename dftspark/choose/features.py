@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from dftspark.choose import documents
 from dftspark.config import Tokens
-from dftspark.features.tokens import tokenizer
 from dftspark.lenses.embeddings import fourier
 from dftspark.lenses.embeddings.fourier import ONE, Frequencies
 from dftspark.lenses.ngrams.sketch import rates_of_documents
+from dftspark.text.tokens import tokenizer
 
 NGRAMS, EMBEDDINGS, STRUCTURE, LENGTHS = "ngrams", "embeddings", "structure", "lengths"
 FAMILIES = (NGRAMS, EMBEDDINGS, STRUCTURE, LENGTHS)

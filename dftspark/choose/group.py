@@ -17,7 +17,7 @@ from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.scales import Scale
 from dftspark.choose.sums import Sums, summed
-from dftspark.features.hashing import digest64
+from dftspark.text.hashing import digest64
 
 
 @dataclass(frozen=True, eq=False)

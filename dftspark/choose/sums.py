@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.choose.features import Features
-from dftspark.features.hashing import BLOCKS
 from dftspark.state import SumState
+from dftspark.text.hashing import BLOCKS
 
 Floats = NDArray[np.float64]
 ONE = 1 << 20  # the whole number that stands for 1

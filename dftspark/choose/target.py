@@ -16,8 +16,6 @@ from dftspark.choose.sums import ONE, Sums, none
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.errors import ConfigError, IncomparableProfiles
-from dftspark.features.hashing import BLOCKS
-from dftspark.features.tokens import tokenizer
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
 from dftspark.lenses.embeddings.fourier import ONE as FEATURE
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState
@@ -29,6 +27,8 @@ from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.store.run import Run
+from dftspark.text.hashing import BLOCKS
+from dftspark.text.tokens import tokenizer
 
 
 def human_of(run: Run, config: Audit) -> str:

@@ -272,9 +272,9 @@ def nightly(
 
     Example: `dftspark nightly nightly.toml --date 2026-11-20 --remove --refresh`
     """
-    from dftspark import night_shift
     from dftspark.config import request
+    from dftspark.nights import shift
 
     config, date = request.night(conf, out, date)
-    order = night_shift.Order(date, not stored, remove, refresh, reference, reason, junit)
-    night_shift.work(config, order, night_shift.logging(log, quiet), master)
+    order = shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    shift.work(config, order, shift.logging(log, quiet), master)

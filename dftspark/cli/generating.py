@@ -28,8 +28,8 @@ def briefs(
     Example: `dftspark briefs briefs.toml`
     """
     from dftspark.config.briefs import BriefMaking
+    from dftspark.entry import accept
     from dftspark.generation import brief_run
-    from dftspark.job import accept
     from dftspark.progress import progress
     from dftspark.redaction import redact
 
@@ -77,9 +77,9 @@ def generate(
     from dftspark.endpoints import batch
     from dftspark.endpoints.keys import hiding_those_set
     from dftspark.endpoints.store import AnswerStore
+    from dftspark.entry import accept
     from dftspark.generation import asking, run, texts
     from dftspark.generation.terminal import print_plan, print_run
-    from dftspark.job import accept
     from dftspark.progress import progress
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:

@@ -47,7 +47,7 @@ def compute(
     """
     from rich.console import Console
 
-    from dftspark.job import accept
+    from dftspark.entry import accept
     from dftspark.progress import progress
     from dftspark.redaction import redact
     from dftspark.report.terminal.run import render

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.keys import ngram_keys
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import Words
 
 _SLOT = re.compile(r"<<([A-Z]+)>>")
 _LEAK = 8  # words of a phrase that a brief may not share with its document

@@ -15,9 +15,9 @@ from typing import Any
 
 from dftspark.config.generate import Generate, Writer
 from dftspark.endpoints.protocol import COMPLETIONS, KEY_BYTES, PATH, tokens
-from dftspark.features.hashing import digest64
 from dftspark.generation.briefs import Brief
 from dftspark.generation.template import Template
+from dftspark.text.hashing import digest64
 
 _SEED_BITS = 31
 Setting = dict[str, float | int]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import surface
-from dftspark.features.language import LANGUAGES
 from dftspark.inference.block_shares import difference_p
 from dftspark.lenses.comparability_advice import advice
 from dftspark.stats.surface import SurfaceSums
+from dftspark.text import surface
+from dftspark.text.language import LANGUAGES
 
 LEVEL = 1e-3  # some twenty rows a pair: one in a hundred pairs, before the least differences
 HARDLY = 0.1  # times the other side's share: hardly any of its documents has it

@@ -18,11 +18,11 @@ from pyspark import daemon
 import dftspark.lenses.ngrams.spark_profile  # for the workers
 import dftspark.lenses.structure.spark_profile  # noqa: F401  # for the workers
 from dftspark.corpus.blocks import block_of
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.lenses.structure import document_vectors
 from dftspark.stats.protocol import Batch
+from dftspark.text.tokens import Words
 
 
 def load_kernels() -> None:

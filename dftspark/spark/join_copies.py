@@ -17,10 +17,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
-from dftspark.features.minhash import document_keys
-from dftspark.features.tokens import tokenizer
 from dftspark.spark import tables
 from dftspark.spark.documents import Documents
+from dftspark.text.minhash import document_keys
+from dftspark.text.tokens import tokenizer
 
 _JOINED = pa.schema([("corpus", pa.string()), ("id_hash", pa.int64()), ("joined", pa.string())])
 

@@ -15,8 +15,8 @@ from dftspark.errors import ConfigError
 from dftspark.lenses.lens import chosen
 from dftspark.stages.profiling import Profile
 from dftspark.store import publish
+from dftspark.store.integrity import check_files
 from dftspark.store.run import Run
-from dftspark.store.state_files import check_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

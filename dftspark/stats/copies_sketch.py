@@ -3,7 +3,7 @@
 State    the KEYS least distinct keys of documents, and of each the CLUSTERS least hashes of the
          clusters that have it: about 64 kB, whatever the corpus
 Cost     a sort of the keys of a batch
-Source   keys are those of features/minhash.py. The least keys are a random sample of the distinct
+Source   keys are those of text/minhash.py. The least keys are a random sample of the distinct
          ones, and the k-th least of hashes tells how many there are (Bar-Yossef et al. 2002)
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.errors import ShapeError
-from dftspark.features import minhash
 from dftspark.state import State
 from dftspark.stats.protocol import Statistic
+from dftspark.text import minhash
 
 KEYS = 4_096  # of a corpus with an effect of 1.04 it is told to .006; a quarter as many, to .012
 CLUSTERS = 8

@@ -1,7 +1,7 @@
 """The one protocol every statistic obeys.
 
 A statistic turns a batch of documents, as tokens or as vectors, into a *state*; states merge. Its
-laws, which tests/laws.py checks for every registered statistic:
+laws, which dftspark/testing/laws.py checks for every registered statistic:
 
     merge(a, merge(b, c))  ==  merge(merge(a, b), c)
     merge(a, b)            ==  merge(b, a)

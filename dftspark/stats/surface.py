@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import surface
-from dftspark.features.hashing import BLOCKS
-from dftspark.features.surface import Surfaces
 from dftspark.state import SumState
 from dftspark.stats.protocol import Statistic
+from dftspark.text import surface
+from dftspark.text.hashing import BLOCKS
+from dftspark.text.surface import Surfaces
 
 
 @dataclass(frozen=True, eq=False)

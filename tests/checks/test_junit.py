@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dftspark.checks.junit import junit
-from dftspark.nights.checks import Outcome
+from dftspark.checks.rules import Outcome
 
 PASSED = Outcome(
     rule="far", subject="metric l2_1gram", against="value", model="gpt", stratum="", value=1.0,

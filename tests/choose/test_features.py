@@ -15,7 +15,6 @@ from dftspark.config import Tokens
 from dftspark.config.choose import WEIGHTS
 from dftspark.corpus.blocks import block_of
 from dftspark.errors import InputError
-from dftspark.features.tokens import Words
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
 from dftspark.lenses.ngrams.keys import RATE_ONE
@@ -24,6 +23,7 @@ from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure
 from dftspark.stats.protocol import Batch, VectorBatch
+from dftspark.text.tokens import Words
 
 WORDS = ["the", "a", "cat", "dog", "ran", "not", "but", "only", ".", ",", ";", "don't", "42"]
 

@@ -17,13 +17,13 @@ from dftspark import schema
 from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
 from dftspark.errors import IncomparableProfiles, InputError, ShapeError
-from dftspark.features.hashing import digest64
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.lenses.fold import Rows
 from dftspark.stats.protocol import VectorBatch
 from dftspark.store.state_table import StateTable
+from dftspark.text.hashing import digest64
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -16,13 +16,13 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.corpus.blocks import block_of
-from dftspark.features.tokens import Words
 from dftspark.lenses.fold import Key, Rows
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramRows
 from dftspark.spark.records import runs
 from dftspark.stats.copies_sketch import CopiesState
 from dftspark.stats.surface import SurfaceSums
+from dftspark.text.tokens import Words
 from tests import reference
 from tests.reference import simple_words
 

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import cli, history, runs, schema
+from dftspark.checks.readings import JUNIT
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, UnlikeProfiles
 from dftspark.lenses.ngrams import stored_wholes as document_states
 from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.nights import alerts, calendar
-from dftspark.stages.checking import JUNIT
 from dftspark.state import encode_arrays
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run

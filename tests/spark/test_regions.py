@@ -14,7 +14,7 @@ from dftspark.lenses.embeddings import witness
 from dftspark.lenses.embeddings.centroids import Regions
 from dftspark.lenses.embeddings.distance_regions import region_parts
 from dftspark.lenses.embeddings.region_sums import SCORE_ONE, region_sums
-from tests import laws
+from dftspark.testing import laws
 from tests.clouds import Floats, block_sums, frequencies
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stages.profiling import Profile
 from dftspark.stages.stored import stored_profile
 from dftspark.state import encode_arrays
+from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
-from dftspark.store.state_files import naming_damage
 from dftspark.store.writer import RunWriter
 from tests.lenses.ngrams import test_profile_files
 

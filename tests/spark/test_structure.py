@@ -17,7 +17,7 @@ from dftspark.lenses.structure import compared as lens
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.store.state_table import StateTable
-from tests import laws
+from dftspark.testing import laws
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark import config
-from dftspark.corpus.synthetic import Phrase, Source
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams.statistic_counts import TOTALS
+from dftspark.testing.synthetic import Phrase, Source
+from dftspark.text.hashing import BLOCKS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

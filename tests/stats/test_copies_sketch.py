@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dftspark.errors import ShapeError
-from dftspark.features.hashing import digest64
-from dftspark.features.minhash import document_keys
-from dftspark.features.tokens import Words
 from dftspark.lenses.repeats import warning, withholds_tests
 from dftspark.stats.copies_sketch import CLUSTERS, Copies, CopiesSketch, CopiesState, KeyBatch
 from dftspark.stats.copies_sketch import copies as copies_of
+from dftspark.text.hashing import digest64
+from dftspark.text.minhash import document_keys
+from dftspark.text.tokens import Words
 
 SKETCH = CopiesSketch()
 

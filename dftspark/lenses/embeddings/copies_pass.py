@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from dftspark import schema
 from dftspark.embedding.spark_vectors import matrix
 from dftspark.errors import InputError
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import one_line
 from dftspark.inference.proportions import ClusterSums
 from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.distance_copies import NEAR, nearest, overlap
 from dftspark.lenses.fold import Key, Left, Rows
 from dftspark.spark.records import packed, record, unpacked
 from dftspark.state import decode_arrays, encode_arrays
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import one_line
 
 LISTED = 1_000  # near duplicates of a corpus
 _EXCERPT = 240

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.errors import ShapeError
-from dftspark.features.hashing import BLOCKS
 from dftspark.state import SumState
+from dftspark.text.hashing import BLOCKS
 
 SCORE_ONE = 1 << 36
 _LARGEST = 8.0

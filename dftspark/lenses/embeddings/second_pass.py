@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from dftspark import schema
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import one_line
 from dftspark.lenses.embeddings.centroids import Regions
 from dftspark.lenses.embeddings.region_labels import label_terms, token_counts
 from dftspark.lenses.embeddings.region_sums import RegionSums, no_regions, region_sums
@@ -31,6 +29,8 @@ from dftspark.lenses.embeddings.regions import region_table
 from dftspark.lenses.embeddings.witness import HUMAN, MODEL, Witness
 from dftspark.lenses.fold import Key, Left, Rows
 from dftspark.spark.records import packed, unpacked
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import one_line
 
 Floats = NDArray[np.float64]
 

@@ -28,7 +28,6 @@ from dftspark.config import Mmd
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
 from dftspark.errors import InputError
-from dftspark.features.hashing import digest64
 from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
@@ -41,6 +40,7 @@ from dftspark.spark.fold import Folded, fold
 from dftspark.spark.records import record
 from dftspark.stats.protocol import Statistic, VectorBatch
 from dftspark.store.state_table import StateTable
+from dftspark.text.hashing import digest64
 
 _OPEN = 8  # states that a task holds
 _BUFFER = 8_192  # documents of a group whose features are taken at once

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.errors import ShapeError
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.embeddings.fourier import ONE, Frequencies, add_to_blocks
 from dftspark.state import State
 from dftspark.stats import cluster_hashes
 from dftspark.stats.protocol import Statistic, VectorBatch
+from dftspark.text.hashing import BLOCKS
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.features.hashing import BLOCKS
 from dftspark.inference import blocks, halves
 from dftspark.inference.estimate import on_groups, source_floor
 from dftspark.inference.gram import (
@@ -37,6 +36,7 @@ from dftspark.lenses.ngrams import distance_total_variation as total_variation
 from dftspark.lenses.ngrams.keys import RATE_ONE
 from dftspark.lenses.ngrams.ranges import COMMON, LISTED, Partial, Sums
 from dftspark.lenses.ngrams.side import Floats, Totals
+from dftspark.text.hashing import BLOCKS
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.hashing import BLOCK_BITS, BLOCKS
 from dftspark.lenses.ngrams.keys import RATE_BITS, RATE_ONE, Rows, ngram_key
+from dftspark.text.hashing import BLOCK_BITS, BLOCKS
 
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
 _HASH_BITS = 64 - int(BLOCK_BITS)

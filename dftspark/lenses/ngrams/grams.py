@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams.counting import Counted, rate_of
 from dftspark.lenses.ngrams.keys import Rows
+from dftspark.text.hashing import BLOCKS
 
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
 _OFTEN = 64  # counts from which on a pair of counts is taken for a kind of its own

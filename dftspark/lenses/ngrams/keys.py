@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.hashing import BLOCK_BITS, mix64
+from dftspark.text.hashing import BLOCK_BITS, mix64
 
 RATE_BITS = 40
 RATE_ONE = (

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dftspark import schema
 from dftspark.compiled import compiled
-from dftspark.features.tokens import Tokenizer
 from dftspark.lenses.ngrams.counting import Counted, gram_counts
 from dftspark.lenses.ngrams.keys import ngram_keys
+from dftspark.text.tokens import Tokenizer
 
 _EXCERPT = 160  # characters of an example, the n-gram in the middle
 _OFTEN = 1024  # counts from which on they are no longer tallied one by one

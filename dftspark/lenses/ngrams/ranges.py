@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.features.hashing import BLOCKS, mixed
 from dftspark.inference.effective_counts import (
     FEWEST_CLUSTERS,
     FEWEST_EXPECTED,
@@ -35,6 +34,7 @@ from dftspark.lenses.ngrams.grams import in_both, kinds, matched
 from dftspark.lenses.ngrams.keys import RATE_ONE, Rows, each
 from dftspark.lenses.ngrams.side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
+from dftspark.text.hashing import BLOCKS, mixed
 
 COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
 _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)

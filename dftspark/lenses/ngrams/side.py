@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.grams import Grams, grams
 from dftspark.lenses.ngrams.keys import RATE_ONE, Rows, each
 from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
+from dftspark.text.hashing import BLOCKS
 
 Floats = NDArray[np.float64]
 Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS

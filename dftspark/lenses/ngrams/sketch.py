@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dftspark.compiled import compiled
 from dftspark.errors import ConfigError, ShapeError
-from dftspark.features.hashing import BLOCK_BITS, mix64
 from dftspark.lenses.ngrams.counting import Counted, rate_of
 from dftspark.lenses.ngrams.keys import ngram_key
+from dftspark.text.hashing import BLOCK_BITS, mix64
 
 _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
 _SALT = 0x9E3779B97F4A7C15  # steps of the golden ratio: unlike salts for every row and seed

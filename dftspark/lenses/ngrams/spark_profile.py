@@ -24,8 +24,6 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.corpus.blocks import block_of
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import tokenizer
 from dftspark.lenses.fold import Group, Key, Left, Rows
 from dftspark.lenses.ngrams.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.lenses.ngrams.profile_files import Totals
@@ -36,6 +34,8 @@ from dftspark.spark.fold import Folded
 from dftspark.spark.records import record
 from dftspark.state import encode_arrays
 from dftspark.stats.protocol import Batch
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import tokenizer
 
 # What a buffered token may cost while its rows are made: itself and its occurrence, and its row,
 # of which there are only those of one key range at a time.

@@ -17,12 +17,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams import counting
 from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.keys import Rows
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
+from dftspark.text.hashing import BLOCKS
 
 _ROW_ARRAYS = 9  # of an encoded state: key, count, length and the six columns of `several`
 TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.sketch import add_to_blocks
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.state import SumState
 from dftspark.stats.protocol import Batch, Statistic
+from dftspark.text.hashing import BLOCKS
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from dftspark.config import Audit
-from dftspark.features.tokens import tokenizer
 from dftspark.lenses.ngrams.counting import gram_counts
 from dftspark.lenses.ngrams.keys import ngram_keys
 from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.lenses.ngrams.statistic_counts import NgramRows
+from dftspark.text.tokens import tokenizer
 
 Gram = tuple[int, int]  # n, key with zero block bits
 

@@ -17,15 +17,15 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.corpus.blocks import block_of
-from dftspark.features import surface
-from dftspark.features.hashing import digest64
-from dftspark.features.minhash import document_keys
-from dftspark.features.tokens import TokenBatch, tokenizer
 from dftspark.lenses.fold import Group, Key, Left
 from dftspark.spark.records import record
 from dftspark.state import decode_arrays, encode_arrays
 from dftspark.stats.copies_sketch import CopiesSketch, CopiesState, KeyBatch
 from dftspark.stats.surface import Surface, SurfaceSums
+from dftspark.text import surface
+from dftspark.text.hashing import digest64
+from dftspark.text.minhash import document_keys
+from dftspark.text.tokens import TokenBatch, tokenizer
 
 States = tuple[SurfaceSums, CopiesState]
 

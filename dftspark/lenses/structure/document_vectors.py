@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
-from dftspark.features import stream
-from dftspark.features.hashing import digest64
 from dftspark.lenses.structure import measures, pattern_match, patterns
+from dftspark.text import stream
+from dftspark.text.hashing import digest64
 
 VERSION = 1
 

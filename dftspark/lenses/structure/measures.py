@@ -24,10 +24,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features import stream, unicode
-from dftspark.features.hashing import mix64
-from dftspark.features.stream import Stream
-from dftspark.features.tokens import _buffers, _decode
+from dftspark.text import stream, unicode
+from dftspark.text.hashing import mix64
+from dftspark.text.stream import Stream
+from dftspark.text.tokens import _buffers, _decode
 
 VERSION = 1
 ONE = 1 << 16  # fixed point of MEANS

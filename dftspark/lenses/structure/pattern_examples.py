@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dftspark.features import stream
-from dftspark.features.hashing import digest64
-from dftspark.features.tokens import one_line
 from dftspark.lenses.structure import pattern_match, patterns
+from dftspark.text import stream
+from dftspark.text.hashing import digest64
+from dftspark.text.tokens import one_line
 
 WIDTH = 160  # characters of an excerpt, about
 

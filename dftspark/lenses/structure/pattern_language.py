@@ -6,7 +6,7 @@
     (a|b c|<be>)          alternatives, sequences too
     X?  X{2,5}            X may be missing; X two to five times
     !(a|<be>)  !LY        any token on the line but these, or not of that shape or ending
-    @sentence X           X where a flag of features/stream.py holds; @!quoted X: where it does not;
+    @sentence X           X where a flag of text/stream.py holds; @!quoted X: where it does not;
                           before a repeat, each time
     WORD TEXT LOWER CAP TITLE NUMBER YEAR COUNT MARK ANY BREAK
                           shapes: TEXT is no mark, TITLE not lower case, COUNT a number but no
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from dftspark.errors import ConfigError
-from dftspark.features import stream
+from dftspark.text import stream
 
 MOST = 63  # places of one sequence
 _MOST_SEQUENCES = 400  # of one pattern, after alternatives are written out

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.stream import Stream
 from dftspark.lenses.structure.pattern_language import MOST
 from dftspark.lenses.structure.pattern_program import Program
+from dftspark.text.stream import Stream
 
 
 def counted(items: Stream, program: Program) -> NDArray[np.int64]:

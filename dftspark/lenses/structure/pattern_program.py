@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features import stream
 from dftspark.lenses.structure.pattern_language import Sequence, sequences
+from dftspark.text import stream
 
 
 @dataclass(frozen=True, eq=False)

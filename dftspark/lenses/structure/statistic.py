@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.structure import measures
 from dftspark.lenses.structure.document_vectors import DocumentVectors, columns
 from dftspark.state import State
 from dftspark.stats import cluster_hashes
 from dftspark.stats.protocol import Statistic
+from dftspark.text.hashing import BLOCKS
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,9 @@ import pyarrow as pa
 from scipy import special
 
 from dftspark.errors import EnvironmentProblem
-from dftspark.features.hashing import digest64
-from dftspark.features.stream import WORDS as TOKENS
 from dftspark.inference.intervals import jackknife
+from dftspark.text.hashing import digest64
+from dftspark.text.stream import WORDS as TOKENS
 
 PROMPTS = 300  # of a corpus, at most
 SAMPLES = 4  # documents of a prompt

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from dftspark.config import Inference
-from dftspark.features.hashing import mixed
 from dftspark.inference import blocks
 from dftspark.inference.feature_error import by_group, half_width
 from dftspark.inference.gram import Gram, between_blocks, between_documents, stacked
@@ -19,6 +18,7 @@ from dftspark.lenses.embeddings.exact_mmd import exact_metrics
 from dftspark.lenses.embeddings.fourier import DEFAULT, ONE, features, radii
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState
 from dftspark.lenses.metric import Metric
+from dftspark.text.hashing import mixed
 from tests.normal_clouds import block_numbers, directions, normal, sides, state, statistic
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import pytest
 
 from dftspark.errors import InputError, ShapeError
 from dftspark.lenses.embeddings.statistic_moments import UNIT_ONE, moment_sums, moments, no_moments
-from tests import laws
+from dftspark.testing import laws
 from tests.clouds import Floats
 
 

@@ -12,7 +12,7 @@ from dftspark.inference.gram import between_blocks, gram
 from dftspark.lenses.embeddings import witness
 from dftspark.lenses.embeddings.distance_regions import region_parts
 from dftspark.lenses.embeddings.region_sums import SCORE_ONE, RegionSums, no_regions, region_sums
-from tests import laws
+from dftspark.testing import laws
 from tests.clouds import block_sums, features, frequencies
 
 Floats = NDArray[np.float64]

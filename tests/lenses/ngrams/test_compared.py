@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark import config
-from dftspark.features.tokens import Words
 from dftspark.inference.effective_counts import Squares, score
 from dftspark.inference.gram import gram, sampling_noise
 from dftspark.lenses.ngrams import compared as ngrams
@@ -23,6 +22,7 @@ from dftspark.lenses.ngrams.phrases import phrase_keys
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.stats.protocol import Batch
+from dftspark.text.tokens import Words
 from tests import reference
 
 SETTINGS = config.Audit.parse(

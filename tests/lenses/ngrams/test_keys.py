@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams import counting
 from dftspark.lenses.ngrams import keys as ngrams
 from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.keys import Rows
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stats.protocol import Batch
-from tests import laws, reference
+from dftspark.testing import laws, reference
+from dftspark.text.tokens import Words
 
 
 def batch_of(documents: list[str], clusters: list[str], blocks: dict[str, int]) -> Batch:

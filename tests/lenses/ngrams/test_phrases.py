@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.keys import ngram_keys
 from dftspark.lenses.ngrams.phrases import Occurrences, find_phrases
+from dftspark.text.tokens import Words
 
 TEXTS = ["the cat sat on the mat", "é the cat", "a dog", "on the mat the cat sat"]
 IDS, HASHES = list("abcd"), np.array([7, 3, 1, 5])

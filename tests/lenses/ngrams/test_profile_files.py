@@ -13,12 +13,12 @@ import pytest
 
 from dftspark import schema
 from dftspark.config import Audit
-from dftspark.features.tokens import Words
 from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts
 from dftspark.lenses.ngrams.watched import gram_of, occurrences
 from dftspark.state import encode_arrays
 from dftspark.stats.protocol import Batch
+from dftspark.text.tokens import Words
 
 RANGES = 4
 TEXTS = {

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError, ShapeError
-from dftspark.features.hashing import BLOCKS
 from dftspark.lenses.ngrams.counting import Counted, expanded
 from dftspark.lenses.ngrams.sketch import add_to_blocks, count_sketch, estimate, squared_norm
+from dftspark.text.hashing import BLOCKS
 
 
 def uniform_keys(rng: np.random.Generator, n: int) -> NDArray[np.uint64]:

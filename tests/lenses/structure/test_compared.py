@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 
 from dftspark import config
-from dftspark.corpus.synthetic import Phrase, Source
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors, measures, patterns
 from dftspark.lenses.structure.catalogue import all_measures, labeled
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats import cluster_hashes
+from dftspark.testing.synthetic import Phrase, Source
 
 SETTINGS = config.Inference(splits=60, permutations=99)
 ELSEWHERE = 10_000_000

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dftspark.features import stream
 from dftspark.lenses.structure import document_vectors, measures, patterns
 from dftspark.lenses.structure.document_vectors import DocumentVectors
+from dftspark.text import stream
 
 
 def vectors(*texts: str) -> DocumentVectors:

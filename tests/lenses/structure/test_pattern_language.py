@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dftspark.errors import ConfigError
-from dftspark.features import stream
 from dftspark.lenses.structure import document_vectors, pattern_language, pattern_match, patterns
-from tests.features import hostile
-from tests.features.hostile import HOSTILE
+from dftspark.text import stream
+from tests.text import hostile
+from tests.text.hostile import HOSTILE
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -207,7 +207,7 @@ def test_as_a_slow_matcher(words: list[str], lines: set[str]) -> None:
 @pytest.fixture(scope="module")
 def interpreted() -> dict[str, dict[str, list[int]]]:
     """What the kernels do as plain Python, where their lines can be counted."""
-    command = [sys.executable, "-m", "tests.features.hostile"]
+    command = [sys.executable, "-m", "tests.text.hostile"]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
     found: dict[str, dict[str, list[int]]] = json.loads(done.stdout)

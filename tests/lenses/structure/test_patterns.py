@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dftspark.features import stream
 from dftspark.lenses.structure import pattern_match, patterns
+from dftspark.text import stream
 
 FOLDER = Path(__file__).with_name("patterns")
 

@@ -10,8 +10,8 @@ from functools import cache
 from importlib import resources
 
 from dftspark.errors import ConfigError
-from dftspark.features import stream
 from dftspark.lenses.structure import pattern_program
+from dftspark.text import stream
 
 PER = ("words", "sentences", "lines")
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.features.hashing import mixed
-from dftspark.features.tokens import TokenBatch, one_line
+from dftspark.text.hashing import mixed
+from dftspark.text.tokens import TokenBatch, one_line
 
 _SEED = np.uint64(0x6A09_E667_F3BC_C909)
 _SLICE = 256  # documents encoded at once

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.compiled import compiled
-from dftspark.features import unicode
-from dftspark.features.hashing import mix64
+from dftspark.text import unicode
+from dftspark.text.hashing import mix64
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def tokenizer(settings: config.Tokens) -> Tokenizer:
     """That of the settings. Raises what HuggingFaceTokens.load raises."""
     if settings.tokenizer == "words":
         return Words(settings.lowercase)
-    from dftspark.features.hf_tokens import HuggingFaceTokens
+    from dftspark.text.hf_tokens import HuggingFaceTokens
 
     return HuggingFaceTokens.load(settings.tokenizer.removeprefix("hf:"))
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from dftspark.corpus.synthetic import SCHEMA, Phrase, Role, Source
 from dftspark.errors import ConfigError
+from dftspark.testing.synthetic import SCHEMA, Phrase, Role, Source
 
 WORTH = Phrase(text="it is worth noting", per_thousand=0.5, times=4)
 DELVE = Phrase(text="delve into", per_thousand=2.0, times=0.5)

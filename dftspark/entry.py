@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dftspark.checks.readings import demand
 from dftspark.errors import DftsparkError, FinishedInPart
 from dftspark.judge.outcome import unfinished
 from dftspark.redaction import redact
 from dftspark.report.words.text import visible_lines
-from dftspark.stages.checking import demand
 from dftspark.store.run import Run
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dftspark import config
 from dftspark.errors import ConfigError
-from dftspark.features.tokens import Words, tokenizer
-from dftspark.features.unicode import SPACE, classes
+from dftspark.text.tokens import Words, tokenizer
+from dftspark.text.unicode import SPACE, classes
 from tests.reference import simple_words
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dftspark.features import surface
-from dftspark.features.language import language_of
+from dftspark.text import surface
+from dftspark.text.language import language_of
 
 PLAIN = (
     "The committee met again on Tuesday, and it did not agree; members said they'd need more "

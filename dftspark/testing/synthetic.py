@@ -29,8 +29,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dftspark import schema
-from dftspark.corpus import synthetic_kernel as kernel
 from dftspark.errors import ConfigError
+from dftspark.testing import synthetic_kernel as kernel
 
 Role = Literal["human", "model"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.features.language import LANGUAGES, language_of
+from dftspark.text.language import LANGUAGES, language_of
 
 VERSION = 1
 _READ = 1_500  # characters in which case, spacing and language are looked for

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from dftspark import schema
 from dftspark.checks.junit import junit
+from dftspark.checks.rules import Outcome, Reading, evaluate, worst
 from dftspark.config import Audit
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.errors import CheckFailed, ConfigError
@@ -19,7 +20,6 @@ from dftspark.lenses.metric import comparable
 from dftspark.lenses.ngrams.watched import gram_of, occurrences
 from dftspark.making import Making
 from dftspark.nights.calendar import Nights, window_of
-from dftspark.nights.checks import Outcome, Reading, evaluate, worst
 from dftspark.report.words.verdict import headline
 from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run

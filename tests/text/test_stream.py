@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dftspark.features import stream
 from dftspark.lenses.structure import patterns
+from dftspark.text import stream
 
 
 def sentences(text: str) -> list[list[str]]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from dftspark import runs
 from dftspark.checks.junit import junit
+from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
 from dftspark.nights import calendar
 from dftspark.nights.alerts import tell
 from dftspark.progress import JsonLines, Lines, Progress, Silent, progress
 from dftspark.redaction import redact
-from dftspark.stages.checking import JUNIT, demand
 from dftspark.store.run import Run
 
 

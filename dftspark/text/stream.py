@@ -23,8 +23,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features import line_marks, unicode
-from dftspark.features.tokens import Words, _buffers, _decode
+from dftspark.text import line_marks, unicode
+from dftspark.text.tokens import Words, _buffers, _decode
 
 VERSION = 2
 WORDS = Words(lowercase=True)
@@ -55,7 +55,7 @@ class Stream:
                    space before it; QUOTED: inside double quotes of its line; LISTED: first item
                    of a line that opens with a bullet or number as a line near it does; CODE:
                    of a line of program code; APART: of a line with no sentence left open above
-                   (features/line_marks.py)
+                   (text/line_marks.py)
     key     uint64 the token's hash, 0 for a break
     start   int64  byte offsets of the token in the texts' buffer
     end     int64

@@ -14,10 +14,10 @@ from dftspark.lenses.ngrams import stored_wholes as document_states
 from dftspark.lenses.ngrams.profile_files import ProfileFiles
 from dftspark.making import Making
 from dftspark.nights.calendar import Nights, profile_name, window_of
-from dftspark.stages.days import check_alike, fingerprints
+from dftspark.nights.days import check_alike, fingerprints
 from dftspark.stages.profiling import Profile
+from dftspark.store.integrity import check_files, naming_damage
 from dftspark.store.run import Run
-from dftspark.store.state_files import check_files, naming_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -39,7 +39,7 @@ REPEATS = 12
 
 
 def lines_run(text: str) -> int:
-    """Lines of `dftspark.features` that run for the text.
+    """Lines of `dftspark.text` that run for the text.
 
     Those of the compressibility are left out: it reads a sample of constant size.
     """
@@ -56,7 +56,7 @@ def lines_run(text: str) -> int:
         while caller is not None and len(names) < 3:
             names.append(caller.f_code.co_name)
             caller = caller.f_back
-        own = "/dftspark/features/" in frame.f_code.co_filename
+        own = "/dftspark/text/" in frame.f_code.co_filename
         return on_line if own and "_phrases" not in names else None
 
     sys.settrace(on_call)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.features.hashing import digest64, mix64
+from dftspark.text.hashing import digest64, mix64
 
 VERSION = 1
 _TOKENS = 5  # of a document of three 3-grams; shorter ones are compared by their text

@@ -2,7 +2,7 @@
 
 The table is data, not a call to `unicodedata`, because that module's Unicode version comes with
 the interpreter: the same text must give the same tokens under every Python.
-`python -m dftspark.features.unicode` writes the table again.
+`python -m dftspark.text.unicode` writes the table again.
 """
 
 from __future__ import annotations
