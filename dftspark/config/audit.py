@@ -7,9 +7,16 @@ import hashlib
 import tomllib
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from dftspark.config.choose import Choose
 from dftspark.config.corpora import Cleaning, Corpus, Tokens
@@ -17,8 +24,8 @@ from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
-from dftspark.errors import ConfigError
-from dftspark.lenses.lens import ours, unknown
+from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.lenses.lens import ours, sections, unknown
 
 Model = TypeVar("Model", bound=BaseModel)
 MOST_NAME = 128  # characters of a run's name
@@ -161,7 +168,27 @@ class Audit(Frozen):
     @classmethod
     def parse(cls, document: dict[str, Any], source: str) -> Audit:
         """Raises ConfigError that lists every mistake with its place and the nearest name."""
-        return parsed(cls, document, source)
+        return parsed(cls._with_sections(document.get("lenses")), document, source)
+
+    @classmethod
+    def _with_sections(cls, lenses: Any) -> type[Self]:
+        """The same with the sections of lenses that other packages bring."""
+        named = [name for name in lenses if isinstance(name, str)] if lenses else []
+        theirs = sections(named)
+        taken = theirs.keys() & cls.model_fields.keys()
+        if taken:
+            raise EnvironmentProblem(
+                f"lenses of other packages have the names of sections of ours: {sorted(taken)}; "
+                f"their packages must rename them"
+            )
+        fields: dict[str, Any] = {name: (kind, kind()) for name, kind in theirs.items()}
+        return create_model(cls.__name__, __base__=cls, **fields) if fields else cls
+
+    def section(self, name: str, kind: type[Model]) -> Model:
+        """The settings of a lens from another package, which its `section` declares."""
+        found = getattr(self, name)
+        assert isinstance(found, kind)
+        return found
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> Audit:

@@ -9,7 +9,7 @@ starts without it. How a lens is shown is in `shown.py` of the same package, as 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -20,6 +20,7 @@ from dftspark.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pydantic import BaseModel
     from pyspark.sql import DataFrame, SparkSession
 
     from dftspark.config import Audit
@@ -88,6 +89,8 @@ class Lens(Protocol):
     tables    result tables that no other lens writes
     schemas   the columns of these, of a lens from another package; ours are in dftspark.schema
     states    tables that a profile keeps; a lens without any needs documents, and no night has it
+    section   the model of the section [NAME] of the configuration, of a lens from another package
+              that has settings; `config.section(NAME, MODEL)` reads them
     settings  sections of the configuration that the states depend on, and in each the keys that
               they do not depend on
     """
@@ -96,6 +99,7 @@ class Lens(Protocol):
     tables: ClassVar[Sequence[str]] = ()
     schemas: ClassVar[Mapping[str, pa.Schema]] = {}
     states: ClassVar[Sequence[str]] = ()
+    section: ClassVar[type[BaseModel] | None] = None
     settings: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
@@ -218,6 +222,12 @@ def unknown(name: str) -> str:
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"there is no lens {name!r}; {hint}there are {', '.join(names())}"
+
+
+def sections(names: Iterable[str]) -> dict[str, type[BaseModel]]:
+    """The settings that lenses of other packages bring, by the name of their section."""
+    theirs = [lens(name) for name in names if name in _registered() and name not in _LENSES]
+    return {one.name: one.section for one in theirs if one.section}
 
 
 def chosen(config: Audit, kept: bool = False) -> Iterator[Lens]:

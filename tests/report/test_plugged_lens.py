@@ -23,7 +23,7 @@ from dftspark.report.words.verdict import finding
 from dftspark.store.run import Run
 from tests.report.page_runs import metrics, publish, row, sized
 from tests.report.vowels import forget, installed
-from tests.report.vowels.lens import TABLE, VowelsLens
+from tests.report.vowels.lens import TABLE, Vowels, VowelsLens
 from tests.report.vowels.shown import VowelsShown
 
 
@@ -104,6 +104,14 @@ def test_a_configuration_may_name_it(run: Run) -> None:
     config = Audit.parse({"corpora": sides, "lenses": ["vowels", "ngrams"]}, "a test")
     assert [one.name for one in registry.chosen(config)] == ["ngrams", "vowels"]
     assert registry.home("vowels") == "tests.report.vowels"
+    sized = {"corpora": sides, "lenses": ["vowels", "ngrams"], "vowels": {"letters": "aeiouy"}}
+    assert Audit.parse(sized, "a test").section("vowels", Vowels).letters == "aeiouy"
+    for wrong, said in (
+        ({"letter": "a"}, "did you mean 'letters'"),
+        ({"letters": ""}, "at least 1 character"),
+    ):
+        with pytest.raises(ConfigError, match=r"vowels\.letter.*" + said):
+            Audit.parse({**sized, "vowels": wrong}, "a test")
     with pytest.raises(ConfigError, match=r"no lens 'vowel'; did you mean 'vowels'\?"):
         Audit.parse({"corpora": sides, "lenses": ["vowel"]}, "a test")
 

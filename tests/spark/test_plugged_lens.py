@@ -13,6 +13,7 @@ from rich.console import Console
 
 from dftspark import runs
 from dftspark.config import Audit
+from dftspark.errors import ConfigError
 from dftspark.report.terminal.run import render
 from tests.report import vowels
 from tests.spark import nights
@@ -48,7 +49,7 @@ def test_an_audit_with_a_lens_from_elsewhere(spark: SparkSession, tmp_path: Path
     run = runs.audit(spark, config)
     (found,) = (row for row in run.table("metrics").to_pylist() if row["lens"] == "vowels")
     assert found["value"] == pytest.approx(3 / 5 - 2 / 5)
-    assert (found["better"], found["fingerprint"]) == ("parity", "vowels-v1")
+    assert (found["better"], found["fingerprint"]) == ("parity", "vowels-v1(letters='aeiou')")
     assert (found["n_human"], found["n_model"]) == (20, 20)
     assert run.table("vowels").to_pylist() == [{"model": "gpt", "letter": "a"}]
     assert run.manifest["vowels"] == {"counted": "aeiou"}
@@ -62,6 +63,10 @@ def test_an_audit_with_a_lens_from_elsewhere(spark: SparkSession, tmp_path: Path
     again = runs.compare(spark, config, run)
     (same,) = (row for row in again.table("metrics").to_pylist() if row["lens"] == "vowels")
     assert repr({**same, "run_id": ""}) == repr({**found, "run_id": ""})  # nan is not nan
+    # With other settings of its own it refuses what was counted.
+    other = Audit.parse({**config.model_dump(), "vowels": {"letters": "aeiouy"}}, "a test")
+    with pytest.raises(ConfigError, match=r'vowels\.letters: the profile "aeiou", the config'):
+        runs.compare(spark, other, run)
 
 
 @pytest.mark.usefixtures("vowels_lens")

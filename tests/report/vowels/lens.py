@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
+from pydantic import Field
 
+from dftspark.config.frozen import Frozen
 from dftspark.inference.intervals import Inference
 from dftspark.lenses.fold import Group, Key, Left, Rows
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
@@ -29,22 +31,29 @@ SUMS = pa.schema(
     [("corpus", pa.string()), ("stratum", pa.string()), ("fingerprint", pa.string()),
      ("documents", pa.int64()), ("shares", pa.int64()), ("squares", pa.int64())]
 )  # fmt: skip
-MADE_BY = "vowels-v1"
 ONE = 1 << 40  # whole numbers add up the same in any order
 _Sums = tuple[int, ...]
 
 
+class Vowels(Frozen):
+    """Which letters are vowels."""
+
+    letters: str = Field("aeiou", min_length=1, pattern="^[a-z]+$")
+
+
 class VowelsLens(Lens):
     name: ClassVar[str] = "vowels"
+    section = Vowels
+    settings: ClassVar[Mapping[str, Sequence[str]]] = {"vowels": ()}
     tables = ("vowels",)
     states = ("vowel_sums",)
     schemas: ClassVar[Mapping[str, pa.Schema]] = {"vowels": TABLE, "vowel_sums": SUMS}
 
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
-        return {"vowels": MADE_BY}
+        return {"vowels": _made_by(_letters(config))}
 
     def fold(self, config: Audit, ranges: int) -> VowelFold:
-        return VowelFold()
+        return VowelFold(_letters(config))
 
     def profile(
         self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
@@ -67,10 +76,10 @@ class VowelsLens(Lens):
             )
             metric = Metric("vowel_distance", value, "share", known)
             pair = measured(model, "", [n for n, *_ in sides], [metric])
-            rows.append({**pair, "fingerprint": MADE_BY})
+            rows.append({**pair, "fingerprint": _made_by(_letters(making.config))})
         letters = {"model": sorted(sums), "letter": ["a"] * len(sums)}
         making.write_table("vowels", pa.table(letters, schema=TABLE))
-        return Compared(rows, {"vowels": {"counted": "aeiou"}})
+        return Compared(rows, {"vowels": {"counted": _letters(making.config)}})
 
     def better(self, metric: str) -> str:
         return "parity"
@@ -80,24 +89,27 @@ class VowelsLens(Lens):
 class VowelFold:
     """Documents, and sums of their shares and of the squares of these."""
 
-    table = "vowel_sums"
-    columns = SUMS
+    letters: str
+    table: ClassVar[str] = "vowel_sums"
+    columns: ClassVar[pa.Schema] = SUMS
 
     def observer(self) -> Counting:
-        return Counting()
+        return Counting(self.letters)
 
     def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
-        row = key.corpus, key.stratum, MADE_BY, *_added(struct.unpack("<3q", s) for s in states)
+        sums = _added(struct.unpack("<3q", s) for s in states)
+        row = key.corpus, key.stratum, _made_by(self.letters), *sums
         arrays = [pa.array([v], f.type) for v, f in zip(row, SUMS, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=SUMS), b""
 
 
 class Counting:
-    def __init__(self) -> None:
+    def __init__(self, letters: str) -> None:
+        self.letters = letters
         self.held: dict[Group, _Sums] = {}
 
     def add(self, rows: Rows) -> Left:
-        shares = [_share(text) for text in rows.batch["text"].to_pylist()]
+        shares = [_share(text, self.letters) for text in rows.batch["text"].to_pylist()]
         own = len(shares), *(sum(round(s**k * ONE) for s in shares) for k in (1, 2))
         self.held[rows.group] = _added([self.held.get(rows.group, (0, 0, 0)), own])
         return iter(())
@@ -122,6 +134,14 @@ def _moments(sums: _Sums) -> tuple[int, float, float]:
     return n, mean, max(square - mean**2, 0.0) * n / (n - 1)
 
 
-def _share(text: str) -> float:
+def _share(text: str, vowels: str) -> float:
     letters = Counter(letter for letter in text.lower() if letter.isalpha())
-    return sum(letters[vowel] for vowel in "aeiou") / max(letters.total(), 1)
+    return sum(letters[vowel] for vowel in vowels) / max(letters.total(), 1)
+
+
+def _letters(config: Audit) -> str:
+    return config.section("vowels", Vowels).letters
+
+
+def _made_by(letters: str) -> str:
+    return f"vowels-v1(letters={letters!r})"
