@@ -21,9 +21,15 @@ def test(human: np.ndarray, model: np.ndarray, sigma: float, permutations: int, 
     """(its statistic, p, whether it rejects at .05)."""
     level = max(0, min(4, int(np.log2(len(human) / BINS) / 2)))
     found = ctt.ctt(
-        np.ascontiguousarray(human, np.float64), np.ascontiguousarray(model, np.float64), level,
-        B=permutations, s=BINS, lam=np.sqrt(2) * sigma, null_seed=seed, statistic_seed=seed,
-    )  # fmt: skip
+        np.ascontiguousarray(human, np.float64),
+        np.ascontiguousarray(model, np.float64),
+        level,
+        B=permutations,
+        s=BINS,
+        lam=np.sqrt(2) * sigma,
+        null_seed=seed,
+        statistic_seed=seed,
+    )
     value = float(np.max(found.statistic_values))
     p = float((np.asarray(found.estimator_values) >= value).sum() / (permutations + 1))
     return value, p, float(np.max(found.rejects))

@@ -51,9 +51,14 @@ class Texts:
         structure = documents.of_texts(texts)[0]
         hashed = HashingVectorizer(n_features=1 << 16, ngram_range=(1, 2), lowercase=False)
         return cls(
-            np.unique(prompts, return_inverse=True)[1], hashed.transform(texts.to_pylist()),
-            vectors, rates, structure, _keys(texts, COPIED), _keys(texts, 4),
-        )  # fmt: skip
+            np.unique(prompts, return_inverse=True)[1],
+            hashed.transform(texts.to_pylist()),
+            vectors,
+            rates,
+            structure,
+            _keys(texts, COPIED),
+            _keys(texts, 4),
+        )
 
 
 def _rates(tokenizer: Tokenizer, texts: pa.Array, n: int) -> Matrix:
@@ -137,21 +142,19 @@ def measures(texts: Texts) -> dict[str, tuple[Measure, float]]:
     kept = spread > 0
     structure = (texts.structure[:, kept] / spread[kept] / np.sqrt(kept.sum())).astype(np.float32)
     found: dict[str, tuple[Measure, float]] = {
-        "MMD^2, other embedder": (
-            lambda t, h, m: mmd(t.vectors[h], t.vectors[m], sigma), 1e-3,
-        ),
+        "MMD^2, other embedder": (lambda t, h, m: mmd(t.vectors[h], t.vectors[m], sigma), 1e-3),
         "AUC, other embedder": (lambda t, h, m: auc(t, t.vectors, h, m), 1.0),
         "AUC, words": (lambda t, h, m: auc(t, t.words, h, m), 1.0),
         "structure *": (lambda t, h, m: squared(structure[h], structure[m]), 1e-3),
         "copies, off human": (
-            lambda t, h, m: abs(
-                copies(t.phrases, m[: len(h)]) - copies(t.phrases, h[: len(m)])
-            ), 1e-3,
+            lambda t, h, m: abs(copies(t.phrases, m[: len(h)]) - copies(t.phrases, h[: len(m)])),
+            1e-3,
         ),
         "distinct-4, off human": (
-            lambda t, h, m: abs(distinct(t.fours, m) - distinct(t.fours, h)), 1e-3,
+            lambda t, h, m: abs(distinct(t.fours, m) - distinct(t.fours, h)),
+            1e-3,
         ),
-    }  # fmt: skip
+    }
     for name in texts.rates:
         star = " *" if name in ("words 1", "words 2") else ""
         found[f"L2^2 {name}-grams{star}"] = partial(_of_rates, name), 1e-6

@@ -47,13 +47,19 @@ def audit(folder: Path, tree: Path) -> dict[str, Any]:
     options["rolling.enabled"] = "false"
     said = " ".join(f"--conf spark.eventLog.{name}={value}" for name, value in options.items())
     environment = {
-        **os.environ, "PYTHONPATH": str(tree), "PYSPARK_SUBMIT_ARGS": f"{said} pyspark-shell",
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "PYSPARK_SUBMIT_ARGS": f"{said} pyspark-shell",
+    }
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "dftspark", "audit", "audit.toml"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     wall = time.monotonic() - started
     if done.returncode:
         raise SystemExit(f"{tree}: {done.stderr}")

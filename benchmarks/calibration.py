@@ -49,17 +49,34 @@ from dftspark.text.tokens import Words
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 CELLS = (
-    ("biscope", 300, 300), ("biscope", 50, 1000), ("biscope", 1000, 50), ("biscope", 300, 3000),
-    ("biscope", 3000, 300), ("fdg", 100, 100), ("fdg", 300, 300), ("fdg", 50, 1000),
-    ("fdg", 1000, 50), ("fdg", 300, 1200), ("outfox", 100, 100), ("outfox", 300, 300),
-    ("outfox", 50, 900), ("outfox", 900, 50),
-)  # fmt: skip
+    ("biscope", 300, 300),
+    ("biscope", 50, 1000),
+    ("biscope", 1000, 50),
+    ("biscope", 300, 3000),
+    ("biscope", 3000, 300),
+    ("fdg", 100, 100),
+    ("fdg", 300, 300),
+    ("fdg", 50, 1000),
+    ("fdg", 1000, 50),
+    ("fdg", 300, 1200),
+    ("outfox", 100, 100),
+    ("outfox", 300, 300),
+    ("outfox", 50, 900),
+    ("outfox", 900, 50),
+)
 LEADS = ("js_1gram", "mmd_squared", "structure_omnibus")
 SHOWN = (
-    "l2_1gram", "js_1gram", "l2_2gram", "mmd_squared", "mmd_fused", "energy_distance",
-    "structure_omnibus", "structure_outside", "wasserstein_sentence_words",
+    "l2_1gram",
+    "js_1gram",
+    "l2_2gram",
+    "mmd_squared",
+    "mmd_fused",
+    "energy_distance",
+    "structure_omnibus",
+    "structure_outside",
+    "wasserstein_sentence_words",
     "wasserstein_document_words",
-)  # fmt: skip
+)
 SETTINGS = config.Audit.parse(
     {
         "corpora": {"human": {"role": "human", "path": "h"}, "m": {"role": "model", "path": "m"}},
@@ -97,9 +114,12 @@ def corpus(name: str) -> dict[str, Documents]:
         own = pa.array(list(texts.values()))
         hashes = [digest64(name, "dftspark cluster v1") for name in prompts]
         found[model] = Documents(
-            own, np.array(prompts), block_of(prompts).astype(np.int64),
-            embedder.encode(list(texts.values())).vectors, np.array(hashes, np.uint64),
-        )  # fmt: skip
+            own,
+            np.array(prompts),
+            block_of(prompts).astype(np.int64),
+            embedder.encode(list(texts.values())).vectors,
+            np.array(hashes, np.uint64),
+        )
     return found
 
 
@@ -212,14 +232,17 @@ def levels(
             found = pool.map(_split, [(name, n, m, seed) for seed in seeds], chunksize=4)
         p = {k: np.array([f[0].get(k, np.nan) for f in found]) for k in (*SHOWN, *LEADS)}
         headline = np.minimum(1, 3 * np.nanmin([p[k] for k in LEADS], axis=0))
-        rows = [np.mean([f[1][k] for f in found])
-                for k in ("ngrams 1", "ngrams 2", "ratios", "patterns")]  # fmt: skip
+        rows = [
+            np.mean([f[1][k] for f in found])
+            for k in ("ngrams 1", "ngrams 2", "ratios", "patterns")
+        ]
         yield (
             f"{name:8} {n:5} {m:5} "
             + " ".join(f"{np.nanmean(p[k] <= 0.05):12.3f}" for k in SHOWN)
             + f"  {np.mean(headline <= 0.05):8.3f}  "
-            + " ".join(f"{r:7.3f}" for r in rows) + f"  {sum(f[2] for f in found):5}"
-        )  # fmt: skip
+            + " ".join(f"{r:7.3f}" for r in rows)
+            + f"  {sum(f[2] for f in found):5}"
+        )
 
 
 def _drawn(job: tuple[str, str, int, int, tuple[str, ...]]) -> dict[str, tuple[float, float]]:

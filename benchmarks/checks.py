@@ -59,8 +59,10 @@ def normal_days(years: int) -> None:
                 days += rhythm * (np.arange(len(days)) % 7 == 2)
                 found.append(breaches(list(averaged(days, window)), window, rate, 50))
             print(f"{window:6}  {rhythm:18}  {rate:6}  {np.concatenate(found).mean():.4f}")
-    print("\ndelay, nights until the first alarm after a shift of every day, in its standard "
-          "deviations; stated 0.001")  # fmt: skip
+    print(
+        "\ndelay, nights until the first alarm after a shift of every day, in its standard "
+        "deviations; stated 0.001"
+    )
     print("window  shift  median  90%  within 28 nights")
     for window in (1, 7):
         for shift in (1.0, 2.0, 3.0, 5.0, 8.0):
@@ -92,11 +94,14 @@ def distances(human: NgramRows, model: NgramRows) -> tuple[float, float]:
         p = rows.count / total
         noise += token_noise(
             TokenSums(
-                squares=float(rows.squares.sum()), cross=float(p @ rows.weighted),
-                norm=float(p @ p), tokens=total,
-                squared_tokens=float(own.squared_tokens.sum()), clusters=int(own.groups.sum()),
+                squares=float(rows.squares.sum()),
+                cross=float(p @ rows.weighted),
+                norm=float(p @ p),
+                tokens=total,
+                squared_tokens=float(own.squared_tokens.sum()),
+                clusters=int(own.groups.sum()),
             )
-        )  # fmt: skip
+        )
         sides.append((rows.key, p))
     keys = np.union1d(sides[0][0], sides[1][0])
     dense = np.zeros((2, len(keys)))
@@ -124,8 +129,10 @@ def text() -> None:
         phrase = Phrase(text="it is worth noting", per_thousand=0.5, times=times)
         return Source(mean_tokens=120, vocabulary=20_000, topic_shift=0.1, phrases=(phrase,))
 
-    print("\nword distances of made-up text, windows of 7 days of 200 documents, stated 0.01 and "
-          "0.001")  # fmt: skip
+    print(
+        "\nword distances of made-up text, windows of 7 days of 200 documents, stated 0.01 and "
+        "0.001"
+    )
     year = nights_of_text(planted(2.0), planted(2.0), 10**6, 365 + 56)
     for i, name in enumerate(("l2_1gram", "l2_corrected_1gram")):
         rates = [breaches(list(year[:, i]), 7, rate, 50).mean() for rate in (0.01, 0.001)]

@@ -51,9 +51,10 @@ BASE = ("gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "gpt2-xl", "opt-2.7b")
 HEATS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 DRAWS = 5  # random samples of a prompt, where a setting or the pool has several
 ONLY: dict[str, dict[str, float]] = {
-    "n-grams alone": {"ngrams": 1.0}, "embeddings alone": {"embeddings": 1.0},
+    "n-grams alone": {"ngrams": 1.0},
+    "embeddings alone": {"embeddings": 1.0},
     "structure, lengths alone": {"structure": 0.2, "lengths": 0.1},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +99,9 @@ def base_models() -> Corpus:
     setting = np.array([model or "" for model in table["model"].to_pylist()], object)
     seen = Counter(p for p, s in zip(table["prompt_id"].to_pylist(), setting, strict=True) if s)
     whole = {prompt for prompt, count in seen.items() if count == len(BASE)}
-    keep = np.array([not s or p in whole for p, s in zip(table["prompt_id"].to_pylist(), setting,
-                                                         strict=True)])  # fmt: skip
+    keep = np.array(
+        [not s or p in whole for p, s in zip(table["prompt_id"].to_pylist(), setting, strict=True)]
+    )
     return _corpus(table.filter(pa.array(keep)), setting[keep], setting[keep] != "")
 
 
@@ -150,10 +152,12 @@ class Choosing:
 
     def highest(self, scores: NDArray[np.float64]) -> Rows:
         """Of each prompt the sample of the highest score."""
-        return np.array([
-            self.rows[a + np.argmax(scores[self.rows[a:b]])]
-            for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)
-        ])  # fmt: skip
+        return np.array(
+            [
+                self.rows[a + np.argmax(scores[self.rows[a:b]])]
+                for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)
+            ]
+        )
 
     def classifier(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """How human a text is to a classifier of human texts and samples of the target."""
@@ -194,9 +198,14 @@ def choosing(corpus: Corpus, features: NDArray[np.float32], of: Features, seed: 
     keys = [str(prompt) for prompt in corpus.prompts[judged]]
     order, starts = arranged(keys, ["pool"] * len(judged), names, seed)
     return Choosing(
-        corpus, judged[order], starts, features, of, corpus.human & (blocks < TARGET),
+        corpus,
+        judged[order],
+        starts,
+        features,
+        of,
+        corpus.human & (blocks < TARGET),
         corpus.pool & (blocks < TARGET),
-    )  # fmt: skip
+    )
 
 
 Way = Callable[[np.random.Generator], Rows]
@@ -244,9 +253,13 @@ def judged(name: str, cache: Path) -> list[str]:
     other = vectors(models.PACKAGED, corpus.texts, cache / f"{name}-minilm.npy")
     sigma = median_distance(static[:: max(1, len(static) // 1_500)])
     of = Features(
-        tokens=Tokens(), orders=(1, 2, 3), matched=(1, 2, 3), buckets=1024, first=512,
+        tokens=Tokens(),
+        orders=(1, 2, 3),
+        matched=(1, 2, 3),
+        buckets=1024,
+        first=512,
         frequencies=Frequencies(dim=static.shape[1], sigma=sigma),
-    )  # fmt: skip
+    )
     features = of.of(corpus.texts, static)
     prompts = [str(prompt) for prompt in corpus.prompts]
     pieces = str(models.packaged() / "tokenizer.json")
@@ -284,9 +297,12 @@ def pairs_of(pairs: dict[str, list[float]], each: dict[str, dict[str, list[float
 
 
 def told(
-    name: str, each: dict[str, dict[str, list[float]]], pairs: dict[str, list[float]],
-    seconds: list[float], counts: list[tuple[int, int, int]],
-) -> list[str]:  # fmt: skip
+    name: str,
+    each: dict[str, dict[str, list[float]]],
+    pairs: dict[str, list[float]],
+    seconds: list[float],
+    counts: list[tuple[int, int, int]],
+) -> list[str]:
     names = list(next(iter(each.values())))
     said = [
         f"== {name}: prompts, samples and human texts that judge, by seed: {counts}",

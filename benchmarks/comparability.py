@@ -73,10 +73,15 @@ def named(human: Human, sizes: tuple[int, int], rng: Any) -> list[str]:
     (p, has_p), (q, has_q) = (human.tokens(side) for side in sides)
     square = (q - p) ** 2
     listed = [
-        {"text": str(i), "share": square[i] / square.sum(), "contribution": q[i] - p[i],
-         "docs_human": int(has_p[i]), "docs_model": int(has_q[i])}
+        {
+            "text": str(i),
+            "share": square[i] / square.sum(),
+            "contribution": q[i] - p[i],
+            "docs_human": int(has_p[i]),
+            "docs_model": int(has_q[i]),
+        }
         for i in np.flatnonzero(square > 0.2 * square.sum())
-    ]  # fmt: skip
+    ]
     rows += comparability.token_rows(listed, (len(sides[0]), len(sides[1])))
     return [row.property.split()[0] for row in rows if row.differs]
 

@@ -93,8 +93,9 @@ def measured(name: str, data: Path, count: int) -> dict[str, float]:
 
 def mixed(data: Path, count: int) -> list[str]:
     """The same share of each corpus and model, as many as there are."""
-    everything = [text for corpus in CORPORA for own in texts_of(data, corpus).values()
-                  for text in own]  # fmt: skip
+    everything = [
+        text for corpus in CORPORA for own in texts_of(data, corpus).values() for text in own
+    ]
     return sorted(everything, key=key_of)[:count]
 
 

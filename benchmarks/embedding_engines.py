@@ -118,8 +118,12 @@ def report(rounds: dict[str, list[dict[str, Any]]], texts: list[str], folder: Pa
     print(f"a large product of float32 matrices: {product / 1e9:.1f} GFLOP a CPU-second")
     heads = {"": -18, "texts/CPU s": 12, "range": 14, "times": 7, "of peak": 9, "cosine >=": 12}
     more = {"short/CPU s": 13, "times": 7, "cosine >=": 12, "load CPU s": 12, "MiB": 7}
-    print("".join(f"{head:{abs(wide)}}" if wide < 0 else f"{head:>{wide}}"
-                  for head, wide in [*heads.items(), *more.items()]))  # fmt: skip
+    print(
+        "".join(
+            f"{head:{abs(wide)}}" if wide < 0 else f"{head:>{wide}}"
+            for head, wide in [*heads.items(), *more.items()]
+        )
+    )
     first: dict[str, float] = {}
     for name, every in rounds.items():
         if "skip" in every[0]:

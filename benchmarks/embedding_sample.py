@@ -109,8 +109,10 @@ def main() -> None:
         sys.exit(f"the reference corpora are not in {args.data}; --data names their folder")
     embedder = loaded(Embedding(embedder="static"))
     rng = np.random.default_rng(0)
-    print(f"{'':<32}{'tell':>6}{'at 100: drawn':>15}{'formula':>9}{'at 2,000':>10}"
-          + "".join(f"{f'{wanted:.0%} with':>10}" for wanted in WANTED))  # fmt: skip
+    print(
+        f"{'':<32}{'tell':>6}{'at 100: drawn':>15}{'formula':>9}{'at 2,000':>10}"
+        + "".join(f"{f'{wanted:.0%} with':>10}" for wanted in WANTED)
+    )
     for corpus in CORPORA:
         texts = texts_of(args.data, corpus)
         human = embedder.encode(texts.pop("")).vectors

@@ -97,10 +97,14 @@ def resume(folder: Path, rate: float) -> list[str]:
     store = AnswerStore.of(config.store, KIND)
     folder_of = store.folder
     folder_of.mkdir(parents=True, exist_ok=True)
-    store.add({
-        one.key: Entry(Text(f"{TEXT}{number}", tokens_in=100, tokens_out=240), 0.1, 1, "2026-01-31")
-        for number, one in enumerate(requests)
-    })  # fmt: skip
+    store.add(
+        {
+            one.key: Entry(
+                Text(f"{TEXT}{number}", tokens_in=100, tokens_out=240), 0.1, 1, "2026-01-31"
+            )
+            for number, one in enumerate(requests)
+        }
+    )
     before = time.process_time()
     ready = asking.prepare(config)
     plan = time.process_time() - before

@@ -126,11 +126,18 @@ def server(latency: float) -> Iterator[tuple[str, Connection]]:
 def documents(prompts: int) -> list[Document]:
     """Texts of 2 kB, so that a request is as large as one about a short essay."""
     return [
-        Document(corpus, "", f"p{i}", f"p{i}", "Write about rivers.", f"{corpus}{i}",
-                 f"{corpus} {i} " + "A sentence that says something about a river. " * 42)
+        Document(
+            corpus,
+            "",
+            f"p{i}",
+            f"p{i}",
+            "Write about rivers.",
+            f"{corpus}{i}",
+            f"{corpus} {i} " + "A sentence that says something about a river. " * 42,
+        )
         for i in range(prompts)
         for corpus in ("human", "model")
-    ]  # fmt: skip
+    ]
 
 
 def busy() -> float:
@@ -150,9 +157,13 @@ def busy() -> float:
 def through_spark(spark: Any, url: str, pipe: Connection, count: int, concurrency: int) -> Any:
     endpoint = Endpoint(name="stub", url=url, model="m", concurrency=concurrency)
     settings = Judge(
-        pairs=count // 2, dimensions=("overall",), controls=(), endpoints=(endpoint,),
-        max_requests=10 * count, max_tokens=10**12,
-    )  # fmt: skip
+        pairs=count // 2,
+        dimensions=("overall",),
+        controls=(),
+        endpoints=(endpoint,),
+        max_requests=10 * count,
+        max_tokens=10**12,
+    )
     pairs = sampled(documents(count // 2), "human", settings)
     prompts = Prompts.load(settings.dimensions)
     plan = Plan.of(planned(pairs, prompts, settings), {}, settings)
@@ -161,9 +172,13 @@ def through_spark(spark: Any, url: str, pipe: Connection, count: int, concurrenc
         with store.held():
             cpu, started = busy(), time.monotonic()
             judge.ask(
-                spark, plan.parts(settings), pairs, prompts, settings,
+                spark,
+                plan.parts(settings),
+                pairs,
+                prompts,
+                settings,
                 lambda part: store.journal(name, part),
-            )  # fmt: skip
+            )
             took = time.monotonic() - started
             cpu = busy() - cpu
             store.take_in()
@@ -201,8 +216,10 @@ def main() -> int:
         f"{args.verdicts:,} verdicts at {args.latency * 1000:.0f} ms, {os.cpu_count()} cores, load "
         f"of the last minute before it {os.getloadavg()[0]:.1f}"
     )
-    print(f"{'':26}{'ideal/s':>9}{'asking/s':>10}{'of ideal':>9}{'server ms':>10}{'idle ms':>8}"
-          f"{'stage s':>9}{'ms CPU each':>13}")  # fmt: skip
+    print(
+        f"{'':26}{'ideal/s':>9}{'asking/s':>10}{'of ideal':>9}{'server ms':>10}{'idle ms':>8}"
+        f"{'stage s':>9}{'ms CPU each':>13}"
+    )
     low = 0
     with server(args.latency) as (url, pipe), session("benchmark", "local[2]") as spark:
         for concurrency in args.concurrency:
@@ -212,9 +229,12 @@ def main() -> int:
             )
             rate = args.verdicts / asking
             low += rate < LEAST * ideal
-            print(f"{f'dftspark, {concurrency} at once':26}{ideal:9,.0f}{rate:10,.0f}"
-                  f"{rate / ideal:9.1%}{latency:10.1f}{idle:8.1f}{took:9.1f}"
-                  f"{1000 * cpu / args.verdicts:13.2f}", flush=True)  # fmt: skip
+            print(
+                f"{f'dftspark, {concurrency} at once':26}{ideal:9,.0f}{rate:10,.0f}"
+                f"{rate / ideal:9.1%}{latency:10.1f}{idle:8.1f}{took:9.1f}"
+                f"{1000 * cpu / args.verdicts:13.2f}",
+                flush=True,
+            )
         try:
             import openai  # noqa: F401
         except ImportError:
@@ -227,9 +247,12 @@ def main() -> int:
             took, cpu = time.monotonic() - started, busy() - cpu
             pipe.send(True)
             _, _, latency, idle = pipe.recv()
-            print(f"{f'official, {concurrency} at once':26}{ideal:9,.0f}{count / took:10,.0f}"
-                  f"{count / took / ideal:9.1%}{latency:10.1f}{idle:8.1f}{took:9.1f}"
-                  f"{1000 * cpu / count:13.2f}", flush=True)  # fmt: skip
+            print(
+                f"{f'official, {concurrency} at once':26}{ideal:9,.0f}{count / took:10,.0f}"
+                f"{count / took / ideal:9.1%}{latency:10.1f}{idle:8.1f}{took:9.1f}"
+                f"{1000 * cpu / count:13.2f}",
+                flush=True,
+            )
     return int(low > 0)
 
 

@@ -169,10 +169,8 @@ def through_spark(folder: Path, threads: int) -> dict[str, float]:
         stored = StateTable(tuple(summed.paths))
         found = {corpus: together(of, states(stored, of, corpus)) for corpus, _ in groups}
     return _said(
-        embeddings.compared(
-            found["human"], found["model"], of, paired=False, settings=SETTINGS
-        )
-    )  # fmt: skip
+        embeddings.compared(found["human"], found["model"], of, paired=False, settings=SETTINGS)
+    )
 
 
 def write_parquet(folder: Path, sides: list[Path]) -> Path:
@@ -191,9 +189,12 @@ def write_parquet(folder: Path, sides: list[Path]) -> Path:
                 columns, ["corpus", "stratum", "cluster", "doc_id", "vector"]
             )
             pq.write_table(
-                table, folder / f"{corpus}-{start}.parquet",
-                compression="none", row_group_size=CHUNK, use_dictionary=False,
-            )  # fmt: skip
+                table,
+                folder / f"{corpus}-{start}.parquet",
+                compression="none",
+                row_group_size=CHUNK,
+                use_dictionary=False,
+            )
     return folder
 
 
@@ -334,9 +335,7 @@ def power(options: argparse.Namespace) -> dict[str, Any]:
         print(f"\n{tests} tests of {rows:,} + {rows:,} documents, {what}, level .05")
         with tempfile.TemporaryDirectory(prefix="mmd-") as name:
             folder = Path(name)
-            sides = [
-                cloud(folder / f"{side}.npy", rows * tests, side, shift) for side in (0, 1)
-            ]  # fmt: skip
+            sides = [cloud(folder / f"{side}.npy", rows * tests, side, shift) for side in (0, 1)]
             sigma = mmd.median_distance(np.load(sides[0], mmap_mode="r")[:1000])
             for engine in ("exact", "goodpoints", "ours"):
                 if engine not in options.engine:
@@ -387,9 +386,11 @@ def main() -> None:
     if options.out:
         options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     crashed = [
-        name for part in results.values() for name, found in part.items()
+        name
+        for part in results.values()
+        for name, found in part.items()
         if found["reason"] == CRASHED
-    ]  # fmt: skip
+    ]
     if crashed:
         raise SystemExit(f"crashed: {', '.join(crashed)}")
 

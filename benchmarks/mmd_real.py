@@ -62,16 +62,22 @@ def against_the_kernel(name: str, sides: dict[str, Side], of: FeatureSums) -> bo
         found = {
             metric.name: metric.value
             for metric in embeddings.compared(
-                own, state(of, sides[model]), of, paired=False,
+                own,
+                state(of, sides[model]),
+                of,
+                paired=False,
                 settings=Inference(permutations=99, splits=20),
             )
-        }  # fmt: skip
+        }
         error = found["mmd_squared_feature_error"]
         for kernel in of.frequencies.kernels:
             exact = mmd.exact_squared_mmd(
-                human[0], sides[model][0], mmd.kernel(kernel, of.frequencies.sigma),
-                blocks(human[1]), blocks(sides[model][1]),
-            )  # fmt: skip
+                human[0],
+                sides[model][0],
+                mmd.kernel(kernel, of.frequencies.sigma),
+                blocks(human[1]),
+                blocks(sides[model][1]),
+            )
             energy = kernel == "energy"
             value = found["energy_distance" if energy else f"mmd_squared_{kernel}"]
             off = value / exact - 1
@@ -104,22 +110,31 @@ def human_against_human(name: str, human: Side, of: FeatureSums, splits: int) ->
         rng = np.random.default_rng((1, split))
         first = (rng.permutation(len(prompts)) < len(prompts) // 2)[which]
         states = [
-            state(of, (vectors[part], [c for c, own in zip(clusters, part, strict=True) if own]),
-                  f"{split} ")
+            state(
+                of,
+                (vectors[part], [c for c, own in zip(clusters, part, strict=True) if own]),
+                f"{split} ",
+            )
             for part in (first, ~first)
-        ]  # fmt: skip
+        ]
         grams = [
-            gram(states[0].block_sums(i), states[1].block_sums(i),
-                 states[0].documents.astype(float), states[1].documents.astype(float))
+            gram(
+                states[0].block_sums(i),
+                states[1].block_sums(i),
+                states[0].documents.astype(float),
+                states[1].documents.astype(float),
+            )
             for i in range(len(names))
-        ]  # fmt: skip
+        ]
         row = [fused_test([grams[i] for i in gaussian], paired=False, permutations=199, rng=rng)]
         row += [block_test(each, paired=False, permutations=199, rng=rng) for each in grams]
         p.append(row)
     shares = (np.array(p) <= 0.05).mean(axis=0)
     own = dict(zip(["fused", *names], shares, strict=True))
-    print(f"  {name}: share of {splits} splits with p <= .05: "
-          + "  ".join(f"{kernel} {share:.3f}" for kernel, share in own.items()))  # fmt: skip
+    print(
+        f"  {name}: share of {splits} splits with p <= .05: "
+        + "  ".join(f"{kernel} {share:.3f}" for kernel, share in own.items())
+    )
     return all(LEVEL[0] <= own[kernel] <= LEVEL[1] for kernel in ("fused", DEFAULT))
 
 

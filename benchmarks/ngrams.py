@@ -76,9 +76,12 @@ def _ours_documents(spark: SparkSession, path: Path) -> DataFrame:
     from pyspark.sql import functions as f
 
     return spark.read.parquet(str(path)).select(
-        f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
-        f.col("doc_id").alias("cluster"), "doc_id", "text",
-    )  # fmt: skip
+        f.lit("model").alias("corpus"),
+        f.lit("").alias("stratum"),
+        f.col("doc_id").alias("cluster"),
+        "doc_id",
+        "text",
+    )
 
 
 def _text_bytes(path: Path) -> int:

@@ -199,8 +199,11 @@ def make_a_year(
         write_texts(folder, [night], documents)
         found[night], cost = one_night(spark, config, date_of(night))
         costs[night] = cost
-        print(f"{night:5}  {len(found[night].manifest['profiles']):11}  {cost.own:9.1f}  "
-              f"{cost.rest:10.1f}  {cost.wall:6.1f}", flush=True)  # fmt: skip
+        print(
+            f"{night:5}  {len(found[night].manifest['profiles']):11}  {cost.own:9.1f}  "
+            f"{cost.rest:10.1f}  {cost.wall:6.1f}",
+            flush=True,
+        )
     return found, costs
 
 
@@ -208,18 +211,25 @@ def print_costs(costs: dict[int, Cost], again: dict[int, list[float]], made: int
     _, second = medians(costs, [2])
     last = range(made - 8, made + 1)
     spans: dict[str, Iterable[int]] = {
-        "2": [2], "2 to 4": range(2, 5), "7 to 9": range(7, 10),
-        f"{last[0]} to {last[-1]}": last, "365 to 367": LATE,
-    }  # fmt: skip
+        "2": [2],
+        "2 to 4": range(2, 5),
+        "7 to 9": range(7, 10),
+        f"{last[0]} to {last[-1]}": last,
+        "365 to 367": LATE,
+    }
     for said, span in spans.items():
         own, rest = medians(costs, span)
-        print(f"CPU s, medians, nights {said}: own {own:.1f}, rest {rest:.1f}, "
-              f"{rest / second:.2f}x night 2")  # fmt: skip
+        print(
+            f"CPU s, medians, nights {said}: own {own:.1f}, rest {rest:.1f}, "
+            f"{rest / second:.2f}x night 2"
+        )
     for night, seconds in again.items():
         median = statistics.median(seconds)
-        print(f"CPU s, rest of night {night} again: "
-              f"{' '.join(f'{value:.1f}' for value in sorted(seconds))}, median {median:.1f}, "
-              f"{median / statistics.median(again[2]):.2f}x night 2")  # fmt: skip
+        print(
+            f"CPU s, rest of night {night} again: "
+            f"{' '.join(f'{value:.1f}' for value in sorted(seconds))}, median {median:.1f}, "
+            f"{median / statistics.median(again[2]):.2f}x night 2"
+        )
 
 
 def print_storage(config: Audit, store: str, night: Run, documents: int) -> None:
@@ -231,10 +241,12 @@ def print_storage(config: Audit, store: str, night: Run, documents: int) -> None
         print(f"stored, {what}: {size / 2**20:.2f} MiB, {size / documents:.0f} bytes a document")
     for what, work in (
         ("history of a metric, 367 nights", lambda: history(store, "l2_2gram", name="year")),
-        ("selection of a window from a year", lambda: Nights.of(store, "year").profile(
-            date_of(LATE[-1]))),
+        (
+            "selection of a window from a year",
+            lambda: Nights.of(store, "year").profile(date_of(LATE[-1])),
+        ),
         ("listing of all runs with their manifests", lambda: listed(store)),
-    ):  # fmt: skip
+    ):
         started = time.monotonic()
         work()
         print(f"{what}: {time.monotonic() - started:.3f} s")
@@ -253,9 +265,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     SOURCE.write(folder / "human.parquet", args.documents, role="human")
     config = config_of(folder)
-    print(f"{args.documents} documents a night of {len(MODELS)} models, as many human ones, "
-          f"window 7, n-grams 1 to 4 and structure; nights {args.made + 1} to {LATE[0] - 1} "
-          f"are copies")  # fmt: skip
+    print(
+        f"{args.documents} documents a night of {len(MODELS)} models, as many human ones, "
+        f"window 7, n-grams 1 to 4 and structure; nights {args.made + 1} to {LATE[0] - 1} "
+        f"are copies"
+    )
     again: dict[int, list[float]] = {2: [], LATE[-1]: []}
     with session("year", "local[2]") as spark:
         made, costs = make_a_year(spark, config, folder, args.documents, args.made)

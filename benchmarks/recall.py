@@ -32,8 +32,14 @@ from dftspark.text import stream
 
 LABELS = Path(__file__).resolve().parent / "labels" / "recall.csv"
 CORPORA = (
-    "biscope", "fdg", "outfox", "herbold_essays", "toefl_chatgpt", "self_instruct", "slop_score"
-)  # fmt: skip
+    "biscope",
+    "fdg",
+    "outfox",
+    "herbold_essays",
+    "toefl_chatgpt",
+    "self_instruct",
+    "slop_score",
+)
 SENTENCE = re.compile(r"[^\s.!?][^.!?\n]{10,}?[.!?]+[\"”’)]*(?=\s|$)")
 NETS = {
     "random": r"",
@@ -137,8 +143,10 @@ def main() -> int:
     for pattern, sample, number, seen, right in recalls():
         share = right / seen if seen else float("nan")
         low, high = wilson(share, seen)
-        print(f"{pattern:20} {sample:20} {number:4} read {seen:4} seen {right:4} found "
-              f"{share:.2f} [{low:.2f}, {high:.2f}]")  # fmt: skip
+        print(
+            f"{pattern:20} {sample:20} {number:4} read {seen:4} seen {right:4} found "
+            f"{share:.2f} [{low:.2f}, {high:.2f}]"
+        )
     return 0
 
 

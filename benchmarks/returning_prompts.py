@@ -42,11 +42,10 @@ def z(human: Counted, model: Counted, tokens: tuple[int, int]) -> NDArray[np.flo
     present = (human > 0).sum(axis=0) + (model > 0).sum(axis=0)
     sides = [
         Squares(
-            side.sum(axis=0), ((side - rate * each) ** 2).sum(axis=0), float(size),
-            float(len(side)),
+            side.sum(axis=0), ((side - rate * each) ** 2).sum(axis=0), float(size), float(len(side))
         )
         for side, each, size in zip((human, model), tokens, sizes, strict=True)
-    ]  # fmt: skip
+    ]
     speaking = [present * size / sum(sizes) for size in sizes]
     return score(sides[0], sides[1], speaking[0], speaking[1]).z
 

@@ -25,9 +25,17 @@ from dftspark.lenses.structure import pattern_match, patterns
 from dftspark.text import stream
 
 CORPORA = (
-    "biscope", "fdg", "outfox", "herbold_essays", "toefl_chatgpt", "jhu_temp", "self_instruct",
-    "slop_score", "hax2", "gpt3_temp",
-)  # fmt: skip
+    "biscope",
+    "fdg",
+    "outfox",
+    "herbold_essays",
+    "toefl_chatgpt",
+    "jhu_temp",
+    "self_instruct",
+    "slop_score",
+    "hax2",
+    "gpt3_temp",
+)
 COLUMNS = ["doc_id", "text", "model", "domain"]
 BATCH = 2000  # documents at a time
 
@@ -78,11 +86,15 @@ def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
                 low, high = int(base[document]), int(base[document + 1])
                 text = data[low:high].to_pybytes()
                 yield Hit(
-                    name, corpus, batch["domain"][document].as_py(),
-                    batch["doc_id"][document].as_py(), start - low, end - low,
+                    name,
+                    corpus,
+                    batch["domain"][document].as_py(),
+                    batch["doc_id"][document].as_py(),
+                    start - low,
+                    end - low,
                     not batch["model"][document].is_valid,
                     shown(text, start - low, end - low, context),
-                )  # fmt: skip
+                )
 
 
 def sampled(hits: list[Hit], seed: int, number: int) -> list[Hit]:

@@ -41,10 +41,13 @@ Work = Callable[[], int]
 # --- the patterns as regular expressions ---------------------------------------------------------
 
 _ENDINGS = {
-    stream.ING: "ing", stream.ED: "ed", stream.LY: "ly", stream.S: "s",
+    stream.ING: "ing",
+    stream.ED: "ed",
+    stream.LY: "ly",
+    stream.S: "s",
     stream.NOUN: "(?:tion|sion|ment|ness|ity|nce|ship|ism)",
     stream.ADJECTIVE: "(?:ous|ful|ive|less|ble|ial|ual|ical)",
-}  # fmt: skip
+}
 
 
 def place_regex(place: pattern_language.Place) -> str:
@@ -130,10 +133,17 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
     config = Audit.parse({"corpora": sides}, "benchmark")
 
     def run(limit: int) -> int:
-        frame = spark.read.parquet(str(path)).limit(limit).select(
-            f.lit("model").alias("corpus"), f.lit("").alias("stratum"),
-            f.col("doc_id").alias("cluster"), "doc_id", "text",
-        )  # fmt: skip
+        frame = (
+            spark.read.parquet(str(path))
+            .limit(limit)
+            .select(
+                f.lit("model").alias("corpus"),
+                f.lit("").alias("stratum"),
+                f.col("doc_id").alias("cluster"),
+                "doc_id",
+                "text",
+            )
+        )
         of = structure.StructureFold(structure.statistic(config))
         with tempfile.TemporaryDirectory() as folder:
             found = fold(frame, [of], folder, 1, {}, sort=False)["structure"]
@@ -165,13 +175,18 @@ def run_spark_sql(texts: pa.Array, path: Path) -> Work:
 
 
 ENGINES: dict[str, Callable[[pa.Array, Path], Work]] = {
-    "ours": run_ours, "ours-spark": run_ours_spark, "re": run_re, "spark-sql": run_spark_sql,
-}  # fmt: skip
+    "ours": run_ours,
+    "ours-spark": run_ours_spark,
+    "re": run_re,
+    "spark-sql": run_spark_sql,
+}
 
 
 def documents(limit: int) -> pa.Table:
-    files = [pq.read_table(DATA / f"{name}.parquet", columns=["doc_id", "text", "model"])
-             for name in CORPORA]  # fmt: skip
+    files = [
+        pq.read_table(DATA / f"{name}.parquet", columns=["doc_id", "text", "model"])
+        for name in CORPORA
+    ]
     rows = pa.concat_tables([f.filter(pc.is_valid(f["model"])) for f in files])
     return rows.select(["doc_id", "text"]).slice(0, limit)
 

@@ -30,19 +30,46 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 RESULTS = HERE / "results"
 CORPORA = (
-    "biscope", "outfox", "fdg", "herbold_essays", "toefl_chatgpt", "self_instruct", "jhu_temp",
-    "slop_score", "hax2", "gpt3_temp",
-)  # fmt: skip
+    "biscope",
+    "outfox",
+    "fdg",
+    "herbold_essays",
+    "toefl_chatgpt",
+    "self_instruct",
+    "jhu_temp",
+    "slop_score",
+    "hax2",
+    "gpt3_temp",
+)
 BASE = {
-    "gpt2-xl", "opt-2.7b", "gpt-neo-2.7B", "gpt-j-6B", "gpt-neox-20b", "davinci",
-    "llama-3.1-8b-base", "qwen-2.5-14b-base",
-}  # fmt: skip
+    "gpt2-xl",
+    "opt-2.7b",
+    "gpt-neo-2.7B",
+    "gpt-j-6B",
+    "gpt-neox-20b",
+    "davinci",
+    "llama-3.1-8b-base",
+    "qwen-2.5-14b-base",
+}
 APART = {"jhu_temp"}
 SETTINGS = config.Inference(permutations=199)
 COLUMNS = (
-    "measure", "corpus", "genre", "model", "human", "model_value", "ratio", "ci_low",
-    "ci_high", "q_value", "distance", "band", "outside", "share_human", "share_model",
-)  # fmt: skip
+    "measure",
+    "corpus",
+    "genre",
+    "model",
+    "human",
+    "model_value",
+    "ratio",
+    "ci_low",
+    "ci_high",
+    "q_value",
+    "distance",
+    "band",
+    "outside",
+    "share_human",
+    "share_model",
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +119,27 @@ def table(found: list[Pair]) -> None:
                 if not row.count_human + row.count_model:
                     continue
                 values = (
-                    row.human, row.model, row.ratio, row.ci_low, row.ci_high, row.q_value,
-                    row.distance, row.band,
-                )  # fmt: skip
+                    row.human,
+                    row.model,
+                    row.ratio,
+                    row.ci_low,
+                    row.ci_high,
+                    row.q_value,
+                    row.distance,
+                    row.band,
+                )
                 shares = (row.share_human, row.share_model)
                 out.writerow(
-                    [measure.id, pair.corpus, pair.genre, pair.model,
-                     *map(number, values), int(row.outside), *map(number, shares)]
-                )  # fmt: skip
+                    [
+                        measure.id,
+                        pair.corpus,
+                        pair.genre,
+                        pair.model,
+                        *map(number, values),
+                        int(row.outside),
+                        *map(number, shares),
+                    ]
+                )
 
 
 def summary(found: list[Pair]) -> str:
@@ -121,8 +161,9 @@ def summary(found: list[Pair]) -> str:
         for kind in ("tuned", "base"):
             rows = [p.rows[i] for p in judged if p.kind == kind]
             rows = [r for r in rows if np.isfinite(r.p_value)]
-            up = sum(r.outside and (r.model > r.human or measure.kind == "distribution")
-                     for r in rows)  # fmt: skip
+            up = sum(
+                r.outside and (r.model > r.human or measure.kind == "distribution") for r in rows
+            )
             down = sum(r.outside for r in rows) - up
             ratios = [r.ratio for r in rows if np.isfinite(r.ratio)]
             median = f"{np.median(ratios):.2f}" if ratios else "-"
@@ -133,13 +174,18 @@ def summary(found: list[Pair]) -> str:
         medians = [np.median(ratios) for ratios in genres.values()]
         sides = f"{sum(m > 1 for m in medians)}/{sum(m < 1 for m in medians)}"
         lines.append(f"{measure.id:31} {measure.kind:12} {' '.join(cells)} {sides:>7}")
-    lines += ["", "Measures outside the human band, of those with enough documents, and the mean",
-              "factor of those outside:", ""]  # fmt: skip
+    lines += [
+        "",
+        "Measures outside the human band, of those with enough documents, and the mean",
+        "factor of those outside:",
+        "",
+    ]
     for p in judged:
         rows = [r for r in p.rows if np.isfinite(r.p_value) and np.isfinite(r.band)]
         out = [r for r in rows if r.outside]
-        logs = [abs(np.log(r.ratio)) for r in out
-                if r.measure.kind != "distribution" and r.ratio > 0]  # fmt: skip
+        logs = [
+            abs(np.log(r.ratio)) for r in out if r.measure.kind != "distribution" and r.ratio > 0
+        ]
         factor = np.exp(np.mean(logs)) if logs else 1.0
         name = f"{p.corpus}/{p.genre}"
         lines.append(f"{name:32} {p.model:38} {len(out):3} of {len(rows):3}   x{factor:.2f}")

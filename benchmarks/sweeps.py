@@ -32,9 +32,13 @@ RESULTS = HERE / "results"
 STORE = Path(tempfile.gettempdir()) / "dftspark-sweeps-embeddings"
 LISTS = ("first_half", "second_half", "left_out")
 OTHERS = (
-    "claude-3-opus-20240229", "cohere-command-r-plus", "gemini-1.0-pro", "gpt-4",
-    "llama-2-7b-chat", "mistral-large",
-)  # fmt: skip
+    "claude-3-opus-20240229",
+    "cohere-command-r-plus",
+    "gemini-1.0-pro",
+    "gpt-4",
+    "llama-2-7b-chat",
+    "mistral-large",
+)
 GPT = "gpt-3.5-turbo"
 
 
@@ -58,11 +62,12 @@ def stories() -> pa.Table:
 def by_temperature(**tables: pa.Table) -> dict[str, Any]:
     return {
         name: {
-            "table": table, "split_by": ["temperature"],
+            "table": table,
+            "split_by": ["temperature"],
             "columns": {"sampler": {"temperature": "temperature"}},
         }
         for name, table in tables.items()
-    }  # fmt: skip
+    }
 
 
 def jhu_exam() -> tuple[pa.Table, dict[str, Any], str | None]:

@@ -17,9 +17,12 @@ from dftspark.lenses.variety.compared import Document, Estimate
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 CORPORA = (
-    ("herbold_essays", "essay", None), ("outfox", "essay", None), ("jhu_temp", "reasoning", 0.0),
-    ("jhu_temp", "reasoning", 1.0), ("biscope", "creative", None),
-)  # fmt: skip
+    ("herbold_essays", "essay", None),
+    ("outfox", "essay", None),
+    ("jhu_temp", "reasoning", 0.0),
+    ("jhu_temp", "reasoning", 1.0),
+    ("biscope", "creative", None),
+)
 
 
 def said(estimate: Estimate) -> str:
@@ -33,8 +36,11 @@ def main() -> int:
     started = time.process_time()
     for corpus, genre, temperature in CORPORA:
         table = pq.read_table(DATA / f"{corpus}.parquet")
-        rows = [row for row in table.filter(pc.equal(table["domain"], genre)).to_pylist()
-                if row["model"] is None or temperature in (None, row["temperature"])]  # fmt: skip
+        rows = [
+            row
+            for row in table.filter(pc.equal(table["domain"], genre)).to_pylist()
+            if row["model"] is None or temperature in (None, row["temperature"])
+        ]
         sides: dict[str | None, list[Document]] = {}
         for row in rows:
             document = Document(row["doc_id"], row["prompt_id"], row["text"])

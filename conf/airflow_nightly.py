@@ -32,9 +32,16 @@ def dftspark_nightly():
     def nightly(logical_date: datetime) -> None:
         date = (logical_date.astimezone(UTC) - timedelta(days=1)).date().isoformat()
         command = [
-            ".venv/bin/dftspark", "nightly", "conf/nightly.toml", "--date", date,
-            "--log", "json", "--junit", f"nightly-{date}.xml",
-        ]  # fmt: skip
+            ".venv/bin/dftspark",
+            "nightly",
+            "conf/nightly.toml",
+            "--date",
+            date,
+            "--log",
+            "json",
+            "--junit",
+            f"nightly-{date}.xml",
+        ]
         code = subprocess.run(command, cwd=FOLDER, check=False).returncode
         if code in NOT_AGAIN:
             raise AirflowFailException(f"dftspark ended with exit code {code}; see the log above")

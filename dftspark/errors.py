@@ -84,11 +84,15 @@ class UnlikeProfiles(DftsparkError, ValueError):
 
     def __init__(self, what: str, wanted: tuple[str, str], found: tuple[str, str | None]) -> None:
         self.what, self.wanted, self.found = what, wanted, found
-        sides = [(whose, "nothing of that kind" if text is None else text)
-                 for whose, text in (wanted, found)]  # fmt: skip
+        sides = [
+            (whose, "nothing of that kind" if text is None else text)
+            for whose, text in (wanted, found)
+        ]
         words = [set(text.split()) for _, text in sides]
-        apart = [" ".join(w for w in text.split() if w not in words[1 - i]) or "(nothing more)"
-                 for i, (_, text) in enumerate(sides)]  # fmt: skip
+        apart = [
+            " ".join(w for w in text.split() if w not in words[1 - i]) or "(nothing more)"
+            for i, (_, text) in enumerate(sides)
+        ]
         super().__init__(
             f"profiles that differ in {what} do not merge\n"
             f"  {sides[0][0]}: {sides[0][1]}\n"

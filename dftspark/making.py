@@ -37,9 +37,16 @@ if TYPE_CHECKING:
 
 PACKED = "none"  # compression of states, which are packed by themselves
 _PACKAGES = (
-    "pyspark", "pyarrow", "numpy", "numba", "tokenizers", "torch", "sentence-transformers",
-    "transformers", "openvino",
-)  # fmt: skip
+    "pyspark",
+    "pyarrow",
+    "numpy",
+    "numba",
+    "tokenizers",
+    "torch",
+    "sentence-transformers",
+    "transformers",
+    "openvino",
+)
 
 
 @dataclass
@@ -110,9 +117,8 @@ class Making:
         return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
 
     def write(
-        self, name: str, table: DataFrame, compression: str = "zstd",
-        group_rows: int | None = None,
-    ) -> DataFrame:  # fmt: skip
+        self, name: str, table: DataFrame, compression: str = "zstd", group_rows: int | None = None
+    ) -> DataFrame:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression, group_rows)

@@ -27,13 +27,30 @@ _NAME = re.compile(
 _AFTER_ADDRESS = re.compile(r"(?<=://)[^\n]+")
 _VALUE = re.compile(r"([?&;#])([\w.~%+-]{1,64})=([^\s&;#\"'<>]*)")
 _BARE_QUERY = re.compile(r"(https?://[^\s?#\"'<>]{1,2048}\?)(?![\w.~%+-]{1,64}=)[^\s#\"'<>]+", re.I)
-_HARMLESS = frozenset({
-    "region", "scheme", "endpoint_override", "allow_bucket_creation", "allow_bucket_deletion",
-    "connect_timeout", "request_timeout", "retry_limit_seconds", "tls_verify_certificates",
-    "force_virtual_addressing", "background_writes", "anonymous", "replication", "buffer_size",
-    "default_block_size", "enable_tls", "blob_storage_scheme", "dfs_storage_scheme", "version",
-    "format",
-})  # fmt: skip
+_HARMLESS = frozenset(
+    {
+        "region",
+        "scheme",
+        "endpoint_override",
+        "allow_bucket_creation",
+        "allow_bucket_deletion",
+        "connect_timeout",
+        "request_timeout",
+        "retry_limit_seconds",
+        "tls_verify_certificates",
+        "force_virtual_addressing",
+        "background_writes",
+        "anonymous",
+        "replication",
+        "buffer_size",
+        "default_block_size",
+        "enable_tls",
+        "blob_storage_scheme",
+        "dfs_storage_scheme",
+        "version",
+        "format",
+    }
+)
 _PLAIN = re.compile(r"[\w.:/\[\],-]{0,256}")
 _NAMED_SECRET = re.compile(
     r"((?:\b|_)(?:sig|signature|secret|password|passwd|pwd|token|credentials?|sas"

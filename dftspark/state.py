@@ -60,10 +60,13 @@ def encode_arrays(*arrays: NDArray[Any]) -> bytes:
         packed = _packed(stored)
         heads.append(
             [
-                array.dtype.str, array.shape, stored.dtype.str, sorted_keys,
+                array.dtype.str,
+                array.shape,
+                stored.dtype.str,
+                sorted_keys,
                 [(kind, len(part)) for kind, part in packed],
             ]
-        )  # fmt: skip
+        )
         parts += [part for _, part in packed]
     head = json.dumps(heads).encode()
     return b"".join([_MAGIC, struct.pack("<I", len(head)), head, *parts])

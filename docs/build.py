@@ -27,9 +27,23 @@ from dftspark.report.page.figure import asset, environment, policy
 HERE = Path(__file__).resolve().parent
 # In reading order; a page that is not there yet is left out, one that is not named comes last.
 ORDER = (
-    "index", "concepts", "page", "measures", "embeddings", "embedders", "structure", "judge",
-    "sweeps", "generate", "choose", "nightly", "cluster", "limits", "configuration", "tables",
-)  # fmt: skip
+    "index",
+    "concepts",
+    "page",
+    "measures",
+    "embeddings",
+    "embedders",
+    "structure",
+    "judge",
+    "sweeps",
+    "generate",
+    "choose",
+    "nightly",
+    "cluster",
+    "limits",
+    "configuration",
+    "tables",
+)
 
 _ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
 It is checked whole before Spark starts: every mistake is listed at once, with its place and the
@@ -81,11 +95,16 @@ def site() -> dict[str, str]:
     style = asset("style.css")
     return {
         name: template.render(
-            title=label, pages=pages, here=name, body=Markup(_html(texts[name])), style=style,
-            policy=policy(style, ""), version=__version__,
+            title=label,
+            pages=pages,
+            here=name,
+            body=Markup(_html(texts[name])),
+            style=style,
+            policy=policy(style, ""),
+            version=__version__,
         )
         for name, label in pages
-    }  # fmt: skip
+    }
 
 
 def _label(text: str) -> str:

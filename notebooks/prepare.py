@@ -30,8 +30,10 @@ _QUICK: dict[str, Any] = {"ngrams": {"orders": [1, 2]}, "lenses": ["ngrams", "st
 
 def main(out: str = "runs") -> None:
     folder = Path(out) / "sample"
-    human, model = ([json.loads(line) for line in file.read_text("utf-8").splitlines()]
-                    for file in sample.write(folder))  # fmt: skip
+    human, model = (
+        [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        for file in sample.write(folder)
+    )
     audits = [
         _sample(folder, out, human, model),
         _sweep(folder, out, human),
@@ -45,9 +47,11 @@ def main(out: str = "runs") -> None:
 def _sample(folder: Path, out: str, human: list[Any], model: list[Any]) -> tuple[Audit, str]:
     for rows in (human, model):
         for row in rows:
-            row["stratum"] = "types" if re.search(r"types|objects|[a-z]+s$", row["topic"]) else (
-                "statements and more"
-            )  # fmt: skip
+            row["stratum"] = (
+                "types"
+                if re.search(r"types|objects|[a-z]+s$", row["topic"])
+                else ("statements and more")
+            )
     return _audit(folder, out, "sample", human, {"model": model}), ""
 
 
@@ -74,9 +78,15 @@ def _sweep(folder: Path, out: str, human: list[Any]) -> tuple[Audit, str]:
         for row, text in zip(human, _sampled(human, temperature), strict=True)
     ]
     return _audit(
-        folder, out, "sweep", human, {"toy": rows}, split_by=["temperature"],
-        sampler={"temperature": "temperature"}, **_QUICK,
-    ), ""  # fmt: skip
+        folder,
+        out,
+        "sweep",
+        human,
+        {"toy": rows},
+        split_by=["temperature"],
+        sampler={"temperature": "temperature"},
+        **_QUICK,
+    ), ""
 
 
 def _sampled(human: list[Any], temperature: float) -> list[str]:
@@ -103,9 +113,15 @@ def _sampled(human: list[Any], temperature: float) -> list[str]:
 
 
 def _audit(
-    folder: Path, out: str, name: str, human: list[Any], models: dict[str, list[Any]],
-    split_by: list[str] | None = None, sampler: dict[str, str] | None = None, **settings: Any,
-) -> Audit:  # fmt: skip
+    folder: Path,
+    out: str,
+    name: str,
+    human: list[Any],
+    models: dict[str, list[Any]],
+    split_by: list[str] | None = None,
+    sampler: dict[str, str] | None = None,
+    **settings: Any,
+) -> Audit:
     columns: dict[str, Any] = {"doc_id": "topic", "prompt_id": "topic"}
     if "stratum" in human[0]:
         columns["stratum"] = "stratum"

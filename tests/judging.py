@@ -72,12 +72,16 @@ def said(content: str | None, **more: Any) -> Answer:
     """A reply of the protocol with this content; `more` is of the choice."""
     message = {"role": "assistant", "content": content, **more.pop("message", {})}
     return Answer(
-        json.dumps({
-            "id": "x", "object": "chat.completion", "model": "stub-2026",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop", **more}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107},
-        }).encode()
-    )  # fmt: skip
+        json.dumps(
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "model": "stub-2026",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop", **more}],
+                "usage": {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107},
+            }
+        ).encode()
+    )
 
 
 def verdict(answer: str, **more: Any) -> Answer:
@@ -144,9 +148,12 @@ class Server:
         self._now -= 1
         if not answer.status:
             return False
-        lines = [f"HTTP/1.1 {answer.status} X", f"Content-Length: {len(answer.body)}",
-                 "Content-Type: application/json",
-                 *(f"{name}: {value}" for name, value in answer.headers.items())]  # fmt: skip
+        lines = [
+            f"HTTP/1.1 {answer.status} X",
+            f"Content-Length: {len(answer.body)}",
+            "Content-Type: application/json",
+            *(f"{name}: {value}" for name, value in answer.headers.items()),
+        ]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + answer.body)
         await writer.drain()
         return True

@@ -44,9 +44,12 @@ def transformer(folder: Path, seed: int = 0) -> Path:
     from dftspark.embedding import recipe
 
     tiny = BertConfig(
-        vocab_size=30_522, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        vocab_size=30_522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
         intermediate_size=8,
-    )  # fmt: skip
+    )
     torch.manual_seed(seed)
     BertModel(tiny).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):

@@ -16,10 +16,13 @@ from dftspark.store.run import Run
 
 FAILED = Run(
     "run",
-    {"name": "night", "date": "2026-11-22",
-     "checks": {"outcome": "fail", "counts": {}, "said": ["far: outside"]}},
+    {
+        "name": "night",
+        "date": "2026-11-22",
+        "checks": {"outcome": "fail", "counts": {}, "said": ["far: outside"]},
+    },
     Location.parse("."),
-)  # fmt: skip
+)
 
 
 @contextmanager

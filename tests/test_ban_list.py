@@ -13,11 +13,19 @@ from dftspark import ban_list
 def row(text: str, human: int, model: int, q: float = 0.001, docs: int = 50) -> dict[str, Any]:
     tokens = text.split()
     return {
-        "text": text, "tokens": tokens, "n": len(tokens), "count_human": human,
-        "count_model": model, "docs_human": human, "docs_model": docs,
-        "per_million_human": 2.0 * human, "per_million_model": 1.0 * model,
-        "log_odds": 1.0, "z": 9.0, "q_value": q,
-    }  # fmt: skip
+        "text": text,
+        "tokens": tokens,
+        "n": len(tokens),
+        "count_human": human,
+        "count_model": model,
+        "docs_human": human,
+        "docs_model": docs,
+        "per_million_human": 2.0 * human,
+        "per_million_model": 1.0 * model,
+        "log_odds": 1.0,
+        "z": 9.0,
+        "q_value": q,
+    }
 
 
 LIMITS: dict[str, Any] = {"least_ratio": 3.0, "q_value": 0.01, "documents": 10}

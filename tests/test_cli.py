@@ -30,9 +30,20 @@ from dftspark.store.writer import RunWriter
 ROOT = Path(__file__).resolve().parents[1]
 NAN = float("nan")
 COMMANDS = [
-    "demo", "audit", "profile", "embed", "judge", "compare", "runs", "show", "report", "export",
-    "doctor", "warm", "init",
-]  # fmt: skip
+    "demo",
+    "audit",
+    "profile",
+    "embed",
+    "judge",
+    "compare",
+    "runs",
+    "show",
+    "report",
+    "export",
+    "doctor",
+    "warm",
+    "init",
+]
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -43,12 +54,23 @@ def row(**values: Any) -> dict[str, Any]:
 def publish(out: str, name: str = "audit", **manifest: Any) -> Run:
     writer = RunWriter.create(out, name)
     metrics = [
-        row(model=model, metric="js_1gram", value=value, p_value=p, n_tell=n, n_tell_low=0.8 * n,
-            n_tell_high=1.2 * n, n_tell_unit="documents", blocks=64)
-        for model, value, n, p in (
-            ("gpt", 0.3, 40.0, 0.001), ("claude", 0.2, 90.0, 0.001), ("unknown", NAN, NAN, NAN),
+        row(
+            model=model,
+            metric="js_1gram",
+            value=value,
+            p_value=p,
+            n_tell=n,
+            n_tell_low=0.8 * n,
+            n_tell_high=1.2 * n,
+            n_tell_unit="documents",
+            blocks=64,
         )
-    ]  # fmt: skip
+        for model, value, n, p in (
+            ("gpt", 0.3, 40.0, 0.001),
+            ("claude", 0.2, 90.0, 0.001),
+            ("unknown", NAN, NAN, NAN),
+        )
+    ]
     rejects = [{"run_id": "r", "file": "a\x1b[31m.txt", "detail": "[red]bad"}]
     for table, rows in (("metrics", metrics), ("rejects", rejects)):
         writer.write(table, pa.Table.from_pylist(rows, schema=schema.TABLES[table]))
@@ -98,9 +120,11 @@ def test_a_wrong_path_is_told_before_spark_starts(
     calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     place("h.txt", "f/_hidden.txt")
-    for wrong, said in (("nosuch.txt", "there is no file or folder 'nosuch.txt'"),
-                        ("no*.txt", "the pattern 'no*.txt' has no file to read"),
-                        ("f", "the folder 'f' has no file to read")):  # fmt: skip
+    for wrong, said in (
+        ("nosuch.txt", "there is no file or folder 'nosuch.txt'"),
+        ("no*.txt", "the pattern 'no*.txt' has no file to read"),
+        ("f", "the folder 'f' has no file to read"),
+    ):
         for command in ("audit", "profile", "embed"):
             assert cli.main([command, "--human", "h.txt", "--model", wrong]) == 4
             assert said in capsys.readouterr().err
@@ -120,9 +144,22 @@ def test_a_table_that_is_not_there_is_told_in_words(
 def test_audit_from_paths(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     place("h/a.txt", "h2.txt", "m/gpt-4.jsonl.gz", "other/gpt-4/a.txt")
     code = cli.main(
-        ["audit", "--human", "h/*.txt", "--human", "h2.txt", "--model", "m/gpt-4.jsonl.gz",
-         "--model", "other/gpt-4/*.txt", "--out", "store", "--master", "local[2]"]
-    )  # fmt: skip
+        [
+            "audit",
+            "--human",
+            "h/*.txt",
+            "--human",
+            "h2.txt",
+            "--model",
+            "m/gpt-4.jsonl.gz",
+            "--model",
+            "other/gpt-4/*.txt",
+            "--out",
+            "store",
+            "--master",
+            "local[2]",
+        ]
+    )
     assert code == 0
     (_, app, master), (name, config, date) = calls
     assert (app, master, name, date) == ("audit", "local[2]", "audit", "")
@@ -350,8 +387,10 @@ def test_init_writes_what_loads_and_never_overwrites(
 ) -> None:
     assert cli.main(["init"]) == 0
     written = (tmp_path / "audit.toml").read_text()
-    plain = {"human": {"role": "human", "path": "data/human.jsonl"},
-             "model": {"role": "model", "path": "data/model.jsonl"}}  # fmt: skip
+    plain = {
+        "human": {"role": "human", "path": "data/human.jsonl"},
+        "model": {"role": "model", "path": "data/model.jsonl"},
+    }
     assert Audit.load(tmp_path / "audit.toml") == Audit.parse({"corpora": plain}, "defaults")
     assert cli.main(["init"]) == 2
     assert (tmp_path / "audit.toml").read_text() == written
@@ -364,9 +403,13 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     opened = re.sub(r"(?m)^#(?=[\w\[])", "", template())
     config = Audit.parse(tomllib.loads(opened), "the template with every setting on")
     document = tomllib.loads(opened)
-    for group, model in (("cleaning", config.cleaning), ("tokens", config.tokens),
-                         ("ngrams", config.ngrams), ("mmd", config.mmd),
-                         ("inference", config.inference)):  # fmt: skip
+    for group, model in (
+        ("cleaning", config.cleaning),
+        ("tokens", config.tokens),
+        ("ngrams", config.ngrams),
+        ("mmd", config.mmd),
+        ("inference", config.inference),
+    ):
         assert model == type(model)()
         assert set(document[group]) == set(type(model).model_fields)
     assert set(document["judge"]) == set(type(config.judge).model_fields)
@@ -416,11 +459,16 @@ def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("gpt-4.jsonl", "gpt-4"), ("a/gpt-4.1/*.txt", "gpt-4.1"), ("*.txt", "model"),
-        ("s3a://bucket/x/", "x"), ("s3a://bucket", "bucket"), ("a.b/c.parquet", "c"),
-        (".jsonl", ".jsonl"), ("a/{date}/*.gz", "a"),
+        ("gpt-4.jsonl", "gpt-4"),
+        ("a/gpt-4.1/*.txt", "gpt-4.1"),
+        ("*.txt", "model"),
+        ("s3a://bucket/x/", "x"),
+        ("s3a://bucket", "bucket"),
+        ("a.b/c.parquet", "c"),
+        (".jsonl", ".jsonl"),
+        ("a/{date}/*.gz", "a"),
     ],
-)  # fmt: skip
+)
 def test_names_of_corpora(path: str, name: str) -> None:
     assert request.corpus_name(path) == name
 

@@ -63,17 +63,31 @@ def tokenized(text: str) -> str:
         (tokenized, {"tokenized_spacing"}),
         (lambda text: text.replace("\n", " "), {"single_line", "newlines"}),
         (lambda text: text.replace(" ", "\n"), {"newlines"}),
-        (lambda text: " ".join(text.split()[:60]), {"single_line", "newlines", "cut_off",
-                                                    "one_length", "median_words"}),
+        (
+            lambda text: " ".join(text.split()[:60]),
+            {"single_line", "newlines", "cut_off", "one_length", "median_words"},
+        ),
         (lambda text: text + " " + text, {"median_words"}),
         (lambda text: text.encode().decode("cp1252", "ignore"), {"mojibake", "curly_quotes"}),
         (lambda text: text.replace("\u201c", '"').replace("\u201d", '"'), {"curly_quotes"}),
-        (lambda text: "Le chat est dans la maison, et il ne veut pas en sortir.\n" * 30,
-         {"language_en", "language_fr"}),
+        (
+            lambda text: "Le chat est dans la maison, et il ne veut pas en sortir.\n" * 30,
+            {"language_en", "language_fr"},
+        ),
     ],
-    ids=["lower", "ascii", "tokenized", "one line", "wrapped", "cut", "doubled", "mojibake",
-         "straight quotes", "French"],
-)  # fmt: skip
+    ids=[
+        "lower",
+        "ascii",
+        "tokenized",
+        "one line",
+        "wrapped",
+        "cut",
+        "doubled",
+        "mojibake",
+        "straight quotes",
+        "French",
+    ],
+)
 @pytest.mark.parametrize("sizes", [(150, 150), (50, 400), (400, 50)])
 def test_each_artefact_is_named(
     harm: Callable[[str], str], expected: set[str], sizes: tuple[int, int]
@@ -144,8 +158,13 @@ def test_an_empty_side_is_not_compared(sides: tuple[int, int]) -> None:
 
 
 def listed(text: str, share: float, docs: tuple[int, int], sign: int = 1) -> dict[str, object]:
-    return {"text": text, "share": share, "contribution": sign * 1e-6, "docs_human": docs[0],
-            "docs_model": docs[1]}  # fmt: skip
+    return {
+        "text": text,
+        "share": share,
+        "contribution": sign * 1e-6,
+        "docs_human": docs[0],
+        "docs_model": docs[1],
+    }
 
 
 def test_a_token_of_a_handful_of_documents() -> None:
@@ -185,9 +204,16 @@ def test_sides_that_were_cleaned_alike_are_quiet_about_it(data: Path) -> None:
     """fdg: both cut at about 200 tokens, white space collapsed on both sides."""
     found = found_in(data, "fdg", "gpt2-xl")
     assert not found.keys() & {
-        "non_ascii", "lower_cased", "tokenized_spacing", "single_line", "newlines", "cut_off",
-        "one_length", "median_words", "language_en",
-    }  # fmt: skip
+        "non_ascii",
+        "lower_cased",
+        "tokenized_spacing",
+        "single_line",
+        "newlines",
+        "cut_off",
+        "one_length",
+        "median_words",
+        "language_en",
+    }
 
 
 def test_line_structure_of_chat_answers(data: Path) -> None:

@@ -189,9 +189,13 @@ def test_what_a_filter_looks_at(condition: str, columns: set[str], fields: tuple
 
 @pytest.mark.parametrize(
     "condition",
-    ["fields[concat('a', 'b')] = 'c'", "fields = map()", "element_at(fields, 'a') = 'b'",
-     "fields['a\\'b'] = 'c'"],
-)  # fmt: skip
+    [
+        "fields[concat('a', 'b')] = 'c'",
+        "fields = map()",
+        "element_at(fields, 'a') = 'b'",
+        "fields['a\\'b'] = 'c'",
+    ],
+)
 def test_a_source_column_is_named_where_it_is_filtered_by(condition: str) -> None:
     assert "a source column is fields['its name']" in mistakes(filtered(condition))
 

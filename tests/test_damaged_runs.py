@@ -32,12 +32,24 @@ def rewritten(run: Run, **values: Any) -> None:
 
 
 GARBLED: list[dict[str, Any]] = [
-    {"created_at": None}, {"created_at": "yesterday"}, {"created_at": "2026-11-22"},
-    {"created_at": 7}, {"run_id": "20261122T010000Z-other-1a2b3c"}, {"tables": None},
-    {"tables": []}, {"tables": {"metrics": 3}}, {"tables": {"metrics": {"rows": "many"}}},
-    {"page": "report.html"}, {"version": "2"}, {"checks": [1]}, {"checks": {"counts": [1]}},
-    {"config": []}, {"config": {"corpora": 7}}, {"corpora": 3}, {"format_version": "1"},
-]  # fmt: skip
+    {"created_at": None},
+    {"created_at": "yesterday"},
+    {"created_at": "2026-11-22"},
+    {"created_at": 7},
+    {"run_id": "20261122T010000Z-other-1a2b3c"},
+    {"tables": None},
+    {"tables": []},
+    {"tables": {"metrics": 3}},
+    {"tables": {"metrics": {"rows": "many"}}},
+    {"page": "report.html"},
+    {"version": "2"},
+    {"checks": [1]},
+    {"checks": {"counts": [1]}},
+    {"config": []},
+    {"config": {"corpora": 7}},
+    {"corpora": 3},
+    {"format_version": "1"},
+]
 
 
 @pytest.mark.parametrize("values", GARBLED, ids=repr)
@@ -47,8 +59,9 @@ def test_no_garbled_manifest_makes_a_store_unlistable(
     whole, broken = published(tmp_path, "whole"), published(tmp_path, "broken")
     rewritten(broken, **values)
     assert {info.id: info.state for info in runs(str(tmp_path))} == {
-        whole.id: "finished", broken.id: "damaged"
-    }  # fmt: skip
+        whole.id: "finished",
+        broken.id: "damaged",
+    }
     assert open_run(str(tmp_path)).id == whole.id
     with pytest.raises(DamagedRun, match="is not a run's manifest"):
         open_run(str(tmp_path), broken.id)
@@ -150,8 +163,14 @@ def test_the_command_says_what_waits(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def audit(out: Path, **settings: Any) -> Audit:
     corpora = {"human": {"role": "human", "path": "h"}, "gpt": {"role": "model", "path": "{date}"}}
-    document = {"name": "night", "out": str(out), "lenses": ["ngrams"], "corpora": corpora,
-                "nightly": {"window": 3}, **settings}  # fmt: skip
+    document = {
+        "name": "night",
+        "out": str(out),
+        "lenses": ["ngrams"],
+        "corpora": corpora,
+        "nightly": {"window": 3},
+        **settings,
+    }
     return Audit.parse(document, "the test")
 
 
@@ -225,8 +244,11 @@ def test_names_of_nights_are_no_names_of_audits(tmp_path: Path, name: str) -> No
 
 def test_audits_that_have_such_a_name_are_no_nights(tmp_path: Path) -> None:
     """As they may be in a store of before."""
-    for name in (night_name("night", DATES[0]), profile_name("night", DATES[0]),
-                 reference_name("night")):  # fmt: skip
+    for name in (
+        night_name("night", DATES[0]),
+        profile_name("night", DATES[0]),
+        reference_name("night"),
+    ):
         RunWriter.create(str(tmp_path), name).publish({"kind": "audit", "name": name})
     nights = index(tmp_path)
     assert (nights.night(DATES[0]), nights.profile(DATES[0]), nights.reference) == (None,) * 3

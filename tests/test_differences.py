@@ -18,16 +18,27 @@ from tests.normal_clouds import normal, state, statistic
 OF = statistic(6, 12.0, 96)
 SETTINGS = Inference(permutations=99, splits=20)
 ABOUT = {
-    "run_id": "r", "date": "", "human": "human", "stratum": "", "lens": "embeddings",
-    "better": "lower", "n_model": 400,
-}  # fmt: skip
+    "run_id": "r",
+    "date": "",
+    "human": "human",
+    "stratum": "",
+    "lens": "embeddings",
+    "better": "lower",
+    "n_model": 400,
+}
 
 
 def row(model: str, value: float, left_out: Any, blocks: int = 64, **more: Any) -> dict[str, Any]:
     return {
-        **ABOUT, "metric": "mmd_squared", "model": model, "unit": "kernel", "value": value,
-        "left_out": list(left_out), "blocks": blocks, **more,
-    }  # fmt: skip
+        **ABOUT,
+        "metric": "mmd_squared",
+        "model": model,
+        "unit": "kernel",
+        "value": value,
+        "left_out": list(left_out),
+        "blocks": blocks,
+        **more,
+    }
 
 
 def test_the_error_of_a_difference_is_that_of_what_is_not_shared() -> None:

@@ -46,9 +46,16 @@ def test_every_statistic_has_an_example() -> None:
 OTHERS: dict[str, list[dict[str, Any]]] = {
     "copies_sketch": [{"text": "other"}, {"features": 0}],
     "feature_sums": [
-        *({"frequencies": replace(SMALL, **change)} for change in (
-            {"dim": 4}, {"sigma": 0.71}, {"least": 7}, {"seed": 1}, {"ladder": (1.0,)},
-        )),
+        *(
+            {"frequencies": replace(SMALL, **change)}
+            for change in (
+                {"dim": 4},
+                {"sigma": 0.71},
+                {"least": 7},
+                {"seed": 1},
+                {"ladder": (1.0,)},
+            )
+        ),
         {"vectors": "other"},
     ],
     "moments": [{"dim": 4}, {"vectors": "other"}],
@@ -56,7 +63,7 @@ OTHERS: dict[str, list[dict[str, Any]]] = {
     "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
     "structure": [{"text": "other"}],
     "surface": [{"text": "other"}, {"features": 0}],
-}  # fmt: skip
+}
 
 
 @st.composite

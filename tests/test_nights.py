@@ -45,10 +45,20 @@ def profile(out: Path, date: str, **manifest: Any) -> Run:
 
 def metrics(date: str, values: dict[str, float]) -> pa.Table:
     rows = [
-        {"run_id": "r", "date": date, "human": "human", "model": model, "stratum": "",
-         "lens": "ngrams", "metric": metric, "value": value, "n_model": 10}
-        for model in ("gpt", "llama") for metric, value in values.items()
-    ]  # fmt: skip
+        {
+            "run_id": "r",
+            "date": date,
+            "human": "human",
+            "model": model,
+            "stratum": "",
+            "lens": "ngrams",
+            "metric": metric,
+            "value": value,
+            "n_model": 10,
+        }
+        for model in ("gpt", "llama")
+        for metric, value in values.items()
+    ]
     return pa.Table.from_pylist(rows, schema=schema.METRICS)
 
 
@@ -60,10 +70,14 @@ def night(out: Path, date: str, value: float = 1.0, window: int = 3) -> Run:
     writer.write("metrics", metrics(date, {"l2_1gram": value, "l2_2gram": value / 2}))
     return writer.publish(
         {
-            "kind": "nightly", "name": "night", "date": date, "profiles": days,
-            "version": nights.next_version(name), "config": {"nightly": {"window": window}},
+            "kind": "nightly",
+            "name": "night",
+            "date": date,
+            "profiles": days,
+            "version": nights.next_version(name),
+            "config": {"nightly": {"window": window}},
         }
-    )  # fmt: skip
+    )
 
 
 def test_windows() -> None:
@@ -263,8 +277,9 @@ def test_what_may_go(year: Path) -> None:
         names(year, [run.id for run in doomed(out, superseded=True, now=LATER)])
     )
     assert (night_before, profile_before) == (
-        night_name("night", DATES[9]), profile_name("night", DATES[9])
-    )  # fmt: skip
+        night_name("night", DATES[9]),
+        profile_name("night", DATES[9]),
+    )
     (killed,) = doomed(out, unfinished=True, now=LATER)
     assert killed.why == "never finished"
     assert doomed(out, keep_days=4, superseded=True, unfinished=True) == []  # all of it is new
@@ -370,8 +385,12 @@ def test_json_lines() -> None:
     shown.say("published", run="x\n")
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in events] == [
-        "stage_started", "stage_done", "stage_started", "stage_failed", "published",
-    ]  # fmt: skip
+        "stage_started",
+        "stage_done",
+        "stage_started",
+        "stage_failed",
+        "published",
+    ]
     assert (events[1]["stage"], events[1]["done"], events[1]["total"]) == ("read", 4, 10)
     assert datetime.fromisoformat(events[0]["time"]).tzinfo == UTC
 
@@ -391,8 +410,7 @@ def test_a_date_that_is_taken_out_while_another_is_profiled(
         seen.append(given[4].is_removed(DATES[0]))
         raise Stop
 
-    for module, name in ((days, "reference"), (profiling, "check"),
-                         (merging, "check_window")):  # fmt: skip
+    for module, name in ((days, "reference"), (profiling, "check"), (merging, "check_window")):
         monkeypatch.setattr(module, name, lambda *_, **__: None)
     monkeypatch.setattr(days, "profile_day", lambda *_: remove(str(tmp_path), "night", DATES[0]))
     monkeypatch.setattr(merging, "window", window)
@@ -406,11 +424,16 @@ def test_a_date_that_is_taken_out_while_another_is_profiled(
 
 def nightly_audit(out: Path) -> Audit:
     return Audit.parse(
-        {"name": "night", "out": str(out),
-         "corpora": {"human": {"role": "human", "path": "h"},
-                     "gpt": {"role": "model", "path": "{date}"}}},
+        {
+            "name": "night",
+            "out": str(out),
+            "corpora": {
+                "human": {"role": "human", "path": "h"},
+                "gpt": {"role": "model", "path": "{date}"},
+            },
+        },
         "the test",
-    )  # fmt: skip
+    )
 
 
 def told(out: Path, junit: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -54,9 +54,16 @@ def is_schedule(fields: list[str]) -> bool:
 
 @pytest.mark.parametrize(
     ("line", "good"),
-    [("30 2 * * *", True), ("*/15 0-6,12 1 * 1-5", True), ("60 2 * * *", False),
-     ("30 2 * *", False), ("30 6-2 * * *", False), ("*/0 * * * *", False), ("x * * * *", False)],
-)  # fmt: skip
+    [
+        ("30 2 * * *", True),
+        ("*/15 0-6,12 1 * 1-5", True),
+        ("60 2 * * *", False),
+        ("30 2 * *", False),
+        ("30 6-2 * * *", False),
+        ("*/0 * * * *", False),
+        ("x * * * *", False),
+    ],
+)
 def test_the_reader_of_schedules(line: str, good: bool) -> None:
     assert is_schedule(line.split()) == good
 
@@ -102,8 +109,10 @@ def test_the_dag_is_python_that_says_when_and_what() -> None:
     tree = ast.parse(DAG.read_text(), str(DAG))
     imported = {
         f"{node.module}.{name.name}"
-        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names
-    }  # fmt: skip
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
     assert {"airflow.sdk.dag", "airflow.sdk.task"} <= imported
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     (dag,) = (call for call in calls if ast.unparse(call.func) == "dag")
@@ -111,12 +120,14 @@ def test_the_dag_is_python_that_says_when_and_what() -> None:
     assert is_schedule(ast.literal_eval(settings["schedule"]).split())
     assert ast.literal_eval(settings["max_active_runs"]) == 1
     (command,) = (
-        node.value for node in ast.walk(tree)
+        node.value
+        for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "command"
-    )  # fmt: skip
+    )
     assert isinstance(command, ast.List)
-    words = [item.value if isinstance(item, ast.Constant) else "2026-11-22"
-             for item in command.elts]  # fmt: skip
+    words = [
+        item.value if isinstance(item, ast.Constant) else "2026-11-22" for item in command.elts
+    ]
     assert_is_command(shlex.join(map(str, words)), "nightly")
 
 
@@ -135,24 +146,45 @@ def test_airflow_takes_the_dag() -> None:
 
 # Fields of sparkoperator.k8s.io/v1beta2 that are used here, as the operator's API documents them.
 _CRD: dict[str, Any] = {
-    "schedule": str, "timeZone": str, "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
-    "suspend": bool, "successfulRunHistoryLimit": int, "failedRunHistoryLimit": int,
+    "schedule": str,
+    "timeZone": str,
+    "concurrencyPolicy": {"Allow", "Forbid", "Replace"},
+    "suspend": bool,
+    "successfulRunHistoryLimit": int,
+    "failedRunHistoryLimit": int,
     "template": {
-        "type": {"Java", "Scala", "Python", "R"}, "pythonVersion": {"2", "3"},
-        "mode": {"cluster", "client"}, "sparkVersion": str, "image": str,
-        "imagePullPolicy": {"Always", "IfNotPresent", "Never"}, "mainApplicationFile": str,
-        "arguments": list, "sparkConf": dict,
+        "type": {"Java", "Scala", "Python", "R"},
+        "pythonVersion": {"2", "3"},
+        "mode": {"cluster", "client"},
+        "sparkVersion": str,
+        "image": str,
+        "imagePullPolicy": {"Always", "IfNotPresent", "Never"},
+        "mainApplicationFile": str,
+        "arguments": list,
+        "sparkConf": dict,
         "restartPolicy": {
-            "type": {"Always", "OnFailure", "Never"}, "onFailureRetries": int,
-            "onFailureRetryInterval": int, "onSubmissionFailureRetries": int,
+            "type": {"Always", "OnFailure", "Never"},
+            "onFailureRetries": int,
+            "onFailureRetryInterval": int,
+            "onSubmissionFailureRetries": int,
             "onSubmissionFailureRetryInterval": int,
         },
-        "driver": {"cores": int, "memory": str, "memoryOverhead": str, "serviceAccount": str,
-                   "env": list},
-        "executor": {"cores": int, "memory": str, "memoryOverhead": str, "instances": int,
-                     "env": list},
+        "driver": {
+            "cores": int,
+            "memory": str,
+            "memoryOverhead": str,
+            "serviceAccount": str,
+            "env": list,
+        },
+        "executor": {
+            "cores": int,
+            "memory": str,
+            "memoryOverhead": str,
+            "instances": int,
+            "env": list,
+        },
     },
-}  # fmt: skip
+}
 
 
 def mistakes(found: Any, allowed: Any, place: str = "spec") -> list[str]:
@@ -162,9 +194,11 @@ def mistakes(found: Any, allowed: Any, place: str = "spec") -> list[str]:
         return [] if isinstance(found, allowed) else [f"{place} is no {allowed.__name__}"]
     said = [f"{place}.{key} is no field" for key in found if key not in allowed]
     return said + [
-        line for key, value in found.items() if key in allowed
+        line
+        for key, value in found.items()
+        if key in allowed
         for line in mistakes(value, allowed[key], f"{place}.{key}")
-    ]  # fmt: skip
+    ]
 
 
 def test_the_kubernetes_application() -> None:

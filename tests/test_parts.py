@@ -92,7 +92,7 @@ def test_structure() -> None:
     options: dict[str, Any] = {"paired": True, "settings": SETTINGS.inference, "followed": followed}
     whole = structure.compared(
         *(state(side, everything) for side in SIDES), splits=SPLITS, **options
-    )  # fmt: skip
+    )
     assert {metric.name for metric in whole.rates} == {f"rate_{name}" for name in followed}
     for split, half in ((0, 0), (1, 1)):
         alone = structure.compared(*(state(s, kept(split, half)) for s in SIDES), **options)

@@ -25,7 +25,9 @@ def audit(**sweep: Any) -> Audit:
             "corpora": {
                 "human": {"role": "human", "path": "h"},
                 "m": {
-                    "role": "model", "path": "m", "split_by": ["temp"],
+                    "role": "model",
+                    "path": "m",
+                    "split_by": ["temp"],
                     "columns": {"sampler": {"temperature": "temp"}},
                 },
                 "dft": {"role": "model", "path": "d"},
@@ -33,7 +35,7 @@ def audit(**sweep: Any) -> Audit:
             "sweep": {"measures": ["mmd_squared", "l2_*"], **sweep},
         },
         "the test",
-    )  # fmt: skip
+    )
 
 
 def row(model: str, metric: str, value: float, seed: int, noise: float = 0.2) -> dict[str, Any]:
@@ -42,14 +44,30 @@ def row(model: str, metric: str, value: float, seed: int, noise: float = 0.2) ->
     by_block += value - by_block.mean()
     on_halves = np.einsum("b,shb->sh", by_block, SPLITS) / 32
     return {
-        "run_id": "r", "date": "", "human": "human", "model": model, "stratum": "",
-        "lens": "ngrams", "metric": metric, "value": value, "unit": "u", "std_error": noise,
-        "ci_low": value - 2 * noise, "ci_high": value + 2 * noise, "p_value": 0.01, "floor": 0.5,
-        "ratio_to_floor": value / 0.5, "mde": 0.1, "blocks": 64, "n_human": 640, "n_model": 640,
-        "better": "lower", "fingerprint": "f",
+        "run_id": "r",
+        "date": "",
+        "human": "human",
+        "model": model,
+        "stratum": "",
+        "lens": "ngrams",
+        "metric": metric,
+        "value": value,
+        "unit": "u",
+        "std_error": noise,
+        "ci_low": value - 2 * noise,
+        "ci_high": value + 2 * noise,
+        "p_value": 0.01,
+        "floor": 0.5,
+        "ratio_to_floor": value / 0.5,
+        "mde": 0.1,
+        "blocks": 64,
+        "n_human": 640,
+        "n_model": 640,
+        "better": "lower",
+        "fingerprint": "f",
         "left_out": ((by_block.sum() - by_block) / 63).tolist(),
         "halves": on_halves.ravel().tolist(),
-    }  # fmt: skip
+    }
 
 
 def rows(challenger: float = 0.2, noise: float = 0.2) -> list[dict[str, Any]]:
@@ -119,8 +137,11 @@ def test_samplers_rank_every_measure() -> None:
     own = found["dft", "mmd_squared"]
     assert own["challenger"]
     assert (own["rank"], own["chosen"], own["p_best"], own["super_baseline"]) == (
-        None, None, None, False,
-    )  # fmt: skip
+        None,
+        None,
+        None,
+        False,
+    )
 
 
 def test_the_super_baseline_and_its_challenger() -> None:

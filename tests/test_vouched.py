@@ -137,9 +137,10 @@ def test_every_reader_holds_it(tmp_path: Path, reader: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["show", "RUN", "ngrams"], ["export", "RUN"], ["report", "RUN"]],
+    "command",
+    [["show", "RUN", "ngrams"], ["export", "RUN"], ["report", "RUN"]],
     ids=lambda words: words[0],
-)  # fmt: skip
+)
 def test_commands_end_with_exit_code_4(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,8 +28,17 @@ JUNIT = "checks.junit.xml"
 _HALF = 0.5  # an occurrence that a ratio adds to each count
 
 # Columns that a rule reads, of the tables that have them.
-_METRIC = ["date", "model", "stratum", "metric", "value", "ratio_to_floor", "n_tell", "unit",
-           "n_model"]  # fmt: skip
+_METRIC = [
+    "date",
+    "model",
+    "stratum",
+    "metric",
+    "value",
+    "ratio_to_floor",
+    "n_tell",
+    "unit",
+    "n_model",
+]
 _PATTERN = ["date", "model", "stratum", "pattern", "rate_model", "distance", "band", "unit"]
 _PAST = ["date", "model", "stratum", "rule", "subject", "against", "value", "unit", "n_model"]
 
@@ -50,9 +59,11 @@ def check(
             {rule.name: source.readings(rule) for rule in config.checks},
             date=making.date,
             window=window,
-            known={"metric": source.known("metrics", "metric"),
-                   "pattern": source.known("patterns", "pattern")},
-        )  # fmt: skip
+            known={
+                "metric": source.known("metrics", "metric"),
+                "pattern": source.known("patterns", "pattern"),
+            },
+        )
         of_run = {"run_id": making.writer.id, "date": making.date, "human": config.human}
         rows = [{**of_run, **asdict(outcome)} for outcome in outcomes]
         making.writer.write("checks", pa.Table.from_pylist(rows, schema=schema.CHECKS))
@@ -94,9 +105,10 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
     return {
         "outcome": worst(o.outcome for o in outcomes),
         "counts": {name: sum(o.outcome == name for o in outcomes) for name in names},
-        "said": [f"{o.rule}, {o.model}: {o.detail}" for o in outcomes
-                 if o.outcome in ("warn", "fail")],
-    }  # fmt: skip
+        "said": [
+            f"{o.rule}, {o.model}: {o.detail}" for o in outcomes if o.outcome in ("warn", "fail")
+        ],
+    }
 
 
 class _Source:
@@ -113,8 +125,10 @@ class _Source:
 
     def readings(self, rule: Check) -> list[Reading]:
         kinds: dict[str, Callable[[Check], list[Reading]]] = {
-            "metric": self._metric, "pattern": self._pattern, "phrase": self._phrase,
-        }  # fmt: skip
+            "metric": self._metric,
+            "pattern": self._pattern,
+            "phrase": self._phrase,
+        }
         return kinds[rule.subject.split(" ", 1)[0]](rule)
 
     def known(self, table: str, column: str) -> list[str]:
@@ -126,23 +140,31 @@ class _Source:
         column = {"floor": "ratio_to_floor", "tell": "n_tell"}.get(rule.against, "value")
         units = {"floor": "times the floor", "tell": "documents or prompts a side"}
         rows = self._rows("metrics", _METRIC, "metric", rule.metric)
-        tonight = {(row["model"], row["stratum"]): row["n_model"] for row in rows
-                   if row["date"] == self.making.date}  # fmt: skip
+        tonight = {
+            (row["model"], row["stratum"]): row["n_model"]
+            for row in rows
+            if row["date"] == self.making.date
+        }
         if rule.against == "trailing":  # plug-in distances of nights of other sizes say nothing
             rows = [
-                row for row in rows
+                row
+                for row in rows
                 if comparable(
                     str(rule.metric),
                     (row["n_model"], tonight.get((row["model"], row["stratum"]), row["n_model"])),
                 )
-            ]  # fmt: skip
+            ]
         return [
             Reading(
-                row["date"], row["model"], row["stratum"], _number(row[column]),
-                units.get(rule.against, row["unit"]), row["n_model"],
+                row["date"],
+                row["model"],
+                row["stratum"],
+                _number(row[column]),
+                units.get(rule.against, row["unit"]),
+                row["n_model"],
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def _pattern(self, rule: Check) -> list[Reading]:
         ratio = rule.against == "floor"
@@ -152,24 +174,32 @@ class _Source:
         }
         return [
             Reading(
-                row["date"], row["model"], row["stratum"],
+                row["date"],
+                row["model"],
+                row["stratum"],
                 _over(row["distance"], row["band"]) if ratio else _number(row["rate_model"]),
                 "times the human band" if ratio else row["unit"],
                 documents.get((row["date"], row["model"], row["stratum"]), 0),
             )
             for row in self._rows("patterns", _PATTERN, "pattern", rule.pattern)
-        ]  # fmt: skip
+        ]
 
     def _phrase(self, rule: Check) -> list[Reading]:
         """Tonight's from the stored states, exactly; of earlier nights what their checks say."""
         past = self._past("checks", _PAST) if self.dates else None
         same = [("rule", rule.name), ("subject", rule.subject), ("against", rule.against)]
         return self._phrase_tonight(rule) + [
-            Reading(row["date"], row["model"], row["stratum"], _number(row["value"]),
-                    row["unit"], row["n_model"])
+            Reading(
+                row["date"],
+                row["model"],
+                row["stratum"],
+                _number(row["value"]),
+                row["unit"],
+                row["n_model"],
+            )
             for row in (past.to_pylist() if past else [])
             if all(row[column] == value for column, value in same)
-        ]  # fmt: skip
+        ]
 
     def _phrase_tonight(self, rule: Check) -> list[Reading]:
         config = self.making.config
@@ -187,13 +217,17 @@ class _Source:
         human = sides.pop(config.human, (0, 0, 0))
         return [
             Reading(
-                self.making.date, model, rule.stratum,
+                self.making.date,
+                model,
+                rule.stratum,
                 _over(own[0] + _HALF, own[1]) / _over(human[0] + _HALF, human[1])
-                if rule.against == "floor" else 1e6 * _over(own[0], own[1]),
-                "times the human rate" if rule.against == "floor" else "per million", own[2],
+                if rule.against == "floor"
+                else 1e6 * _over(own[0], own[1]),
+                "times the human rate" if rule.against == "floor" else "per million",
+                own[2],
             )
             for model, own in sorted(sides.items())
-        ]  # fmt: skip
+        ]
 
     def _rows(
         self, table: str, columns: list[str], key: str, value: str | None

@@ -111,9 +111,12 @@ def worst(outcomes: Iterable[str]) -> str:
 
 
 def _judged(
-    check: Check, nights: dict[str, Reading], acknowledged: Sequence[Acknowledged],
-    date: str, window: int,
-) -> Outcome:  # fmt: skip
+    check: Check,
+    nights: dict[str, Reading],
+    acknowledged: Sequence[Acknowledged],
+    date: str,
+    window: int,
+) -> Outcome:
     reading = nights[date]
     low, high = _range(check, nights, date, window)
     breached = _breaks(check, reading, low, high)
@@ -126,12 +129,25 @@ def _judged(
     until = _silent_until(check, reading.model, acknowledged, date)
     outcome, detail = _outcome(check, reading, low, high, breached, row, until)
     return Outcome(
-        rule=check.name, subject=check.subject, against=check.against, model=reading.model,
-        stratum=reading.stratum, value=reading.value, threshold=_nearest(reading.value, low, high),
-        outcome=outcome, low=low, high=high, unit=reading.unit, severity=check.severity,
-        breached=breached, nights=row, nights_needed=check.nights, n_model=reading.n,
-        acknowledged_until=until, detail=detail,
-    )  # fmt: skip
+        rule=check.name,
+        subject=check.subject,
+        against=check.against,
+        model=reading.model,
+        stratum=reading.stratum,
+        value=reading.value,
+        threshold=_nearest(reading.value, low, high),
+        outcome=outcome,
+        low=low,
+        high=high,
+        unit=reading.unit,
+        severity=check.severity,
+        breached=breached,
+        nights=row,
+        nights_needed=check.nights,
+        n_model=reading.n,
+        acknowledged_until=until,
+        detail=detail,
+    )
 
 
 def _outcome(
@@ -175,10 +191,12 @@ def _range(
         return tuple(math.nan if end is None else end for end in (check.below, check.above))  # type: ignore[return-value]
     days = _backwards(date, window + check.trailing)[window:]
     usable = {
-        day: nights[day].value for day in days
-        if day in nights and nights[day].n >= check.min_documents
+        day: nights[day].value
+        for day in days
+        if day in nights
+        and nights[day].n >= check.min_documents
         and math.isfinite(nights[day].value)
-    }  # fmt: skip
+    }
     low, high = trailing_range(usable, window, check.false_alarms, check.change == "either")
     return (
         math.nan if check.change == "higher" else low,
@@ -230,9 +248,10 @@ def _nearest(value: float, low: float, high: float) -> float:
 
 def _silent_until(check: Check, model: str, acknowledged: Sequence[Acknowledged], date: str) -> str:
     ends = [
-        silence.until.isoformat() for silence in acknowledged
+        silence.until.isoformat()
+        for silence in acknowledged
         if silence.check == check.name and silence.covers(model)
-    ]  # fmt: skip
+    ]
     return max((end for end in ends if end >= date), default="")
 
 
@@ -245,8 +264,22 @@ def _nothing_to_read(check: Check, known: Mapping[str, Iterable[str]]) -> Outcom
     )
     nan = math.nan
     return Outcome(
-        rule=check.name, subject=check.subject, against=check.against, model=check.model,
-        stratum=check.stratum, value=nan, threshold=nan, outcome=check.severity, low=nan, high=nan,
-        unit="", severity=check.severity, breached=False, nights=0, nights_needed=check.nights,
-        n_model=0, acknowledged_until="", detail=detail,
-    )  # fmt: skip
+        rule=check.name,
+        subject=check.subject,
+        against=check.against,
+        model=check.model,
+        stratum=check.stratum,
+        value=nan,
+        threshold=nan,
+        outcome=check.severity,
+        low=nan,
+        high=nan,
+        unit="",
+        severity=check.severity,
+        breached=False,
+        nights=0,
+        nights_needed=check.nights,
+        n_model=0,
+        acknowledged_until="",
+        detail=detail,
+    )

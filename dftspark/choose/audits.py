@@ -67,10 +67,12 @@ def _human(config: Audit, run: str, reference: bool) -> list[str]:
     own = config.corpora[config.human]
     note = "# The target was a stored profile, so these are human texts of all prompts, also of the"
     return [
-        *head, note, "# target's: of the distances below only their order tells something.",
+        *head,
+        note,
+        "# target's: of the distances below only their order tells something.",
         *_pairs({k: v for k, v in _changed(own).items() if k != "columns"}),
         *_table("corpora.human.columns", _changed(own.columns)),
-    ]  # fmt: skip
+    ]
 
 
 def _model(name: str, paths: list[str], more: dict[str, Any] | None = None) -> list[str]:

@@ -56,9 +56,11 @@ def chosen(
     counts = np.diff(starts)[:, None]
     means = np.add.reduceat(raw, firsts, axis=0, dtype=np.float64) / counts
     return Chosen(
-        picked, found.gaps, summed(features, means, blocks[firsts]),
+        picked,
+        found.gaps,
+        summed(features, means, blocks[firsts]),
         summed(features, raw[found.rows], blocks[found.rows]),
-    )  # fmt: skip
+    )
 
 
 def arranged(

@@ -51,18 +51,28 @@ def rows(
                 for side in (human[0], before, after)
             )
             found = infer_squared(
-                own[0], chosen[0], own[1], chosen[1], value=_square(own, chosen, paired),
-                clusters=clusters, design=design(settings, paired=paired),
-            )  # fmt: skip
+                own[0],
+                chosen[0],
+                own[1],
+                chosen[1],
+                value=_square(own, chosen, paired),
+                clusters=clusters,
+                design=design(settings, paired=paired),
+            )
             gaps = _square(own, pool, paired), _square(own, chosen, paired)
             yield {
-                "split": split, "part": part.name,
+                "split": split,
+                "part": part.name,
                 "matched": bool(scale.matched[part.columns].any()),
-                "pool": gaps[0], "chosen": gaps[1], "chosen_error": found.std_error,
-                "floor": found.floor, "p_value": found.p_value,
+                "pool": gaps[0],
+                "chosen": gaps[1],
+                "chosen_error": found.std_error,
+                "floor": found.floor,
+                "p_value": found.p_value,
                 "closed": 1 - gaps[1] / gaps[0] if gaps[0] > 0 else float("nan"),
-                "n_human": int(own[1].sum()), "n_prompts": int(chosen[1].sum()),
-            }  # fmt: skip
+                "n_human": int(own[1].sum()),
+                "n_prompts": int(chosen[1].sum()),
+            }
 
 
 Side = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -105,11 +115,15 @@ def rates(
                 apart = (pool[column] - own[column]) * spread[at]
                 if abs(apart) >= _SHOWN:
                     yield {
-                        "split": split, "part": part.name, "name": name,
-                        "rate_human": own[column], "rate_pool": pool[column],
-                        "rate_chosen": chosen[column], "apart_pool": apart,
+                        "split": split,
+                        "part": part.name,
+                        "name": name,
+                        "rate_human": own[column],
+                        "rate_pool": pool[column],
+                        "rate_chosen": chosen[column],
+                        "apart_pool": apart,
                         "apart_chosen": (chosen[column] - own[column]) * spread[at],
-                    }  # fmt: skip
+                    }
 
 
 def said(table: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -52,9 +52,11 @@ def candidates(pool: DataFrame, vectors: DataFrame | None) -> DataFrame:
         F.min("cluster").alias("own"), F.count("*").cast("int").alias("samples")
     )
     names = ["key", "own", "samples", "corpus", "doc_id", "text", "vector"]
-    return rows.join(prompts, "key").select(names).mapInArrow(
-        _with_block, from_arrow_schema(schema.CANDIDATES)
-    )  # fmt: skip
+    return (
+        rows.join(prompts, "key")
+        .select(names)
+        .mapInArrow(_with_block, from_arrow_schema(schema.CANDIDATES))
+    )
 
 
 def sizes(candidates: DataFrame) -> list[dict[str, int]]:
@@ -75,8 +77,9 @@ def sample(candidates: DataFrame, features: Features, seed: int) -> NDArray[np.f
     order = F.xxhash64(F.lit("dftspark choose scales v1"), F.lit(seed), "corpus", "doc_id")
     rows = (
         candidates.select("corpus", "doc_id", "text", "vector", order.alias("place"))
-        .orderBy("place", "corpus", "doc_id").limit(_SAMPLE)
-    ).toArrow()  # fmt: skip
+        .orderBy("place", "corpus", "doc_id")
+        .limit(_SAMPLE)
+    ).toArrow()
     rows = rows.sort_by([(name, "ascending") for name in ("place", "corpus", "doc_id")])
     return features.of(rows["text"].combine_chunks(), _matrix(rows, features))
 
@@ -102,9 +105,15 @@ def human_sums(
 
 
 def choices(
-    candidates: DataFrame, features: Features, scale: Scale, counts: list[dict[str, int]],
-    most: int, *, sweeps: int, seed: int,
-) -> DataFrame:  # fmt: skip
+    candidates: DataFrame,
+    features: Features,
+    scale: Scale,
+    counts: list[dict[str, int]],
+    most: int,
+    *,
+    sweeps: int,
+    seed: int,
+) -> DataFrame:
     """schema.CHOICES: prompts of one split are cut into groups of about `most` samples."""
     parts = [max(1, -(-own["samples"] // most)) for own in counts]
     firsts = np.cumsum([0, *parts])
@@ -143,12 +152,11 @@ def texts(
     pool: DataFrame, candidates: DataFrame, choices: DataFrame, run: Mapping[str, str]
 ) -> tuple[DataFrame, DataFrame]:
     """schema.CHOSEN and schema.UNCHOSEN: every candidate is a row of one of the two."""
-    picked = choices.select(
-        F.explode(F.arrays_zip("corpora", "doc_ids")).alias("of")
-    ).select(
-        F.col("of.corpora").alias("corpus"), F.col("of.doc_ids").alias("doc_id"),
+    picked = choices.select(F.explode(F.arrays_zip("corpora", "doc_ids")).alias("of")).select(
+        F.col("of.corpora").alias("corpus"),
+        F.col("of.doc_ids").alias("doc_id"),
         F.lit(True).alias("picked"),
-    )  # fmt: skip
+    )
     split = F.lit(SPLITS[0])
     for place in range(1, len(SPLITS)):
         split = F.when(F.col("block") >= first_block(place), SPLITS[place]).otherwise(split)
@@ -225,10 +233,15 @@ def _choosing(
         found = group.chosen(features, scale, rows, vectors, sweeps=sweeps, seed=seed)
         own = rows.filter(pa.array(found.picked))
         made = record(
-            schema.CHOICES, key[0].as_py(), rows["split"][0].as_py(),
-            own["corpus"].to_pylist(), own["doc_id"].to_pylist(), list(found.gaps),
-            found.before.encode(), found.after.encode(),
-        )  # fmt: skip
+            schema.CHOICES,
+            key[0].as_py(),
+            rows["split"][0].as_py(),
+            own["corpus"].to_pylist(),
+            own["doc_id"].to_pylist(),
+            list(found.gaps),
+            found.before.encode(),
+            found.after.encode(),
+        )
         return pa.Table.from_batches([made])
 
     return run

@@ -85,9 +85,14 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
         scale = Scale.of(features, sample, center, settings.weights)
         staged = making.staging("choices")
         spark_pool.choices(
-            pool, features, scale, sizes, settings.candidates,
-            sweeps=settings.sweeps, seed=settings.seed,
-        ).write.parquet(staged)  # fmt: skip
+            pool,
+            features,
+            scale,
+            sizes,
+            settings.candidates,
+            sweeps=settings.sweeps,
+            seed=settings.seed,
+        ).write.parquet(staged)
         choices = making.spark.read.parquet(staged)
         before, after, gaps = spark_pool.merged(choices, features)
     told = _write_numbers(making, whole, features, scale, human, before, after, found)
@@ -96,11 +101,15 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
     return {
         **found.embedding,
         "choose": {
-            "pool": settings_of_pool, "profile": profiled.path if profiled else None,
-            "splits": dict(zip(SPLITS, sizes, strict=True)), "groups": len(gaps),
-            "gaps": [min(gaps), max(gaps)], "audit": audits.FILE, **told,
+            "pool": settings_of_pool,
+            "profile": profiled.path if profiled else None,
+            "splits": dict(zip(SPLITS, sizes, strict=True)),
+            "groups": len(gaps),
+            "gaps": [min(gaps), max(gaps)],
+            "audit": audits.FILE,
+            **told,
         },
-    }  # fmt: skip
+    }
 
 
 def _read(making: Making) -> _Read:
@@ -179,16 +188,26 @@ def _features(making: Making, found: _Read, profiled: Run | None) -> Features:
         sample = clouds.pilot(found.vectors, config.mmd, corpora)
         frequencies = clouds.statistic(sample, config.mmd).frequencies
     return Features(
-        tokens=config.tokens, orders=config.ngrams.orders, matched=config.choose.orders,
-        buckets=config.choose.buckets, frequencies=frequencies, first=config.choose.features,
+        tokens=config.tokens,
+        orders=config.ngrams.orders,
+        matched=config.choose.orders,
+        buckets=config.choose.buckets,
+        frequencies=frequencies,
+        first=config.choose.features,
         structure="structure" in config.lenses,
-    )  # fmt: skip
+    )
 
 
 def _write_numbers(
-    making: Making, config: Audit, features: Features, scale: Scale,
-    human: tuple[Sums, NDArray[np.int64]], before: Sums, after: Sums, found: _Read,
-) -> dict[str, Any]:  # fmt: skip
+    making: Making,
+    config: Audit,
+    features: Features,
+    scale: Scale,
+    human: tuple[Sums, NDArray[np.int64]],
+    before: Sums,
+    after: Sums,
+    found: _Read,
+) -> dict[str, Any]:
     run = {"run_id": making.writer.id, "date": making.date, "human": config.human}
     with making.stage("what was matched"):
         paired = found.human is not None and _shared(found.pool, found.human)

@@ -178,11 +178,12 @@ def judge(
 
         print(batch.ingest(ingest_batch, config), file=sys.stderr)
     asking = Asking(
-        ask=not ingest_batch, again=again,
-        announce=None if quiet else lambda found: print_plan(
-            found, config.judge, console(stderr=True)
-        ),
-    )  # fmt: skip
+        ask=not ingest_batch,
+        again=again,
+        announce=None
+        if quiet
+        else lambda found: print_plan(found, config.judge, console(stderr=True)),
+    )
     compute(
         "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
     )

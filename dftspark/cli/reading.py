@@ -50,8 +50,22 @@ def history(
     from dftspark.nights import calendar
     from dftspark.report.terminal import table as tables
 
-    columns = ["date", "model", "stratum", "metric", "n_tell", "n_tell_low", "n_tell_high", "value",
-               "ci_low", "ci_high", "p_value", "floor", "n_model", "run_id"]  # fmt: skip
+    columns = [
+        "date",
+        "model",
+        "stratum",
+        "metric",
+        "n_tell",
+        "n_tell_low",
+        "n_tell_high",
+        "value",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "floor",
+        "n_model",
+        "run_id",
+    ]
     found = calendar.history(store, metric, model=model, name=name, since=since, columns=columns)
     if not found.num_rows:
         raise ConfigError(
@@ -92,14 +106,20 @@ def prune(
     if keep_days is None and not (superseded or unfinished or damaged):
         raise ConfigError("say what may go: --keep-days N, --superseded, --unfinished, --damaged")
     going = retention.doomed(
-        store, keep_days=keep_days, superseded=superseded, unfinished=unfinished, damaged=damaged,
+        store,
+        keep_days=keep_days,
+        superseded=superseded,
+        unfinished=unfinished,
+        damaged=damaged,
         hours=hours,
-    )  # fmt: skip
+    )
     for run in going:
         print(f"{run.id}  {visible_lines(run.why)}, {run.bytes / 2**20:,.1f} MiB")
     for run_id in retention.waiting(runs(store)) if damaged else []:
-        print(f"{run_id}  damaged, and stays until its date is done again: an older version would "
-              f"hold again")  # fmt: skip
+        print(
+            f"{run_id}  damaged, and stays until its date is done again: an older version would "
+            f"hold again"
+        )
     at_work = retention.prune(store, going) if yes else []
     for run_id in at_work:
         print(f"{run_id}  is at work after all, and stays")

@@ -14,9 +14,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 COLUMNS = (
-    "doc_id", "text", "prompt_id", "prompt", "cluster", "model", "stratum", "date", "sampler",
-    "fields", "file", "position",
-)  # fmt: skip
+    "doc_id",
+    "text",
+    "prompt_id",
+    "prompt",
+    "cluster",
+    "model",
+    "stratum",
+    "date",
+    "sampler",
+    "fields",
+    "file",
+    "position",
+)
 
 # Deterministic, of the row alone, and no more in memory than their arguments.
 FUNCTIONS = frozenset(

@@ -84,13 +84,19 @@ class Writer(Frozen):
         is never asked, for its prices."""
         return [
             Endpoint(
-                name=self.name, url=url, model=self.model or self.name, key_env=self.key_env,
-                key_header=self.key_header, price_in=self.price_in, price_out=self.price_out,
-                concurrency=self.concurrency, timeout=self.timeout,
+                name=self.name,
+                url=url,
+                model=self.model or self.name,
+                key_env=self.key_env,
+                key_header=self.key_header,
+                price_in=self.price_in,
+                price_out=self.price_out,
+                concurrency=self.concurrency,
+                timeout=self.timeout,
                 options={"max_tokens": self.max_tokens},
             )
             for url in self.urls or ("http://localhost",)
-        ]  # fmt: skip
+        ]
 
 
 class BriefColumns(Frozen):

@@ -172,9 +172,15 @@ def _rows(
         ) from damage
     unread, lost = _lost(damage, rows, split, corpus)
     yield Issue(
-        split.path, damage.position, "rejected", damage.reason, detail, excerpt(damage.rest),
-        unread, lost,
-    )  # fmt: skip
+        split.path,
+        damage.position,
+        "rejected",
+        damage.reason,
+        detail,
+        excerpt(damage.rest),
+        unread,
+        lost,
+    )
 
 
 def _lost(damage: Damaged, rows: int, split: Split, corpus: Corpus) -> tuple[int, int | None]:

@@ -83,9 +83,8 @@ class Plan:
 
 
 def plan(
-    spark: SparkSession, documents: DataFrame, config: Audit, staging: str,
-    size: int | None = None,
-) -> Plan:  # fmt: skip
+    spark: SparkSession, documents: DataFrame, config: Audit, staging: str, size: int | None = None
+) -> Plan:
     """Samples the documents, into Parquet at `staging`, and looks into the store.
 
     `size` are their bytes; those that are few come to the driver.
@@ -108,15 +107,17 @@ def plan(
     members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
     (counts,) = (
-        members.groupBy("key").agg(F.count("*").alias("copies"))
+        members.groupBy("key")
+        .agg(F.count("*").alias("copies"))
         .join(held, "key", "left")
         .agg(
             F.coalesce(F.sum("copies"), F.lit(0)).alias("documents"),
             F.count("*").alias("texts"),
             F.count_if(F.col("held").isNull()).alias("missing"),
         )
-        .toArrow().to_pylist()
-    )  # fmt: skip
+        .toArrow()
+        .to_pylist()
+    )
     return Plan(spark, own, recipe, root, device, members, **counts)
 
 
@@ -268,9 +269,7 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[bytes,
         for row in zip(*(batch[c].to_pylist() for c in ("chunk", "key", "text")), strict=True)
     )
     for _, chunk in groupby(rows, key=lambda row: row[0]):
-        yield (
-            (key, next(same)[2]) for key, same in groupby(chunk, key=lambda row: row[1])
-        )  # fmt: skip
+        yield ((key, next(same)[2]) for key, same in groupby(chunk, key=lambda row: row[1]))
 
 
 def _pieces(

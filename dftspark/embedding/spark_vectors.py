@@ -90,9 +90,12 @@ def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:
     held = stored(spark, store).where("problem IS NULL")
     # Two jobs at once may both have embedded a text; on a GPU their vectors differ in last bits.
     located = (
-        members.select("key").distinct().join(held, "key")
-        .groupBy("key").agg(F.min("file").alias("file"))
-    )  # fmt: skip
+        members.select("key")
+        .distinct()
+        .join(held, "key")
+        .groupBy("key")
+        .agg(F.min("file").alias("file"))
+    )
     tasks = max(1, min(len(store.files()), shuffle_partitions(spark)))
     placed = members.join(located, "key").repartition(tasks, "file").sortWithinPartitions("file")
     turn = F.xxhash64("cluster").alias("turn")
@@ -115,8 +118,10 @@ def _reading(
                     keys, vectors = store.read(name)
                 part = batch.slice(start, end - start)
                 found = vectors[pc.index_in(part["key"], keys).to_numpy()]
-                columns = {**{name: part[name] for name in part.schema.names},
-                           "vector": column(found)}  # fmt: skip
+                columns = {
+                    **{name: part[name] for name in part.schema.names},
+                    "vector": column(found),
+                }
                 arrays = [columns[name] for name in schema.TEXTED_CLOUDS.names]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema.TEXTED_CLOUDS)
 

@@ -24,9 +24,12 @@ def read(folder: Path) -> Any:
         ) from error
     try:
         return SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, trust_remote_code=False,
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
-        )  # fmt: skip
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigError(

@@ -41,9 +41,17 @@ _TURN = 0.0005  # seconds
 
 
 def ask(
-    path: Path, items: Iterable[Item], endpoint: Endpoint, limits: Limits,
-    *, threads: int, retries: int, kind: Kind, parse: Parse, path_of: str = PATH,
-) -> Asked:  # fmt: skip
+    path: Path,
+    items: Iterable[Item],
+    endpoint: Endpoint,
+    limits: Limits,
+    *,
+    threads: int,
+    retries: int,
+    kind: Kind,
+    parse: Parse,
+    path_of: str = PATH,
+) -> Asked:
     """Asks what the journal at `path` has not sent already; `parse` makes answers of replies.
 
     Ends early, and says why, where the budget is spent, where the endpoint refuses everybody (a
@@ -68,9 +76,16 @@ def _quick_turns() -> Iterator[None]:
 
 class _Work:
     def __init__(
-        self, own: Journal, heard: Heard, endpoint: Endpoint, limits: Limits, threads: int,
-        retries: int, parse: Parse, path: str,
-    ) -> None:  # fmt: skip
+        self,
+        own: Journal,
+        heard: Heard,
+        endpoint: Endpoint,
+        limits: Limits,
+        threads: int,
+        retries: int,
+        parse: Parse,
+        path: str,
+    ) -> None:
         self._journal, self._heard, self._parse = own, heard, parse
         self._client = Client(endpoint, threads, retries, path)
         self._budget = Budget(limits, endpoint, heard)
@@ -148,9 +163,11 @@ class _Work:
             answer = self._parse(reply.body, self._client.hide)
             self._journal.answered(item.key, answer, reply)
             self._budget.settle(
-                item.tokens_in, answer.tokens_in or item.tokens_in, answer.tokens_out,
+                item.tokens_in,
+                answer.tokens_in or item.tokens_in,
+                answer.tokens_out,
                 reply.attempts,
-            )  # fmt: skip
+            )
             self._answered += 1
             self._failures = 0
             return

@@ -100,9 +100,8 @@ def ingest(paths: Sequence[Path], store: AnswerStore, parse: Parse, hide: Hide) 
     with store.held():
         known = store.load(set(found))
         fresh = {
-            key: entry for key, entry in found.items()
-            if key not in known or known[key].unheard
-        }  # fmt: skip
+            key: entry for key, entry in found.items() if key not in known or known[key].unheard
+        }
         store.add(fresh)
     return (
         f"{len(fresh):,} {store.kind.plural} taken in, {len(found) - len(fresh):,} were there "

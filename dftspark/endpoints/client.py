@@ -122,9 +122,14 @@ class Client:
         try:
             with self._connections.within(self._endpoint.timeout):
                 response = self._pool.urlopen(
-                    "POST", self._target, body=body, headers=self._headers,
-                    preload_content=False, retries=False, redirect=False,
-                )  # fmt: skip
+                    "POST",
+                    self._target,
+                    body=body,
+                    headers=self._headers,
+                    preload_content=False,
+                    retries=False,
+                    redirect=False,
+                )
                 try:
                     content = _read(response)
                 except BaseException:

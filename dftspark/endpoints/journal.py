@@ -77,11 +77,15 @@ class Journal:
         self._write({"sent": key.hex()})
 
     def answered(self, key: bytes, answer: Answer, reply: Reply) -> None:
-        self._write({
-            "key": key.hex(), **self._kind.row(answer), "attempts": reply.attempts,
-            "seconds": round(reply.seconds, 3),
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        })  # fmt: skip
+        self._write(
+            {
+                "key": key.hex(),
+                **self._kind.row(answer),
+                "attempts": reply.attempts,
+                "seconds": round(reply.seconds, 3),
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        )
 
     def failed(self, key: bytes, error: str) -> None:
         self._write({"failed": key.hex(), "error": error})

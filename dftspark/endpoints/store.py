@@ -162,6 +162,9 @@ def job() -> str:
 
 def _row(key: bytes, entry: Entry) -> dict[str, object]:
     return {
-        "key": key, **vars(entry.said), "seconds": entry.seconds,
-        "attempts": entry.attempts, "at": entry.at,
-    }  # fmt: skip
+        "key": key,
+        **vars(entry.said),
+        "seconds": entry.seconds,
+        "attempts": entry.attempts,
+        "at": entry.at,
+    }

@@ -91,10 +91,16 @@ def send(
     def work(number: int, own: Job) -> None:
         try:
             found[number] = asking.ask(
-                store.journal(name, number), own.items, own.endpoint, own.limits,
-                threads=own.endpoint.concurrency, retries=retries, kind=KIND, parse=parse,
+                store.journal(name, number),
+                own.items,
+                own.endpoint,
+                own.limits,
+                threads=own.endpoint.concurrency,
+                retries=retries,
+                kind=KIND,
+                parse=parse,
                 path_of=own.path,
-            )  # fmt: skip
+            )
         except BaseException as error:
             found[number] = error
 
@@ -122,12 +128,15 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
     """Asks what is missing of models at addresses; says why some stopped early."""
     jobs = [
         Job(
-            part.writer.name, part.endpoint,
-            (Item(r.key, r.body, r.tokens_in) for r in part.requests), part.limits,
-            path_of(part.writer), len(part.requests),
+            part.writer.name,
+            part.endpoint,
+            (Item(r.key, r.body, r.tokens_in) for r in part.requests),
+            part.limits,
+            path_of(part.writer),
+            len(part.requests),
         )
         for part in ready.plan.parts(settings)
-    ]  # fmt: skip
+    ]
     stopped, _ = send(jobs, store, settings.retries, progress) if jobs else ([], 0)
     if len(ready.plan.missing) > settings.max_requests:
         stopped.append(f"generate.max_requests = {settings.max_requests:,} is reached")
@@ -153,11 +162,17 @@ def rows(
         else:
             said = entry.said
             row |= {
-                "text": said.text, "problem": said.problem, "finish_reason": said.finish_reason,
-                "served": said.served, "tokens_in": said.tokens_in, "tokens_out": said.tokens_out,
+                "text": said.text,
+                "problem": said.problem,
+                "finish_reason": said.finish_reason,
+                "served": said.served,
+                "tokens_in": said.tokens_in,
+                "tokens_out": said.tokens_out,
                 "cost": price(endpoints[request.writer.name], said.tokens_in, said.tokens_out),
-                "seconds": entry.seconds, "attempts": entry.attempts, "at": entry.at,
-            }  # fmt: skip
+                "seconds": entry.seconds,
+                "attempts": entry.attempts,
+                "at": entry.at,
+            }
         found.append(row)
     return found
 
@@ -165,13 +180,26 @@ def rows(
 def _of_request(request: Request) -> dict[str, Any]:
     brief = request.brief
     return {
-        "doc_id": request.key.hex(), "prompt_id": brief.prompt_id, "prompt": brief.prompt,
-        "stratum": brief.stratum, "text": None, "model": request.writer.name,
-        "setting": setting_name(request.setting), "sampler": list(request.setting.items()),
-        "seed": request.seed, "sample": request.sample, "finish_reason": "", "problem": None,
-        "tokens_in": 0, "tokens_out": 0, "target_tokens": brief.target_tokens, "served": "",
-        "revision": request.writer.revision, "seconds": 0.0, "at": "",
-    }  # fmt: skip
+        "doc_id": request.key.hex(),
+        "prompt_id": brief.prompt_id,
+        "prompt": brief.prompt,
+        "stratum": brief.stratum,
+        "text": None,
+        "model": request.writer.name,
+        "setting": setting_name(request.setting),
+        "sampler": list(request.setting.items()),
+        "seed": request.seed,
+        "sample": request.sample,
+        "finish_reason": "",
+        "problem": None,
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "target_tokens": brief.target_tokens,
+        "served": "",
+        "revision": request.writer.revision,
+        "seconds": 0.0,
+        "at": "",
+    }
 
 
 def told(

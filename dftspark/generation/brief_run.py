@@ -55,18 +55,22 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
     with store.held():
         whole = Limits(settings.max_requests, settings.max_tokens, settings.max_cost)
         first, stopped, left = _heard(documents, _clean_body, settings, store, progress, whole)
-        own, wrong = _each(documents, first, CLEAN, lambda d, said: reading.cleaned(
-            d, said, settings.most_dropped
-        ))  # fmt: skip
+        own, wrong = _each(
+            documents, first, CLEAN, lambda d, said: reading.cleaned(d, said, settings.most_dropped)
+        )
         clean = [found for _, found in own]
         second, more, _ = _heard(clean, _brief_body, settings, store, progress, left)
-        made, refused = _each(clean, second, BRIEF, lambda d, said: reading.brief_of(
-            d, said, settings.without_outline, settings.most_leak
-        ))  # fmt: skip
+        made, refused = _each(
+            clean,
+            second,
+            BRIEF,
+            lambda d, said: reading.brief_of(d, said, settings.without_outline, settings.most_leak),
+        )
         writer = RunWriter.create(config.out, config.name)
         try:
-            return _published(writer, config, documents, made, [*wrong, *refused],
-                              sorted({*stopped, *more}))  # fmt: skip
+            return _published(
+                writer, config, documents, made, [*wrong, *refused], sorted({*stopped, *more})
+            )
         except BaseException:
             writer.give_up()
             raise
@@ -106,23 +110,33 @@ def _brief_body(document: Document, settings: Briefs) -> bytes:
 
 
 def _body(writer: Writer, prompt: str, properties: dict[str, Any]) -> bytes:
-    form = {"type": "object", "properties": properties, "required": list(properties),
-            "additionalProperties": False}  # fmt: skip
+    form = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
     body = {
-        "model": writer.model, "max_tokens": writer.max_tokens, "temperature": 0.0,
+        "model": writer.model,
+        "max_tokens": writer.max_tokens,
+        "temperature": 0.0,
         "messages": [{"role": "user", "content": prompt}],
         "response_format": {
             "type": "json_schema",
             "json_schema": {"name": "answer", "strict": True, "schema": form},
         },
-    }  # fmt: skip
+    }
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _heard(
-    documents: Sequence[Document], body: Callable[[Document, Briefs], bytes], settings: Briefs,
-    store: AnswerStore, progress: Progress | None, limits: Limits,
-) -> tuple[dict[str, Entry], list[str], Limits]:  # fmt: skip
+    documents: Sequence[Document],
+    body: Callable[[Document, Briefs], bytes],
+    settings: Briefs,
+    store: AnswerStore,
+    progress: Progress | None,
+    limits: Limits,
+) -> tuple[dict[str, Entry], list[str], Limits]:
     """The answer to each document, by its name; why some were not asked; what may be spent yet."""
     writer = settings.model
     bodies = {d.doc_id: body(d, settings) for d in documents}
@@ -136,15 +150,18 @@ def _heard(
     sizes = [float(len(part)) for part in parts]
     jobs = [
         Job(
-            writer.name, endpoint,
+            writer.name,
+            endpoint,
             [Item(keys[name], bodies[name], tokens(bodies[name])) for name in part],
-            share, path_of(writer), len(part),
+            share,
+            path_of(writer),
+            len(part),
         )
         for endpoint, part, share in zip(
             endpoints, parts, limits.split(sizes, sizes, sizes), strict=True
         )
         if part
-    ]  # fmt: skip
+    ]
     stopped: list[str] = []
     if jobs:
         before = set(known)
@@ -156,16 +173,19 @@ def _heard(
         new = [entry.said for key, entry in known.items() if key not in before]
         read, wrote = sum(one.tokens_in for one in new), sum(one.tokens_out for one in new)
         limits = Limits(
-            max(limits.requests - sent, 0), max(limits.tokens - read - wrote, 0),
+            max(limits.requests - sent, 0),
+            max(limits.tokens - read - wrote, 0),
             max(limits.cost - price(endpoints[0], read, wrote), 0.0),
-        )  # fmt: skip
+        )
     return {name: known[key] for name, key in keys.items() if key in known}, stopped, limits
 
 
 def _each(
-    documents: Sequence[Document], heard: dict[str, Entry], stage: str,
+    documents: Sequence[Document],
+    heard: dict[str, Entry],
+    stage: str,
     use: Callable[[Document, str], Any],
-) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:  # fmt: skip
+) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:
     """What `use` makes of each document and its answer, and why some have none."""
     found: list[tuple[Document, Any]] = []
     wrong: list[dict[str, str]] = []
@@ -182,34 +202,53 @@ def _each(
 
 
 def _published(
-    writer: RunWriter, config: BriefMaking, documents: Sequence[Document],
-    made: Sequence[tuple[Document, dict[str, Any]]], wrong: Sequence[dict[str, str]],
+    writer: RunWriter,
+    config: BriefMaking,
+    documents: Sequence[Document],
+    made: Sequence[tuple[Document, dict[str, Any]]],
+    wrong: Sequence[dict[str, str]],
     stopped: list[str],
-) -> Run:  # fmt: skip
+) -> Run:
     run = {"run_id": writer.id, "date": ""}
     lines = {document.doc_id: len(document.lines) for document in documents}
     tables = {
         "briefs": [{**run, **row} for row in _briefs(made)],
         "cleaned": [
-            {**run, "doc_id": d.doc_id, "prompt_id": d.doc_id, "text": d.text,
-             "stratum": d.stratum, "dropped": lines[d.doc_id] - len(d.lines)}
+            {
+                **run,
+                "doc_id": d.doc_id,
+                "prompt_id": d.doc_id,
+                "text": d.text,
+                "stratum": d.stratum,
+                "dropped": lines[d.doc_id] - len(d.lines),
+            }
             for d, _ in made
         ],
         "briefless": [{**run, **row} for row in wrong],
-    }  # fmt: skip
+    }
     for name, rows in tables.items():
         writer.write(name, pa.Table.from_pylist(rows, schema=schema.TABLES[name]))
     unasked = sum(row["reason"] == "not asked" for row in wrong)
     told = {
-        "documents": len(documents), "briefs": len(made), "briefless": len(wrong),
-        "requests": len(documents), "unanswered": unasked, "stopped": stopped,
+        "documents": len(documents),
+        "briefs": len(made),
+        "briefless": len(wrong),
+        "requests": len(documents),
+        "unanswered": unasked,
+        "stopped": stopped,
         "in_part": unasked > 0,
-    }  # fmt: skip
-    return writer.publish({
-        "kind": RUN_KIND, "status": "complete", "name": config.name, "date": "",
-        "config": {**config.model_dump(mode="json"), "corpora": {}},
-        "code_version": __version__, "generate": told,
-    })  # fmt: skip
+    }
+    return writer.publish(
+        {
+            "kind": RUN_KIND,
+            "status": "complete",
+            "name": config.name,
+            "date": "",
+            "config": {**config.model_dump(mode="json"), "corpora": {}},
+            "code_version": __version__,
+            "generate": told,
+        }
+    )
 
 
 def _briefs(made: Sequence[tuple[Document, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -217,7 +256,10 @@ def _briefs(made: Sequence[tuple[Document, dict[str, Any]]]) -> Iterator[dict[st
     for (document, fields), place in zip(made, split_of(np.asarray(blocks)), strict=True):
         size = max(round(len(document.text) / _CHARACTERS_A_TOKEN), 1)
         yield {
-            **fields, "prompt_id": document.doc_id, "target_tokens": size,
-            "em_dashes": "\N{EM DASH}" in document.text, "stratum": document.stratum,
+            **fields,
+            "prompt_id": document.doc_id,
+            "target_tokens": size,
+            "em_dashes": "\N{EM DASH}" in document.text,
+            "stratum": document.stratum,
             "split": SPLITS[place],
-        }  # fmt: skip
+        }

@@ -107,9 +107,13 @@ class Local:
         for number in range(most):
             with torch.inference_mode():
                 found = self._model(
-                    input_ids=step, attention_mask=mask, position_ids=place,
-                    past_key_values=past, use_cache=True, **self._last,
-                )  # fmt: skip
+                    input_ids=step,
+                    attention_mask=mask,
+                    position_ids=place,
+                    past_key_values=past,
+                    use_cache=True,
+                    **self._last,
+                )
             past = found.past_key_values
             chosen = self._drawn(found.logits[:, -1].float(), draws[:, number], setting)
             for row in np.flatnonzero(open_).tolist():
@@ -125,11 +129,18 @@ class Local:
             place = place[:, -1:] + 1
         for row, one in enumerate(wanted):
             text = self._tokens.decode(written[row], skip_special_tokens=True)
-            yield one.key, Text(
-                text if text.strip() else None, None if text.strip() else EMPTY,
-                "length" if open_[row] else "stop", "", self._name, len(ids[row]),
-                len(written[row]),
-            )  # fmt: skip
+            yield (
+                one.key,
+                Text(
+                    text if text.strip() else None,
+                    None if text.strip() else EMPTY,
+                    "length" if open_[row] else "stop",
+                    "",
+                    self._name,
+                    len(ids[row]),
+                    len(written[row]),
+                ),
+            )
 
     def _drawn(self, logits: Any, draws: Any, setting: Setting) -> Any:
         """A token for each row `(B,)`, of logits `(B, V)` and draws `(B,)` from 0 to 1."""

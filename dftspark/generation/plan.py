@@ -53,9 +53,12 @@ class Plan:
 
     @classmethod
     def of(
-        cls, requests: Iterable[Request], known: Mapping[bytes, Entry], settings: Generate,
+        cls,
+        requests: Iterable[Request],
+        known: Mapping[bytes, Entry],
+        settings: Generate,
         again: bool = False,
-    ) -> Plan:  # fmt: skip
+    ) -> Plan:
         """`again`: what was sent without the model being heard is asked once more."""
         every = list(requests)
         seen = {key for key, entry in known.items() if not (again and entry.unheard)}
@@ -66,8 +69,11 @@ class Plan:
     def local(self, settings: Generate) -> dict[str, list[Request]]:
         """What models that Spark's tasks load are to write, by their names."""
         asked = self.missing[: settings.max_requests]
-        own = {one.name: [r for r in asked if r.writer.name == one.name]
-               for one in settings.models if one.local}  # fmt: skip
+        own = {
+            one.name: [r for r in asked if r.writer.name == one.name]
+            for one in settings.models
+            if one.local
+        }
         return {name: requests for name, requests in own.items() if requests}
 
     def parts(self, settings: Generate) -> list[Part]:
@@ -97,16 +103,19 @@ class Plan:
 
 
 def _estimate(
-    writer: Writer, every: Sequence[Request], missing: Sequence[Request],
+    writer: Writer,
+    every: Sequence[Request],
+    missing: Sequence[Request],
     known: Mapping[bytes, Entry],
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     endpoint = writer.endpoints()[0]
     own = [request for request in every if request.writer.name == writer.name]
     left = [request for request in missing if request.writer.name == writer.name]
     heard = [
         (r.tokens_in, _asked_for(r), known[r.key].said)
-        for r in own if r.key in known and known[r.key].said.tokens_in
-    ]  # fmt: skip
+        for r in own
+        if r.key in known and known[r.key].said.tokens_in
+    ]
     ratio_in = ratio_out = 1.0
     if len(heard) >= _ENOUGH:
         ratio_in = sum(t.tokens_in for *_, t in heard) / max(sum(size for size, *_ in heard), 1)
@@ -115,11 +124,16 @@ def _estimate(
     tokens_out = ratio_out * sum(map(_asked_for, left))
     lost = sum(r.key in known and known[r.key].said.problem == LOST for r in own)
     return Estimate(
-        model=writer.name, requests=len(own), stored=sum(r.key in known for r in own) - lost,
-        lost=lost, missing=len(left), tokens_in=round(tokens_in), tokens_out=round(tokens_out),
+        model=writer.name,
+        requests=len(own),
+        stored=sum(r.key in known for r in own) - lost,
+        lost=lost,
+        missing=len(left),
+        tokens_in=round(tokens_in),
+        tokens_out=round(tokens_out),
         cost=price(endpoint, tokens_in, tokens_out),
         most=price(endpoint, tokens_in, endpoint.most_tokens_out * len(left)),
-    )  # fmt: skip
+    )
 
 
 def _asked_for(request: Request) -> int:

@@ -69,9 +69,12 @@ def generate(
 
 
 def _write(
-    spark: SparkSession | None, ready: asking.Prepared, store: AnswerStore, config: Generation,
+    spark: SparkSession | None,
+    ready: asking.Prepared,
+    store: AnswerStore,
+    config: Generation,
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     wanted = ready.plan.local(config.generate)
     if not wanted:
         return
@@ -98,7 +101,11 @@ def _tables(rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
 
 def _manifest(config: Generation, told: dict[str, Any]) -> dict[str, Any]:
     return {
-        "kind": RUN_KIND, "status": "complete", "name": config.name, "date": "",
+        "kind": RUN_KIND,
+        "status": "complete",
+        "name": config.name,
+        "date": "",
         "config": {**config.model_dump(mode="json"), "corpora": {}},
-        "code_version": __version__, "generate": told,
-    }  # fmt: skip
+        "code_version": __version__,
+        "generate": told,
+    }

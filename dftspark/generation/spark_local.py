@@ -44,12 +44,15 @@ def write(
         tasks = min(writer.tasks, len(requests))
         rows = [
             {
-                "task": number % tasks, "turn": number, "key": request.key,
-                "prompt": request.prompt, "seed": request.seed,
+                "task": number % tasks,
+                "turn": number,
+                "key": request.key,
+                "prompt": request.prompt,
+                "seed": request.seed,
                 "setting": json.dumps(request.setting),
             }
             for number, request in enumerate(requests)
-        ]  # fmt: skip
+        ]
         table = pa.Table.from_pylist(rows, schema=schema.WRITE_WORK)
         paths = {task: store.journal(f"{job}-{name}", task) for task in range(tasks)}
         device = device_for(spark, Embedding())

@@ -55,9 +55,11 @@ class Template:
         values = {
             "words": "" if brief.target_tokens is None else _words(brief.target_tokens),
             "em_dashes": "" if brief.em_dashes is None else _EM_DASHES[brief.em_dashes],
-            "use_case": brief.use_case, "style": brief.style, "prompt": brief.prompt,
+            "use_case": brief.use_case,
+            "style": brief.style,
+            "prompt": brief.prompt,
             "outline": brief.outline,
-        }  # fmt: skip
+        }
         paragraphs = [
             _PLACE.sub(lambda place: values[place[1]], paragraph)
             for paragraph in re.split(r"\n\s*\n", self.text)

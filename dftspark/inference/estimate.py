@@ -42,9 +42,12 @@ def source_floor(
     sums = np.concatenate([human, model])
     sizes = np.concatenate([human_sizes, model_sizes])
     first = blocks.as_large(
-        float(human_sizes.sum()), float(model_sizes.sum()), len(human), splits,
+        float(human_sizes.sum()),
+        float(model_sizes.sum()),
+        len(human),
+        splits,
         np.random.default_rng([seed, splits]),
-    )  # fmt: skip
+    )
     if not len(first):
         return float("nan")
     return upper(_distances(distance, sums, sizes, first, 1 - first))

@@ -206,8 +206,14 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
         trace = side.trace()
         along = _toward(side.centering @ difference.sum(axis=1), side, trace)
         number = 2 / (1 / clusters[0] + 1 / clusters[1])
-        return Moments(np.array([[trace]]), np.array([side.noise]), np.array([along]),
-                       np.array([number]), side.errors, filled)  # fmt: skip
+        return Moments(
+            np.array([[trace]]),
+            np.array([side.noise]),
+            np.array([along]),
+            np.array([number]),
+            side.errors,
+            filled,
+        )
     h, m = _Side.of(p[human, human], s[human]), _Side.of(p[model, model], s[model])
     across = h.centering @ p[human, model] @ m.centering.T
     cross = float((across**2).sum()) / (h.scale * m.scale) if h.scale * m.scale > 0 else 0.0
@@ -218,10 +224,13 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
         for side, at, trace in ((h, human, own[0]), (m, model, own[1]))
     ]
     return Moments(
-        np.array([[own[0], cross], [cross, own[1]]]), np.array([h.noise, m.noise]),
-        np.array(toward), np.asarray(clusters, np.float64),
-        np.block([[h.errors, across], [across.T, m.errors]]), filled,
-    )  # fmt: skip
+        np.array([[own[0], cross], [cross, own[1]]]),
+        np.array([h.noise, m.noise]),
+        np.array(toward),
+        np.asarray(clusters, np.float64),
+        np.block([[h.errors, across], [across.T, m.errors]]),
+        filled,
+    )
 
 
 def tell_interval(
@@ -239,12 +248,14 @@ def tell_interval(
     kept = np.flatnonzero(products.sizes[: products.blocks] + products.sizes[products.blocks :])
     share = 1 - 1 / len(kept)
     fewer = clusters[0] * share, clusters[1] * share
-    logs = np.log([
-        moments(products.without(int(j)), fewer, paired=paired).tell(
-            float(left_out[j]), skewness=whole.own_skewness
-        )
-        for j in kept
-    ])  # fmt: skip
+    logs = np.log(
+        [
+            moments(products.without(int(j)), fewer, paired=paired).tell(
+                float(left_out[j]), skewness=whole.own_skewness
+            )
+            for j in kept
+        ]
+    )
     if not np.isfinite(logs).all():
         return size, low, math.inf
     error = math.sqrt((len(logs) - 1) / len(logs) * float(((logs - logs.mean()) ** 2).sum()))

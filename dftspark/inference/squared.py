@@ -48,8 +48,11 @@ def infer_squared(
     """
     return infer_grams(
         [gram(human, model, human_sizes, model_sizes)],
-        value=value, clusters=clusters, design=design, tells=tells,
-    )  # fmt: skip
+        value=value,
+        clusters=clusters,
+        design=design,
+        tells=tells,
+    )
 
 
 def infer_grams(
@@ -86,8 +89,10 @@ def infer_grams(
     rounding = sum(w * each.rounding for w, each in zip(weights, grams, strict=True))
     relabeled = p_value(
         float(between(coarse, blocks.sides(count))[0]),
-        drawn, distinct_relabelings(count, paired=design.paired), rounding,
-    )  # fmt: skip
+        drawn,
+        distinct_relabelings(count, paired=design.paired),
+        rounding,
+    )
     null = combined(
         [moments(each, clusters, paired=design.paired).null() for each in grams], weights
     )
@@ -97,10 +102,17 @@ def infer_grams(
         floor = max(floor, upper(drawn), value)
     sizes = tell_sizes(grams[0], value, p, clusters, paired=design.paired) if tells else _UNTOLD
     return Inference(
-        std_error=error, ci_low=low, ci_high=high, p_value=p, floor=floor,
-        mde=null.detectable(), n_tell=sizes[0], n_tell_low=sizes[1], n_tell_high=sizes[2],
+        std_error=error,
+        ci_low=low,
+        ci_high=high,
+        p_value=p,
+        floor=floor,
+        mde=null.detectable(),
+        n_tell=sizes[0],
+        n_tell_low=sizes[1],
+        n_tell_high=sizes[2],
         blocks=count,
-    )  # fmt: skip
+    )
 
 
 def tell_sizes(

@@ -210,8 +210,9 @@ def _student_scales(blocks: Integers, uniform: Floats) -> dict[int, Floats]:
     """By number of blocks, what makes draws of normals those of t: one chi-squared for all."""
     return {
         int(b): np.sqrt((b - 1) / (2 * special.gammaincinv((b - 1) / 2, uniform)))
-        for b in np.unique(blocks) if b > 1
-    }  # fmt: skip
+        for b in np.unique(blocks)
+        if b > 1
+    }
 
 
 def no_common_best(p_values: Sequence[Floats]) -> float:

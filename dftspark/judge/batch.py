@@ -25,12 +25,22 @@ def export(
     missing = plan.missing[: settings.max_requests]
     requests = {
         endpoint.name: (
-            (request.key, encoded(endpoint, prompts, texts[request.pair_id],
-                                  request.dimension, request.model_first, settings.ties))
-            for request in missing if request.judge == endpoint.name
+            (
+                request.key,
+                encoded(
+                    endpoint,
+                    prompts,
+                    texts[request.pair_id],
+                    request.dimension,
+                    request.model_first,
+                    settings.ties,
+                ),
+            )
+            for request in missing
+            if request.judge == endpoint.name
         )
         for endpoint in settings.endpoints
-    }  # fmt: skip
+    }
     return batch.export(requests, folder)
 
 

@@ -20,9 +20,13 @@ _ROWS = 20_000  # that are dictionaries at once
 
 
 def judgements(
-    requests: Sequence[Request], pairs: Sequence[Pair], known: Mapping[bytes, Entry],
-    failed: Mapping[bytes, str], settings: Judge, run: dict[str, Any],
-) -> pa.Table:  # fmt: skip
+    requests: Sequence[Request],
+    pairs: Sequence[Pair],
+    known: Mapping[bytes, Entry],
+    failed: Mapping[bytes, str],
+    settings: Judge,
+    run: dict[str, Any],
+) -> pa.Table:
     """schema.JUDGEMENTS; `run` has run_id, date and human."""
     by_id = {pair.pair_id: pair for pair in pairs}
     endpoints = {endpoint.name: endpoint for endpoint in settings.endpoints}
@@ -43,26 +47,42 @@ def judgements(
 
 def _of_pair(pair: Pair) -> dict[str, Any]:
     return {
-        "model": pair.model, "stratum": pair.stratum, "kind": pair.kind, "against": pair.against,
-        "pair_id": pair.pair_id, "cluster": pair.cluster, "model_id": pair.model_id,
-        "against_id": pair.against_id, "model_characters": len(pair.model_text),
+        "model": pair.model,
+        "stratum": pair.stratum,
+        "kind": pair.kind,
+        "against": pair.against,
+        "pair_id": pair.pair_id,
+        "cluster": pair.cluster,
+        "model_id": pair.model_id,
+        "against_id": pair.against_id,
+        "model_characters": len(pair.model_text),
         "against_characters": len(pair.against_text),
-    }  # fmt: skip
+    }
 
 
 def _of_request(request: Request) -> dict[str, Any]:
     return {
-        "judge": request.judge, "dimension": request.dimension, "key": request.key.hex(),
+        "judge": request.judge,
+        "dimension": request.dimension,
+        "key": request.key.hex(),
         "order": "model_first" if request.model_first else "model_second",
-    }  # fmt: skip
+    }
 
 
 def _nothing(failed: Mapping[bytes, str], request: Request) -> dict[str, Any]:
     return {
-        "verdict": None, "odds": None, "error": failed.get(request.key, NOT_ASKED), "answer": "",
-        "served": "", "tokens_in": 0, "tokens_out": 0, "cost": 0.0, "seconds": 0.0, "attempts": 0,
+        "verdict": None,
+        "odds": None,
+        "error": failed.get(request.key, NOT_ASKED),
+        "answer": "",
+        "served": "",
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "cost": 0.0,
+        "seconds": 0.0,
+        "attempts": 0,
         "at": "",
-    }  # fmt: skip
+    }
 
 
 def _of_entry(entry: Entry, request: Request) -> dict[str, Any]:

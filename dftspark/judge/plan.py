@@ -52,9 +52,12 @@ class Plan:
 
     @classmethod
     def of(
-        cls, requests: Iterable[Request], known: Mapping[bytes, Entry], settings: Judge,
+        cls,
+        requests: Iterable[Request],
+        known: Mapping[bytes, Entry],
+        settings: Judge,
         again: bool = False,
-    ) -> Plan:  # fmt: skip
+    ) -> Plan:
         """`again`: what was sent without the judge being heard is asked once more."""
         every = sorted(requests, key=lambda r: r.rank)
         seen = {key for key, entry in known.items() if not (again and entry.unheard)}
@@ -95,16 +98,16 @@ class Plan:
 def _split(settings: Judge, cut: Sequence[tuple[Endpoint, Sequence[Request]]]) -> list[Limits]:
     whole = Limits(settings.max_requests, settings.max_tokens, settings.max_cost)
     tokens = [sum(r.tokens_in + e.most_tokens_out for r in own) for e, own in cut]
-    costs = [
-        sum(price(e, r.tokens_in, e.most_tokens_out) for r in own) for e, own in cut
-    ]  # fmt: skip
+    costs = [sum(price(e, r.tokens_in, e.most_tokens_out) for r in own) for e, own in cut]
     return whole.split([len(own) for _, own in cut], tokens, costs)
 
 
 def _estimate(
-    endpoint: Endpoint, every: Sequence[Request], missing: Sequence[Request],
+    endpoint: Endpoint,
+    every: Sequence[Request],
+    missing: Sequence[Request],
     known: Mapping[bytes, Entry],
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     own = {r.key: r for r in every if r.judge == endpoint.name}
     heard = [(r, known[k].said) for k, r in own.items() if k in known and known[k].at]
     counted = [(r.tokens_in, v.tokens_in, v.tokens_out) for r, v in heard if v.tokens_in]

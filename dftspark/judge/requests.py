@@ -52,9 +52,14 @@ def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterato
                 for model_first in (False, True):
                     body = encoded(endpoint, prompts, pair, dimension, model_first, settings.ties)
                     yield Request(
-                        key_of(endpoint, body), pair.pair_id, endpoint.name, dimension,
-                        model_first, pair.rank, tokens(body),
-                    )  # fmt: skip
+                        key_of(endpoint, body),
+                        pair.pair_id,
+                        endpoint.name,
+                        dimension,
+                        model_first,
+                        pair.rank,
+                        tokens(body),
+                    )
     if set(settings.dimensions) - asked and pairs:
         raise ConfigError(
             "judge.dimensions has 'relevance', which asks what the prompt wants, and no pair has "

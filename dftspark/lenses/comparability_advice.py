@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 LANGUAGE_NAMES = {
-    "en": "English", "fr": "French", "de": "German", "es": "Spanish", "pt": "Portuguese",
-    "it": "Italian", "nl": "Dutch", "ja": "Japanese", "zh": "Chinese", "ko": "Korean",
-    "ru": "Cyrillic", "ar": "Arabic", "hi": "Devanagari",
-}  # fmt: skip
+    "en": "English",
+    "fr": "French",
+    "de": "German",
+    "es": "Spanish",
+    "pt": "Portuguese",
+    "it": "Italian",
+    "nl": "Dutch",
+    "ja": "Japanese",
+    "zh": "Chinese",
+    "ko": "Korean",
+    "ru": "Cyrillic",
+    "ar": "Arabic",
+    "hi": "Devanagari",
+}
 
 _SIDES = ("human", "model")
 

@@ -40,14 +40,22 @@ class Metric:
         """The metric as an item of schema.MEASURED's list."""
         found = self.inference
         return {
-            "metric": self.name, "value": self.value, "unit": self.unit,
-            "std_error": found.std_error, "ci_low": found.ci_low, "ci_high": found.ci_high,
-            "p_value": found.p_value, "floor": found.floor, "mde": found.mde,
-            "n_tell": found.n_tell, "n_tell_low": found.n_tell_low,
-            "n_tell_high": found.n_tell_high, "blocks": found.blocks,
+            "metric": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "std_error": found.std_error,
+            "ci_low": found.ci_low,
+            "ci_high": found.ci_high,
+            "p_value": found.p_value,
+            "floor": found.floor,
+            "mde": found.mde,
+            "n_tell": found.n_tell,
+            "n_tell_low": found.n_tell_low,
+            "n_tell_high": found.n_tell_high,
+            "blocks": found.blocks,
             "left_out": self.parts and self.parts.left_out.tolist(),
             "halves": self.parts and self.parts.halves.ravel().tolist(),
-        }  # fmt: skip
+        }
 
 
 def measured(
@@ -56,9 +64,12 @@ def measured(
     """A row of schema.MEASURED: what is said of a pair of `sizes` documents, human and model."""
     human, other = sizes
     return {
-        "model": model, "stratum": stratum, "n_human": human, "n_model": other,
+        "model": model,
+        "stratum": stratum,
+        "n_human": human,
+        "n_model": other,
         "metrics": [metric.record() for metric in metrics],
-    }  # fmt: skip
+    }
 
 
 # What is 0 on average under one source at any two sizes, or the signed root of that.
@@ -83,6 +94,9 @@ def comparable(metric: str, sizes: Iterable[int]) -> bool:
 def design(settings: config.Inference, *, paired: bool) -> Design:
     """How the settings of a run test a pair whose sides share prompts, or do not."""
     return Design(
-        paired=paired, permutations=settings.permutations, splits=settings.splits,
-        confidence=settings.confidence, seed=settings.seed,
-    )  # fmt: skip
+        paired=paired,
+        permutations=settings.permutations,
+        splits=settings.splits,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    )

@@ -155,9 +155,10 @@ class Nights:
     def _dates(self, profile: bool) -> list[str]:
         found = [dated(name) for name in self.ids]
         return sorted(
-            name.date for name in found
+            name.date
+            for name in found
             if name and name.audit == self.name and name.profile == profile
-        )  # fmt: skip
+        )
 
     def stale(self, date: str, window: int) -> list[str]:
         """Nights whose tables were made from another profile of `date` than the current one, or

@@ -113,9 +113,12 @@ def check_alike(of: str, wanted: dict[str, str], run: Run) -> None:
 
 
 def reference(
-    spark: SparkSession, config: Audit, nights: Nights, progress: Progress | None,
+    spark: SparkSession,
+    config: Audit,
+    nights: Nights,
+    progress: Progress | None,
     again: bool = False,
-) -> Run:  # fmt: skip
+) -> Run:
     """The profile of the human side: the stored one where its settings are the configuration's.
 
     A new one keeps the random features of the one before, where embedder and settings are the
@@ -142,23 +145,35 @@ def _last(config: Audit, nights: Nights) -> Run | None:
 
 
 def profile_day(
-    spark: SparkSession, config: Audit, date: str, reference: Run, nights: Nights,
+    spark: SparkSession,
+    config: Audit,
+    date: str,
+    reference: Run,
+    nights: Nights,
     progress: Progress | None,
-) -> Run:  # fmt: skip
+) -> Run:
     """A new profile of the documents of a date."""
     name = profile_name(config.name, date)
     making = Making.begin(spark, day_of(config, date), date, progress, name)
     found = profiling.profile(making, Night(reference))
     return _publish(
-        making, found, PROFILE, fingerprints(spark, config), nights.numbered(name),
+        making,
+        found,
+        PROFILE,
+        fingerprints(spark, config),
+        nights.numbered(name),
         _digest(making.config, {}),
-    )  # fmt: skip
+    )
 
 
 def _publish(
-    making: Making, found: Profile, kind: str, prints: dict[str, str], numbered: dict[str, Any],
+    making: Making,
+    found: Profile,
+    kind: str,
+    prints: dict[str, str],
+    numbered: dict[str, Any],
     settings: str,
-) -> Run:  # fmt: skip
+) -> Run:
     for name, state in found.states.items():
         prints = {**prints, **lens(name).frozen(state)}
     return making.publish(

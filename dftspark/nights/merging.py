@@ -22,8 +22,21 @@ from dftspark.store.run import Run
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_SUMMED = ("read", "documents", "rejected", "duplicates", "filtered", "repaired", "tokens",
-           "bytes", "state_bytes", "keyed_bytes", "damaged", "unread_bytes", "lost")  # fmt: skip
+_SUMMED = (
+    "read",
+    "documents",
+    "rejected",
+    "duplicates",
+    "filtered",
+    "repaired",
+    "tokens",
+    "bytes",
+    "state_bytes",
+    "keyed_bytes",
+    "damaged",
+    "unread_bytes",
+    "lost",
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,13 @@ class Window:
 
 
 def window(
-    spark: SparkSession, config: Audit, date: str, reference: Run, nights: Nights,
+    spark: SparkSession,
+    config: Audit,
+    date: str,
+    reference: Run,
+    nights: Nights,
     own: Run | None = None,
-) -> Window:  # fmt: skip
+) -> Window:
     """The current profiles of the window that ends with `date`; `own` is that of the date itself.
 
     Raises InputError without any, or where one is damaged or of another format, UnlikeProfiles

@@ -111,9 +111,11 @@ def _say_stale(config: Audit, order: Order, shown: Progress) -> None:
     stale = _index(config).stale(order.date, config.nightly.window)
     if stale:
         _note(
-            shown, "stale", nights=stale,
+            shown,
+            "stale",
+            nights=stale,
             remedy=f"dftspark nightly CONF --date {order.date} --stored --refresh",
-        )  # fmt: skip
+        )
 
 
 def _index(config: Audit) -> calendar.Nights:

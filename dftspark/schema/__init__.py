@@ -108,9 +108,17 @@ TABLES = {
 }
 # Of runs that make texts or choose among them.
 TEXT_TABLES = (
-    "briefs", "cleaned", "briefless", "texts", "textless",
-    "chosen", "unchosen", "reference", "matched", "matched_rates",
-)  # fmt: skip
+    "briefs",
+    "cleaned",
+    "briefless",
+    "texts",
+    "textless",
+    "chosen",
+    "unchosen",
+    "reference",
+    "matched",
+    "matched_rates",
+)
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
 __all__ = [

@@ -57,8 +57,11 @@ def make() -> Path:
             done = subprocess.run(
                 [sys.executable, "-m", "dftspark", "audit", _audit_of_the_sample(Path(folder))],
                 env={**os.environ, _MAKING: str(made)},
-                capture_output=True, text=True, timeout=_SECONDS, errors="replace",
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                errors="replace",
+            )
             if done.returncode or not made.is_file():
                 raise EnvironmentProblem(
                     f"Java did not archive the classes of Spark in {file.parent}: "

@@ -25,8 +25,17 @@ from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
 # What the driver looks at of rows that are few.
-_NAMES = ("source", "corpus", "action", "cluster", "doc_id", "file", "unread_bytes", "lost_rows",
-          "text")  # fmt: skip
+_NAMES = (
+    "source",
+    "corpus",
+    "action",
+    "cluster",
+    "doc_id",
+    "file",
+    "unread_bytes",
+    "lost_rows",
+    "text",
+)
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
@@ -259,22 +268,30 @@ def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
     again = again.withColumn("copy", F.row_number().over(same_text))
     distinct = again.where("copy = 1").withColumn("use", F.row_number().over(same_id))
     renamed = F.col("use") > 1
-    keep = ~renamed | ~F.col("source").isin([n for n, c in config.corpora.items()
-                                             if c.same_id == "reject"])  # fmt: skip
+    keep = ~renamed | ~F.col("source").isin(
+        [n for n, c in config.corpora.items() if c.same_id == "reject"]
+    )
     new_id = F.concat("doc_id", F.lit("~"), F.lower(F.hex(F.xxhash64("text"))))
     documents = distinct.where(keep).withColumn(
         "doc_id", F.when(renamed, new_id).otherwise(F.col("doc_id"))
     )
     of_text = F.concat(F.lit("doc_id "), F.col("doc_id"))
     copies = _issue(
-        again.where("copy > 1"), F.lit("duplicate"), "duplicate",
+        again.where("copy > 1"),
+        F.lit("duplicate"),
+        "duplicate",
         F.concat(of_text, F.lit(" with the same text was read before")),
-    )  # fmt: skip
+    )
     clashes = _issue(
-        distinct.where(renamed), F.when(keep, "repaired").otherwise("rejected"), "doc_id_repeated",
-        F.concat(of_text, F.lit(" came before with another text"),
-                 F.when(keep, F.concat(F.lit("; kept as "), new_id)).otherwise("")),
-    )  # fmt: skip
+        distinct.where(renamed),
+        F.when(keep, "repaired").otherwise("rejected"),
+        "doc_id_repeated",
+        F.concat(
+            of_text,
+            F.lit(" came before with another text"),
+            F.when(keep, F.concat(F.lit("; kept as "), new_id)).otherwise(""),
+        ),
+    )
     documents = documents.drop("copy", "use")
     return once.unionByName(documents), copies.unionByName(clashes)
 

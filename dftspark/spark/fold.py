@@ -58,9 +58,13 @@ class Folded:
 
 
 def fold(
-    rows: DataFrame, folds: Sequence[Fold], staging: str, merges: int, first: dict[str, int],
+    rows: DataFrame,
+    folds: Sequence[Fold],
+    staging: str,
+    merges: int,
+    first: dict[str, int],
     sort: bool = True,
-) -> dict[str, Folded]:  # fmt: skip
+) -> dict[str, Folded]:
     """Every fold's table, by name, in files below the folder `staging`; the same for any cut.
 
     `rows` come by corpus and stratum, or in any order where `sort` is false. Of the `merges` tasks
@@ -99,9 +103,12 @@ def _folded(one: Fold, folder: Location, found: list[dict[str, Any]]) -> Folded:
 
 
 def _observing(
-    folds: Sequence[Fold], staging: str, merges: int, first: dict[str, int],
+    folds: Sequence[Fold],
+    staging: str,
+    merges: int,
+    first: dict[str, int],
     cut: Callable[[Iterable[pa.RecordBatch]], Iterator[tuple[Group, pa.RecordBatch]]],
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:  # fmt: skip
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         observers = [one.observer() for one in folds]
         with _Leaving(Location.parse(staging)) as leaving:
@@ -228,9 +235,13 @@ class _Writing:
         with writing(self.place):
             self.stream = _opened(self.place)
             self.writer = pq.ParquetWriter(
-                self.stream, self.columns, compression="NONE", use_dictionary=False,
-                write_page_checksum=True, write_statistics=_short(self.columns),
-            )  # fmt: skip
+                self.stream,
+                self.columns,
+                compression="NONE",
+                use_dictionary=False,
+                write_page_checksum=True,
+                write_statistics=_short(self.columns),
+            )
         return self
 
     def write(self, row: pa.RecordBatch) -> None:

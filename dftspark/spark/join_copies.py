@@ -65,8 +65,12 @@ def _keying(config: Audit) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.R
         for batch in batches:
             tokens = words.tokenize(batch["text"])
             keys = document_keys(tokens.hashes, tokens.offsets, batch["text"].to_pylist())
-            columns = [batch["corpus"], batch["cluster"], batch["id_hash"],
-                       pa.array(keys.view("int64"))]  # fmt: skip
+            columns = [
+                batch["corpus"],
+                batch["cluster"],
+                batch["id_hash"],
+                pa.array(keys.view("int64")),
+            ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema.KEYED_DOCUMENTS)
 
     return run

@@ -71,9 +71,10 @@ def _unlike(human: str, corpora: dict[str, Documents], files: ProfileFiles) -> l
     models = {corpus for corpus, _, _ in files.totals} - {human}
     wanted = corpora[human].fingerprints if human in corpora else frozenset()
     return sorted(
-        model for model in models
+        model
+        for model in models
         if model not in corpora or len(corpora[model].fingerprints | wanted) > 1
-    )  # fmt: skip
+    )
 
 
 def _strata(found: _States, human: str, model: str) -> list[str]:
@@ -84,9 +85,8 @@ def _strata(found: _States, human: str, model: str) -> list[str]:
 
 def _side(found: _States, corpus: str, stratum: str) -> Documents:
     return document_states.merged(
-        own for (name, part), own in found.items()
-        if name == corpus and stratum in ("", part)
-    )  # fmt: skip
+        own for (name, part), own in found.items() if name == corpus and stratum in ("", part)
+    )
 
 
 def _telling_tokens(making: Making) -> list[dict[str, Any]]:
@@ -106,7 +106,12 @@ def _rows(
     documents = int(human.documents.sum()), int(other.documents.sum())
     found = comparability.rows(human, other) + comparability.token_rows(listed, documents)
     of_pair = {
-        "run_id": making.writer.id, "date": making.date, "human": making.config.human,
-        "model": model, "stratum": stratum, "n_human": documents[0], "n_model": documents[1],
-    }  # fmt: skip
+        "run_id": making.writer.id,
+        "date": making.date,
+        "human": making.config.human,
+        "model": model,
+        "stratum": stratum,
+        "n_human": documents[0],
+        "n_model": documents[1],
+    }
     return [{**of_pair, **asdict(row)} for row in found]

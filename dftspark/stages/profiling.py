@@ -14,9 +14,12 @@ from dftspark.lenses.ngrams.lens import NgramStates
 from dftspark.making import Making
 
 _NO_STATES: dict[str, float] = {
-    "tokens": 0, "state_bytes": 0, "keyed_bytes": 0,
-    "copies_effect": float("nan"), "copies_share": float("nan"),
-}  # fmt: skip
+    "tokens": 0,
+    "state_bytes": 0,
+    "keyed_bytes": 0,
+    "copies_effect": float("nan"),
+    "copies_share": float("nan"),
+}
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -59,8 +59,11 @@ def tables(run: Location, written: Mapping[str, Files]) -> dict[str, dict[str, i
     Raises EnvironmentProblem where one is broken, and where the files of one are not those that
     were `written`, by the table's name.
     """
-    names = {i.base_name.removesuffix(".parquet") for i in run.children()
-             if i.base_name.endswith(".parquet")}  # fmt: skip
+    names = {
+        i.base_name.removesuffix(".parquet")
+        for i in run.children()
+        if i.base_name.endswith(".parquet")
+    }
     found = {}
     for name in sorted(names | written.keys()):
         table = run / f"{name}.parquet"
@@ -119,9 +122,7 @@ def _read_back(table: Location, parts: list[FileInfo]) -> dict[str, int]:
         )
     with ThreadPoolExecutor(_READERS) as pool:
         rows = list(pool.map(partial(_rows, table), parts))
-    return {
-        "parts": len(parts), "rows": sum(rows), "bytes": sum(part.size for part in parts),
-    }  # fmt: skip
+    return {"parts": len(parts), "rows": sum(rows), "bytes": sum(part.size for part in parts)}
 
 
 def _rows(table: Location, part: FileInfo) -> int:

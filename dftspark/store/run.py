@@ -33,13 +33,33 @@ RUN_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({NAME.pattern})-[0-9a-f]{{6}}")
 # What a manifest has, and what it may have, where readers rely on it.
 _NEEDED = {"format_version": int, "run_id": str, "created_at": str, "tables": dict}
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    **_NEEDED, "version": int, "name": str, "date": str, "kind": str, "headline": str,
-    "corpora": (list, dict), "config": dict, "page": dict, "checks": dict, "stages": dict,
-    "fingerprints": dict, "profiles": dict, "embedding": dict, "shared_clusters": dict,
-    "key_ranges": int, "numbered_above": list, "missing": list, "damaged": list, "losses": dict,
-    "checks.counts": dict, "checks.said": list, "page.file": str, "config.corpora": dict,
-    "config.nightly": dict, "embedding.features": dict,
-}  # fmt: skip
+    **_NEEDED,
+    "version": int,
+    "name": str,
+    "date": str,
+    "kind": str,
+    "headline": str,
+    "corpora": (list, dict),
+    "config": dict,
+    "page": dict,
+    "checks": dict,
+    "stages": dict,
+    "fingerprints": dict,
+    "profiles": dict,
+    "embedding": dict,
+    "shared_clusters": dict,
+    "key_ranges": int,
+    "numbered_above": list,
+    "missing": list,
+    "damaged": list,
+    "losses": dict,
+    "checks.counts": dict,
+    "checks.said": list,
+    "page.file": str,
+    "config.corpora": dict,
+    "config.nightly": dict,
+    "embedding.features": dict,
+}
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,17 @@ def baseline_row(sweep: Sweep, measure: Measure, found: SuperBaseline | None, co
     some = measure.any_row
     row: Row = {
         **{name: some[name] for name in ("run_id", "date", "human", "stratum", "lens", "unit")},
-        "better": some["better"], "sweep": sweep.name, "metric": measure.metric,
-        "judged": judged(measure.metric, config), "settings": len(ranks), "best": best,
+        "better": some["better"],
+        "sweep": sweep.name,
+        "metric": measure.metric,
+        "judged": judged(measure.metric, config),
+        "settings": len(ranks),
+        "best": best,
         "naive": None if best is None else measure.rows[best]["value"],
         "naive_low": None if best is None else measure.rows[best]["ci_low"],
         "naive_high": None if best is None else measure.rows[best]["ci_high"],
         "challenger": sweep.challenger,
-    }  # fmt: skip
+    }
     if sweep.challenger in measure.rows:
         row["challenger_value"] = measure.rows[sweep.challenger]["value"]
     if measure.grid is not None and found is not None:

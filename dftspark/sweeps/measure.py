@@ -85,10 +85,13 @@ def best_of(measure: Measure, ranks: dict[str, int], found: SuperBaseline | None
 def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
     """Settings that no other beats by all judged measures, those followed one by one apart."""
     main = [
-        m for m in measures
-        if m.ranked and judged(m.metric, config) and not m.metric.startswith(RATE)
+        m
+        for m in measures
+        if m.ranked
+        and judged(m.metric, config)
+        and not m.metric.startswith(RATE)
         and all(corpus in m.rows for corpus in sweep.settings)
-    ]  # fmt: skip
+    ]
     if not main:
         return set()
     values = np.array([[signed(m.rows[c]) for c in sweep.settings] for m in main])

@@ -26,10 +26,11 @@ def tradeoff_rows(sweep: Sweep, measures: list[Measure], config: Audit) -> list[
     grids = {m.metric: _only(m, common) for m in main}
     seed, confidence = config.inference.seed, config.inference.confidence
     p_best = {
-        m.metric: m.p_best[: len(common)] if _settings_of(m, sweep) == common
+        m.metric: m.p_best[: len(common)]
+        if _settings_of(m, sweep) == common
         else may_be_best(grids[m.metric], seed=seed)
         for m in main
-    }  # fmt: skip
+    }
     some = main[0].any_row
     shared = {
         **{name: some[name] for name in ("run_id", "date", "human", "stratum")},
@@ -37,12 +38,14 @@ def tradeoff_rows(sweep: Sweep, measures: list[Measure], config: Audit) -> list[
     }
     out: list[Row] = [
         {
-            **shared, "metric": first, "other": second,
+            **shared,
+            "metric": first,
+            "other": second,
             "p_value": no_common_best([p_best[first], p_best[second]]),
             **_of_two(grids[first], grids[second], common, confidence),
         }
         for first, second in combinations(grids, 2)
-    ]  # fmt: skip
+    ]
     q_values = benjamini_hochberg(np.array([row["p_value"] for row in out], np.float64))
     for row, q_value in zip(out, q_values, strict=True):
         row |= {"q_value": float(q_value), "differ": bool(q_value <= 1 - confidence)}
@@ -50,12 +53,16 @@ def tradeoff_rows(sweep: Sweep, measures: list[Measure], config: Audit) -> list[
     everywhere = front(np.stack([grid.values for grid in grids.values()]))
     return [
         {
-            **shared, "metric": ALL, "other": ALL, "p_value": together, "q_value": together,
+            **shared,
+            "metric": ALL,
+            "other": ALL,
+            "p_value": together,
+            "q_value": together,
             "differ": bool(together <= 1 - confidence),
             "front": [c for c, own in zip(common, everywhere, strict=True) if own],
         },
         *out,
-    ]  # fmt: skip
+    ]
 
 
 def _of_two(own: Grid, other: Grid, settings: list[str], confidence: float) -> Row:

@@ -109,14 +109,25 @@ def read(texts: pa.Array, known: Lexicon) -> Stream:
     offsets, data = _buffers(texts)
     found = Stream(
         *_classify(
-            data, offsets, batch.hashes, batch.starts, batch.ends, batch.offsets,
-            unicode.classes(), unicode.lowercase(), known.keys, known.ids, known.roles,
+            data,
+            offsets,
+            batch.hashes,
+            batch.starts,
+            batch.ends,
+            batch.offsets,
+            unicode.classes(),
+            unicode.lowercase(),
+            known.keys,
+            known.ids,
+            known.roles,
         )
-    )  # fmt: skip
+    )
     line_marks.mark(
-        (data, found.key, found.form, found.flag, found.start, found.end), found.offsets,
-        (NUMBER, MARK, BREAK), (LINE, SPACED, LISTED, CODE, APART),
-    )  # fmt: skip
+        (data, found.key, found.form, found.flag, found.start, found.end),
+        found.offsets,
+        (NUMBER, MARK, BREAK),
+        (LINE, SPACED, LISTED, CODE, APART),
+    )
     return found
 
 
@@ -225,9 +236,18 @@ def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
 
 @compiled
 def _classify(
-    data: Any, text_offsets: Any, hashes: Any, starts: Any, ends: Any, tokens: Any,
-    classes: Any, lower: Any, keys: Any, ids: Any, roles: Any,
-) -> Any:  # fmt: skip
+    data: Any,
+    text_offsets: Any,
+    hashes: Any,
+    starts: Any,
+    ends: Any,
+    tokens: Any,
+    classes: Any,
+    lower: Any,
+    keys: Any,
+    ids: Any,
+    roles: Any,
+) -> Any:
     capacity = 2 * len(hashes) + len(tokens)
     lex = np.zeros(capacity, np.int16)
     form = np.empty(capacity, np.uint8)

@@ -12,10 +12,25 @@ from dftspark.checks.junit import junit
 from dftspark.checks.rules import Outcome
 
 PASSED = Outcome(
-    rule="far", subject="metric l2_1gram", against="value", model="gpt", stratum="", value=1.0,
-    threshold=2.0, outcome="pass", low=float("nan"), high=2.0, unit="rate", severity="fail",
-    breached=False, nights=0, nights_needed=1, n_model=10, acknowledged_until="", detail="is 1",
-)  # fmt: skip
+    rule="far",
+    subject="metric l2_1gram",
+    against="value",
+    model="gpt",
+    stratum="",
+    value=1.0,
+    threshold=2.0,
+    outcome="pass",
+    low=float("nan"),
+    high=2.0,
+    unit="rate",
+    severity="fail",
+    breached=False,
+    nights=0,
+    nights_needed=1,
+    n_model=10,
+    acknowledged_until="",
+    detail="is 1",
+)
 
 
 def suite(*outcomes: Outcome) -> ET.Element:
@@ -27,8 +42,10 @@ def suite(*outcomes: Outcome) -> ET.Element:
 
 
 def test_each_outcome_is_what_a_reader_shows() -> None:
-    outcomes = [replace(PASSED, outcome=name)
-                for name in ("pass", "warn", "fail", "acknowledged", "unknown")]  # fmt: skip
+    outcomes = [
+        replace(PASSED, outcome=name)
+        for name in ("pass", "warn", "fail", "acknowledged", "unknown")
+    ]
     found = suite(*outcomes)
     assert found.attrib["name"] == "night 2026-11-22"
     counts = {name: found.attrib[name] for name in ("tests", "failures", "skipped", "errors")}
@@ -52,8 +69,18 @@ def test_text_that_xml_cannot_hold_and_text_that_misleads() -> None:
     found = suite(replace(PASSED, model=wild, rule=wild, subject=wild, detail=wild, outcome="fail"))
     (case,) = found.findall("testcase")
     told = "".join(found.itertext()) + "".join(v for e in found.iter() for v in e.attrib.values())
-    assert {unicodedata.category(char) for char in told} <= {"Ll", "Lu", "Nd", "Po", "Ps", "Pe",
-                                                             "Pd", "Sm", "Zs", "Cc"}  # fmt: skip
+    assert {unicodedata.category(char) for char in told} <= {
+        "Ll",
+        "Lu",
+        "Nd",
+        "Po",
+        "Ps",
+        "Pe",
+        "Pd",
+        "Sm",
+        "Zs",
+        "Cc",
+    }
     assert {char for char in told if unicodedata.category(char) == "Cc"} <= {"\n"}
     name = 'a<b>&"\\x00\\x1b[31m\\ud800\\ufffe\\u202e\\u2066\\r\\n\\x85\\u200bz'
     assert case.attrib["name"] == f"{name} [{name}]"

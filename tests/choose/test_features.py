@@ -121,9 +121,14 @@ def test_a_text_without_a_vector_counts_for_all_but_embeddings() -> None:
     found = summed(of, of.of(texts(4), vectors), np.zeros(4, np.int64), has)
     counted = {part.name: int(found.documents[0, i]) for i, part in enumerate(of.parts)}
     assert counted == {
-        "ngrams_1": 4, "ngrams_2": 4, "ngrams_4": 4, "embeddings": 3, "embeddings_other": 3,
-        "structure": 4, "lengths": 4,
-    }  # fmt: skip
+        "ngrams_1": 4,
+        "ngrams_2": 4,
+        "ngrams_4": 4,
+        "embeddings": 3,
+        "embeddings_other": 3,
+        "structure": 4,
+        "lengths": 4,
+    }
 
 
 def test_the_splits_are_all_blocks_and_none_twice() -> None:
@@ -170,10 +175,15 @@ def test_a_pool_of_equal_texts_is_refused() -> None:
 
 def pool(count: int = 120, samples: int = 4) -> pa.Table:
     names = [f"p{i // samples}" for i in range(count)]
-    return pa.table({
-        "key": names, "corpus": ["c"] * count, "doc_id": [f"d{i}" for i in range(count)],
-        "text": texts(count, seed=4), "block": block_of(names),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "key": names,
+            "corpus": ["c"] * count,
+            "doc_id": [f"d{i}" for i in range(count)],
+            "text": texts(count, seed=4),
+            "block": block_of(names),
+        }
+    )
 
 
 def test_the_same_is_chosen_whatever_the_order_of_rows() -> None:
@@ -201,10 +211,15 @@ def test_another_seed_is_another_choice_of_the_same_worth() -> None:
 
 def test_the_pool_weighs_each_prompt_alike() -> None:
     of = features(structure=False)
-    rows = pa.table({
-        "key": ["a", "a", "a", "b"], "corpus": ["c"] * 4, "doc_id": list("1234"),
-        "text": ["cat cat", "cat cat", "cat cat", "dog dog"], "block": block_of(["a"] * 4),
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "key": ["a", "a", "a", "b"],
+            "corpus": ["c"] * 4,
+            "doc_id": list("1234"),
+            "text": ["cat cat", "cat cat", "cat cat", "dog dog"],
+            "block": block_of(["a"] * 4),
+        }
+    )
     on = scale(of, of.of(texts(50), None))
     found = group.chosen(of, on, rows, None, sweeps=4, seed=0)
     assert (found.before.sums == found.after.sums).all()

@@ -37,8 +37,13 @@ class Reader:
     ) -> dict[str, Any]:
         """`kept`, `rejected`, `noted` and `told`, the reasons that were told; fails beyond the
         limits. `megabytes` come on top of what the program has, `cpu` are seconds."""
-        job = {"path": str(path), "cpu": cpu, "bytes": megabytes * MEGABYTE,
-               "cleaning": cleaning or {}, "corpus": corpus}  # fmt: skip
+        job = {
+            "path": str(path),
+            "cpu": cpu,
+            "bytes": megabytes * MEGABYTE,
+            "cleaning": cleaning or {},
+            "corpus": corpus,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -59,9 +64,13 @@ def reader() -> Iterator[Reader]:
         "MALLOC_ARENA_MAX": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.corpus.budget"], cwd=ROOT, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.corpus.budget"],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
         yield Reader(process)
     finally:

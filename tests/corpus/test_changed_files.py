@@ -36,9 +36,13 @@ def listed(path: Path) -> tuple[Corpus, list[files.Split]]:
 @pytest.mark.parametrize("name", ["x.jsonl", "x.parquet"])
 @pytest.mark.parametrize(("rows", "word"), [(40, "number"), (400, "number"), (100, "NUMBER")])
 def test_each_part_of_a_changed_file_is_a_reject(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_splits: Any, name: str, rows: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read_splits: Any,
+    name: str,
+    rows: int,
     word: str,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(files, "SPLIT_BYTES", 600)
     write(tmp_path / name, 100)
     corpus, splits = listed(tmp_path / name)

@@ -31,9 +31,13 @@ def stage(read: Any, tmp_path: Path) -> Any:
 
 def test_columns_of_the_same_name_are_taken(stage: Any) -> None:
     about = {
-        "doc_id": "d", "prompt_id": "p", "prompt": "Write", "model": "m", "stratum": "news",
+        "doc_id": "d",
+        "prompt_id": "p",
+        "prompt": "Write",
+        "model": "m",
+        "stratum": "news",
         "date": "2025-02-03",
-    }  # fmt: skip
+    }
     (row,) = stage({"text": "x", **about}, role="model").kept
     assert {name: row[name] for name in about} == about
     assert (row["corpus"], row["role"], row["cluster"]) == ("c", "model", "p")
@@ -42,9 +46,16 @@ def test_columns_of_the_same_name_are_taken(stage: Any) -> None:
 
 def test_columns_are_mapped(stage: Any) -> None:
     columns = {
-        "text": "body", "doc_id": "id", "prompt_id": "q", "prompt": "question", "cluster": "page",
-        "model": "who", "stratum": "genre", "date": "day", "sampler": {"temperature": "temp"},
-    }  # fmt: skip
+        "text": "body",
+        "doc_id": "id",
+        "prompt_id": "q",
+        "prompt": "question",
+        "cluster": "page",
+        "model": "who",
+        "stratum": "genre",
+        "date": "day",
+        "sampler": {"temperature": "temp"},
+    }
     source = {"body": "x", "id": 1, "q": 2.0, "question": "Q", "page": "P", "who": "m"}
     more = {"genre": "g", "day": "2025-02-03T01:02:03Z", "temp": 1, "text": "y", "model": "n"}
     (row,) = stage({**source, **more}, columns=columns).kept
@@ -152,12 +163,19 @@ def test_a_configured_column_that_no_row_has_is_noted(stage: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [
-        ("temperature", 0.7, "0.7"), ("temperature", 1.0, "1"), ("temperature", "0.70", "0.7"),
-        ("temperature", 0, "0"), ("temperature", " 1e-1 ", "0.1"), ("temperature", None, None),
-        ("temperature", "", None), ("top_k", -1, "-1"), ("frequency_penalty", -0.5, "-0.5"),
-        ("checkpoint", "step-100", "step-100"), ("checkpoint", 100, "100"),
+        ("temperature", 0.7, "0.7"),
+        ("temperature", 1.0, "1"),
+        ("temperature", "0.70", "0.7"),
+        ("temperature", 0, "0"),
+        ("temperature", " 1e-1 ", "0.1"),
+        ("temperature", None, None),
+        ("temperature", "", None),
+        ("top_k", -1, "-1"),
+        ("frequency_penalty", -0.5, "-0.5"),
+        ("checkpoint", "step-100", "step-100"),
+        ("checkpoint", 100, "100"),
     ],
-)  # fmt: skip
+)
 def test_sampler_values(setting: str, value: object, expected: str | None) -> None:
     assert sampler_value(setting, value) == expected
 
@@ -208,9 +226,10 @@ def test_an_issue_of_the_search_as_a_row() -> None:
 
 def test_a_setting_that_is_no_text_is_not_recorded(stage: Any) -> None:
     found = stage(
-        {"text": "x", "c": "a\ud800"}, {"text": "y", "c": "é"},
+        {"text": "x", "c": "a\ud800"},
+        {"text": "y", "c": "é"},
         columns={"sampler": {"checkpoint": "c"}},
-    )  # fmt: skip
+    )
     assert [row["sampler"] for row in found.kept] == [[], [("checkpoint", "é")]]
     assert found.told == [("line 1", "repaired", "sampler_invalid")]
 
@@ -220,9 +239,13 @@ def test_a_setting_that_is_no_text_is_not_recorded(stage: Any) -> None:
     [
         ("12345678901234567890123456789012345678", None),
         ("1234567890123456789012345678.9012345600", "1234567890123456789012345678.90123456"),
-        ("1.50", "1.5"), ("300", "300"), ("3E+5", "300000"), ("-0.00", "0"), ("NaN", "none"),
+        ("1.50", "1.5"),
+        ("300", "300"),
+        ("3E+5", "300000"),
+        ("-0.00", "0"),
+        ("NaN", "none"),
     ],
-)  # fmt: skip
+)
 def test_decimals_keep_every_digit(number: str, expected: str | None) -> None:
     """An id of 38 digits is not rounded to its neighbor's."""
     found = scalar(Decimal(number))

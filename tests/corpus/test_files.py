@@ -148,9 +148,13 @@ def test_another_file_system(scheme: str) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [({"encoding": "utf-9"}, "'utf-9' is not a text encoding"), ({"encoding": "zlib"}, "zlib"),
-     ({"encoding": "utf-8\0"}, "is not a text encoding"), ({"document": ""}, "empty separator")],
-)  # fmt: skip
+    [
+        ({"encoding": "utf-9"}, "'utf-9' is not a text encoding"),
+        ({"encoding": "zlib"}, "zlib"),
+        ({"encoding": "utf-8\0"}, "is not a text encoding"),
+        ({"document": ""}, "empty separator"),
+    ],
+)
 def test_settings_of_text_are_checked(tree: Path, settings: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         find(tree / "a", **settings)
@@ -165,12 +169,18 @@ def test_settings_of_text_are_checked_before_a_remote_folder_is_listed() -> None
 @pytest.mark.parametrize(
     ("name", "setting", "expected"),
     [
-        ("x.jsonl", "auto", "jsonl"), ("x.NDJSON", "auto", "jsonl"), ("x.json.gz", "auto", "jsonl"),
-        ("a.b.txt.zst", "auto", "text"), ("part-0.zstd.parquet", "auto", "parquet"),
-        ("x.csv.zstd", "auto", "csv"), ("x", "auto", None), ("x.gz", "auto", None),
-        ("d.jsonl/x", "auto", None), ("x", "csv", "csv"),
+        ("x.jsonl", "auto", "jsonl"),
+        ("x.NDJSON", "auto", "jsonl"),
+        ("x.json.gz", "auto", "jsonl"),
+        ("a.b.txt.zst", "auto", "text"),
+        ("part-0.zstd.parquet", "auto", "parquet"),
+        ("x.csv.zstd", "auto", "csv"),
+        ("x", "auto", None),
+        ("x.gz", "auto", None),
+        ("d.jsonl/x", "auto", None),
+        ("x", "csv", "csv"),
     ],
-)  # fmt: skip
+)
 def test_formats(name: str, setting: str, expected: str | None) -> None:
     assert files.format_of(name, setting) == expected
 
@@ -207,9 +217,13 @@ def test_groups_cover_row_groups_in_order(sizes: list[int]) -> None:
     ],
 )
 def test_what_is_cut_into_ranges(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, head: bytes,
-    settings: dict[str, str], cut: bool,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    head: bytes,
+    settings: dict[str, str],
+    cut: bool,
+) -> None:
     monkeypatch.setattr(files, "SPLIT_BYTES", 1_000)
     (tmp_path / name).write_bytes(head + b"x" * 2_500)
     splits = find(tmp_path / name, **settings)[0]

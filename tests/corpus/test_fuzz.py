@@ -25,10 +25,15 @@ from tests.corpus import budget
 ROWS = 120
 FILES = 50  # of each reader
 _TEXTS = (
-    "plain words and more of them", 'a "quoted", part', "two\nlines",
+    "plain words and more of them",
+    'a "quoted", part',
+    "two\nlines",
     "caf\u00e9 \u4e2d\u6587 \U0001f600",
-    "a\u0301\u0f73\u0f81\u0323" * 9, "\u200b\ufeff\x93", "", "x" * 3_000,
-)  # fmt: skip
+    "a\u0301\u0f73\u0f81\u0323" * 9,
+    "\u200b\ufeff\x93",
+    "",
+    "x" * 3_000,
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +75,13 @@ def parquet(draw: random.Random) -> bytes:
     nested = [[i] for i in range(ROWS)]
     content = pa.Table.from_pylist(rows(draw)).append_column("stratum", pa.array(nested))
     pq.write_table(
-        content, made, compression=draw.choice(["none", "snappy", "zstd", "gzip"]),
-        row_group_size=draw.choice([10, 50, 200]), use_dictionary=draw.random() < 0.5,
+        content,
+        made,
+        compression=draw.choice(["none", "snappy", "zstd", "gzip"]),
+        row_group_size=draw.choice([10, 50, 200]),
+        use_dictionary=draw.random() < 0.5,
         data_page_version=draw.choice(["1.0", "2.0"]),
-    )  # fmt: skip
+    )
     return made.getvalue()
 
 

@@ -179,8 +179,10 @@ def test_any_bytes_are_read_and_every_line_is_accounted_for(
 
 
 @STRICT
-@given(head=st.sampled_from([b"\x1f\x8b\x08\0", b"\xff\xfe", b"\x28\xb5\x2f\xfd", b"\0\0\xfe\xff"]),
-       body=st.binary(max_size=200))  # fmt: skip
+@given(
+    head=st.sampled_from([b"\x1f\x8b\x08\0", b"\xff\xfe", b"\x28\xb5\x2f\xfd", b"\0\0\xfe\xff"]),
+    body=st.binary(max_size=200),
+)
 def test_any_bytes_behind_a_magic_number_are_read(
     read: Any, tmp_path: Path, head: bytes, body: bytes
 ) -> None:

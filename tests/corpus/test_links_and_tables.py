@@ -48,8 +48,9 @@ def test_each_file_is_read_once_whatever_links_lead_to_it(linked: Path, pattern:
 
 def test_two_paths_to_one_file_by_a_link(linked: Path) -> None:
     assert find([f"{linked}/0.jsonl", f"{linked}/real/x.jsonl"]) == (
-        ["x.jsonl"], [("0.jsonl", "same_file")]
-    )  # fmt: skip
+        ["x.jsonl"],
+        [("0.jsonl", "same_file")],
+    )
 
 
 def test_a_link_out_of_the_folder_is_followed_once(tmp_path: Path) -> None:
@@ -71,9 +72,12 @@ def test_what_is_no_file_is_left_out_with_a_note(tmp_path: Path, pattern: str) -
     os.mkfifo(tmp_path / "pipe.jsonl")
     assert find(f"{tmp_path}{pattern}") == (
         ["x.jsonl"],
-        [("gone.jsonl", "dangling_link"), ("pipe.jsonl", "not_a_file"),
-         ("round.jsonl", "dangling_link")],
-    )  # fmt: skip
+        [
+            ("gone.jsonl", "dangling_link"),
+            ("pipe.jsonl", "not_a_file"),
+            ("round.jsonl", "dangling_link"),
+        ],
+    )
 
 
 def test_what_is_named_and_is_no_file_is_an_error_that_says_what_it_is(tmp_path: Path) -> None:
@@ -125,8 +129,9 @@ def test_a_lakehouse_table_is_no_folder_of_files(tmp_path: Path, kind: str, belo
 def test_files_of_a_table_may_be_named_one_by_one(tmp_path: Path) -> None:
     folder = table(tmp_path / "t", LOGS["Delta Lake"])
     assert find([f"{folder}/part-1.parquet", f"{folder}/data/day=1/part-0.parquet"])[0] == [
-        "part-0.parquet", "part-1.parquet"
-    ]  # fmt: skip
+        "part-0.parquet",
+        "part-1.parquet",
+    ]
 
 
 def test_a_folder_called_metadata_is_no_iceberg_table(tmp_path: Path) -> None:

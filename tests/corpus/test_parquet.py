@@ -113,19 +113,22 @@ def test_a_date_of_lists_does_not_cost_the_file(read: Any, tmp_path: Path) -> No
     told = {(row["action"], row["reason"], row["detail"]) for row in found.issues}
     assert told == {
         ("repaired", "date_invalid", "date is an array: not YYYY-MM-DD; taken as null"),
-        ("repaired", "column_not_scalar",
-         "stratum is an object, not one value; taken as null"),
-    }  # fmt: skip
+        ("repaired", "column_not_scalar", "stratum is an object, not one value; taken as null"),
+    }
     found = read(tmp_path / "x.parquet", columns={"text": "date"})
     assert found.told == [(f"row {i}", "rejected", "text_not_string") for i in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
     "values",
-    [pa.array([2**62], pa.duration("ns")), pa.array([1], pa.time64("ns")),
-     pa.array([2**62], pa.duration("s")), pa.array([2**30], pa.date32())],
+    [
+        pa.array([2**62], pa.duration("ns")),
+        pa.array([1], pa.time64("ns")),
+        pa.array([2**62], pa.duration("s")),
+        pa.array([2**30], pa.date32()),
+    ],
     ids=lambda values: str(values.type),
-)  # fmt: skip
+)
 def test_no_type_of_a_column_costs_the_file(read: Any, tmp_path: Path, values: pa.Array) -> None:
     pq.write_table(pa.table({"text": ["x"], "date": values}), tmp_path / "x.parquet")
     found = read(tmp_path / "x.parquet")

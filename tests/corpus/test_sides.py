@@ -16,10 +16,12 @@ HUMAN, MODEL = {"filter": "model IS NULL"}, {"filter": "model IS NOT NULL"}
 
 
 def check(human: Any, model: Any, of: Any = files.find_all, **both: Any) -> None:
-    of({
-        "human": Corpus.model_validate({"role": "human", **both, **human}),
-        "gpt": Corpus.model_validate({"role": "model", **both, **model}),
-    })  # fmt: skip
+    of(
+        {
+            "human": Corpus.model_validate({"role": "human", **both, **human}),
+            "gpt": Corpus.model_validate({"role": "model", **both, **model}),
+        }
+    )
 
 
 @pytest.fixture

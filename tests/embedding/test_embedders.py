@@ -129,8 +129,10 @@ def test_what_has_no_direction_is_a_problem() -> None:
 
 # --- the packaged model -------------------------------------------------------------------------
 
-LONG = " ".join(f"The {word} walked along the river, and nobody asked why." for word in
-                ("man", "woman", "unbelievably tall stranger", "dog") * 40)  # fmt: skip
+LONG = " ".join(
+    f"The {word} walked along the river, and nobody asked why."
+    for word in ("man", "woman", "unbelievably tall stranger", "dog") * 40
+)
 WRITTEN = [
     "A short one.",
     LONG[:400],
@@ -225,9 +227,12 @@ def test_weights_that_may_carry_code_are_not_read(tmp_path: Path) -> None:
     from transformers import BertConfig, BertModel
 
     tiny = BertConfig(
-        vocab_size=30_522, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+        vocab_size=30_522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
         intermediate_size=8,
-    )  # fmt: skip
+    )
     model = BertModel(tiny)
     model.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):

@@ -21,8 +21,13 @@ from tests.judging import Answer, Asked, Server, said, serving
 
 pytestmark = pytest.mark.program
 
-LINES = ["Home | News | Contact", "The river rose in the night.", "We carried the {i} chairs up.",
-         "In the morning the street was gone \u2014 all of it.", "Share this on X"]  # fmt: skip
+LINES = [
+    "Home | News | Contact",
+    "The river rose in the night.",
+    "We carried the {i} chairs up.",
+    "In the morning the street was gone \u2014 all of it.",
+    "Share this on X",
+]
 TEXT = "\n".join(LINES)
 COUNT = 24
 
@@ -97,11 +102,15 @@ def test_a_document_stays_between_marks_that_it_cannot_have(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ('{"drop": [1, 9]}', "not among the 5"), ('{"drop": [1, 2, 3]}', "leaves out"),
-        ('{"drop": "all"}', "not {"), ('{"drop": [], "text": "mine"}', "not {"),
-        ("Sure! Here", "no JSON"), ("[]", "no JSON"), ('{"drop": [true]}', "not among"),
+        ('{"drop": [1, 9]}', "not among the 5"),
+        ('{"drop": [1, 2, 3]}', "leaves out"),
+        ('{"drop": "all"}', "not {"),
+        ('{"drop": [], "text": "mine"}', "not {"),
+        ("Sure! Here", "no JSON"),
+        ("[]", "no JSON"),
+        ('{"drop": [true]}', "not among"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_would_do_more_than_leave_out_lines_is_refused(
     answer: str, message: str
 ) -> None:
@@ -127,10 +136,12 @@ def test_a_brief_that_tells_the_document_is_refused() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (brief(extra="x"), "not an object of the texts"), (brief(prompt=7), "not an object"),
-        (brief(prompt=" "), "no prompt"), (brief(style="x" * 500), "its style has 500"),
+        (brief(extra="x"), "not an object of the texts"),
+        (brief(prompt=7), "not an object"),
+        (brief(prompt=" "), "no prompt"),
+        (brief(style="x" * 500), "its style has 500"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_is_no_brief_is_refused(answer: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         reading.brief_of(Document("d", TEXT), answer, 0.25, 0.15)
@@ -146,11 +157,10 @@ def test_what_has_no_brief_says_why(tmp_path: Path) -> None:
 
     with serving(odd) as server:
         run = made(conf(tmp_path, server))
-    found = {row["doc_id"]: (row["stage"], row["reason"]) for row in
-             run.table("briefless").to_pylist()}  # fmt: skip
-    assert found == {
-        "d3": ("clean", "the answer is no JSON object"), "d4": ("brief", "empty"),
-    }  # fmt: skip
+    found = {
+        row["doc_id"]: (row["stage"], row["reason"]) for row in run.table("briefless").to_pylist()
+    }
+    assert found == {"d3": ("clean", "the answer is no JSON object"), "d4": ("brief", "empty")}
     assert run.table("briefs").num_rows == COUNT - 2
 
 

@@ -94,9 +94,17 @@ def test_what_is_empty_leaves_no_heading() -> None:
     for heading in ("Length", "Style", "Use:", "Outline", "<<", "em-dash"):
         assert heading not in bare
     whole = own.render(Brief("a", "Tell it.", "1. x", "dry", "a blog", 1_000, False))
-    places = [whole.index(said) for said in (
-        "about 750 words", "no em-dashes", "Use: a blog", "Style: dry", "Tell it.", "facts:\n1. x",
-    )]  # fmt: skip
+    places = [
+        whole.index(said)
+        for said in (
+            "about 750 words",
+            "no em-dashes",
+            "Use: a blog",
+            "Style: dry",
+            "Tell it.",
+            "facts:\n1. x",
+        )
+    ]
     assert places == sorted(places)
 
 
@@ -118,9 +126,12 @@ def test_a_template_without_a_place_for_the_prompt_is_refused(tmp_path: Path) ->
 def config(**more: Any) -> Generation:
     model = {"name": "m", "urls": ["http://x/v1"], "model": "n", **more.pop("model", {})}
     document = {
-        "briefs": "b", "samples": 2, "models": [model],
-        "sampler": {"temperature": [0.5, 1.0], "top_p": [1.0, 0.9, 0.8]}, **more,
-    }  # fmt: skip
+        "briefs": "b",
+        "samples": 2,
+        "models": [model],
+        "sampler": {"temperature": [0.5, 1.0], "top_p": [1.0, 0.9, 0.8]},
+        **more,
+    }
     return Generation.model_validate({"generate": document})
 
 
@@ -155,9 +166,15 @@ def test_the_key_is_of_the_weights_and_not_of_the_address() -> None:
     assert key(revision="r") == key(revision="r", urls=["http://y/v1"])
     assert key(revision="r") == key(revision="r", name="other")
     different = [
-        key(), key(urls=["http://y/v1"]), key(revision="r"), key(revision="s"), key(model="o"),
-        key(chat=False), key(seed=False), key(max_tokens=5),
-    ]  # fmt: skip
+        key(),
+        key(urls=["http://y/v1"]),
+        key(revision="r"),
+        key(revision="s"),
+        key(model="o"),
+        key(chat=False),
+        key(seed=False),
+        key(max_tokens=5),
+    ]
     assert len(set(different)) == len(different)
 
 

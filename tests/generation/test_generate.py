@@ -132,9 +132,11 @@ def test_a_capped_run_has_every_setting_of_the_same_prompts(tmp_path: Path) -> N
 def test_money_is_a_cap(tmp_path: Path) -> None:
     with serving(story) as server:
         path = conf(
-            tmp_path, server, "max_cost = 0.0105",
+            tmp_path,
+            server,
+            "max_cost = 0.0105",
             "price_out = 1000000.0\nmax_tokens = 7\nprice_in = 0.0".replace("1000000.0", "100.0"),
-        )  # fmt: skip
+        )
         run = made(path)
     told = run.manifest["generate"]
     assert told["in_part"]
@@ -231,10 +233,14 @@ def test_batch_files_go_out_and_come_back(tmp_path: Path) -> None:
         for number, line in enumerate(file.read_text().splitlines()):
             sent = json.loads(line)
             answer = story(Asked(number, json.dumps(sent["body"]).encode(), {}, 1))
-            results.append(json.dumps({
-                "custom_id": sent["custom_id"],
-                "response": {"status_code": 200, "body": json.loads(answer.body)},
-            }))  # fmt: skip
+            results.append(
+                json.dumps(
+                    {
+                        "custom_id": sent["custom_id"],
+                        "response": {"status_code": 200, "body": json.loads(answer.body)},
+                    }
+                )
+            )
         back = tmp_path / "results.jsonl"
         back.write_text("\n".join(reversed(results)))
         assert cli.main(["generate", str(path), "--ingest-batch", str(back), "--quiet"]) == 0
@@ -264,13 +270,16 @@ def test_the_key_is_in_no_artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
-        (b"{", "malformed"), (b"[]", "malformed"), (b'{"choices": []}', "malformed"),
-        (said(None).body, "empty"), (said(" \n").body, "empty"),
+        (b"{", "malformed"),
+        (b"[]", "malformed"),
+        (b'{"choices": []}', "malformed"),
+        (said(None).body, "empty"),
+        (said(" \n").body, "empty"),
         (said(None, message={"refusal": "No."}).body, "refused"),
         (said("x", finish_reason="content_filter").body, "refused"),
         (said("7").body.replace(b'"7"', b"7"), "malformed"),
     ],
-)  # fmt: skip
+)
 def test_a_reply_without_a_text_says_why(reply: bytes, problem: str) -> None:
     found = parse(reply, PLAIN)
     assert (found.text, found.problem) == (None, problem)
@@ -288,9 +297,10 @@ def test_a_killed_run_goes_on_without_one_request_twice(tmp_path: Path, after: i
     with serving(story, latency=0.05) as server:
         path = conf(tmp_path, server)
         first = subprocess.Popen(
-            [sys.executable, "-m", "dftspark", "generate", str(path), "--quiet"], cwd=ROOT,
+            [sys.executable, "-m", "dftspark", "generate", str(path), "--quiet"],
+            cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        )
         deadline = time.monotonic() + 120
         while len(server.requests) < after:
             assert time.monotonic() < deadline

@@ -53,9 +53,11 @@ def test_without_temperature_it_writes_what_transformers_writes(folder: Path) ->
         ids = tokens(one.prompt, return_tensors="pt")
         with torch.inference_mode():
             out = model.generate(
-                input_ids=ids["input_ids"], attention_mask=ids["attention_mask"],
-                do_sample=False, max_new_tokens=12,
-            )  # fmt: skip
+                input_ids=ids["input_ids"],
+                attention_mask=ids["attention_mask"],
+                do_sample=False,
+                max_new_tokens=12,
+            )
         own = out[0, ids["input_ids"].shape[1] :]
         text = found[one.key]
         assert (text.text or "") == tokens.decode(own, skip_special_tokens=True)
@@ -91,10 +93,13 @@ def test_draws_follow_the_probabilities(folder: Path) -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]]).repeat(4_000, 1)
     draws = (np.arange(4_000) + 0.5) / 4_000
     for setting, kept in (
-        ({"temperature": 1.0}, [0, 1, 2, 3]), ({"temperature": 0.5}, [0, 1, 2, 3]),
-        ({"temperature": 1.0, "top_k": 2}, [1, 2]), ({"temperature": 1.0, "top_p": 0.7}, [1, 2]),
-        ({"temperature": 1.0, "min_p": 0.2}, [1, 2]), ({"temperature": 1.0, "top_p": 0.5}, [2]),
-    ):  # fmt: skip
+        ({"temperature": 1.0}, [0, 1, 2, 3]),
+        ({"temperature": 0.5}, [0, 1, 2, 3]),
+        ({"temperature": 1.0, "top_k": 2}, [1, 2]),
+        ({"temperature": 1.0, "top_p": 0.7}, [1, 2]),
+        ({"temperature": 1.0, "min_p": 0.2}, [1, 2]),
+        ({"temperature": 1.0, "top_p": 0.5}, [2]),
+    ):
         counts = Counter(own._drawn(logits, draws, setting).tolist())
         assert sorted(counts) == kept, setting
         weights = np.exp(np.array([0.0, 1.0, 2.0, -1.0])[kept] / setting["temperature"])
@@ -145,14 +150,19 @@ def config(folder: Path, out: Path, **more: Any) -> Generation:
     (out / "briefs.jsonl").write_text(
         "\n".join(json.dumps({"prompt_id": f"p{i}", "prompt": PROMPTS[i % 4]}) for i in range(9))
     )
-    return Generation.model_validate({
-        "out": str(out / "runs"),
-        "generate": {
-            "briefs": str(out / "briefs.jsonl"), "samples": 2,
-            "sampler": {"temperature": [0.5, 1.0]},
-            "models": [{"name": "tiny", "path": str(folder), "max_tokens": 12, "batch": 4, **more}],
-        },
-    })  # fmt: skip
+    return Generation.model_validate(
+        {
+            "out": str(out / "runs"),
+            "generate": {
+                "briefs": str(out / "briefs.jsonl"),
+                "samples": 2,
+                "sampler": {"temperature": [0.5, 1.0]},
+                "models": [
+                    {"name": "tiny", "path": str(folder), "max_tokens": 12, "batch": 4, **more}
+                ],
+            },
+        }
+    )
 
 
 def test_what_local_cannot_do_is_told(folder: Path, tmp_path: Path) -> None:

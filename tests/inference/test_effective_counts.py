@@ -51,9 +51,8 @@ def scored(human: Floats, model: Floats) -> tuple[Score, NDArray[np.bool_]]:
     rate = (human.sum(axis=0) + model.sum(axis=0)) / sum(size)
     present = (human > 0).sum(axis=0) + (model > 0).sum(axis=0)
     found = score(
-        squares(human, rate), squares(model, rate),
-        *(present * own / sum(size) for own in size),
-    )  # fmt: skip
+        squares(human, rate), squares(model, rate), *(present * own / sum(size) for own in size)
+    )
     return found, (present >= FEWEST_CLUSTERS) & (found.expected >= FEWEST_EXPECTED)
 
 
@@ -144,8 +143,10 @@ def test_level_of_document_shares(n: int, m: int) -> None:
     for _ in range(40):
         sides = [rng.random((size, 80)) < rates for size in (n, m)]
         blocks = [rng.integers(0, 64, size) for size in (n, m)]
-        counts = [block_sums(side.astype(np.float64), at, 64).T
-                  for side, at in zip(sides, blocks, strict=True)]  # fmt: skip
+        counts = [
+            block_sums(side.astype(np.float64), at, 64).T
+            for side, at in zip(sides, blocks, strict=True)
+        ]
         sizes = [np.bincount(at, minlength=64).astype(np.float64) for at in blocks]
         p = share_p(counts[0], counts[1], sizes[0], sizes[1])
         p = p[np.isfinite(p)]

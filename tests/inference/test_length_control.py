@@ -12,9 +12,14 @@ Drawn = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def verdicts(
-    rng: np.random.Generator, pairs: int, theta: float, beta: float, gamma: float,
-    spread: float = 0.0, clusters: int | None = None,
-) -> Drawn:  # fmt: skip
+    rng: np.random.Generator,
+    pairs: int,
+    theta: float,
+    beta: float,
+    gamma: float,
+    spread: float = 0.0,
+    clusters: int | None = None,
+) -> Drawn:
     """Both orders of each pair; the model's texts are longer by half a scale on average.
 
     `spread` is the standard deviation of a cluster's own log odds.

@@ -72,10 +72,11 @@ def test_what_all_documents_share_is_no_noise() -> None:
     plain, moved = (
         moments(
             gram(*(sums + shift * sizes[:, None] for sums, sizes in sides), *(s for _, s in sides)),
-            (300, 300), paired=False,
+            (300, 300),
+            paired=False,
         )
         for shift in (0.0, 5.0)
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(moved.traces, plain.traces, rtol=1e-9)
     np.testing.assert_allclose(moved.toward, plain.toward, rtol=1e-6, atol=1e-15)
 
@@ -106,9 +107,13 @@ def sources(concentration: float) -> tuple[Floats, Floats, float]:
 
 
 def told(
-    rng: np.random.Generator, of: tuple[Floats, Floats, float], n: int, m: int, scaled: bool,
+    rng: np.random.Generator,
+    of: tuple[Floats, Floats, float],
+    n: int,
+    m: int,
+    scaled: bool,
     tells: bool = True,
-) -> tuple[float, float, float, float]:  # fmt: skip
+) -> tuple[float, float, float, float]:
     """n_tell, its interval and p of one draw."""
     human, model = drawn(rng, of[0], n, of[2]), drawn(rng, of[1], m, of[2])
     data = blocked(rng, human, model, 64)
@@ -135,8 +140,10 @@ def test_power_at_the_tell_size(scaled: bool) -> None:
 def test_the_tell_size_does_not_depend_on_how_much_was_read(scaled: bool) -> None:
     """B10, with equal and unequal sides; and B11, its interval holds it."""
     of, rng = sources(30.0), np.random.default_rng(32)
-    cells = {(n, m): [told(rng, of, n, m, scaled) for _ in range(5)]
-             for n, m in ((900, 900), (250, 900), (900, 250), (350, 350))}  # fmt: skip
+    cells = {
+        (n, m): [told(rng, of, n, m, scaled) for _ in range(5)]
+        for n, m in ((900, 900), (250, 900), (900, 250), (350, 350))
+    }
     medians = {key: float(np.median([row[0] for row in rows])) for key, rows in cells.items()}
     truth = medians.pop((900, 900))
     for key, value in medians.items():

@@ -278,8 +278,9 @@ def test_a_value_is_above_its_floor_exactly_where_p_is_below_5_percent(
         other = tilted(zipf(40), 0.06 * seed)
         data = (
             prompted(rng, min(sizes), 2, 32, zipf(40), other)
-            if paired else independent(rng, *sizes, 32, zipf(40), other)
-        )  # fmt: skip
+            if paired
+            else independent(rng, *sizes, 32, zipf(40), other)
+        )
         clusters = (min(sizes), min(sizes)) if paired else sizes
         products = gram(*data.all)
         value = float(between_blocks(products, *blocks.sides(32), paired=paired)[0])
@@ -306,8 +307,12 @@ def test_another_seed_of_relabelings_moves_neither_floor_nor_tell_size() -> None
     )
     assert one.p_value < 0.05
     assert (one.floor, one.mde, one.n_tell, one.n_tell_low, one.n_tell_high) == (
-        other.floor, other.mde, other.n_tell, other.n_tell_low, other.n_tell_high,
-    )  # fmt: skip
+        other.floor,
+        other.mde,
+        other.n_tell,
+        other.n_tell_low,
+        other.n_tell_high,
+    )
 
 
 def test_shapes_are_checked() -> None:

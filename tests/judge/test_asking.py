@@ -42,9 +42,13 @@ def items(of: Endpoint, count: int, tokens: int = 100) -> list[Item]:
 
 
 def ask(
-    path: Path, of: Endpoint, work: list[Item], limits: Limits = PLENTY, threads: int = 8,
+    path: Path,
+    of: Endpoint,
+    work: list[Item],
+    limits: Limits = PLENTY,
+    threads: int = 8,
     retries: int = 1,
-) -> Asked:  # fmt: skip
+) -> Asked:
     path.parent.mkdir(parents=True, exist_ok=True)
     return asking.ask(
         path, work, of, limits, threads=threads, retries=retries, kind=KIND, parse=parsing(True)
@@ -71,10 +75,17 @@ def test_all_are_asked_at_most_so_many_at_once(tmp_path: Path) -> None:
 
 def test_every_way_to_fail_is_kept_and_nothing_is_guessed(tmp_path: Path) -> None:
     ways = [
-        verdict("A"), verdict("B"), verdict("tie"), said("A"), said("", finish_reason="length"),
-        said(None, message={"refusal": "no"}), Answer(b"<html>"), failure(500, "broken"),
-        Answer(b"", 0), failure(400, "too long"),
-    ]  # fmt: skip
+        verdict("A"),
+        verdict("B"),
+        verdict("tie"),
+        said("A"),
+        said("", finish_reason="length"),
+        said(None, message={"refusal": "no"}),
+        Answer(b"<html>"),
+        failure(500, "broken"),
+        Answer(b"", 0),
+        failure(400, "too long"),
+    ]
     with serving(lambda asked: ways[asked.body["n"]]) as server:
         own = endpoint(server)
         ask(tmp_path / "j", own, items(own, len(ways)))
@@ -84,8 +95,10 @@ def test_every_way_to_fail_is_kept_and_nothing_is_guessed(tmp_path: Path) -> Non
     assert [v.answer for v in found] == ["A", "B", "tie", None, None, None, None]
     assert [v.problem for v in found[3:]] == ["unparsable", "cut", "refused", "malformed"]
     assert [heard.failed[key] for key in keys[7:]] == [
-        "status 500: broken", "the connection was lost", "status 400: too long",
-    ]  # fmt: skip
+        "status 500: broken",
+        "the connection was lost",
+        "status 400: too long",
+    ]
 
 
 def test_what_the_journal_has_is_not_sent_again(tmp_path: Path) -> None:
@@ -100,10 +113,13 @@ def test_what_the_journal_has_is_not_sent_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "most"),
-    [(Limits(7, 10**9, 1e6), 7), (Limits(10**6, 5 * 356, 1e6), 5 * 356 // 107),
-     (Limits(10**6, 10**9, 0.0), 0)],
+    [
+        (Limits(7, 10**9, 1e6), 7),
+        (Limits(10**6, 5 * 356, 1e6), 5 * 356 // 107),
+        (Limits(10**6, 10**9, 0.0), 0),
+    ],
     ids=["requests", "tokens", "cost"],
-)  # fmt: skip
+)
 def test_a_cap_ends_it_cleanly(tmp_path: Path, limits: Limits, most: int) -> None:
     with serving() as server:
         own = endpoint(server, price_in=1.0, price_out=1.0)
@@ -238,9 +254,12 @@ print(t.ask(path, own, t.items(own, count), threads=threads), flush=True)
 
 def child(server: Server, path: Path, count: int, threads: int = 8) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, server.url, str(path), str(count), str(threads)], cwd=ROOT,
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        [sys.executable, "-c", CHILD, server.url, str(path), str(count), str(threads)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
 
 
 def wait_for(server: Server, count: int) -> None:
@@ -308,9 +327,7 @@ def test_the_store_keeps_verdicts_by_key(tmp_path: Path) -> None:
     assert set(found) == {work[0].key, work[1].key}, "a failure is no verdict"
     assert found[work[0].key].said.answer == "B"
     assert found[work[0].key].said.tokens_in == 100
-    assert (found[work[1].key].said.problem, found[work[1].key].said.raw) == (
-        "unparsable", "hm",
-    )  # fmt: skip
+    assert (found[work[1].key].said.problem, found[work[1].key].said.raw) == ("unparsable", "hm")
     assert list((tmp_path / "v" / "asking").glob("*.jsonl")) == []
 
 

@@ -33,9 +33,11 @@ from tests.judging import (
 
 @contextmanager
 def asking(
-    behave: Behavior, retries: int = 3, monkeypatch: pytest.MonkeyPatch | None = None,
+    behave: Behavior,
+    retries: int = 3,
+    monkeypatch: pytest.MonkeyPatch | None = None,
     **settings: object,
-) -> Iterator[tuple[Client, Server]]:  # fmt: skip
+) -> Iterator[tuple[Client, Server]]:
     with serving(behave) as server:
         endpoint = Endpoint.model_validate(
             {"name": "j", "url": server.url, "model": "m", "timeout": 5.0, **settings}
@@ -98,9 +100,15 @@ def test_what_will_not_pass_is_not(status: int) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [failure(401, "bad key"), failure(403), failure(404), failure(402),
-     failure(429, "no money", "insufficient_quota"), failure(429, Retry_After="9000")],
-)  # fmt: skip
+    [
+        failure(401, "bad key"),
+        failure(403),
+        failure(404),
+        failure(402),
+        failure(429, "no money", "insufficient_quota"),
+        failure(429, Retry_After="9000"),
+    ],
+)
 def test_what_will_never_pass_is_final(answer: Answer) -> None:
     with asking(lambda asked: answer) as (own, server):
         reply, _ = ask(own)

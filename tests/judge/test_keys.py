@@ -91,9 +91,16 @@ def test_a_spelling_is_blotted_out_and_nothing_beside_it(how: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "the model gpt-5.4-mini", "sk-proj", base64.b64encode(b"nothing of it " * 9).decode(),
-     "100% of \\u0041&amp;", "0123456789abcdef" * 8, '{"verdict": "A"}'],
-)  # fmt: skip
+    [
+        "",
+        "the model gpt-5.4-mini",
+        "sk-proj",
+        base64.b64encode(b"nothing of it " * 9).decode(),
+        "100% of \\u0041&amp;",
+        "0123456789abcdef" * 8,
+        '{"verdict": "A"}',
+    ],
+)
 def test_other_text_is_left_alone(text: str) -> None:
     assert hiding([KEY])(text, 400) == text[:400]
 

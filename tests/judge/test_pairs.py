@@ -17,11 +17,18 @@ def documents(
 ) -> list[Document]:
     names = ["human"] * humans + list(models)
     return [
-        Document(corpus, stratum, f"c{i}", f"p{i}", f"prompt {i}", f"{corpus}-{i}-{n}",
-                 f"{corpus} text {n} on {i}")
+        Document(
+            corpus,
+            stratum,
+            f"c{i}",
+            f"p{i}",
+            f"prompt {i}",
+            f"{corpus}-{i}-{n}",
+            f"{corpus} text {n} on {i}",
+        )
         for i in range(prompts)
         for n, corpus in enumerate(names)
-    ]  # fmt: skip
+    ]
 
 
 def made(found: list[Document], **settings: object) -> list[Pair]:
@@ -71,10 +78,18 @@ def test_the_human_control_takes_two_texts_on_a_prompt_where_there_are_two() -> 
 
 def test_else_texts_on_two_prompts_of_a_stratum_without_the_prompts() -> None:
     found = documents(20, stratum="a") + [
-        Document(**{**d.__dict__, "stratum": "b", "key": f"b{d.key}", "cluster": f"b{d.cluster}",
-                    "doc_id": f"b{d.doc_id}", "text": f"b{d.text}"})
+        Document(
+            **{
+                **d.__dict__,
+                "stratum": "b",
+                "key": f"b{d.key}",
+                "cluster": f"b{d.cluster}",
+                "doc_id": f"b{d.doc_id}",
+                "text": f"b{d.text}",
+            }
+        )
         for d in documents(20)
-    ]  # fmt: skip
+    ]
     control = of(made(found), "human_unprompted")
     assert not of(made(found), "human")
     assert len(control) == 20

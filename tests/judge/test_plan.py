@@ -47,9 +47,9 @@ def test_every_pair_is_asked_in_both_orders_on_every_dimension_by_every_judge() 
 
 
 @pytest.mark.parametrize(
-    ("named", "asked"), [({}, {"clarity", "overall"}), ({"control_dimensions": ["overall"]},
-                                                        {"overall"})],
-)  # fmt: skip
+    ("named", "asked"),
+    [({}, {"clarity", "overall"}), ({"control_dimensions": ["overall"]}, {"overall"})],
+)
 def test_controls_are_asked_on_every_dimension_or_those_named(
     named: dict[str, Any], asked: set[str]
 ) -> None:
@@ -74,12 +74,15 @@ BASE = judge(dimensions=["overall"])
 @pytest.mark.parametrize(
     ("endpoint", "more"),
     [
-        ({"model": "other"}, {}), ({"url": "https://y/v1"}, {}), ({"logprobs": True}, {}),
-        ({"structured": "none"}, {}), ({"options": {"temperature": 1.0}}, {}),
+        ({"model": "other"}, {}),
+        ({"url": "https://y/v1"}, {}),
+        ({"logprobs": True}, {}),
+        ({"structured": "none"}, {}),
+        ({"options": {"temperature": 1.0}}, {}),
         ({}, {"ties": False}),
         ({}, {"dimensions": ["depth"]}),
     ],
-)  # fmt: skip
+)
 def test_whatever_shapes_a_verdict_is_in_its_key(
     endpoint: dict[str, Any], more: dict[str, Any]
 ) -> None:
@@ -89,9 +92,16 @@ def test_whatever_shapes_a_verdict_is_in_its_key(
 
 
 @pytest.mark.parametrize(
-    "endpoint", [{"name": "z"}, {"concurrency": 3}, {"price_in": 9.0}, {"key_env": "K"},
-                 {"timeout": 9.0}, {"url": "https://x/v1/"}],
-)  # fmt: skip
+    "endpoint",
+    [
+        {"name": "z"},
+        {"concurrency": 3},
+        {"price_in": 9.0},
+        {"key_env": "K"},
+        {"timeout": 9.0},
+        {"url": "https://x/v1/"},
+    ],
+)
 def test_what_does_not_is_not(endpoint: dict[str, Any]) -> None:
     settings = judge(dimensions=["overall"], endpoints=[{**ENDPOINT, **endpoint}])
     assert {r.key for r in requests(settings)[2]} == {r.key for r in requests(BASE)[2]}
@@ -138,8 +148,9 @@ def test_the_estimate_learns_from_what_was_answered() -> None:
 def test_parts_share_work_concurrency_and_caps() -> None:
     settings = judge(
         endpoints=[{**ENDPOINT, "concurrency": 5}, {**ENDPOINT, "name": "b", "model": "n"}],
-        tasks=2, max_requests=101,
-    )  # fmt: skip
+        tasks=2,
+        max_requests=101,
+    )
     _, _, found = requests(settings)
     parts = Plan.of(found, {}, settings).parts(settings)
     assert [(p.endpoint.name, p.threads) for p in parts] == [("a", 3), ("a", 2), ("b", 8), ("b", 8)]
@@ -164,10 +175,16 @@ def test_what_is_asked_first_is_a_part_of_every_comparison() -> None:
 def results(lines: list[dict[str, Any]], status: int = 200) -> list[str]:
     answer = {"choices": [{"message": {"content": '{"verdict":"B"}'}}]}
     return [
-        json.dumps({"id": "r", "custom_id": line["custom_id"], "error": None,
-                    "response": {"status_code": status, "body": answer}})
+        json.dumps(
+            {
+                "id": "r",
+                "custom_id": line["custom_id"],
+                "error": None,
+                "response": {"status_code": status, "body": answer},
+            }
+        )
         for line in lines
-    ]  # fmt: skip
+    ]
 
 
 def test_a_batch_goes_out_and_its_results_come_in(tmp_path: Path) -> None:

@@ -24,8 +24,10 @@ def outside(message: str) -> str:
     assert code is not None
     return re.sub(
         rf"<<<(ASSIGNMENT|TEXT A|TEXT B) {code[1]}>>>\n.*?\n<<<END \1 {code[1]}>>>",
-        "", message, flags=re.S,
-    )  # fmt: skip
+        "",
+        message,
+        flags=re.S,
+    )
 
 
 def user(prompt: str | None, first: str, second: str, dimension: str = "overall") -> str:
@@ -122,9 +124,12 @@ def test_a_folder_replaces_them_and_changes_their_fingerprint(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "there is no prompt"), ("Which?", "version = 1"),
-     ("version = 1\n\nno slots", "no place for")],
-)  # fmt: skip
+    [
+        (None, "there is no prompt"),
+        ("Which?", "version = 1"),
+        ("version = 1\n\nno slots", "no place for"),
+    ],
+)
 def test_prompts_that_cannot_be_used(tmp_path: Path, text: str | None, words: str) -> None:
     shutil.copytree(OWN, tmp_path / "p")
     target = tmp_path / "p" / "frame.txt"

@@ -15,9 +15,10 @@ from tests.judging import PLAIN
 def reply(content: Any, **more: Any) -> bytes:
     message = {"content": content, **more.pop("message", {})}
     document = {
-        "model": "m", "choices": [{"message": message, **more}],
+        "model": "m",
+        "choices": [{"message": message, **more}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 2},
-    }  # fmt: skip
+    }
     return json.dumps(document).encode()
 
 
@@ -31,13 +32,23 @@ def test_a_verdict(answer: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "A", "", "null", '"A"', '{"verdict": "a"}', '{"verdict": "C"}', '{"verdict": ["A"]}',
-        '{"verdict": "A", "why": "x"}', '{"verdict": "A", "verdict": "B"}', '[["verdict", "A"]]',
-        '```json\n{"verdict": "A"}\n```', 'I choose {"verdict": "A"}', '{"verdict": "A"',
+        "A",
+        "",
+        "null",
+        '"A"',
+        '{"verdict": "a"}',
+        '{"verdict": "C"}',
+        '{"verdict": ["A"]}',
+        '{"verdict": "A", "why": "x"}',
+        '{"verdict": "A", "verdict": "B"}',
+        '[["verdict", "A"]]',
+        '```json\n{"verdict": "A"}\n```',
+        'I choose {"verdict": "A"}',
+        '{"verdict": "A"',
         "[" * 9999,
         '{"Verdict": "A"}',
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_unparsable(content: str) -> None:
     found = parse(reply(content), True, PLAIN)
     assert (found.answer, found.problem) == (None, "unparsable")
@@ -59,9 +70,19 @@ def test_refusals_and_answers_that_are_cut() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\xfe", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{"message": null}]}',
-     b'{"choices": [{"message": {"content": 3}}]}', b"<html>", b"[" * 100_000, b"3"],
-)  # fmt: skip
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"choices": []}',
+        b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"message": {"content": 3}}]}',
+        b"<html>",
+        b"[" * 100_000,
+        b"3",
+    ],
+)
 def test_what_is_not_the_protocol_is_malformed(body: bytes) -> None:
     found = parse(body, True, PLAIN)
     assert (found.answer, found.problem) == (None, "malformed")
@@ -70,9 +91,10 @@ def test_what_is_not_the_protocol_is_malformed(body: bytes) -> None:
 def logprobs(*top: tuple[str, float], token: str = "A") -> dict[str, Any]:
     frame = [{"token": '{"verdict":"', "logprob": 0.0, "top_logprobs": []}]
     letter = {
-        "token": token, "logprob": -0.1,
+        "token": token,
+        "logprob": -0.1,
         "top_logprobs": [{"token": t, "logprob": value} for t, value in top],
-    }  # fmt: skip
+    }
     return {"content": [*frame, letter, {"token": '"}', "logprob": 0.0, "top_logprobs": []}]}
 
 
@@ -90,9 +112,18 @@ def test_a_letter_that_is_not_told_has_the_least_probability_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [None, {}, {"content": None}, {"content": [3]}, logprobs(token="x"), logprobs(),
-             logprobs(("A", math.nan)), logprobs(("A", "x"))],  # type: ignore[arg-type]
-)  # fmt: skip
+    "told",
+    [
+        None,
+        {},
+        {"content": None},
+        {"content": [3]},
+        logprobs(token="x"),
+        logprobs(),
+        logprobs(("A", math.nan)),
+        logprobs(("A", "x")),
+    ],  # type: ignore[arg-type]
+)
 def test_without_them_there_are_no_odds(told: Any) -> None:
     assert math.isnan(odds(told))
 

@@ -18,10 +18,16 @@ AXE = "4.14.1"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 _AXE_AT = ROOT / "build" / "axe"
 _FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--disable-dev-shm-usage",
-)  # fmt: skip
+)
 
 
 @contextmanager
@@ -30,8 +36,10 @@ def chromium(profile: Path) -> Iterator[Any]:
     selenium = pytest.importorskip("selenium", reason="PAGE NOT TESTED: selenium is not installed")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
-        pytest.skip("PAGE NOT TESTED: no chromium with chromedriver; on Debian: "
-                    "apt-get install chromium chromium-driver")  # fmt: skip
+        pytest.skip(
+            "PAGE NOT TESTED: no chromium with chromedriver; on Debian: "
+            "apt-get install chromium chromium-driver"
+        )
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 
@@ -52,8 +60,10 @@ def look(driver: Any, page: Path, scheme: str = "light", width: int = 1200) -> N
     """Opens the page in a color scheme, `width` pixels wide."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600})  # fmt: skip
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
     driver.get_log("browser")
     driver.get_log("performance")
     driver.get(page.as_uri())
@@ -77,12 +87,23 @@ def axe() -> str:
         if npm is None:
             pytest.skip("ACCESSIBILITY NOT TESTED: no npm to fetch axe-core")
         _AXE_AT.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts",
-                   "--prefix", str(_AXE_AT), f"axe-core@{AXE}"]  # fmt: skip
+        command = [
+            npm,
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--prefix",
+            str(_AXE_AT),
+            f"axe-core@{AXE}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         if done.returncode or not file.is_file():
-            pytest.skip(f"ACCESSIBILITY NOT TESTED: npm cannot fetch axe-core@{AXE}: "
-                        f"{done.stderr.strip()[-200:]}")  # fmt: skip
+            pytest.skip(
+                f"ACCESSIBILITY NOT TESTED: npm cannot fetch axe-core@{AXE}: "
+                f"{done.stderr.strip()[-200:]}"
+            )
     source = file.read_bytes()
     assert hashlib.sha256(source).hexdigest() == AXE_SHA256, f"axe-core is not {AXE} as pinned"
     return source.decode()

@@ -37,12 +37,16 @@ def _filled(table: str) -> dict[str, Any]:
     for column in schema.TABLES[table]:
         kind = column.type
         found[column.name] = (
-            "" if pa.types.is_string(kind)
-            else 0.5 if pa.types.is_floating(kind)
-            else 7 if pa.types.is_integer(kind)
-            else True if pa.types.is_boolean(kind)
+            ""
+            if pa.types.is_string(kind)
+            else 0.5
+            if pa.types.is_floating(kind)
+            else 7
+            if pa.types.is_integer(kind)
+            else True
+            if pa.types.is_boolean(kind)
             else []
-        )  # fmt: skip
+        )
     return {**found, "human": "web", "stratum": ""} if "human" in found else found
 
 
@@ -63,18 +67,33 @@ def metrics(
     of a model that is not told, at more than n."""
     return [
         row(
-            "metrics", model=model, stratum=stratum, lens=lens, metric=name, value=0.7 / n,
-            ci_low=0.65 / n, ci_high=0.75 / n, p_value=1e-6 if told else 0.4,
+            "metrics",
+            model=model,
+            stratum=stratum,
+            lens=lens,
+            metric=name,
+            value=0.7 / n,
+            ci_low=0.65 / n,
+            ci_high=0.75 / n,
+            p_value=1e-6 if told else 0.4,
             floor=NAN if name == "c2st_auc" else 0.35 / n if told else 1.4 / n,
-            ratio_to_floor=NAN if name == "c2st_auc" else 2.0 if told else 0.5, blocks=64,
-            n_human=4_000, n_model=3_000, unit="rate", better="lower", fingerprint="f",
-            **({"n_tell": NAN, "n_tell_low": NAN, "n_tell_high": NAN, "n_tell_unit": ""}
-               if name in _UNSIZED else sized(n * _SIZES[lens], told)),
+            ratio_to_floor=NAN if name == "c2st_auc" else 2.0 if told else 0.5,
+            blocks=64,
+            n_human=4_000,
+            n_model=3_000,
+            unit="rate",
+            better="lower",
+            fingerprint="f",
+            **(
+                {"n_tell": NAN, "n_tell_low": NAN, "n_tell_high": NAN, "n_tell_unit": ""}
+                if name in _UNSIZED
+                else sized(n * _SIZES[lens], told)
+            ),
             **more,
         )
         for lens, names in METRICS.items()
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def sized(n: float, told: bool = True) -> dict[str, Any]:
@@ -92,15 +111,30 @@ def ngrams(model: str, texts: Sequence[str], n: int = 1, stratum: str = "") -> l
     share = [0.5 ** (i + 1) for i in range(len(texts))]
     listed = [
         row(
-            "ngrams", model=model, stratum=stratum, n=n, text=text, tokens=text.split()[:5],
-            per_million_human=120.0, per_million_model=480.0 if i % 2 else 10.0,
-            log_odds=1.4 if i % 2 else -2.0, q_value=0.001,
-            contribution=share[i] * (1 if i % 2 else -1), share=share[i],
+            "ngrams",
+            model=model,
+            stratum=stratum,
+            n=n,
+            text=text,
+            tokens=text.split()[:5],
+            per_million_human=120.0,
+            per_million_model=480.0 if i % 2 else 10.0,
+            log_odds=1.4 if i % 2 else -2.0,
+            q_value=0.001,
+            contribution=share[i] * (1 if i % 2 else -1),
+            share=share[i],
         )
         for i, text in enumerate(texts)
-    ]  # fmt: skip
-    rest = row("ngrams", model=model, stratum=stratum, n=n, text=None, share=1 - sum(share),
-               contribution=1 - sum(share))  # fmt: skip
+    ]
+    rest = row(
+        "ngrams",
+        model=model,
+        stratum=stratum,
+        n=n,
+        text=None,
+        share=1 - sum(share),
+        contribution=1 - sum(share),
+    )
     return [*listed, rest]
 
 
@@ -109,73 +143,165 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
     some = list(itertools.islice(itertools.cycle(texts), 12))
     rng = np.random.default_rng(0)
     names = [
-        "metrics", "ngrams", "document_ratios", "regions", "witness", "copies", "patterns",
-        "cloud_map", "variety", "differences", "checks", "comparability",
-    ]  # fmt: skip
+        "metrics",
+        "ngrams",
+        "document_ratios",
+        "regions",
+        "witness",
+        "copies",
+        "patterns",
+        "cloud_map",
+        "variety",
+        "differences",
+        "checks",
+        "comparability",
+    ]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     corpora = [("web", "human"), *((model, "model") for model in models)]
     for number, (corpus, role) in enumerate(corpora):
         for region, x, y in rng.normal([0, 24, 24], [2, 6, 6], (300, 3)).astype(int):
             found["cloud_map"].append(
-                row("cloud_map", corpus=corpus, role=role, region=abs(int(region)) % 3,
-                    x=min(max(int(x) + number, 0), 47), y=min(max(int(y), 0), 47), documents=3)
-            )  # fmt: skip
+                row(
+                    "cloud_map",
+                    corpus=corpus,
+                    role=role,
+                    region=abs(int(region)) % 3,
+                    x=min(max(int(x) + number, 0), 47),
+                    y=min(max(int(y), 0), 47),
+                    documents=3,
+                )
+            )
     for number, model in enumerate(models):
         found["metrics"] += metrics(model, 100.0 / (1 + number))
         found["ngrams"] += ngrams(model, some) + ngrams(model, [f"{t} x" for t in some], 2)
         found["document_ratios"] += [
-            row("document_ratios", model=model, token=f"a{text}", share_human=0.01,
-                share_model=0.3, ratio=30.0 - i, p_value=1e-5, q_value=1e-4)
+            row(
+                "document_ratios",
+                model=model,
+                token=f"a{text}",
+                share_human=0.01,
+                share_model=0.3,
+                ratio=30.0 - i,
+                p_value=1e-5,
+                q_value=1e-4,
+            )
             for i, text in enumerate(some)
-        ]  # fmt: skip
+        ]
         found["regions"] += [
-            row("regions", model=model, region=r, share_human=0.3, share_model=0.36, mass=0.01,
-                within=0.02, q_value=0.001, label=some[:4])
+            row(
+                "regions",
+                model=model,
+                region=r,
+                share_human=0.3,
+                share_model=0.36,
+                mass=0.01,
+                within=0.02,
+                q_value=0.001,
+                label=some[:4],
+            )
             for r in range(3)
-        ]  # fmt: skip
+        ]
         found["witness"] += [
-            row("witness", model=model, side=side, end=end, rank=rank, doc_id=some[rank],
-                excerpt=some[rank])
+            row(
+                "witness",
+                model=model,
+                side=side,
+                end=end,
+                rank=rank,
+                doc_id=some[rank],
+                excerpt=some[rank],
+            )
             for side, end in itertools.product(("human", "model"), ("model_like", "human_like"))
             for rank in range(1, 6)
-        ]  # fmt: skip
+        ]
         found["patterns"] += [
-            row("patterns", model=model, pattern=f"construction_{i}", group="contrast",
-                kind="pattern", definition="a correction: not X but Y", unit="per 1,000 words",
-                rate_human=1.0, rate_model=1.0 * ratio, ratio=ratio, ci_low=0.8 * ratio,
-                ci_high=1.25 * ratio, band=0.2, outside=not 0.8 < ratio < 1.2, precision=0.9,
+            row(
+                "patterns",
+                model=model,
+                pattern=f"construction_{i}",
+                group="contrast",
+                kind="pattern",
+                definition="a correction: not X but Y",
+                unit="per 1,000 words",
+                rate_human=1.0,
+                rate_model=1.0 * ratio,
+                ratio=ratio,
+                ci_low=0.8 * ratio,
+                ci_high=1.25 * ratio,
+                band=0.2,
+                outside=not 0.8 < ratio < 1.2,
+                precision=0.9,
                 q_value=0.3 if 0.8 < ratio < 1.2 else 0.001,
-                example_human=some[i % 12], example_model=some[(i + 1) % 12],
-                example_human_id="h", example_model_id="m")
+                example_human=some[i % 12],
+                example_model=some[(i + 1) % 12],
+                example_human_id="h",
+                example_model_id="m",
+            )
             for i, ratio in enumerate(np.geomspace(0.1, 10, 30).tolist())
-        ]  # fmt: skip
+        ]
         found["copies"] += [
-            row("copies", model=model, side="model", doc_id=text, neighbor_id=text, cosine=0.97,
-                overlap=0.9 - i / 100, excerpt=text, neighbor_excerpt=text)
+            row(
+                "copies",
+                model=model,
+                side="model",
+                doc_id=text,
+                neighbor_id=text,
+                cosine=0.97,
+                overlap=0.9 - i / 100,
+                excerpt=text,
+                neighbor_excerpt=text,
+            )
             for i, text in enumerate(some)
-        ]  # fmt: skip
+        ]
         found["variety"] += [
-            row("variety", model=model, metric=name, unit="share of n-grams", better="parity",
-                human_value=human, human_low=0.9 * human, human_high=1.1 * human, value=0.7,
-                ci_low=0.6, ci_high=0.8)
+            row(
+                "variety",
+                model=model,
+                metric=name,
+                unit="share of n-grams",
+                better="parity",
+                human_value=human,
+                human_low=0.9 * human,
+                human_high=1.1 * human,
+                value=0.7,
+                ci_low=0.6,
+                ci_high=0.8,
+            )
             for name, human in (("distinct_1", 0.8), ("self_bleu", 0.5), ("chrf", float("nan")))
-        ]  # fmt: skip
+        ]
         found["differences"] += [
-            row("differences", model=model, other=other, lens="ngrams",
-                metric="l2_squared_corrected_1gram", value=0.01, value_other=0.02,
-                difference=-0.01, ci_low=-0.012, ci_high=-0.008,
-                nearer=model, unit="rate")
+            row(
+                "differences",
+                model=model,
+                other=other,
+                lens="ngrams",
+                metric="l2_squared_corrected_1gram",
+                value=0.01,
+                value_other=0.02,
+                difference=-0.01,
+                ci_low=-0.012,
+                ci_high=-0.008,
+                nearer=model,
+                unit="rate",
+            )
             for other in models[number + 1 :]
-        ]  # fmt: skip
+        ]
         found["checks"] += [
             row("checks", model=model, rule=some[i], outcome=outcome, detail=some[i])
             for i, outcome in enumerate(("pass", "fail", "unknown", "warn"))
-        ]  # fmt: skip
+        ]
         found["comparability"] += [
-            row("comparability", model=model, property=f"token {text}", unit="share of documents",
-                value_human=0.0, value_model=0.01, advice=text)
+            row(
+                "comparability",
+                model=model,
+                property=f"token {text}",
+                unit="share of documents",
+                value_human=0.0,
+                value_model=0.01,
+                advice=text,
+            )
             for text in some[:7]
-        ]  # fmt: skip
+        ]
     found["corpora"] = [
         row("corpora", corpus=corpus, role=role, documents=4_000, clusters=4_000, tokens=3_100_000)
         for corpus, role in corpora
@@ -191,20 +317,30 @@ def publish(
 ) -> Run:
     writer = RunWriter.create(str(out), name)
     for table, rows in found.items():
-        whole = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(
-            rows, schema=schema.TABLES[table]
-        )  # fmt: skip
+        whole = (
+            rows
+            if isinstance(rows, pa.Table)
+            else pa.Table.from_pylist(rows, schema=schema.TABLES[table])
+        )
         writer.write(table, whole)
     config = {"inference": {"confidence": 0.95, "seed": 0}}
     return writer.publish(
-        {"name": name, "date": "2026-11-22", "kind": "audit", "config": config,
-         "embedding": {"map": _MAP}, "versions": {"python": "3.11"}, "seconds": {"read": 1.0},
-         **manifest}
-    )  # fmt: skip
+        {
+            "name": name,
+            "date": "2026-11-22",
+            "kind": "audit",
+            "config": config,
+            "embedding": {"map": _MAP},
+            "versions": {"python": "3.11"},
+            "seconds": {"read": 1.0},
+            **manifest,
+        }
+    )
 
 
-def made(out: Path, models: Sequence[str] = ("gpt",), texts: Sequence[str] = HOSTILE,
-         **manifest: Any) -> Run:  # fmt: skip
+def made(
+    out: Path, models: Sequence[str] = ("gpt",), texts: Sequence[str] = HOSTILE, **manifest: Any
+) -> Run:
     return publish(out, tables(models, texts), **manifest)
 
 

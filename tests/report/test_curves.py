@@ -86,8 +86,9 @@ def test_settings_with_numbers_are_an_axis_and_the_best_is_marked(tmp_path: Path
 
 
 def test_settings_without_numbers_have_no_curve(tmp_path: Path) -> None:
-    rows = [{**r, "settings": [("prompt", f"p{r['model']}")]}
-            for r in sweep_tables(NAMES)["samplers"]]  # fmt: skip
+    rows = [
+        {**r, "settings": [("prompt", f"p{r['model']}")]} for r in sweep_tables(NAMES)["samplers"]
+    ]
     assert samplers(sweep(tmp_path, samplers=rows)) == []
 
 
@@ -96,10 +97,19 @@ def test_the_best_by_each_measure_its_honest_value_and_what_it_costs(tmp_path: P
     rows[0] |= {"may_be_best": ["toy/0.9", "toy/1.0"], "ci_low": 0.019, "ci_high": 0.023}
     rows[1] |= {"challenger": "dft", "challenger_value": 0.004, "verdict": "better"}
     pairs = [
-        row("tradeoffs", sweep="toy", metric="l2_1gram", other="structure_factor", differ=True,
-            best="toy/0.9", best_other="toy/0.7", regret=0.0123, q_value=0.01),
+        row(
+            "tradeoffs",
+            sweep="toy",
+            metric="l2_1gram",
+            other="structure_factor",
+            differ=True,
+            best="toy/0.9",
+            best_other="toy/0.7",
+            regret=0.0123,
+            q_value=0.01,
+        ),
         row("tradeoffs", sweep="toy", metric="", other="", p_value=0.0015),
-    ]  # fmt: skip
+    ]
     (drawn,) = best(sweep(tmp_path, super_baseline=rows, tradeoffs=pairs))
     said = " ".join(re.sub("<[^>]+>", " ", str(drawn)).split())
     assert "Token frequencies, L2 l2_1gram, 0.9 or 1.0 0.0200 0.0210 0.0190 to 0.0230" in said
@@ -128,9 +138,22 @@ def test_the_page_has_the_sweep(tmp_path: Path) -> None:
 
 
 def verdicts(**values: Any) -> dict[str, Any]:
-    own = {"model": "gpt", "kind": "model", "against": "web", "judge": "mini", "pairs": 400,
-           "wins": 120, "ties": 10, "losses": 270, "win_rate": 0.31, "jmq": 0.62, "jmq_low": 0.53,
-           "jmq_high": 0.71, "lc_win_rate": 0.29, "flip_rate": 0.1}  # fmt: skip
+    own = {
+        "model": "gpt",
+        "kind": "model",
+        "against": "web",
+        "judge": "mini",
+        "pairs": 400,
+        "wins": 120,
+        "ties": 10,
+        "losses": 270,
+        "win_rate": 0.31,
+        "jmq": 0.62,
+        "jmq_low": 0.53,
+        "jmq_high": 0.71,
+        "lc_win_rate": 0.29,
+        "flip_rate": 0.1,
+    }
     return row("win_rates", **{**own, **values})
 
 
@@ -138,8 +161,17 @@ def verdicts(**values: Any) -> dict[str, Any]:
 def test_the_judge_has_its_dimensions_and_controls(tmp_path: Path) -> None:
     nan = float("nan")
     rows = [verdicts(dimension=name) for name in ("depth", "overall", "clarity")]
-    rows += [verdicts(kind="human", model="web", dimension="overall", jmq=nan, jmq_low=nan,
-                      jmq_high=nan, win_rate=0.5)]  # fmt: skip
+    rows += [
+        verdicts(
+            kind="human",
+            model="web",
+            dimension="overall",
+            jmq=nan,
+            jmq_low=nan,
+            jmq_high=nan,
+            win_rate=0.5,
+        )
+    ]
     run = publish(tmp_path, {"metrics": metrics("gpt"), "win_rates": rows})
     drawn = str(judge(run, "gpt"))
     names = re.findall(r'scope="row">(\w+)', drawn)
@@ -174,11 +206,21 @@ def test_without_their_tables_there_is_no_figure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("models", [("gpt",), ("gpt", "claude")])
 def test_a_run_of_the_judge_alone_has_a_page(tmp_path: Path, models: tuple[str, ...]) -> None:
     rows = [
-        row("metrics", model=model, lens="judge", metric="jmq_overall:mini", value=0.62 + i / 5,
-            ci_low=0.5, ci_high=0.9, better="parity", floor=float("nan"),
-            ratio_to_floor=float("nan"), unit="2 x win rate")
+        row(
+            "metrics",
+            model=model,
+            lens="judge",
+            metric="jmq_overall:mini",
+            value=0.62 + i / 5,
+            ci_low=0.5,
+            ci_high=0.9,
+            better="parity",
+            floor=float("nan"),
+            ratio_to_floor=float("nan"),
+            unit="2 x win rate",
+        )
         for i, model in enumerate(models)
-    ]  # fmt: skip
+    ]
     others = ("bradley_terry_overall:mini", "jmq_depth:mini", "jmq_lc_overall:mini")
     rows += [{**found, "metric": name, "value": 0.1} for found in rows for name in others]
     rates = [verdicts(dimension="overall", model=model) for model in models]

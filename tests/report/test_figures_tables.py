@@ -51,7 +51,7 @@ def difference(**values: object) -> dict[str, object]:
         "nearer": "a",
         "unit": "rate",
     }
-    return row("differences", **{**own, **values})  # fmt: skip
+    return row("differences", **{**own, **values})
 
 
 def test_each_model_sees_the_difference_from_its_own_side(tmp_path: Path) -> None:
@@ -102,10 +102,18 @@ def test_variety_stands_beside_the_human_value(tmp_path: Path) -> None:
 
 def test_copies_tell_the_repeated_from_the_alike(tmp_path: Path) -> None:
     rows = [
-        row("copies", model="gpt", side="model", doc_id=f"m{i}", neighbor_id=f"h{i}", overlap=share,
-            excerpt=f"own {i}", neighbor_excerpt=f"human {i}")
+        row(
+            "copies",
+            model="gpt",
+            side="model",
+            doc_id=f"m{i}",
+            neighbor_id=f"h{i}",
+            overlap=share,
+            excerpt=f"own {i}",
+            neighbor_excerpt=f"human {i}",
+        )
         for i, share in enumerate((0.05, 0.9, 0.3))
-    ]  # fmt: skip
+    ]
     shares = [
         row("metrics", model="gpt", metric=name, value=value, lens="embeddings", better="lower")
         for name, value in (("near_duplicates", 0.25), ("near_duplicates_human", 0.02))
@@ -130,9 +138,14 @@ def test_the_page_has_them_where_a_reader_looks(tmp_path: Path) -> None:
     text = page(made(tmp_path, models=["near", "far"], texts=WORDS))
     places = [
         text.index(mark)
-        for mark in ("Rules:", "Models by how many documents",
-                     "How many documents, by every measure",
-                     "Which model is nearer to human?", "Where the two clouds lie",
-                     "Does it copy human texts?", "Do answers repeat each other")
-    ]  # fmt: skip
+        for mark in (
+            "Rules:",
+            "Models by how many documents",
+            "How many documents, by every measure",
+            "Which model is nearer to human?",
+            "Where the two clouds lie",
+            "Does it copy human texts?",
+            "Do answers repeat each other",
+        )
+    ]
     assert places == sorted(places)

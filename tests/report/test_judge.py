@@ -19,18 +19,42 @@ from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
 TOLD: dict[str, Any] = {
-    "requests": 1000, "sent": 990, "tokens_in": 12_345, "tokens_out": 99, "cost": 1.5,
-    "cost_now": 0.25, "errors": {}, "unanswered": 0, "stopped": [], "warnings": [],
-}  # fmt: skip
+    "requests": 1000,
+    "sent": 990,
+    "tokens_in": 12_345,
+    "tokens_out": 99,
+    "cost": 1.5,
+    "cost_now": 0.25,
+    "errors": {},
+    "unanswered": 0,
+    "stopped": [],
+    "warnings": [],
+}
 
 
 def rate(kind: str = "model", model: str = "m", **more: Any) -> dict[str, Any]:
     row = {
-        "run_id": "r", "date": "", "human": "human", "model": model, "stratum": "", "kind": kind,
-        "against": "human", "dimension": "overall", "judge": "mini", "pairs": 400, "win_rate": 0.3,
-        "ci_low": 0.26, "ci_high": 0.34, "p_value": 0.001, "jmq": 0.6, "jmq_low": 0.52,
-        "jmq_high": 0.68, "first_rate": 0.51, "flip_rate": 0.12, "lc_win_rate": 0.35,
-    }  # fmt: skip
+        "run_id": "r",
+        "date": "",
+        "human": "human",
+        "model": model,
+        "stratum": "",
+        "kind": kind,
+        "against": "human",
+        "dimension": "overall",
+        "judge": "mini",
+        "pairs": 400,
+        "win_rate": 0.3,
+        "ci_low": 0.26,
+        "ci_high": 0.34,
+        "p_value": 0.001,
+        "jmq": 0.6,
+        "jmq_low": 0.52,
+        "jmq_high": 0.68,
+        "first_rate": 0.51,
+        "flip_rate": 0.12,
+        "lc_win_rate": 0.35,
+    }
     return {**row, **more}
 
 
@@ -52,8 +76,12 @@ def shown(run: Run) -> str:
 
 
 def test_numbers_and_controls_stand_in_their_columns(tmp_path: Path) -> None:
-    rows = [rate(), rate("broken", win_rate=0.02), rate("human", model="human", win_rate=0.49),
-            rate("models", against="n")]  # fmt: skip
+    rows = [
+        rate(),
+        rate("broken", win_rate=0.02),
+        rate("human", model="human", win_rate=0.49),
+        rate("models", against="n"),
+    ]
     page = shown(run_with(tmp_path, rows))
     assert "m, by mini" in page
     (line,) = [line for line in page.splitlines() if line.startswith("overall")]
@@ -80,9 +108,12 @@ def test_names_are_no_markup(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
     run = run_with(
-        tmp_path, [rate()], unanswered=30, errors={"lost": 4, "status 500": 26},
+        tmp_path,
+        [rate()],
+        unanswered=30,
+        errors={"lost": 4, "status 500": 26},
         warnings=["judge mini: it looks away"],
-    )  # fmt: skip
+    )
     page = " ".join(shown(run).split())
     assert "! judge mini: it looks away" in page
     assert "30 of 1,000 requests have no answer: lost 4, status 500 26" in page

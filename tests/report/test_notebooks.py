@@ -36,9 +36,11 @@ def test_drawing_is_the_packages(book: Path) -> None:
     libraries = {"matplotlib", "seaborn", "plotly", "altair", "bokeh"}
     for source in codes(book):
         for node in ast.walk(ast.parse(source)):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else (
-                [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            )  # fmt: skip
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+            )
             assert not {name.split(".")[0] for name in names} & libraries
 
 
@@ -51,16 +53,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         whole["metrics"] += metrics("gpt", 250.0, stratum)
     for number, length in enumerate(("document_words", "sentence_words")):
         whole["patterns"].append(
-            row("patterns", model="gpt", pattern=length, group="length", kind="distribution",
-                ratio=1.0 + number)
-        )  # fmt: skip
+            row(
+                "patterns",
+                model="gpt",
+                pattern=length,
+                group="length",
+                kind="distribution",
+                ratio=1.0 + number,
+            )
+        )
     publish(out, whole, "sample", shared_clusters={"gpt": 900})
     for number in range(4):
         words = [*TEXTS[:2], "Crucially"] if number > 2 else TEXTS[:2]
         night = tables(["gpt"], words)
-        publish(out, {"metrics": metrics("gpt", 200.0 + 50 * number), "ngrams": night["ngrams"],
-                      "checks": night["checks"]},
-                "nights", date=f"2026-11-0{number + 1}")  # fmt: skip
+        publish(
+            out,
+            {
+                "metrics": metrics("gpt", 200.0 + 50 * number),
+                "ngrams": night["ngrams"],
+                "checks": night["checks"],
+            },
+            "nights",
+            date=f"2026-11-0{number + 1}",
+        )
     names = [f"toy/{temperature}" for temperature in ("0.7", "0.9", "1.0")]
     sweep = {"metrics": [m for i, name in enumerate(names) for m in metrics(name, 200.0 * (1 + i))]}
     if "samplers" in schema.TABLES:
@@ -73,21 +88,42 @@ def sweep_tables(names: list[str]) -> dict[str, list[dict[str, object]]]:
     values = {"l2_1gram": (3.0, 2.0, 2.5), "structure_factor": (1.5, 2.0, 4.0)}
     return {
         "samplers": [
-            row("samplers", sweep="toy", model=name, settings=[("temperature", name[4:])],
-                challenger=False, metric=metric, value=0.01 * value, ci_low=0.009 * value,
-                ci_high=0.011 * value, floor=0.01, ratio_to_floor=value, better="lower",
-                rank=1 + sorted(own).index(value), super_baseline=value == min(own),
-                p_best=0.5 if value < 2.6 else 0.001)
+            row(
+                "samplers",
+                sweep="toy",
+                model=name,
+                settings=[("temperature", name[4:])],
+                challenger=False,
+                metric=metric,
+                value=0.01 * value,
+                ci_low=0.009 * value,
+                ci_high=0.011 * value,
+                floor=0.01,
+                ratio_to_floor=value,
+                better="lower",
+                rank=1 + sorted(own).index(value),
+                super_baseline=value == min(own),
+                p_best=0.5 if value < 2.6 else 0.001,
+            )
             for metric, own in values.items()
             for name, value in zip(names, own, strict=True)
         ],
         "super_baseline": [
-            row("super_baseline", sweep="toy", metric=metric, judged=True, settings=3,
-                best=names[own.index(min(own))], naive=0.02, honest=0.021, better="lower")
+            row(
+                "super_baseline",
+                sweep="toy",
+                metric=metric,
+                judged=True,
+                settings=3,
+                best=names[own.index(min(own))],
+                naive=0.02,
+                honest=0.021,
+                better="lower",
+            )
             for metric, own in values.items()
         ],
         "tradeoffs": [row("tradeoffs", sweep="toy", metric="l2_1gram", other="structure_factor")],
-    }  # fmt: skip
+    }
 
 
 def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:

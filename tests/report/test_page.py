@@ -157,8 +157,9 @@ def test_the_policy_allows_its_own_style_and_script_alone(hostile: str) -> None:
 
 
 def test_no_address_is_in_the_page(hostile: str) -> None:
-    assert not re.search(r"https?://|url\(|@import|srcset|\bsrc=\"(?!#)", hostile.replace(
-        html.escape(SCRIPT), ""))  # fmt: skip
+    assert not re.search(
+        r"https?://|url\(|@import|srcset|\bsrc=\"(?!#)", hostile.replace(html.escape(SCRIPT), "")
+    )
 
 
 def test_without_the_swap_there_is_no_script(plain_run: Run, plain: str) -> None:
@@ -206,9 +207,20 @@ def test_metrics_alone_are_enough(tmp_path: Path) -> None:
 def test_missing_numbers_are_said(tmp_path: Path) -> None:
     nan = float("nan")
     none = dict.fromkeys(
-        ("std_error", "ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "mde", "n_tell",
-         "n_tell_low", "n_tell_high"), nan
-    )  # fmt: skip
+        (
+            "std_error",
+            "ci_low",
+            "ci_high",
+            "p_value",
+            "floor",
+            "ratio_to_floor",
+            "mde",
+            "n_tell",
+            "n_tell_low",
+            "n_tell_high",
+        ),
+        nan,
+    )
     bare = {**metrics("gpt")[0], **none, "blocks": 1}
     text = said(page(publish(tmp_path, {"metrics": [bare]})))
     assert "gpt has no tell size: fewer than 16 documents or prompts a side" in text
@@ -230,10 +242,14 @@ def test_the_size_is_bounded_however_many_models_there_are(tmp_path: Path, model
         table = pa.Table.from_pylist(rows, schema=schema.TABLES[name])
         place = table.column_names.index("model") if "model" in table.column_names else -1
         column = table.schema.field(place) if place >= 0 else None
-        large[name] = table if column is None else pa.concat_tables(
-            table.set_column(place, column, pa.array([model] * len(table), column.type))
-            for model in names
-        )  # fmt: skip
+        large[name] = (
+            table
+            if column is None
+            else pa.concat_tables(
+                table.set_column(place, column, pa.array([model] * len(table), column.type))
+                for model in names
+            )
+        )
     run = publish(tmp_path, large)
     text = page(run)
     assert len(text.encode()) < LARGEST

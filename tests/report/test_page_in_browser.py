@@ -37,11 +37,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     plain = made(folder / "plain", texts=[WORDS, "tapestry", "delve", "a testament to"])
     names = [SCRIPT, "second"]
     nights = [
-        publish(folder / "nights", {"metrics": [
-            m for name in names for m in metrics(name, 50.0 * (2 + i), told=i != 1)
-        ]}, name="nightly", date=f"2026-11-{i + 1:02d}")
+        publish(
+            folder / "nights",
+            {"metrics": [m for name in names for m in metrics(name, 50.0 * (2 + i), told=i != 1)]},
+            name="nightly",
+            date=f"2026-11-{i + 1:02d}",
+        )
         for i in range(4)
-    ]  # fmt: skip
+    ]
     found = {
         "plain": page(plain),
         "hostile": page(made(folder / "hostile", models=names), nights),
@@ -65,10 +68,17 @@ def crowded(out: Path) -> Run:
         for r, name in enumerate(names)
     ]
     found["cloud_map"] += [
-        row("cloud_map", corpus="web", role="human", region=r, x=24 + r % 3, y=24 + r // 3,
-            documents=5_000)
+        row(
+            "cloud_map",
+            corpus="web",
+            role="human",
+            region=r,
+            x=24 + r % 3,
+            y=24 + r // 3,
+            documents=5_000,
+        )
         for r in range(len(names))
-    ]  # fmt: skip
+    ]
     return publish(out, found)
 
 
@@ -219,10 +229,14 @@ def test_axe_finds_nothing(
     )
     assert "error" not in found, found
     bad = [
-        {"rule": v["id"], "count": len(v["nodes"]), "first": v["nodes"][0]["html"][:200],
-         "why": v["nodes"][0]["failureSummary"][:300]}
+        {
+            "rule": v["id"],
+            "count": len(v["nodes"]),
+            "first": v["nodes"][0]["html"][:200],
+            "why": v["nodes"][0]["failureSummary"][:300],
+        }
         for v in found["violations"]
-    ]  # fmt: skip
+    ]
     assert not bad, json.dumps(bad, indent=1)
 
 

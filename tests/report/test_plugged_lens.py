@@ -35,9 +35,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     forget()
     schema.TABLES["vowels"] = TABLE
     own = row(
-        "metrics", model="gpt", lens="vowels", metric="vowel_distance", value=0.2, p_value=1e-9,
+        "metrics",
+        model="gpt",
+        lens="vowels",
+        metric="vowel_distance",
+        value=0.2,
+        p_value=1e-9,
         **sized(20.0),
-    )  # fmt: skip
+    )
     yield publish(tmp_path, {"metrics": [*metrics("gpt"), own], "vowels": vowels})
     monkeypatch.undo()
     forget()
@@ -46,11 +51,19 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 def test_a_page_shows_all_that_it_declares(run: Run) -> None:
     html = page(run)
     for said in (
-        '<a href="#vowels">Vowels</a>', '<h2 class="head">Which vowels</h2>', "<li>&lt;e&gt;</li>",
-        "<summary>All vowels</summary><p>folded</p>", "Vowels and their like", "Vowels, distance",
-        "<bdi>&lt;a&gt;</bdi>", "The letters a, e, i, o and u.", "y is no vowel here.",
-        "A text of vowels", "a &lt;e&gt; i", "by vowels",
-    ):  # fmt: skip
+        '<a href="#vowels">Vowels</a>',
+        '<h2 class="head">Which vowels</h2>',
+        "<li>&lt;e&gt;</li>",
+        "<summary>All vowels</summary><p>folded</p>",
+        "Vowels and their like",
+        "Vowels, distance",
+        "<bdi>&lt;a&gt;</bdi>",
+        "The letters a, e, i, o and u.",
+        "y is no vowel here.",
+        "A text of vowels",
+        "a &lt;e&gt; i",
+        "by vowels",
+    ):
         assert said in html, said
 
 

@@ -70,5 +70,7 @@ def test_tables_are_shown_and_told_as_json(tmp_path: Path, name: str) -> None:
     file = io.StringIO()
     print_table(found, name, Console(file=file), 20)
     assert file.getvalue().split()[:3] in (
-        ["model", "metric", "value"], ["sweep", "metric", "best"], ["metric", "other", "differ"],
-    )  # fmt: skip
+        ["model", "metric", "value"],
+        ["sweep", "metric", "best"],
+        ["metric", "other", "differ"],
+    )

@@ -84,8 +84,10 @@ def test_withheld_tests_give_no_verdict_and_say_why() -> None:
 def test_a_lens_is_told_by_its_holm_adjusted_p() -> None:
     (model,) = ranked([*GPT[:1], lens("content", 700, 300, 2_000, 0.03), untold("structure", 210)])
     assert {one.name: one.told for one in model.lenses} == {
-        "words": True, "content": False, "structure": False,
-    }  # fmt: skip
+        "words": True,
+        "content": False,
+        "structure": False,
+    }
     assert [one.p_value for one in model.lenses] == pytest.approx([3e-9, 0.06, 0.4])
     assert finding(model) == (
         "One answer can look fine; about 99 (70 to 140) give gpt away by words; by content more "
@@ -122,9 +124,16 @@ def test_prompts_are_counted_where_several_answers_share_one() -> None:
 
 @pytest.mark.parametrize(
     ("n", "shown"),
-    [(3, "16"), (16, "16"), (46.4, "46"), (99.6, "100"), (147, "150"), (1_240, "1,200"),
-     (123_456, "120,000")],
-)  # fmt: skip
+    [
+        (3, "16"),
+        (16, "16"),
+        (46.4, "46"),
+        (99.6, "100"),
+        (147, "150"),
+        (1_240, "1,200"),
+        (123_456, "120,000"),
+    ],
+)
 def test_numbers_have_two_digits_above_a_hundred(n: float, shown: str) -> None:
     assert documents(n) == shown
 
@@ -199,10 +208,16 @@ NO_DIFFERENCE = r"no farther|[Nn]ot told apart|is told apart|may be chance"
 NUMBER = r"give [\w<>/=]+ away|gives itself away|times as far from human"
 GRID = [
     pytest.param(ps, n, id=f"{ps}-{n}")
-    for ps in ((1e-9, 1e-5, 4e-7), (0.001, 0.2, 0.3), (0.0166, 0.04, 0.9), (0.0167, 0.04, 0.9),
-               (0.04, 0.04, 0.04), (0.4, 0.6, 0.9))
+    for ps in (
+        (1e-9, 1e-5, 4e-7),
+        (0.001, 0.2, 0.3),
+        (0.0166, 0.04, 0.9),
+        (0.0167, 0.04, 0.9),
+        (0.04, 0.04, 0.04),
+        (0.4, 0.6, 0.9),
+    )
     for n in (9.0, 46.0, 5_000.0)
-]  # fmt: skip
+]
 
 
 def rows_at(ps: tuple[float, ...], n: float, model: str = "gpt") -> list[dict[str, Any]]:

@@ -28,37 +28,83 @@ HOSTILE = "[red]a\x1b[31mb\u202ec\nd\x07[/red] [link=x]"
 
 def metric(model: str = "gpt", name: str = "js_1gram", **changes: Any) -> dict[str, Any]:
     row = {
-        "run_id": "r", "date": "2026-11-22", "human": "web", "model": model, "stratum": "",
-        "lens": "ngrams", "metric": name, "value": 0.0213, "std_error": 0.0006,
-        "ci_low": 0.0201, "ci_high": 0.0225, "p_value": 0.001, "floor": 0.00687,
-        "ratio_to_floor": 3.1004, "mde": math.nan, "n_tell": 99.0, "n_tell_low": 70.0,
-        "n_tell_high": 140.0, "n_tell_unit": "documents", "blocks": 64, "n_human": 4000,
-        "n_model": 3000, "unit": "rate", "better": "lower", "fingerprint": "f",
-    }  # fmt: skip
+        "run_id": "r",
+        "date": "2026-11-22",
+        "human": "web",
+        "model": model,
+        "stratum": "",
+        "lens": "ngrams",
+        "metric": name,
+        "value": 0.0213,
+        "std_error": 0.0006,
+        "ci_low": 0.0201,
+        "ci_high": 0.0225,
+        "p_value": 0.001,
+        "floor": 0.00687,
+        "ratio_to_floor": 3.1004,
+        "mde": math.nan,
+        "n_tell": 99.0,
+        "n_tell_low": 70.0,
+        "n_tell_high": 140.0,
+        "n_tell_unit": "documents",
+        "blocks": 64,
+        "n_human": 4000,
+        "n_model": 3000,
+        "unit": "rate",
+        "better": "lower",
+        "fingerprint": "f",
+    }
     return {**row, **changes}
 
 
 def ngram(text: str | None, over: bool, n: int = 1, **changes: Any) -> dict[str, Any]:
     human, model = (120.0, 480.5) if over else (310.0, 31.0)
     row = {
-        "run_id": "r", "date": "", "human": "web", "model": "gpt", "stratum": "", "n": n,
-        "text": text, "tokens": text.split(" ") if text is not None else None,
-        "count_human": 10, "count_model": 40, "docs_human": 9, "docs_model": 33,
-        "per_million_human": human, "per_million_model": model,
-        "log_odds": 1.4 if over else -2.3, "z": 9.0, "q_value": 0.0001,
-        "contribution": 1e-5 if over else -1e-5, "share": 0.02,
-        "example_human": "e", "example_model": "e", "example_human_id": "1",
+        "run_id": "r",
+        "date": "",
+        "human": "web",
+        "model": "gpt",
+        "stratum": "",
+        "n": n,
+        "text": text,
+        "tokens": text.split(" ") if text is not None else None,
+        "count_human": 10,
+        "count_model": 40,
+        "docs_human": 9,
+        "docs_model": 33,
+        "per_million_human": human,
+        "per_million_model": model,
+        "log_odds": 1.4 if over else -2.3,
+        "z": 9.0,
+        "q_value": 0.0001,
+        "contribution": 1e-5 if over else -1e-5,
+        "share": 0.02,
+        "example_human": "e",
+        "example_model": "e",
+        "example_human_id": "1",
         "example_model_id": "2",
-    }  # fmt: skip
+    }
     return {**row, **changes}
 
 
 def corpus(name: str, role: str, **changes: Any) -> dict[str, Any]:
     row = {
-        "run_id": "r", "date": "", "corpus": name, "role": role, "read": 4055, "documents": 4000,
-        "rejected": 40, "duplicates": 15, "filtered": 0, "repaired": 0, "clusters": 900,
-        "tokens": 3_100_000, "bytes": 10**7, "state_bytes": 1, "keyed_bytes": 1,
-    }  # fmt: skip
+        "run_id": "r",
+        "date": "",
+        "corpus": name,
+        "role": role,
+        "read": 4055,
+        "documents": 4000,
+        "rejected": 40,
+        "duplicates": 15,
+        "filtered": 0,
+        "repaired": 0,
+        "clusters": 900,
+        "tokens": 3_100_000,
+        "bytes": 10**7,
+        "state_bytes": 1,
+        "keyed_bytes": 1,
+    }
     return {**row, **changes}
 
 
@@ -95,8 +141,16 @@ def full(out: Path) -> Run:
 
 def few(**changes: Any) -> dict[str, Any]:
     """A row of so few clusters that nothing can be said of it."""
-    names = ("ci_low", "ci_high", "p_value", "floor", "ratio_to_floor", "n_tell", "n_tell_low",
-             "n_tell_high")  # fmt: skip
+    names = (
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "floor",
+        "ratio_to_floor",
+        "n_tell",
+        "n_tell_low",
+        "n_tell_high",
+    )
     return metric(**{**dict.fromkeys(names, math.nan), "blocks": 2, **changes})
 
 
@@ -154,13 +208,23 @@ def test_everything_is_there_within_80_columns(tmp_path: Path) -> None:
     run = full(tmp_path / "runs")
     text = shown(run)
     for part in (
-        "about 99 (70 to 140) give gpt away by words", "l2_1gram", "js_2gram",
-        "0.0201-0.0225", "<=99", "over0", "under0", "a testament to", "kind of", "4.0x",
-        "0.10x", "2.0%",
+        "about 99 (70 to 140) give gpt away by words",
+        "l2_1gram",
+        "js_2gram",
+        "0.0201-0.0225",
+        "<=99",
+        "over0",
+        "under0",
+        "a testament to",
+        "kind of",
+        "4.0x",
+        "0.10x",
+        "2.0%",
         "web (human) 4,055     4,000       40         15      900  3.1 M",
-        "gpt         4,000     4,000 ", f"dftspark show {run.path} ngrams",
+        "gpt         4,000     4,000 ",
+        f"dftspark show {run.path} ngrams",
         "1 more are in the table `metrics`",
-    ):  # fmt: skip
+    ):
         assert part in text
     assert "None" not in text
     assert ". ," not in text
@@ -295,22 +359,38 @@ def test_visible_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (0.0213, "0.0213"), (0.0, "0"), (1.0, "1.00"), (99.96, "100"), (1234.5, "1,234"),
-        (9.96e-05, "9.96e-05"), (-0.5, "-0.500"), (math.nan, "-"), (math.inf, "inf"),
+        (0.0213, "0.0213"),
+        (0.0, "0"),
+        (1.0, "1.00"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+        (9.96e-05, "9.96e-05"),
+        (-0.5, "-0.500"),
+        (math.nan, "-"),
+        (math.inf, "inf"),
     ],
-)  # fmt: skip
+)
 def test_numbers(value: float, expected: str) -> None:
     assert number(value) == expected
 
 
 def test_ratios_counts_and_bars() -> None:
     assert [ratio(v) for v in (0.1, 3.14, 31.4, 1234.0, math.inf)] == [
-        "0.10x", "3.1x", "31x", "1,234x", "inf",
-    ]  # fmt: skip
+        "0.10x",
+        "3.1x",
+        "31x",
+        "1,234x",
+        "inf",
+    ]
     assert [count(v) for v in (12, 12_345, 3_100_000, 2.5e9)] == ["12", "12,345", "3.1 M", "2.5 G"]
     assert [bar(share, 4, "#") for share in (0, 0.01, 0.5, 1, 7, math.nan)] == [
-        "", "#", "##", "####", "####", "",
-    ]  # fmt: skip
+        "",
+        "#",
+        "##",
+        "####",
+        "####",
+        "",
+    ]
 
 
 def test_rules_that_failed_come_first(tmp_path: Path) -> None:
@@ -328,11 +408,22 @@ def test_rules_that_failed_come_first(tmp_path: Path) -> None:
 
 def compared(name: str, model: str, **changes: Any) -> dict[str, Any]:
     row = {
-        "run_id": "r", "date": "", "human": "web", "model": model, "stratum": "", "property": name,
-        "unit": "share of documents", "value_human": 0.66, "value_model": 0.004, "p_value": 1e-9,
-        "threshold": "0.2 apart", "differs": True, "advice": "look whether it was lost",
-        "n_human": 300, "n_model": 200,
-    }  # fmt: skip
+        "run_id": "r",
+        "date": "",
+        "human": "web",
+        "model": model,
+        "stratum": "",
+        "property": name,
+        "unit": "share of documents",
+        "value_human": 0.66,
+        "value_model": 0.004,
+        "p_value": 1e-9,
+        "threshold": "0.2 apart",
+        "differs": True,
+        "advice": "look whether it was lost",
+        "n_human": 300,
+        "n_model": 200,
+    }
     return {**row, **changes}
 
 

@@ -30,17 +30,20 @@ VICTIMS = ("driver", "Python worker", "executor", "memory")
 SETTINGS: dict[str, tuple[str, ...]] = {
     "": (),
     "speculation": (
-        "spark.speculation=true", "spark.speculation.interval=50ms",
-        "spark.speculation.multiplier=1.1", "spark.speculation.quantile=0.3",
+        "spark.speculation=true",
+        "spark.speculation.interval=50ms",
+        "spark.speculation.multiplier=1.1",
+        "spark.speculation.quantile=0.3",
         "spark.speculation.minTaskRuntime=50ms",
     ),
     "dynamic allocation": (
         "spark.dynamicAllocation.enabled=true",
         "spark.dynamicAllocation.shuffleTracking.enabled=true",
-        "spark.dynamicAllocation.initialExecutors=1", "spark.dynamicAllocation.maxExecutors=2",
+        "spark.dynamicAllocation.initialExecutors=1",
+        "spark.dynamicAllocation.maxExecutors=2",
         "spark.dynamicAllocation.executorIdleTimeout=2s",
     ),
-}  # fmt: skip
+}
 _PLAIN = ("spark.executor.memory=512m", "spark.executor.cores=1")
 _LONGEST = 420.0  # seconds of a job, killed or not, on a busy machine
 # When an answer came, and how long it took: no two runs agree on that.
@@ -234,14 +237,23 @@ class Kit:
         self, job: str, folder: Path, log: str, arguments: tuple[str, ...], more: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
         command = processes.spark_submit(
-            JOBS[job].file, "--conf", "a.toml", *arguments, master=self.cluster.master,
+            JOBS[job].file,
+            "--conf",
+            "a.toml",
+            *arguments,
+            master=self.cluster.master,
             settings=(*_PLAIN, *more),
-        )  # fmt: skip
+        )
         with (folder / f"{log}.log").open("w") as out:
             return subprocess.Popen(
-                command, cwd=folder, env=processes.environment(), stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
-            )  # fmt: skip
+                command,
+                cwd=folder,
+                env=processes.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
 
     def _killed(self, process: subprocess.Popen[bytes], kill: Kill, seconds: float) -> bool:
         """Whether the victim was there to be killed at its moment, or came after it."""

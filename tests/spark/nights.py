@@ -15,8 +15,23 @@ from dftspark.progress import Stage
 from dftspark.store.run import Run
 
 DATES = [f"2026-11-0{d}" for d in range(1, 6)]
-WORDS = ["the", "a", "of", "night", "river", "stone", "light", "not", "but", "it", "is", "worth",
-         "noting", "green", "old"]  # fmt: skip
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "night",
+    "river",
+    "stone",
+    "light",
+    "not",
+    "but",
+    "it",
+    "is",
+    "worth",
+    "noting",
+    "green",
+    "old",
+]
 
 
 def write(path: Path, documents: int, seed: int, prompts: str = "p") -> None:
@@ -24,10 +39,13 @@ def write(path: Path, documents: int, seed: int, prompts: str = "p") -> None:
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"id": f"{i}", "prompt": f"{prompts}{i}",
-         "text": " ".join(rng.choice(WORDS, 30)).capitalize() + "."}
+        {
+            "id": f"{i}",
+            "prompt": f"{prompts}{i}",
+            "text": " ".join(rng.choice(WORDS, 30)).capitalize() + ".",
+        }
         for i in range(documents)
-    ]  # fmt: skip
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -49,8 +67,11 @@ def audit(folder: Path, out: Path, **settings: Any) -> Audit:
         "corpora": {
             "human": {"role": "human", "path": str(folder / "human.jsonl"), "columns": columns},
             **{
-                name: {"role": "model", "path": f"{folder}/{{date}}/{name}.jsonl",
-                       "columns": columns}
+                name: {
+                    "role": "model",
+                    "path": f"{folder}/{{date}}/{name}.jsonl",
+                    "columns": columns,
+                }
                 for name in ("gpt", "llama")
             },
         },
@@ -58,7 +79,7 @@ def audit(folder: Path, out: Path, **settings: Any) -> Audit:
         "inference": {"permutations": 99, "splits": 20},
         "nightly": {"window": 2, "key_ranges": 2},
         **settings,
-    }  # fmt: skip
+    }
     return Audit.parse(document, "the test")
 
 

@@ -44,9 +44,15 @@ def environment(**more: str) -> dict[str, str]:
 def finished(command: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """The outcome of a command that works in `folder`; it has five minutes."""
     return subprocess.run(
-        command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False,
-        timeout=300, errors="replace",
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        errors="replace",
+    )
 
 
 def killed(command: list[str], folder: Path, begun: Callable[[], object]) -> None:
@@ -54,9 +60,14 @@ def killed(command: list[str], folder: Path, begun: Callable[[], object]) -> Non
     said = folder / "killed.log"
     with said.open("w") as log:  # a pipe that nobody reads would stop it
         process = subprocess.Popen(
-            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         deadline = time.monotonic() + 240
         while not begun():
@@ -95,10 +106,13 @@ def spark_submit(
 ) -> list[str]:
     own = ("spark.ui.enabled=false", "spark.driver.memory=1g", "spark.sql.shuffle.partitions=4")
     return [
-        str(SPARK_HOME / "bin" / "spark-submit"), "--master", master,
+        str(SPARK_HOME / "bin" / "spark-submit"),
+        "--master",
+        master,
         *(part for setting in (*own, *settings) for part in ("--conf", setting)),
-        str(ROOT / "jobs" / job), *arguments,
-    ]  # fmt: skip
+        str(ROOT / "jobs" / job),
+        *arguments,
+    ]
 
 
 def free_port() -> int:
@@ -115,9 +129,14 @@ def serving(
     log = folder / f"{port}.log"
     with log.open("w") as out:
         server = subprocess.Popen(
-            command, cwd=folder, env=environment(**more), stdout=out, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env=environment(**more),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     try:
         _wait(server, port, log)
         yield server
@@ -197,9 +216,18 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         for number in range(1, workers + 1):
             own = free_port()
             command = [
-                spark_class, "org.apache.spark.deploy.worker.Worker", *host, "--port", str(own),
-                "--cores", "1", "--memory", "1g", "--work-dir", str(folder / f"worker-{number}"),
+                spark_class,
+                "org.apache.spark.deploy.worker.Worker",
+                *host,
+                "--port",
+                str(own),
+                "--cores",
+                "1",
+                "--memory",
+                "1g",
+                "--work-dir",
+                str(folder / f"worker-{number}"),
                 master,
-            ]  # fmt: skip
+            ]
             found.append(servers.enter_context(serving(command, own, folder)))
         yield Cluster(master, tuple(found))

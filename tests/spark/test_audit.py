@@ -64,8 +64,10 @@ def test_the_run_is_complete(audited: Run, config: Audit) -> None:
     manifest = audited.manifest
     assert audited.tables == sorted([*TABLES, "profile", "phrases", "structure"])
     assert {path.name for path in Path(audited.path).iterdir()} == {
-        "manifest.json", "report.html", *(f"{name}.parquet" for name in audited.tables),
-    }  # fmt: skip
+        "manifest.json",
+        "report.html",
+        *(f"{name}.parquet" for name in audited.tables),
+    }
     assert (manifest["kind"], manifest["status"], manifest["name"]) == ("audit", "complete", "demo")
     assert (manifest["date"], manifest["seed"]) == ("2026-01-31", config.inference.seed)
     assert Audit.parse(manifest["config"], "manifest") == config

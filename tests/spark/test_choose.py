@@ -45,10 +45,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     settings = {"0.5": (0.8, 0.1, 0.1), "0.8": (0.6, 0.3, 0.1), "1.5": (0.2, 0.3, 0.5)}
     pool = [
-        {"id": f"{p} {heat} {k}", "prompt_id": f"p{p}", "prompt": f"Prompt {p}", "temp": heat,
-         "text": text(rng, shares)}
-        for p in range(PROMPTS) for heat, shares in settings.items() for k in range(SAMPLES)
-    ]  # fmt: skip
+        {
+            "id": f"{p} {heat} {k}",
+            "prompt_id": f"p{p}",
+            "prompt": f"Prompt {p}",
+            "temp": heat,
+            "text": text(rng, shares),
+        }
+        for p in range(PROMPTS)
+        for heat, shares in settings.items()
+        for k in range(SAMPLES)
+    ]
     pool.append({"id": "stray", "temp": "0.8", "text": "Nobody asked for it."})
     for name, rows in (("human", human), ("pool", pool)):
         lines = "\n".join(json.dumps(row) for row in rows)
@@ -59,21 +66,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(folder: Path, **more: Any) -> Audit:
     document: dict[str, Any] = {
-        "name": "colors", "out": str(folder / "runs"), "lenses": ["ngrams", "structure"],
+        "name": "colors",
+        "out": str(folder / "runs"),
+        "lenses": ["ngrams", "structure"],
         "ngrams": {"orders": [1, 2, 3], "sketch_width": 256},
         "choose": {"orders": [1, 2], "buckets": 256},
         "report": {"page": False},
         "corpora": {
             "human": {
-                "role": "human", "path": str(folder / "human.jsonl"), "columns": {"doc_id": "id"},
+                "role": "human",
+                "path": str(folder / "human.jsonl"),
+                "columns": {"doc_id": "id"},
             },
             "base": {
-                "role": "model", "path": str(folder / "pool.jsonl"), "split_by": ["temp"],
+                "role": "model",
+                "path": str(folder / "pool.jsonl"),
+                "split_by": ["temp"],
                 "columns": {"doc_id": "id", "sampler": {"temperature": "temp"}},
             },
         },
         **more,
-    }  # fmt: skip
+    }
     return Audit.parse(document, "the test")
 
 
@@ -211,9 +224,13 @@ def test_a_stored_profile_is_the_same_target_as_its_documents(
     own = config(folder, **embedding(folder))
     profiled = runs.profile(spark, own)
     features, stored = target_of(spark, own, profiled)
-    _, read = target_of(spark, own.model_copy(
-        update={"mmd": own.mmd.model_copy(update={"bandwidth": features.frequencies.sigma})}
-    ), None)  # fmt: skip
+    _, read = target_of(
+        spark,
+        own.model_copy(
+            update={"mmd": own.mmd.model_copy(update={"bandwidth": features.frequencies.sigma})}
+        ),
+        None,
+    )
     assert (stored[0].documents == read[0].documents).all()
     assert (stored[1] == read[1]).all()
     for part in features.parts:
@@ -221,9 +238,12 @@ def test_a_stored_profile_is_the_same_target_as_its_documents(
         kept, counted = both
         assert np.abs(kept - counted).max() < 2e-4, part.name
     without = config(folder, **embedding(folder))
-    corpora = {**without.corpora, "human": without.corpora["human"].model_copy(
-        update={"path": str(folder / "nowhere.jsonl")}
-    )}  # fmt: skip
+    corpora = {
+        **without.corpora,
+        "human": without.corpora["human"].model_copy(
+            update={"path": str(folder / "nowhere.jsonl")}
+        ),
+    }
     run = runs.choose(spark, without.model_copy(update={"corpora": corpora}), profiled=profiled)
     assert "reference" not in run.tables
     assert run.table("chosen").num_rows == PROMPTS
@@ -242,8 +262,9 @@ def test_a_profile_that_lacks_what_is_matched_is_refused(spark: SparkSession, fo
         runs.choose(spark, config(folder), profiled=profiled)
     features, _ = target_of(spark, own, profiled)
     for change, message in (
-        ({"orders": (1, 5)}, "counted no 5-grams"), ({"buckets": 512}, "choose.buckets = 512"),
-    ):  # fmt: skip
+        ({"orders": (1, 5)}, "counted no 5-grams"),
+        ({"buckets": 512}, "choose.buckets = 512"),
+    ):
         wanted = dataclasses.replace(features, **change)
         with pytest.raises(ConfigError, match=message):
             target.of_profile(profiled, "human", wanted)
@@ -279,9 +300,12 @@ def test_a_pool_that_offers_no_choice_is_refused(
     lines = [json.dumps({k: v.format(i=i) + " blue" * i for k, v in row.items()}) for i in range(9)]
     (tmp_path / "pool.jsonl").write_text("\n".join(lines))
     own = config(folder)
-    corpora = {**own.corpora, "base": own.corpora["base"].model_copy(
-        update={"path": str(tmp_path / "pool.jsonl"), "split_by": ()}
-    )}  # fmt: skip
+    corpora = {
+        **own.corpora,
+        "base": own.corpora["base"].model_copy(
+            update={"path": str(tmp_path / "pool.jsonl"), "split_by": ()}
+        ),
+    }
     with pytest.raises(InputError, match=message):
         runs.choose(spark, own.model_copy(update={"corpora": corpora}))
 
@@ -304,18 +328,23 @@ def test_what_was_generated_is_chosen_from_as_it_stands(
     rows = [{"prompt_id": f"p{p}", "prompt": f"Color {p}"} for p in range(PROMPTS)]
     (tmp_path / "briefs.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with serving(writer) as server:
-        own = Generation.model_validate({
-            "name": "colors", "out": str(tmp_path / "runs"),
-            "generate": {
-                "briefs": str(tmp_path / "briefs.jsonl"), "samples": 2,
-                "sampler": {"temperature": [0.2, 0.9, 1.4]},
-                "human": {
-                    "role": "human", "path": str(folder / "human.jsonl"),
-                    "columns": {"doc_id": "id"},
+        own = Generation.model_validate(
+            {
+                "name": "colors",
+                "out": str(tmp_path / "runs"),
+                "generate": {
+                    "briefs": str(tmp_path / "briefs.jsonl"),
+                    "samples": 2,
+                    "sampler": {"temperature": [0.2, 0.9, 1.4]},
+                    "human": {
+                        "role": "human",
+                        "path": str(folder / "human.jsonl"),
+                        "columns": {"doc_id": "id"},
+                    },
+                    "models": [{"name": "base", "urls": [server.url], "model": "stub-2026"}],
                 },
-                "models": [{"name": "base", "urls": [server.url], "model": "stub-2026"}],
-            },
-        })  # fmt: skip
+            }
+        )
         texts = generation.generate(own)
     path = tmp_path / "sweep.toml"
     path.write_bytes(texts.file("sweep.toml"))

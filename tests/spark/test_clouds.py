@@ -162,10 +162,15 @@ def test_states_of_another_statistic_are_not_read(tmp_path: Path) -> None:
     from dftspark.lenses.embeddings.cloud_files import check_comparable, states
 
     rows_of = [
-        {"corpus": corpus, "stratum": stratum, "fingerprint": OF.fingerprint, "documents": 1,
-         "state": state}
+        {
+            "corpus": corpus,
+            "stratum": stratum,
+            "fingerprint": OF.fingerprint,
+            "documents": 1,
+            "state": state,
+        }
         for (corpus, stratum), state in expected(rows()).items()
-    ]  # fmt: skip
+    ]
     file = tmp_path / "sums.parquet"
     pq.write_table(pa.Table.from_pylist(rows_of, schema.FEATURE_SUMS), file)
     # A second day adds up: here the same one again.
@@ -191,8 +196,10 @@ def test_what_is_no_matrix(spark: SparkSession) -> None:
     whole = column(three)
     assert matrix(whole[1:]).tolist() == [[3, 4], [5, 6]]
     assert matrix(pa.chunked_array([whole[1:], whole[:0], whole[:1]])).tolist() == [
-        [3, 4], [5, 6], [1, 2],
-    ]  # fmt: skip
+        [3, 4],
+        [5, 6],
+        [1, 2],
+    ]
     assert column(three[::2]).to_pylist() == [three[0].tobytes(), three[2].tobytes()]
     assert matrix(whole[:0], 3).shape == (0, 3)
     assert matrix(pa.chunked_array([], pa.binary()), 3).shape == (0, 3)

@@ -51,11 +51,14 @@ def states() -> dict[tuple[str, str], FeatureState]:
 def stored(folder: Path, of: FeatureSums = OF) -> StateTable:
     rows = [
         {
-            "corpus": corpus, "stratum": stratum, "fingerprint": of.fingerprint,
-            "documents": int(own.documents.sum()), "state": own.encode(),
+            "corpus": corpus,
+            "stratum": stratum,
+            "fingerprint": of.fingerprint,
+            "documents": int(own.documents.sum()),
+            "state": own.encode(),
         }
         for (corpus, stratum), own in states().items()
-    ]  # fmt: skip
+    ]
     table = pa.Table.from_pylist(rows, schema=schema.FEATURE_SUMS)
     pq.write_table(table, folder / "sums.parquet", row_group_size=2)
     return StateTable.of([str(folder / "sums.parquet")])

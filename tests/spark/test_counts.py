@@ -29,7 +29,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         lines = [
             {"id": f"{i}", "prompt": f"p{i % 40}", "text": f"Number {i * (number + 2)}. " * 9}
             for i in range(120)
-        ]  # fmt: skip
+        ]
         (folder / f"{corpus}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "a.toml").write_text(
         'embedding = {embedder = "static"}\n'
@@ -44,9 +44,13 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     for options in ("pyspark-shell", f"{logged} {plain} pyspark-shell"):
         done = subprocess.run(
             [sys.executable, "-m", "dftspark", "audit", "a.toml"],
-            cwd=folder, env={**os.environ, "PYSPARK_SUBMIT_ARGS": options},
-            capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
+            cwd=folder,
+            env={**os.environ, "PYSPARK_SUBMIT_ARGS": options},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
     (log,) = folder.glob("local-*")
     return [json.loads(line) for line in log.read_text().splitlines()]

@@ -112,8 +112,15 @@ def both_sides() -> list[dict[str, Any]]:
 
 def repeats() -> list[dict[str, Any]]:
     """Lines 1 to 7: x twice the same and once another text, y with two texts."""
-    texts = [("x", "same"), ("x", "same"), ("z", "alone"), ("x", "other"), ("y", "left"),
-             ("y", "right"), ("x", "same")]  # fmt: skip
+    texts = [
+        ("x", "same"),
+        ("x", "same"),
+        ("z", "alone"),
+        ("x", "other"),
+        ("y", "left"),
+        ("y", "right"),
+        ("x", "same"),
+    ]
     return [{"doc_id": name, "text": text} for name, text in texts]
 
 
@@ -128,15 +135,19 @@ def reading(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Re
     corpora = {
         "human": {"role": "human", "path": path, "filter": "model IS NULL"},
         "models": {**model, "filter": "model IS NOT NULL"},
-        "parts": {**model, "filter": "model IS NOT NULL", "split_by": ["model", "t"],
-                  "columns": columns},
+        "parts": {
+            **model,
+            "filter": "model IS NOT NULL",
+            "split_by": ["model", "t"],
+            "columns": columns,
+        },
         "news": {**model, "filter": "fields['domain'] = 'news'"},
         "cool": {**model, "filter": "sampler['temperature'] < 0.5", "columns": columns},
         "long": {**model, "filter": "text = 'second'"},
         "short": {**model, "filter": "TEXT <> 'second'"},
         "renamed": {"role": "model", "path": twice},
         "rejected": {"role": "model", "path": twice, "same_id": "reject"},
-    }  # fmt: skip
+    }
     return read(spark, audit(corpora), folder)
 
 
@@ -283,11 +294,14 @@ def test_a_corpus_left_empty_and_one_of_rejects(spark: SparkSession) -> None:
         return {**row, "rejected": rejected, "filtered": filtered, **damage}
 
     rejects = spark.createDataFrame(
-        [("model", "rejected", reason, f"{reason}.jsonl", f"line {i}", f"said {i}")
-         for reason, rows in (("b", 3), ("a", 2), ("c", 4), ("d", 1)) for i in range(rows)]
+        [
+            ("model", "rejected", reason, f"{reason}.jsonl", f"line {i}", f"said {i}")
+            for reason, rows in (("b", 3), ("a", 2), ("c", 4), ("d", 1))
+            for i in range(rows)
+        ]
         + [("human", "rejected", "z", "", "", "")] * 9,
         "corpus string, action string, reason string, file string, position string, detail string",
-    )  # fmt: skip
+    )
     human = counted("human", 5, 0, 0)
     with pytest.raises(InputError, match=r"corpora\.model: no document.*9 rows in m\.jsonl"):
         check([human, counted("model", 0, 3, 6)], config, rejects, "runs/a")
@@ -342,15 +356,26 @@ def test_one_cluster_of_all_documents_is_named_with_its_remedy(reading: Reading)
     parts = {"role": "model", "path": "m.jsonl", "split_by": ["model"]}
 
     def row(name: str, documents: int, clusters: int) -> dict[str, Any]:
-        return {"corpus": name, "read": documents, "documents": documents, "rejected": 0,
-                "filtered": 0, "clusters": clusters, "damaged": 0, "unread_bytes": 0,
-                "lost": 0}  # fmt: skip
+        return {
+            "corpus": name,
+            "read": documents,
+            "documents": documents,
+            "rejected": 0,
+            "filtered": 0,
+            "clusters": clusters,
+            "damaged": 0,
+            "unread_bytes": 0,
+            "lost": 0,
+        }
 
     unread: Any = None  # nothing is rejected, so no example is looked for
     config = audit({**sides, "model": parts})
     models = [row("model/a", 300, 1), row("model/b", 5, 1)]
-    with pytest.raises(InputError, match=r"corpora\.human: all 500 documents are in one cluster, "
-                       r"since prompt_id has one .*columns\.cluster = \"text\""):  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"corpora\.human: all 500 documents are in one cluster, "
+        r"since prompt_id has one .*columns\.cluster = \"text\"",
+    ):
         check([row("human", 500, 1), *models], config, unread, "run")
     with pytest.raises(InputError, match=r"corpora\.model: all 305 documents"):
         check([row("human", 500, 90), *models], config, unread, "run")
@@ -381,17 +406,28 @@ def test_near_copies_are_joined_where_that_is_asked_for(
         {"doc_id": "e", "text": "Title", "prompt_id": "p5"},
         {"doc_id": "f", "text": "TITLE", "prompt_id": "p4"},
     ]
-    config = audit({
-        "human": {"role": "human", "path": lines(tmp_path / "h.jsonl", rows), "join_copies": True},
-        "model": {"role": "model", "path": lines(tmp_path / "m.jsonl", rows)},
-    })  # fmt: skip
+    config = audit(
+        {
+            "human": {
+                "role": "human",
+                "path": lines(tmp_path / "h.jsonl", rows),
+                "join_copies": True,
+            },
+            "model": {"role": "model", "path": lines(tmp_path / "m.jsonl", rows)},
+        }
+    )
     found = documents.read(spark, config, str(tmp_path / "staging"))
     joined = join_copies.joined(found, config, str(tmp_path / "joined"))
     kept = joined.kept.toArrow().to_pylist()
     assert joined.kept.columns == found.kept.columns
     assert {r["doc_id"]: r["cluster"] for r in kept if r["corpus"] == "human"} == {
-        "a": "p2", "b": "p2", "c": "p2", "d": "p9", "e": "p4", "f": "p4",
-    }  # fmt: skip
+        "a": "p2",
+        "b": "p2",
+        "c": "p2",
+        "d": "p9",
+        "e": "p4",
+        "f": "p4",
+    }
     assert {r["doc_id"]: r["cluster"] for r in kept if r["corpus"] == "model"} == {
         row["doc_id"]: row["prompt_id"] for row in rows
     }
@@ -402,13 +438,34 @@ def test_near_copies_are_joined_where_that_is_asked_for(
 
 # (action, reason) by line of mixed.jsonl as a model corpus; every other line is kept as it is.
 MIXED = {
-    5: "rejected", 10: "rejected", 15: "repaired", 20: "rejected", 25: "rejected", 30: "rejected",
-    35: "rejected", 40: "rejected", 45: "rejected", 50: "rejected", 60: "repaired",
-    61: "repaired", 65: "repaired", 70: "duplicate", 75: "repaired", 85: "repaired",
-    95: "repaired", 100: "repaired", 105: "repaired", 110: "rejected", 115: "rejected",
-    120: "rejected", 125: "rejected", 130: "rejected", 150: "repaired", 175: "rejected",
+    5: "rejected",
+    10: "rejected",
+    15: "repaired",
+    20: "rejected",
+    25: "rejected",
+    30: "rejected",
+    35: "rejected",
+    40: "rejected",
+    45: "rejected",
+    50: "rejected",
+    60: "repaired",
+    61: "repaired",
+    65: "repaired",
+    70: "duplicate",
+    75: "repaired",
+    85: "repaired",
+    95: "repaired",
+    100: "repaired",
+    105: "repaired",
+    110: "rejected",
+    115: "rejected",
+    120: "rejected",
+    125: "rejected",
+    130: "rejected",
+    150: "repaired",
+    175: "rejected",
     180: "rejected",
-}  # fmt: skip
+}
 
 
 @pytest.mark.data
@@ -456,8 +513,10 @@ def test_the_messy_set_as_one_audit(spark: SparkSession, data: Path, tmp_path: P
 def test_a_function_that_the_session_has_replaced(spark: SparkSession) -> None:
     from dftspark.spark.documents import check_filters
 
-    corpora = {"human": {"role": "human", "path": "h", "filter": "lower(text) = 'a'"},
-               "model": {"role": "model", "path": "m"}}  # fmt: skip
+    corpora = {
+        "human": {"role": "human", "path": "h", "filter": "lower(text) = 'a'"},
+        "model": {"role": "model", "path": "m"},
+    }
     order = "spark.sql.functionResolution.sessionOrder"
     check_filters(spark, audit(corpora))
     spark.udf.register("lower", lambda text: "a")

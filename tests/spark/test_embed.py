@@ -51,8 +51,10 @@ class Case:
         (self.folder / f"{name}.jsonl").write_text(lines)
 
     def config(self, **embedding: Any) -> Audit:
-        corpora = {name: {"role": name, "path": str(self.folder / f"{name}.jsonl")}
-                   for name in ("human", "model")}  # fmt: skip
+        corpora = {
+            name: {"role": name, "path": str(self.folder / f"{name}.jsonl")}
+            for name in ("human", "model")
+        }
         chosen = {"embedder": self.model, "store": str(self.folder / "store"), **embedding}
         document = {"corpora": corpora, "out": str(self.folder / "runs"), "embedding": chosen}
         return Audit.parse(document, "the test")
@@ -157,8 +159,10 @@ def test_a_run_tells_what_it_embedded_and_what_not(case: Case) -> None:
     assert said["devices"] == ["cpu"]
     rejects = {row["excerpt"]: row for row in run.table("rejects").to_pylist()}
     assert {text: row["reason"] for text, row in rejects.items()} == {
-        "empty": "vector_zero", "unheard of": "vector_zero", "red broken": "vector_not_finite",
-    }  # fmt: skip
+        "empty": "vector_zero",
+        "unheard of": "vector_zero",
+        "red broken": "vector_not_finite",
+    }
     row = rejects["red broken"]
     assert row["corpus"] == "model"
     assert row["action"] == "noted"

@@ -51,8 +51,16 @@ def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
 
 def test_the_metrics(audited: Run) -> None:
     found = metrics(audited)
-    wanted = {"mmd", "mmd_squared", "mmd_squared_laplace", "energy_distance", "frontier",
-              "frechet_corrected", "c2st_auc", "near_duplicates"}  # fmt: skip
+    wanted = {
+        "mmd",
+        "mmd_squared",
+        "mmd_squared_laplace",
+        "energy_distance",
+        "frontier",
+        "frechet_corrected",
+        "c2st_auc",
+        "near_duplicates",
+    }
     assert wanted <= found.keys()
     squared = found["mmd_squared"]
     # Reference manual against plain explanations of the same topics: far apart, by any of them.

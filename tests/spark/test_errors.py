@@ -87,8 +87,15 @@ def conf(folder: Path, **model: str) -> str:
 
 def test_a_wrong_configuration(say: Any, here: Path) -> None:
     told = say("audit", conf(here, filte="true", same_id="drop"))
-    told.check(2, "a.toml: 2 mistakes", "corpora.model.filte", "did you mean 'filter'",
-               "corpora.model.same_id", "'rename' or 'reject'", "'drop'")  # fmt: skip
+    told.check(
+        2,
+        "a.toml: 2 mistakes",
+        "corpora.model.filte",
+        "did you mean 'filter'",
+        "corpora.model.same_id",
+        "'rename' or 'reject'",
+        "'drop'",
+    )
     say("audit", "none.toml").check(2, "none.toml", "no such file", "dftspark init")
     told = say("audit", conf(here, filter="temperature < 1"))
     told.check(2, "corpora.model.filter", "temperature", "fields['its name']")
@@ -210,9 +217,15 @@ def test_a_file_size_limit(tmp_path: Path) -> None:
         "audit", "--human", str(human), "--model", str(model), "--master", "local[2]"
     )
     done = subprocess.run(
-        command, cwd=tmp_path, env=processes.environment(), capture_output=True, text=True,
-        check=False, timeout=300, preexec_fn=limit_file_size,
-    )  # fmt: skip
+        command,
+        cwd=tmp_path,
+        env=processes.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        preexec_fn=limit_file_size,
+    )
     told = Told(done.returncode, done.stdout, done.stderr)
     told.check(75, str(tmp_path / "runs"), "File too large", "ulimit -f")
 
@@ -232,9 +245,13 @@ def test_no_java(here: Path) -> None:
     for home in ("", str(here / "none")):
         empty = {**os.environ, "PATH": str(here), "JAVA_HOME": home, "DFTSPARK_DEBUG": ""}
         done = subprocess.run(
-            [sys.executable, "-c", program, "audit", *sides], capture_output=True, text=True,
-            check=False, cwd=here, env={**empty, "PYTHONPATH": str(processes.ROOT)},
-        )  # fmt: skip
+            [sys.executable, "-c", program, "audit", *sides],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=here,
+            env={**empty, "PYTHONPATH": str(processes.ROOT)},
+        )
         told = Told(done.returncode, done.stdout, done.stderr)
         told.check(75, "Java 17", "apt install", "pip install 'dftspark[java]'")
 
@@ -253,20 +270,35 @@ CONFIG = Audit.parse(
 @pytest.mark.parametrize(
     ("said", "kind", "words"),
     [
-        ("...\n: java.io.IOException: No space left on device\n\tat x", EnvironmentProblem,
-         "cannot finish /r: storage refused: No space left on device"),
-        ("java.io.FileNotFoundException: /r/x (Permission denied)", EnvironmentProblem,
-         "Choose an `out`"),
-        ("x java.lang.OutOfMemoryError: Java heap space", EnvironmentProblem,
-         "spark.driver.memory"),
+        (
+            "...\n: java.io.IOException: No space left on device\n\tat x",
+            EnvironmentProblem,
+            "cannot finish /r: storage refused: No space left on device",
+        ),
+        (
+            "java.io.FileNotFoundException: /r/x (Permission denied)",
+            EnvironmentProblem,
+            "Choose an `out`",
+        ),
+        (
+            "x java.lang.OutOfMemoryError: Java heap space",
+            EnvironmentProblem,
+            "spark.driver.memory",
+        ),
         ("Python worker exited unexpectedly (crashed)", EnvironmentProblem, "ngrams.buffer_mb"),
-        ("Traceback\ndftspark.errors.InputError: one\n  two\n SQLSTATE: 38000\n\tat x", InputError,
-         "one\n  two"),
+        (
+            "Traceback\ndftspark.errors.InputError: one\n  two\n SQLSTATE: 38000\n\tat x",
+            InputError,
+            "one\n  two",
+        ),
         ("dftspark.errors.IncomparableProfiles: alike not", IncomparableProfiles, "alike not"),
-        ("[CAST_INVALID_INPUT] 'a' SQLSTATE: 22018\n== SQL ==\nfields['x'] > 3\n", ConfigError,
-         "corpora.gpt.filter"),
+        (
+            "[CAST_INVALID_INPUT] 'a' SQLSTATE: 22018\n== SQL ==\nfields['x'] > 3\n",
+            ConfigError,
+            "corpora.gpt.filter",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_stands_behind_an_error_of_spark(said: str, kind: type[Exception], words: str) -> None:
     from dftspark.spark.failures import explain
 
@@ -278,10 +310,14 @@ def test_what_stands_behind_an_error_of_spark(said: str, kind: type[Exception], 
 
 @pytest.mark.parametrize(
     "said",
-    ["", "java.lang.NullPointerException", "dftspark.errors.annotations: x",
-     "[CAST_INVALID_INPUT] 'a' SQLSTATE: 22018 in other work",
-     "fields['x'] > 3 [PARSE_SYNTAX_ERROR] SQLSTATE: 42601"],
-)  # fmt: skip
+    [
+        "",
+        "java.lang.NullPointerException",
+        "dftspark.errors.annotations: x",
+        "[CAST_INVALID_INPUT] 'a' SQLSTATE: 22018 in other work",
+        "fields['x'] > 3 [PARSE_SYNTAX_ERROR] SQLSTATE: 42601",
+    ],
+)
 def test_what_nobody_can_mend_stays_a_crash(said: str) -> None:
     from dftspark.spark.failures import explain
 

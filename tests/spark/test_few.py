@@ -25,12 +25,15 @@ def staged(seed: int) -> pa.Table:
     for i in range(300):
         source = rng.choice(["human", "model"])
         row: dict[str, Any] = {
-            "source": source, "corpus": rng.choice([source, f"{source}/a", None]),
-            "file": rng.choice(["f1", "f2"]), "position": f"line {i}",
-            "doc_id": rng.choice([f"d{i}", "same"]), "cluster": rng.choice([f"p{i % 9}", None]),
+            "source": source,
+            "corpus": rng.choice([source, f"{source}/a", None]),
+            "file": rng.choice(["f1", "f2"]),
+            "position": f"line {i}",
+            "doc_id": rng.choice([f"d{i}", "same"]),
+            "cluster": rng.choice([f"p{i % 9}", None]),
             "text": rng.choice(["", "text", "\u00e9\u00e9", None]),
             "action": rng.choice([None, None, "rejected", "repaired", "noted"]),
-        }  # fmt: skip
+        }
         if row["action"] == "rejected" and rng.random() < 0.5:
             row |= {"unread_bytes": rng.choice([0, 7]), "lost_rows": rng.choice([None, 3])}
         rows.append(row)

@@ -43,9 +43,8 @@ def expected(model: str, settings: Inference) -> list[Metric]:
         for corpus in ("human", model)
     )
     return frechet_metrics(
-        human, own, min(128, SIZES[model]),
-        confidence=settings.confidence, seed=settings.seed,
-    )  # fmt: skip
+        human, own, min(128, SIZES[model]), confidence=settings.confidence, seed=settings.seed
+    )
 
 
 def test_all_documents_count(spark: SparkSession, tmp_path: Path) -> None:

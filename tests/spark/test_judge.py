@@ -51,12 +51,20 @@ def write_corpora(folder: Path, prompts: int = 30, models: int = 2) -> dict[str,
     corpora: dict[str, Any] = {}
     for name in ("human", *(f"model{m}" for m in range(models))):
         lines = [
-            {"doc_id": f"{name}-{i}-{n}", "prompt_id": f"p{i}", "prompt": f"Write about {i}.",
-             "text": f"{name} {i} {n} " + " ".join(WORDS[(i + k) % len(WORDS)] for k in range(
-                 20 + (7 * i + 3 * len(name) + n) % 30)), "stratum": "ab"[i % 2]}
+            {
+                "doc_id": f"{name}-{i}-{n}",
+                "prompt_id": f"p{i}",
+                "prompt": f"Write about {i}.",
+                "text": f"{name} {i} {n} "
+                + " ".join(
+                    WORDS[(i + k) % len(WORDS)]
+                    for k in range(20 + (7 * i + 3 * len(name) + n) % 30)
+                ),
+                "stratum": "ab"[i % 2],
+            }
             for i in range(prompts)
             for n in range(2 if name == "human" else 1)
-        ]  # fmt: skip
+        ]
         path = folder / f"{name}.jsonl"
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         role = "human" if name == "human" else "model"
@@ -65,14 +73,31 @@ def write_corpora(folder: Path, prompts: int = 30, models: int = 2) -> dict[str,
 
 
 def audit(folder: Path, url: str | None, corpora: dict[str, Any], **judge: Any) -> Audit:
-    endpoints = [{"name": "stub", "url": url, "model": "m", "key_env": "STUB_KEY",
-                  "price_in": 1.0, "price_out": 2.0}] if url else []  # fmt: skip
+    endpoints = (
+        [
+            {
+                "name": "stub",
+                "url": url,
+                "model": "m",
+                "key_env": "STUB_KEY",
+                "price_in": 1.0,
+                "price_out": 2.0,
+            }
+        ]
+        if url
+        else []
+    )
     settings = {"pairs": 20, "control_pairs": 10, "dimensions": ["overall", "depth"], **judge}
     return Audit.parse(
-        {"out": str(folder / "runs"), "corpora": corpora, "lenses": ["ngrams"],
-         "embedding": {"embedder": "static"}, "judge": {"endpoints": endpoints, **settings}},
+        {
+            "out": str(folder / "runs"),
+            "corpora": corpora,
+            "lenses": ["ngrams"],
+            "embedding": {"embedder": "static"},
+            "judge": {"endpoints": endpoints, **settings},
+        },
         "the test",
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -175,8 +200,9 @@ def test_a_key_that_executors_lack_is_named(spark: SparkSession, tmp_path: Path)
 @pytest.mark.slow
 def test_an_audit_has_the_judge_as_a_stage(spark: SparkSession, tmp_path: Path) -> None:
     with serving(judging.longer) as server:
-        config = audit(tmp_path, server.url, write_corpora(tmp_path), tasks=0, pairs=10,
-                       control_pairs=5)  # fmt: skip
+        config = audit(
+            tmp_path, server.url, write_corpora(tmp_path), tasks=0, pairs=10, control_pairs=5
+        )
         config = config.model_copy(update={"lenses": ("ngrams", "judge")})
         asked: list[Any] = []
         run = runs.audit(spark, config, asking=Asking(announce=asked.extend))
@@ -214,27 +240,27 @@ def test_sides_without_a_shared_prompt_are_refused(spark: SparkSession, tmp_path
 def test_spark_finds_every_document_that_the_sample_takes(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    config = audit(tmp_path, "http://x/v1", write_corpora(tmp_path, 120), pairs=25,
-                   control_pairs=8)  # fmt: skip
+    config = audit(tmp_path, "http://x/v1", write_corpora(tmp_path, 120), pairs=25, control_pairs=8)
     read = reading.read(spark, config, str(tmp_path / "staging"))
     found = judge.candidates(read.kept, config)
     columns = ["corpus", "stratum", "cluster", "prompt_id", "prompt", "doc_id", "text"]
-    whole = [
-        Document(*row.values()) for row in read.kept.select(columns).toArrow().to_pylist()
-    ]  # fmt: skip
+    whole = [Document(*row.values()) for row in read.kept.select(columns).toArrow().to_pylist()]
     assert sampled(found, "human", config.judge) == sampled(whole, "human", config.judge)
     assert len(found) < 0.7 * len(whole)
 
 
 def write_toml(folder: Path, server: Server, corpora: dict[str, Any], judge: str = "") -> Path:
-    parts = [f'[corpora.{name}]\nrole = "{c["role"]}"\npath = "{c["path"]}"\n'
-             for name, c in corpora.items()]  # fmt: skip
+    parts = [
+        f'[corpora.{name}]\nrole = "{c["role"]}"\npath = "{c["path"]}"\n'
+        for name, c in corpora.items()
+    ]
     text = (
-        f'out = "{folder / "runs"}"\n' + "\n".join(parts)
+        f'out = "{folder / "runs"}"\n'
+        + "\n".join(parts)
         + f'\n[judge]\npairs = 30\ndimensions = ["overall", "depth"]\n{judge}\n'
         + f'[[judge.endpoints]]\nname = "stub"\nurl = "{server.url}"\nmodel = "m"\n'
         + 'key_env = "STUB_KEY"\nconcurrency = 4\n'
-    )  # fmt: skip
+    )
     path = folder / "judge.toml"
     path.write_text(text)
     return path
@@ -242,10 +268,14 @@ def write_toml(folder: Path, server: Server, corpora: dict[str, Any], judge: str
 
 def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        dftspark("judge", *arguments, "--master", "local[2]"), cwd=ROOT, text=True,
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        dftspark("judge", *arguments, "--master", "local[2]"),
+        cwd=ROOT,
+        text=True,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow

@@ -14,9 +14,12 @@ from tests.judging import longer, serving
 from tests.spark.kills import Kill, Kit, kit
 
 pytestmark = [
-    pytest.mark.spark, pytest.mark.slow, pytest.mark.cluster, extras.embed,
+    pytest.mark.spark,
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    extras.embed,
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc"),
-]  # fmt: skip
+]
 
 # Four are every job and every victim once.
 COUNT = int(os.environ.get("DFTSPARK_KILLS", "4"))

@@ -76,14 +76,21 @@ def test_spark_connect(local: Run, tmp_path: Path) -> None:
     """The client has no Java machine of its own."""
     port = processes.free_port()
     server = [
-        str(processes.SPARK_HOME / "bin" / "spark-submit"), "--master", "local[2]",
-        "--class", "org.apache.spark.sql.connect.service.SparkConnectServer",
-        "--conf", f"spark.connect.grpc.binding.port={port}",
-        "--conf", "spark.connect.grpc.binding.address=127.0.0.1",
-        "--conf", "spark.ui.enabled=false",
-        "--conf", "spark.sql.shuffle.partitions=4",
+        str(processes.SPARK_HOME / "bin" / "spark-submit"),
+        "--master",
+        "local[2]",
+        "--class",
+        "org.apache.spark.sql.connect.service.SparkConnectServer",
+        "--conf",
+        f"spark.connect.grpc.binding.port={port}",
+        "--conf",
+        "spark.connect.grpc.binding.address=127.0.0.1",
+        "--conf",
+        "spark.ui.enabled=false",
+        "--conf",
+        "spark.sql.shuffle.partitions=4",
         "spark-internal",
-    ]  # fmt: skip
+    ]
     with processes.serving(server, port, tmp_path):
         run = demo(tmp_path, f"sc://127.0.0.1:{port}")
     assert_as_local(run, local)

@@ -88,10 +88,12 @@ def profiled(
     stored = counted(docs, settings, Layout(ranges, tasks, total, merges)).collected()
     return {
         (row["corpus"], row["stratum"], row["n"], row["part"]): (
-            row["state"], row["sketch"], row["totals"],
+            row["state"],
+            row["sketch"],
+            row["totals"],
         )
         for row in stored.to_pylist()
-    }  # fmt: skip
+    }
 
 
 def test_every_count_equals_a_counter(spark: SparkSession) -> None:

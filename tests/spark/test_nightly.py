@@ -40,11 +40,21 @@ pytestmark = pytest.mark.spark
 RULES = [
     {"name": "pairs", "metric": "l2_2gram", "above": 1e-9, "min_documents": 70},
     {"name": "far", "metric": "l2_1gram", "above": 1e9, "min_documents": 10},
-    {"name": "worth", "phrase": "worth noting", "above": 1.0, "severity": "warn",
-     "min_documents": 10},
-    {"name": "contrast", "pattern": "contrast_not_only", "above": 1e9, "nights": 2,
-     "min_documents": 10},
-]  # fmt: skip
+    {
+        "name": "worth",
+        "phrase": "worth noting",
+        "above": 1.0,
+        "severity": "warn",
+        "min_documents": 10,
+    },
+    {
+        "name": "contrast",
+        "pattern": "contrast_not_only",
+        "above": 1e9,
+        "nights": 2,
+        "min_documents": 10,
+    },
+]
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +110,18 @@ def merged(of: list[Run]) -> dict[tuple[Any, ...], list[bytes]]:
         for row in run.table("structure").to_pylist():
             key, state = (row["corpus"], row["stratum"]), StructureSums.decode(row["state"])
             sums[key] = Structure().merge(sums[key], state) if key in sums else state
-    found = {key: [NgramCounts(n=key[2]).merge_all(states).encode()]
-             for key, states in grams.items()}  # fmt: skip
+    found = {
+        key: [NgramCounts(n=key[2]).merge_all(states).encode()] for key, states in grams.items()
+    }
     wholes = document_states.read(ProfileFiles(run.table_path("profile") for run in of))
     return {
         **found,
         **{key: [state.encode()] for key, state in sums.items()},
-        **{(*key, "wholes"): [own.surface.encode(), own.sketch.encode()]
-           for key, own in wholes.items()},
-    }  # fmt: skip
+        **{
+            (*key, "wholes"): [own.surface.encode(), own.sketch.encode()]
+            for key, own in wholes.items()
+        },
+    }
 
 
 def test_merged_days_equal_one_pass_over_their_documents(
@@ -118,8 +131,11 @@ def test_merged_days_equal_one_pass_over_their_documents(
     whole = tmp_path / "texts" / DATES[0]
     whole.mkdir(parents=True)
     shutil.copy(folder / "human.jsonl", whole.parent)
-    rows = [json.loads(line) for date in DATES[:2]
-            for line in (folder / date / "gpt.jsonl").read_text().splitlines()]  # fmt: skip
+    rows = [
+        json.loads(line)
+        for date in DATES[:2]
+        for line in (folder / date / "gpt.jsonl").read_text().splitlines()
+    ]
     text = "".join(json.dumps({**row, "id": str(i)}) + "\n" for i, row in enumerate(rows))
     (whole / "gpt.jsonl").write_text(text)
     write(whole / "llama.jsonl", 1, 0)
@@ -215,8 +231,10 @@ def test_unlike_profiles_never_merge(spark: SparkSession, folder: Path, store: P
     assert "the difference: normalize=none | normalize=NFC" in told
     assert profile(store, DATES[1]).id in told
     assert listed(str(store)) == before  # nothing was read, nothing is left
-    for settings in ({"nightly": {"window": 2, "key_ranges": 4}},
-                     {"ngrams": {"orders": [1], "sketch_width": 256}}):  # fmt: skip
+    for settings in (
+        {"nightly": {"window": 2, "key_ranges": 4}},
+        {"ngrams": {"orders": [1], "sketch_width": 256}},
+    ):
         with pytest.raises(UnlikeProfiles, match=r"differ in (key_ranges|orders)"):
             runs.nightly(spark, audit(folder, store, **settings), DATES[2])
 
@@ -229,8 +247,10 @@ def test_what_a_nightly_audit_must_say(spark: SparkSession, folder: Path, tmp_pa
     for words in ("out: one store", "corpora.human.path", "corpora.gpt: which documents"):
         assert words in str(caught.value)
     shared = str(folder / "human.jsonl")
-    same: Any = {"human": {"role": "human", "path": shared},
-             "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}}}  # fmt: skip
+    same: Any = {
+        "human": {"role": "human", "path": shared},
+        "gpt": {"role": "model", "path": shared, "columns": {"date": "day"}},
+    }
     with pytest.raises(ConfigError, match=r"both read .*human\.jsonl"):
         runs.nightly(spark, audit(folder, tmp_path / "runs", corpora=same), DATES[0])
 
@@ -272,9 +292,10 @@ def test_documents_of_a_date_by_their_column(
 ) -> None:
     """One file that grows, of which a night takes its date: the same profile."""
     rows = [
-        {**json.loads(line), "day": f"{date}T12:00:00Z"} for date in DATES[:2]
+        {**json.loads(line), "day": f"{date}T12:00:00Z"}
+        for date in DATES[:2]
         for line in (folder / date / "gpt.jsonl").read_text().splitlines()
-    ]  # fmt: skip
+    ]
     grown = tmp_path / "gpt.jsonl"
     grown.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = audit(folder, tmp_path / "out").model_dump()
@@ -308,9 +329,12 @@ def another_version(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("break_it", "words"),
-    [(cut_short, "table profile is damaged"), (gone, "table structure is damaged"),
-     (another_version, "is of another version: no ['totals']")],
-)  # fmt: skip
+    [
+        (cut_short, "table profile is damaged"),
+        (gone, "table structure is damaged"),
+        (another_version, "is of another version: no ['totals']"),
+    ],
+)
 def test_a_broken_profile_is_named_with_its_remedy(
     spark: SparkSession, folder: Path, store: Path, break_it: Any, words: str
 ) -> None:
@@ -361,8 +385,11 @@ def test_an_end_at_any_stage_leaves_nothing_that_looks_finished(
             runs.nightly(spark, config, DATES[2], killed)
         except Killed as end:
             borders.append(str(end))
-            new = [info for info in listed(str(store))
-                   if info.state == "finished" and info.id not in before]  # fmt: skip
+            new = [
+                info
+                for info in listed(str(store))
+                if info.state == "finished" and info.id not in before
+            ]
             assert {info.kind for info in new} <= {"profile"}  # whole, and of no night yet
             assert index(store).night(DATES[2]) is None
         else:
@@ -441,10 +468,12 @@ def toml(folder: Path, out: Path) -> Path:
     sides = "".join(
         f'[corpora.{name}]\nrole = "{role}"\npath = "{folder}/{path}"\n'
         'columns = { doc_id = "id", prompt_id = "prompt" }\n'
-        for name, role, path in (("human", "human", "human.jsonl"),
-                                 ("gpt", "model", "{date}/gpt.jsonl"),
-                                 ("llama", "model", "{date}/llama.jsonl"))
-    )  # fmt: skip
+        for name, role, path in (
+            ("human", "human", "human.jsonl"),
+            ("gpt", "model", "{date}/gpt.jsonl"),
+            ("llama", "model", "{date}/llama.jsonl"),
+        )
+    )
     text = (
         f'name = "night"\nout = "{out}"\nlenses = ["ngrams", "structure"]\n{sides}'
         "[ngrams]\norders = [1, 2]\nsketch_width = 256\nphrases = 100\ntable_rows = 20\n"
@@ -468,9 +497,14 @@ def pair_rate(folder: Path, pair: str) -> float:
 
 
 def test_the_command_with_rules(
-    spark: SparkSession, folder: Path, store: Path, hook: HTTPServer, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    spark: SparkSession,
+    folder: Path,
+    store: Path,
+    hook: HTTPServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Stored profiles, a breach, a warning: exit code 3, JUnit, a webhook that is tried again."""
     secret = f"http://127.0.0.1:{hook.server_port}/services/T0P-SECRET"
     monkeypatch.setenv("DFTSPARK_WEBHOOK", secret)
@@ -496,11 +530,15 @@ def test_the_command_with_rules(
     rows = {(row["rule"], row["model"]): row for row in run.table("checks").to_pylist()}
     outcomes = {key: row["outcome"] for key, row in rows.items()}
     assert outcomes == {
-        ("pairs", "gpt"): "fail", ("pairs", "llama"): "unknown",  # 80 and 60 documents
-        ("far", "gpt"): "pass", ("far", "llama"): "pass",
-        ("worth", "gpt"): "warn", ("worth", "llama"): "warn",
-        ("contrast", "gpt"): "pass", ("contrast", "llama"): "pass",
-    }  # fmt: skip
+        ("pairs", "gpt"): "fail",
+        ("pairs", "llama"): "unknown",  # 80 and 60 documents
+        ("far", "gpt"): "pass",
+        ("far", "llama"): "pass",
+        ("worth", "gpt"): "warn",
+        ("worth", "llama"): "warn",
+        ("contrast", "gpt"): "pass",
+        ("contrast", "llama"): "pass",
+    }
     assert rows["worth", "gpt"]["value"] == pytest.approx(pair_rate(folder, "worth noting"))
     suite = ET.fromstring(junit.read_text()).find("testsuite")
     assert suite is not None
@@ -518,8 +556,11 @@ def test_a_webhook_that_does_not_answer(
     year: Path, monkeypatch: pytest.MonkeyPatch, hook: HTTPServer
 ) -> None:
     run = night(year, DATES[0])
-    failing = Run(run.id, {**run.manifest, "checks": {"outcome": "warn", "counts": {}, "said": []}},
-                  run._location)  # fmt: skip
+    failing = Run(
+        run.id,
+        {**run.manifest, "checks": {"outcome": "warn", "counts": {}, "said": []}},
+        run._location,
+    )
     monkeypatch.setenv("HOOK", "http://127.0.0.1:1/SECRET")
     said_of_it = alerts.tell(failing, "HOOK", pause=0.0)
     assert said_of_it.startswith("not told: 127.0.0.1")
@@ -545,14 +586,16 @@ def test_nights_share_the_random_features_of_the_reference(
     """And a new reference keeps them, so that the days before it still merge."""
     pytest.importorskip("sentence_transformers")
     settings: dict[str, Any] = {
-        "lenses": ["ngrams", "embeddings"], "embedding": {"embedder": "static"},
+        "lenses": ["ngrams", "embeddings"],
+        "embedding": {"embedder": "static"},
         "mmd": {"features": 64, "pilot": 20},
-    }  # fmt: skip
+    }
     config = audit(folder, tmp_path / "out", **settings)
     first = runs.nightly(spark, config, DATES[0])
     both = runs.nightly(spark, config, DATES[1])
-    found = {row["metric"]: row for row in both.table("metrics").to_pylist()
-             if row["model"] == "gpt"}  # fmt: skip
+    found = {
+        row["metric"]: row for row in both.table("metrics").to_pylist() if row["model"] == "gpt"
+    }
     assert found["mmd_squared"]["n_model"] == 80
     frozen = first.manifest["embedding"]["features"]
     assert both.manifest["embedding"]["features"] == frozen

@@ -38,9 +38,14 @@ def killed_at(folder: Path, out: Path, border: str) -> str:
     """Where the process was killed; empty where it came to its end."""
     command = [sys.executable, "-c", PROGRAM, str(folder), str(out), border]
     job = subprocess.Popen(
-        command, cwd=folder, env=processes.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=processes.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
     try:
         where, _ = job.communicate(timeout=240)
     finally:
@@ -56,8 +61,15 @@ def test_kill_9_at_every_border(tmp_path: Path) -> None:
     folder, out = corpora(tmp_path / "texts", DATES[:1]), tmp_path / "killed"
     # The reference goes through the stages of a profile first; once it is there, the day does.
     # Between the end of one stage and the beginning of the next only a profile is published.
-    stages = ["read", "count", "read back phrases", "merge days", "compare", "compare structure",
-              "check"]  # fmt: skip
+    stages = [
+        "read",
+        "count",
+        "read back phrases",
+        "merge days",
+        "compare",
+        "compare structure",
+        "check",
+    ]
     borders = [f"after {stage}" for stage in stages]
     for border in ("before read", *borders[:3], "before merge days", *borders[3:]):
         assert killed_at(folder, out, border) == border

@@ -18,10 +18,14 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("notebooks") / "runs"
     done = subprocess.run(
-        [sys.executable, str(ROOT / "notebooks" / "prepare.py"), str(out)], cwd=out.parent,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=1800,
+        [sys.executable, str(ROOT / "notebooks" / "prepare.py"), str(out)],
+        cwd=out.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=1800,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 

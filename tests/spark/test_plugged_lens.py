@@ -42,10 +42,15 @@ def test_an_audit_with_a_lens_from_elsewhere(spark: SparkSession, tmp_path: Path
         corpora[name] = {"role": role, "path": str(path)}
     rule = {"name": "vowels", "metric": "vowel_distance", "above": 0.1, "min_documents": 10}
     config = Audit.parse(
-        {"out": str(tmp_path / "runs"), "lenses": ["ngrams", "vowels"], "corpora": corpora,
-         "ngrams": {"orders": [1]}, "checks": [rule]},
+        {
+            "out": str(tmp_path / "runs"),
+            "lenses": ["ngrams", "vowels"],
+            "corpora": corpora,
+            "ngrams": {"orders": [1]},
+            "checks": [rule],
+        },
         "a test",
-    )  # fmt: skip
+    )
     run = runs.audit(spark, config)
     (found,) = (row for row in run.table("metrics").to_pylist() if row["lens"] == "vowels")
     assert found["value"] == pytest.approx(3 / 5 - 2 / 5)

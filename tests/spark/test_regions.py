@@ -119,8 +119,11 @@ def test_no_result_hangs_on_the_cut(passes: Any) -> None:
 def test_sums_equal_numpy(passes: Any) -> None:
     plan, own, (found, *_) = passes
     assert set(found.sums) == {
-        ("human", "model/a"), ("human", "model/b"), ("model/a", "model/a"), ("model/b", "model/b")
-    }  # fmt: skip
+        ("human", "model/a"),
+        ("human", "model/b"),
+        ("model/a", "model/a"),
+        ("model/b", "model/b"),
+    }
     for corpus, model in found.sums:
         side = witness.HUMAN if corpus == "human" else witness.MODEL
         blocks = block_of(own[corpus]["cluster"]).astype(np.int64)

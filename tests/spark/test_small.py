@@ -36,10 +36,13 @@ Rows = list[dict[str, str]]
 def drawn(count: int, seed: int, prompt: str = "") -> Rows:
     rng = np.random.default_rng(seed)
     return [
-        {"id": f"{i}", "prompt": prompt or f"p{i}",
-         "text": " ".join(rng.choice(WORDS, 30)).capitalize() + "."}
+        {
+            "id": f"{i}",
+            "prompt": prompt or f"p{i}",
+            "text": " ".join(rng.choice(WORDS, 30)).capitalize() + ".",
+        }
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def side(kind: str, seed: int) -> Rows:
@@ -64,10 +67,15 @@ OTHERS = [
     *((kind, "many") for kind in KINDS),
     *(("many", kind) for kind in KINDS),
     *((kind, kind) for kind in [*KINDS, "equal"]),
-    ("one", "two"), ("three", "two"), ("one token", "one"), ("two", "one cluster"),
-]  # fmt: skip
-PAIRS = [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS
-                   if pair not in QUICK)]  # fmt: skip
+    ("one", "two"),
+    ("three", "two"),
+    ("one token", "one"),
+    ("two", "one cluster"),
+]
+PAIRS = [
+    *QUICK,
+    *(pytest.param(*pair, marks=pytest.mark.slow) for pair in OTHERS if pair not in QUICK),
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +99,19 @@ def configured(folder: Path, human: Rows, other: Rows, model: Path, server: Serv
         columns = {"doc_id": "id", "prompt_id": "prompt"}
         corpora[name] = {"role": role, "path": str(path), "columns": columns}
     document = {
-        "name": "small", "out": str(folder / "runs"), "lenses": LENSES, "corpora": corpora,
-        "embedding": {"embedder": str(model)}, "mmd": {"exact": 100},
+        "name": "small",
+        "out": str(folder / "runs"),
+        "lenses": LENSES,
+        "corpora": corpora,
+        "embedding": {"embedder": str(model)},
+        "mmd": {"exact": 100},
         "ngrams": {"orders": [1, 2], "sketch_width": 256, "phrases": 100, "table_rows": 20},
         "inference": {"permutations": 99, "splits": 20},
-        "judge": {"dimensions": ["overall"],
-                  "endpoints": [{"name": "stub", "url": server.url, "model": "m"}]},
-    }  # fmt: skip
+        "judge": {
+            "dimensions": ["overall"],
+            "endpoints": [{"name": "stub", "url": server.url, "model": "m"}],
+        },
+    }
     return Audit.parse(document, "the test")
 
 

@@ -33,9 +33,7 @@ CORPORA: dict[str, dict[str, Any]] = {
 
 
 def config(**settings: Any) -> Audit:
-    document = {
-        "lenses": ["ngrams"], "corpora": CORPORA, "ngrams": {"orders": [1, 2]}, **settings
-    }  # fmt: skip
+    document = {"lenses": ["ngrams"], "corpora": CORPORA, "ngrams": {"orders": [1, 2]}, **settings}
     return Audit.parse(document, "the test")
 
 
@@ -63,9 +61,15 @@ def profiled(out: Path, made: Audit | None = None, by: Audit | None = None) -> R
     phrases = writer.table_path("phrases").removeprefix("file:")
     pq.write_table(schema.PHRASES.empty_table(), phrases)
     return writer.publish(
-        {"kind": "profile", "name": "audit", "date": "", "config": made.model_dump(mode="json"),
-         "shared_clusters": {}, "key_ranges": test_profile_files.RANGES}
-    )  # fmt: skip
+        {
+            "kind": "profile",
+            "name": "audit",
+            "date": "",
+            "config": made.model_dump(mode="json"),
+            "shared_clusters": {},
+            "key_ranges": test_profile_files.RANGES,
+        }
+    )
 
 
 def opened(asked: Audit, run: Run) -> Profile:
@@ -88,34 +92,57 @@ def test_the_configuration_of_the_profile_is_taken(tmp_path: Path) -> None:
 
 RENAMED = {"web": CORPORA["human"], "gpt": CORPORA["gpt"]}
 EXCHANGED = {
-    "human": {**CORPORA["human"], "role": "model"}, "gpt": {**CORPORA["gpt"], "role": "human"},
-}  # fmt: skip
+    "human": {**CORPORA["human"], "role": "model"},
+    "gpt": {**CORPORA["gpt"], "role": "human"},
+}
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"tokens": {"lowercase": True}},
-         ["tokens.lowercase: the profile false, the configuration true"]),
-        ({"cleaning": {"normalize": "none"}},
-         ['cleaning.normalize: the profile "NFC", the configuration "none"']),
-        ({"ngrams": {"orders": [1, 2, 3, 5]}},
-         ["the profile has [1, 2], the configuration [1, 2, 3, 5]; nothing of order 3, 5 was"]),
+        (
+            {"tokens": {"lowercase": True}},
+            ["tokens.lowercase: the profile false, the configuration true"],
+        ),
+        (
+            {"cleaning": {"normalize": "none"}},
+            ['cleaning.normalize: the profile "NFC", the configuration "none"'],
+        ),
+        (
+            {"ngrams": {"orders": [1, 2, 3, 5]}},
+            ["the profile has [1, 2], the configuration [1, 2, 3, 5]; nothing of order 3, 5 was"],
+        ),
         ({"ngrams": {"orders": [1, 2], "sketch_width": 256}}, ["ngrams.sketch_width: the profile"]),
         ({"ngrams": {"orders": [1, 2], "phrases": 9_000}}, ["ngrams.phrases: the profile 5000"]),
-        ({"corpora": RENAMED}, ["the profile has gpt (model), human (human)",
-                                "the configuration gpt (model), web (human)"]),
-        ({"corpora": EXCHANGED}, ["the profile has gpt (model), human (human)",
-                                  "the configuration gpt (human), human (model)"]),
+        (
+            {"corpora": RENAMED},
+            [
+                "the profile has gpt (model), human (human)",
+                "the configuration gpt (model), web (human)",
+            ],
+        ),
+        (
+            {"corpora": EXCHANGED},
+            [
+                "the profile has gpt (model), human (human)",
+                "the configuration gpt (human), human (model)",
+            ],
+        ),
         ({"corpora": {**CORPORA, "more": {"role": "model", "path": "m"}}}, ["more (model)"]),
-        ({"corpora": {**CORPORA, "gpt": {"role": "model", "path": "other.jsonl"}}},
-         ['gpt.path: the profile ["s3a://***@bucket/gpt"], the configuration ["other.jsonl"]']),
-        ({"corpora": {**CORPORA, "gpt": {**CORPORA["gpt"], "filter": "length(text) > 9"}}},
-         ["corpora.gpt.filter: the profile null"]),
-        ({"lenses": ["ngrams", "structure"]},
-         ["the profile has nothing of 'structure'; without it, lenses = ['ngrams']"]),
+        (
+            {"corpora": {**CORPORA, "gpt": {"role": "model", "path": "other.jsonl"}}},
+            ['gpt.path: the profile ["s3a://***@bucket/gpt"], the configuration ["other.jsonl"]'],
+        ),
+        (
+            {"corpora": {**CORPORA, "gpt": {**CORPORA["gpt"], "filter": "length(text) > 9"}}},
+            ["corpora.gpt.filter: the profile null"],
+        ),
+        (
+            {"lenses": ["ngrams", "structure"]},
+            ["the profile has nothing of 'structure'; without it, lenses = ['ngrams']"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_another_configuration_is_refused_with_its_values(
     tmp_path: Path, settings: dict[str, Any], words: list[str]
 ) -> None:

@@ -55,9 +55,14 @@ def documents(seed: int = 0) -> list[dict[str, str]]:
             text = " ".join(rng.choice(SENTENCES, rng.integers(0, 9)))
             stratum = ("news", "essay")[i % 2] if corpus != "model/b" else ""
             rows.append(
-                {"corpus": corpus, "stratum": stratum, "cluster": f"p{i % 40}",
-                 "doc_id": f"{corpus}-{i}", "text": text}
-            )  # fmt: skip
+                {
+                    "corpus": corpus,
+                    "stratum": stratum,
+                    "cluster": f"p{i % 40}",
+                    "doc_id": f"{corpus}-{i}",
+                    "text": text,
+                }
+            )
     return rows
 
 
@@ -92,9 +97,12 @@ def stored(spark: SparkSession, partitions: int, seed: int = 0) -> list[dict[str
 def test_profile_equals_numpy(spark: SparkSession) -> None:
     rows = stored(spark, 3)
     assert [(r["corpus"], r["stratum"]) for r in rows] == [
-        ("human", "essay"), ("human", "news"), ("model/a", "essay"), ("model/a", "news"),
+        ("human", "essay"),
+        ("human", "news"),
+        ("model/a", "essay"),
+        ("model/a", "news"),
         ("model/b", ""),
-    ]  # fmt: skip
+    ]
     for row in rows:
         laws.same(StructureSums.decode(row["state"]), expected(row["corpus"], row["stratum"]))
 
@@ -131,10 +139,12 @@ def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
         for name in ("ratio", "p_value", "q_value", "band", "share_model", "precision"):
             assert got[name] == pytest.approx(getattr(want, name), nan_ok=True), name
         assert (got["example_model"] is not None) == (
-            want.measure.kind in ("pattern", "count") and want.count_model > 0
-            and want.measure.numerator == want.measure.id and want.measure.group != "pacing"
+            want.measure.kind in ("pattern", "count")
+            and want.count_model > 0
+            and want.measure.numerator == want.measure.id
+            and want.measure.group != "pacing"
             and got["example_model"] is not None
-        )  # fmt: skip
+        )
     by_name = {r["pattern"]: r for r in row["patterns"]}
     assert "It's not a bug, it's" in by_name["contrast_not_x_it_is_y"]["example_human"]
     assert by_name["contrast_not_x_it_is_y"]["example_human_id"].startswith("human-")

@@ -37,12 +37,16 @@ def test_measures_are_those_of_plain_python(
     monkeypatch.setattr(variety, "PROMPTS", 20)
     rng = np.random.default_rng(0)
     rows = [
-        {"corpus": corpus, "cluster": f"p{p}", "doc_id": f"{corpus}-{p}-{i}",
-         "text": " ".join(f"w{w}" for w in rng.integers(0, 30, 110))}
+        {
+            "corpus": corpus,
+            "cluster": f"p{p}",
+            "doc_id": f"{corpus}-{p}-{i}",
+            "text": " ".join(f"w{w}" for w in rng.integers(0, 30, 110)),
+        }
         for corpus, samples in (("human", 1), ("model", 6))
         for p in range(30)
         for i in range(samples)
-    ]  # fmt: skip
+    ]
     own = {
         corpus: variety.sampled(
             [Document(r["doc_id"], r["cluster"], r["text"]) for r in rows if r["corpus"] == corpus]

@@ -78,8 +78,10 @@ def test_what_is_not(text: str, flag: str) -> None:
         ("Le chat est sur la table et il ne veut pas en descendre avec nous.", "fr"),
         ("Der Hund ist nicht zu Hause, und die Katze mag das auch nicht.", "de"),
         ("El perro no est\u00e1 en la casa, pero los gatos y las aves s\u00ed.", "es"),
-        ("O c\u00e3o n\u00e3o est\u00e1 em casa, mas os gatos da vizinha e um p\u00e1ssaro sim.",
-         "pt"),
+        (
+            "O c\u00e3o n\u00e3o est\u00e1 em casa, mas os gatos da vizinha e um p\u00e1ssaro sim.",
+            "pt",
+        ),
         ("Il cane non \u00e8 nella casa, ma anche il gatto della vicina che dorme.", "it"),
         ("De hond is niet thuis en het is ook voor de kat te laat.", "nl"),
         ("\u4eca\u5929\u5929\u6c14\u5f88\u597d", "zh"),
@@ -89,7 +91,7 @@ def test_what_is_not(text: str, flag: str) -> None:
         ("42", None),
         ("", None),
     ],
-)  # fmt: skip
+)
 def test_languages(text: str, language: str | None) -> None:
     assert language_of(text) == language
 

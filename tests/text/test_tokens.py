@@ -33,14 +33,16 @@ def tokens(text: str, lowercase: bool = False) -> list[str]:
         ("naive cafe\u0301!", ["naive", "cafe\u0301", "!"]),
         ("\u6f22\u5b57\u304b\u306aABC", ["\u6f22", "\u5b57", "\u304b", "\u306a", "ABC"]),
         ("\ud55c\uad6d\uc5b4 \u0440\u0443\u0441", ["\ud55c\uad6d\uc5b4", "\u0440\u0443\u0441"]),
-        ("\U0001f469\u200d\U0001f4bb\U0001f44d\U0001f3fd!",
-         ["\U0001f469\u200d\U0001f4bb", "\U0001f44d\U0001f3fd", "!"]),
+        (
+            "\U0001f469\u200d\U0001f4bb\U0001f44d\U0001f3fd!",
+            ["\U0001f469\u200d\U0001f4bb", "\U0001f44d\U0001f3fd", "!"],
+        ),
         ("a\u00a0b\u3000c\td\n\ne", ["a", "b", "c", "d", "e"]),
         ("e.g. U.S.", ["e", ".", "g", ".", "U", ".", "S", "."]),
         ("", []),
         (" \n ", []),
     ],
-)  # fmt: skip
+)
 def test_by_hand(text: str, expected: list[str]) -> None:
     assert tokens(text) == expected
 

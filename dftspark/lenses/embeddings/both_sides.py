@@ -61,9 +61,13 @@ class Exact:
 
     @classmethod
     def asked(
-        cls, vectors: Vectors, of: FeatureSums, counts: Mapping[str, int],
-        shared: dict[str, int], config: Audit,
-    ) -> Exact:  # fmt: skip
+        cls,
+        vectors: Vectors,
+        of: FeatureSums,
+        counts: Mapping[str, int],
+        shared: dict[str, int],
+        config: Audit,
+    ) -> Exact:
         """For the models that `mmd.exact` asks for."""
         most, human = config.mmd.exact, counts[config.human]
         models = counts.keys() - {config.human}
@@ -78,9 +82,14 @@ class Exact:
         human = self.config.human
         found = _together(self.vectors, human, model, self.most)
         metrics = exact_metrics(
-            found.vectors, found.model, found.blocks, found.cluster_counts, self.of.frequencies,
-            paired=self.shared.get(model, 0) > 0, settings=self.config.inference,
-        )  # fmt: skip
+            found.vectors,
+            found.model,
+            found.blocks,
+            found.cluster_counts,
+            self.of.frequencies,
+            paired=self.shared.get(model, 0) > 0,
+            settings=self.config.inference,
+        )
         return [measured(model, "", (self.counts[human], self.counts[model]), metrics)]
 
 
@@ -116,24 +125,33 @@ class _Together:
 
 
 def _classified(
-    vectors: NDArray[np.float32], model: NDArray[np.bool_], blocks: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    model: NDArray[np.bool_],
+    blocks: NDArray[np.int64],
     confidence: float,
-) -> Iterator[Metric]:  # fmt: skip
+) -> Iterator[Metric]:
     found = classify(vectors, model, blocks, confidence=confidence)
     for name, share in (("c2st_accuracy", found.accuracy), ("c2st_auc", found.area)):
         inference = Inference(
-            std_error=share.std_error, ci_low=share.low, ci_high=share.high,
-            p_value=found.p_value, blocks=found.blocks,
-        )  # fmt: skip
+            std_error=share.std_error,
+            ci_low=share.low,
+            ci_high=share.high,
+            p_value=found.p_value,
+            blocks=found.blocks,
+        )
         if name == "c2st_auc":
             inference = replace(
-                inference, n_tell=found.n_tell, n_tell_low=found.n_tell_low,
+                inference,
+                n_tell=found.n_tell,
+                n_tell_low=found.n_tell_low,
                 n_tell_high=found.n_tell_high,
-            )  # fmt: skip
+            )
         yield Metric(name, share.value, "share", inference)
         if name == "c2st_accuracy":
             bound = replace(
-                inference, std_error=2 * share.std_error, ci_low=2 * share.low - 1,
+                inference,
+                std_error=2 * share.std_error,
+                ci_low=2 * share.low - 1,
                 ci_high=2 * share.high - 1,
-            )  # fmt: skip
+            )
             yield Metric("c2st_tv_bound", found.variation, "share", bound)

@@ -134,9 +134,14 @@ def fit_regions(
         ) from error
     pilot = _by_digest(np.concatenate([_by_digest(side)[:each] for side in (human, model)]))
     means = faiss.Kmeans(
-        pilot.shape[1], count, niter=_STEPS, nredo=_REPEATS, seed=seed,
-        max_points_per_centroid=len(pilot), min_points_per_centroid=1,
-    )  # fmt: skip
+        pilot.shape[1],
+        count,
+        niter=_STEPS,
+        nredo=_REPEATS,
+        seed=seed,
+        max_points_per_centroid=len(pilot),
+        min_points_per_centroid=1,
+    )
     means.train(pilot)
     fitted = Regions(np.asarray(means.centroids, np.float32), seed, _digest(pilot), text)
     sizes = np.bincount(fitted.assign(pilot)[0], minlength=count)

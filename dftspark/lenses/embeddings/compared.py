@@ -107,9 +107,10 @@ def stratified(
     or one over their number for `weights` "uniform". None without two such strata.
     """
     names = [
-        name for name in sorted(human.keys() & model.keys())
+        name
+        for name in sorted(human.keys() & model.keys())
         if blocks.adapt(int(min(count_of(human[name]), count_of(model[name]))))
-    ]  # fmt: skip
+    ]
     if len(names) < 2:
         return []
     own, other = ([side[name] for name in names] for side in (human, model))
@@ -149,6 +150,8 @@ def _fused(
     rng = np.random.default_rng(tested.seed).spawn(1)[0]
     p = fused_test(
         [each.coarsen(count) for each in grams],
-        paired=tested.paired, permutations=tested.permutations, rng=rng,
-    )  # fmt: skip
+        paired=tested.paired,
+        permutations=tested.permutations,
+        rng=rng,
+    )
     return Inference(p_value=max(p, min(single)), blocks=count)

@@ -171,14 +171,21 @@ def pairs(found: pa.Table, vectors: Vectors, human: str, run_id: str, date: str)
         other = texts[row["neighbor_id"]]
         rows.append(
             {
-                "run_id": run_id, "date": date, "human": human, "stratum": "", "side": side,
-                "model": row["corpus"] if side == "model" else "", "doc_id": row["doc_id"],
-                "neighbor_id": row["neighbor_id"], "cosine": row["cosine"],
+                "run_id": run_id,
+                "date": date,
+                "human": human,
+                "stratum": "",
+                "side": side,
+                "model": row["corpus"] if side == "model" else "",
+                "doc_id": row["doc_id"],
+                "neighbor_id": row["neighbor_id"],
+                "cosine": row["cosine"],
                 "overlap": overlap(row["text"], other[:_COMPARED]),
-                "same_cluster": row["same_cluster"], "excerpt": _excerpt(row["text"]),
+                "same_cluster": row["same_cluster"],
+                "excerpt": _excerpt(row["text"]),
                 "neighbor_excerpt": _excerpt(other),
             }
-        )  # fmt: skip
+        )
     return pa.Table.from_pylist(rows, schema=schema.COPIES)
 
 
@@ -205,12 +212,18 @@ def _found(batch: pa.RecordBatch, human: HumanSide) -> pa.RecordBatch:
     near = np.nan_to_num(cosines, nan=-1.0) >= NEAR
     texts = batch["text"].to_pylist()
     columns = [
-        batch["corpus"], batch["cluster"], batch["doc_id"], near, cosines,
+        batch["corpus"],
+        batch["cluster"],
+        batch["doc_id"],
+        near,
+        cosines,
         [str(human.doc_ids[i]) if i >= 0 else None for i in rows],
-        [bool(human.clusters[i] == c) if i >= 0 else None
-         for i, c in zip(rows, clusters, strict=True)],
+        [
+            bool(human.clusters[i] == c) if i >= 0 else None
+            for i, c in zip(rows, clusters, strict=True)
+        ],
         [text[:_COMPARED] if close else None for text, close in zip(texts, near, strict=True)],
-    ]  # fmt: skip
+    ]
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for column, field in zip(columns, schema.NEIGHBORS, strict=True)

@@ -57,8 +57,11 @@ def exact_metrics(
         whole = gram_of_products(products, sizes)
         value = float(between_blocks(whole, *blocks.sides(blocks.MOST), paired=paired)[0])
         inference = infer_grams(
-            [whole], value=value, clusters=clusters, design=design(settings, paired=paired),
+            [whole],
+            value=value,
+            clusters=clusters,
+            design=design(settings, paired=paired),
             tells=True,
-        )  # fmt: skip
+        )
         found.append(Metric(f"mmd_squared_{name}", value, UNIT, inference))
     return [found[0], found[0].rooted("mmd_exact", ROOT_UNIT), found[1]]

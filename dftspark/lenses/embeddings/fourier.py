@@ -256,9 +256,8 @@ def _orthonormalize(blocks: Any) -> None:
 # sin(pi x) / x and cos(pi x) as polynomials in x^2 on |x| <= 1/2, errors below 1e-7 with float32.
 _SIN = tuple(np.float32(c) for c in (3.14159264, -5.16771008, 2.55007753, -0.5982913, 0.07765766))
 _COS = tuple(
-    np.float32(c)
-    for c in (1.0, -4.93480214, 4.05870916, -1.335212, 0.23493732, -0.02439632)
-)  # fmt: skip
+    np.float32(c) for c in (1.0, -4.93480214, 4.05870916, -1.335212, 0.23493732, -0.02439632)
+)
 _ROUND = np.float32(1.5 * 2**23)  # added and taken away, it rounds to the nearest whole number
 _SCALE = np.float32(ONE)
 _TWO = np.float32(2)

@@ -37,6 +37,7 @@ class FrechetPairs:
             together(self.of, kept_states(self.stored, self.of, self.human)),
             together(self.of, states(self.stored, self.of, model)),
             int(min(self.clusters[self.human], self.clusters[model])),
-            confidence=self.settings.confidence, seed=self.settings.seed,
-        )  # fmt: skip
+            confidence=self.settings.confidence,
+            seed=self.settings.seed,
+        )
         return [measured(model, "", (self.counts[self.human], self.counts[model]), metrics)]

@@ -24,10 +24,14 @@ _KEYS = ["corpus", "region", "x", "y"]
 def cloud_map(placed: pa.Table, human: str, run_id: str, date: str) -> pa.Table:
     """schema.CLOUD_MAP from schema.PLACED, in order."""
     rows = [
-        {**row, "run_id": run_id, "date": date,
-         "role": "human" if row["corpus"] == human else "model"}
+        {
+            **row,
+            "run_id": run_id,
+            "date": date,
+            "role": "human" if row["corpus"] == human else "model",
+        }
         for row in placed.sort_by([(key, "ascending") for key in _KEYS]).to_pylist()
-    ]  # fmt: skip
+    ]
     return pa.Table.from_pylist(rows, schema=schema.CLOUD_MAP)
 
 

@@ -62,9 +62,13 @@ def frechet_metrics(
 
 
 def _halved(
-    human: MomentSums, model: MomentSums, own: Floats, other: Floats, rng: np.random.Generator,
+    human: MomentSums,
+    model: MomentSums,
+    own: Floats,
+    other: Floats,
+    rng: np.random.Generator,
     times: int = _HALVINGS,
-) -> float:  # fmt: skip
+) -> float:
     """Mean distance of halves of the groups of blocks `own` of the one and `other` of the other."""
     values = []
     for _ in range(times):

@@ -104,8 +104,11 @@ def region_metrics(
         )
         area_found, equal_found, equal = _area_inference(
             [groups.coarsen(side, blocks) for side in counts],
-            area, square_found.p_value, paired=paired, settings=settings,
-        )  # fmt: skip
+            area,
+            square_found.p_value,
+            paired=paired,
+            settings=settings,
+        )
     return [
         Metric("frontier", area, "area", area_found),
         Metric("frontier_at_equality", equal, "area", equal_found),
@@ -128,9 +131,13 @@ def _area_inference(
     null = areas(*groups.balanced(blocks, n / (n + m), settings.splits, rng, paired=paired))
     floor = float(np.quantile(null, 0.05))
     found = Inference(
-        std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0), p_value=p_value,
-        floor=-agreeing(-floor, -area, p_value), blocks=blocks,
-    )  # fmt: skip
+        std_error=error,
+        ci_low=max(low, 0.0),
+        ci_high=min(high, 1.0),
+        p_value=p_value,
+        floor=-agreeing(-floor, -area, p_value),
+        blocks=blocks,
+    )
     low, high = np.quantile(null, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
     equality = Inference(
         std_error=float(null.std()), ci_low=float(low), ci_high=float(high), blocks=blocks

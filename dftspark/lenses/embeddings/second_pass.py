@@ -142,8 +142,9 @@ def regions(
                 row[f"documents_{side}"] = int(getattr(table, f"count_{side}")[region])
                 row[f"exemplars_{side}"] = [r["text"] for r in typical[corpus][region]]
                 row[f"exemplars_{side}_id"] = [r["doc_id"] for r in typical[corpus][region]]
-            rows.append({**_head(of, model, run_id, date), **row,
-                         "fingerprint": of.regions.fingerprint})  # fmt: skip
+            rows.append(
+                {**_head(of, model, run_id, date), **row, "fingerprint": of.regions.fingerprint}
+            )
     return pa.Table.from_pylist(rows, schema=schema.REGIONS)
 
 
@@ -156,11 +157,16 @@ def witness(found: Found, of: SecondPass, run_id: str, date: str) -> pa.Table:
                 for rank, row in enumerate(found.lists.get((corpus, model, end), []), start=1):
                     rows.append(
                         {
-                            **_head(of, model, run_id, date), "side": side, "end": end,
-                            "rank": rank, "doc_id": row["doc_id"], "region": row["region"],
-                            "score": sign * row["value"], "excerpt": row["text"],
+                            **_head(of, model, run_id, date),
+                            "side": side,
+                            "end": end,
+                            "rank": rank,
+                            "doc_id": row["doc_id"],
+                            "region": row["region"],
+                            "score": sign * row["value"],
+                            "excerpt": row["text"],
                         }
-                    )  # fmt: skip
+                    )
     return pa.Table.from_pylist(rows, schema=schema.WITNESS)
 
 
@@ -274,11 +280,14 @@ def _documents(
     taken = batch.select(["doc_id", "cluster", "text"]).take(pa.array(chosen)).to_pylist()
     return [
         {
-            **row, "kind": kind, "region": int(regions[i]), "value": float(values[i]),
+            **row,
+            "kind": kind,
+            "region": int(regions[i]),
+            "value": float(values[i]),
             "text": one_line(row["text"][: 2 * most])[:most],
         }
         for i, row in zip(chosen, taken, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _cut(rows: list[dict[str, Any]], of: SecondPass) -> list[dict[str, Any]]:

@@ -56,9 +56,13 @@ class Beside:
 
 
 def beside(
-    vectors: Vectors, pilot: clouds.Pilot, stored: StateTable, of: FeatureSums,
-    shared: dict[str, int], making: Making,
-) -> Beside:  # fmt: skip
+    vectors: Vectors,
+    pilot: clouds.Pilot,
+    stored: StateTable,
+    of: FeatureSums,
+    shared: dict[str, int],
+    making: Making,
+) -> Beside:
     """From documents with their vectors and the feature sums `stored` of `of`."""
     config, counts = making.config, vectors.counts
     run = (making.writer.id, making.date)
@@ -76,11 +80,13 @@ def beside(
     }
     rows = [
         measured(
-            model, "", (counts[config.human], counts[model]),
+            model,
+            "",
+            (counts[config.human], counts[model]),
             own + copy_metrics(human, sums[model], confidence=confidence),
         )
         for model, own in passed.metrics.items()
-    ]  # fmt: skip
+    ]
     about = {"regions": frozen.fingerprint, "map": _about(axes)}
     return Beside(rows, passed.clusters, tables, about)
 
@@ -115,9 +121,13 @@ class _Found:
 
 
 def _second_pass(
-    vectors: Vectors, stored: StateTable, of: FeatureSums,
-    frozen: tuple[Regions, Projection | None], shared: dict[str, int], making: Making,
-) -> _Found:  # fmt: skip
+    vectors: Vectors,
+    stored: StateTable,
+    of: FeatureSums,
+    frozen: tuple[Regions, Projection | None],
+    shared: dict[str, int],
+    making: Making,
+) -> _Found:
     config, run = making.config, (making.writer.id, making.date)
     human = together(of, states(stored, of, config.human))
     ours = copies.human_side(vectors, config.human)
@@ -148,17 +158,24 @@ def _second_pass(
             tables.setdefault(name, []).append(table)
         for model in some:
             metrics[model] = region_metrics(
-                found.sums[config.human, model], found.sums[model, model], both[model],
-                paired=paired[model], settings=config.inference,
-            )  # fmt: skip
+                found.sums[config.human, model],
+                found.sums[model, model],
+                both[model],
+                paired=paired[model],
+                settings=config.inference,
+            )
     whole = {name: pa.concat_tables(parts) for name, parts in tables.items()}
     return _Found(metrics, clusters, **whole)
 
 
 def _passed(
-    vectors: Vectors, plan: SecondPass, human: copies.HumanSide, axes: Projection | None,
-    corpora: list[str], making: Making,
-) -> dict[str, pa.Table]:  # fmt: skip
+    vectors: Vectors,
+    plan: SecondPass,
+    human: copies.HumanSide,
+    axes: Projection | None,
+    corpora: list[str],
+    making: Making,
+) -> dict[str, pa.Table]:
     """What one pass finds, by table: regions and witnesses of `plan`, and copies and places of
     the corpora."""
     folds: list[Fold] = [RegionFold(plan), copies.CopiesFold(human, corpora)]

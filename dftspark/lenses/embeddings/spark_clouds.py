@@ -76,9 +76,13 @@ def staged_few(rows: pa.Table, staging: str) -> Vectors:
             file = folder / f"part-{number:05}.parquet"
             with file.filesystem.open_output_stream(file.path) as stream:
                 pq.write_table(
-                    rows.slice(start, each), stream, compression="NONE", use_dictionary=False,
-                    row_group_size=_GROUP_ROWS, write_page_checksum=True,
-                )  # fmt: skip
+                    rows.slice(start, each),
+                    stream,
+                    compression="NONE",
+                    use_dictionary=False,
+                    row_group_size=_GROUP_ROWS,
+                    write_page_checksum=True,
+                )
     return Vectors(StateTable.of([staging]))
 
 

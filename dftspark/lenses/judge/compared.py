@@ -88,15 +88,24 @@ def _metrics(
         metrics.append(Metric(f"jmq_{name}", row["jmq"], "2 x win rate", _twice(hard)))
         if math.isfinite(controlled.value):
             inference = Inference(
-                std_error=2 * controlled.std_error, ci_low=2 * controlled.low,
-                ci_high=2 * controlled.high, p_value=controlled.p_value,
+                std_error=2 * controlled.std_error,
+                ci_low=2 * controlled.low,
+                ci_high=2 * controlled.high,
+                p_value=controlled.p_value,
                 blocks=controlled.clusters,
-            )  # fmt: skip
-            metrics.append(Metric(f"jmq_lc_{name}", 2 * controlled.value, "2 x win rate at equal "
-                                  "lengths", inference))  # fmt: skip
+            )
+            metrics.append(
+                Metric(
+                    f"jmq_lc_{name}",
+                    2 * controlled.value,
+                    "2 x win rate at equal lengths",
+                    inference,
+                )
+            )
         if soft.pairs and math.isfinite(soft.low):
-            metrics.append(Metric(f"jmq_odds_{name}", 2 * soft.value, "2 x win probability",
-                                  _twice(soft)))  # fmt: skip
+            metrics.append(
+                Metric(f"jmq_odds_{name}", 2 * soft.value, "2 x win probability", _twice(soft))
+            )
     for model, metric in [*_strengths(groups, settings), *_agreements(groups, settings)]:
         found[model, ""].metrics.append(metric)
     return list(found.values())
@@ -104,10 +113,16 @@ def _metrics(
 
 def _twice(found: WinRate) -> Inference:
     return Inference(
-        std_error=2 * found.std_error, ci_low=2 * found.low, ci_high=2 * found.high,
-        p_value=found.p_value, mde=2 * found.mde, n_tell=found.n_tell,
-        n_tell_low=found.n_tell_low, n_tell_high=found.n_tell_high, blocks=found.clusters,
-    )  # fmt: skip
+        std_error=2 * found.std_error,
+        ci_low=2 * found.low,
+        ci_high=2 * found.high,
+        p_value=found.p_value,
+        mde=2 * found.mde,
+        n_tell=found.n_tell,
+        n_tell_low=found.n_tell_low,
+        n_tell_high=found.n_tell_high,
+        blocks=found.clusters,
+    )
 
 
 def _strengths(
@@ -117,9 +132,10 @@ def _strengths(
     every = sorted({(key[3], key[4]) for key in groups})
     for dimension, judge in every:
         own = {
-            key: pairs for key, pairs in groups.items()
+            key: pairs
+            for key, pairs in groups.items()
             if key[3:] == (dimension, judge) and key[0] in (MODEL, "models")
-        }  # fmt: skip
+        }
         human = {key[2] for key in own if key[0] == MODEL}
         models = sorted({key[1] for key in own if key[0] == MODEL})
         if len(models) < 2:
@@ -132,16 +148,22 @@ def _strengths(
             clusters.append(pairs.clusters[both])
             sides.append(np.tile([number[key[1]], number[key[2]]], (int(both.sum()), 1)))
         found = bradley_terry(
-            np.concatenate(sides), np.concatenate(scores), np.concatenate(clusters), len(number),
-            confidence=settings.confidence, seed=settings.seed,
-        )  # fmt: skip
+            np.concatenate(sides),
+            np.concatenate(scores),
+            np.concatenate(clusters),
+            len(number),
+            confidence=settings.confidence,
+            seed=settings.seed,
+        )
         groups_seen = len(np.unique(np.concatenate(clusters)))
         for model in models:
             i = number[model]
             inference = Inference(
-                std_error=float(found.std_error[i]), ci_low=float(found.low[i]),
-                ci_high=float(found.high[i]), blocks=groups_seen,
-            )  # fmt: skip
+                std_error=float(found.std_error[i]),
+                ci_low=float(found.low[i]),
+                ci_high=float(found.high[i]),
+                blocks=groups_seen,
+            )
             name = f"bradley_terry_{dimension}:{judge}"
             yield model, Metric(name, float(found.value[i]), "log odds against human", inference)
 
@@ -166,9 +188,10 @@ def _side_by_side(
 ) -> tuple[NDArray[np.int64], NDArray[Any], list[str]]:
     """Codes of the verdicts `(J, N)` on the same pairs and orders, their clusters, the judges."""
     own = {
-        key[4]: pairs for key, pairs in groups.items()
+        key[4]: pairs
+        for key, pairs in groups.items()
         if key[0] == MODEL and key[1] == model and key[3] == dimension
-    }  # fmt: skip
+    }
     judges = sorted(own)
     places = {name: i for i, name in enumerate(own[judges[0]].names.tolist())}
     codes = np.full((len(judges), len(places), 2), MISSING)
@@ -186,8 +209,12 @@ def _kappas(groups: dict[Key, Pairs]) -> list[Row]:
     for model, dimension in sorted({(key[1], key[3]) for key in groups if key[0] == MODEL}):
         codes, _, judges = _side_by_side(groups, model, dimension)
         rows += [
-            {"model": model, "dimension": dimension, "judges": [judges[a], judges[b]],
-             "kappa": cohen_kappa(codes[a], codes[b])}
+            {
+                "model": model,
+                "dimension": dimension,
+                "judges": [judges[a], judges[b]],
+                "kappa": cohen_kappa(codes[a], codes[b]),
+            }
             for a, b in combinations(range(len(judges)), 2)
-        ]  # fmt: skip
+        ]
     return rows

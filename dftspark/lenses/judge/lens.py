@@ -69,10 +69,12 @@ class JudgeLens(Lens):
         order = making.orders.get(self.name) or Asking()
         found, told = judge(making, pairing.texts.documents, order)
         rows = [
-            {**measured(of.model, of.stratum, (of.pairs, of.pairs), of.metrics),
-             "fingerprint": VERSION}
+            {
+                **measured(of.model, of.stratum, (of.pairs, of.pairs), of.metrics),
+                "fingerprint": VERSION,
+            }
             for of in found
-        ]  # fmt: skip
+        ]
         return Compared(rows, {"judge": told})
 
     def better(self, metric: str) -> str:

@@ -22,9 +22,21 @@ Key = tuple[str, str, str, str, str]  # kind, model, against, dimension, judge
 MODEL = "model"
 _SCORES = {"model": 1.0, "tie": 0.5, "against": 0.0}
 _COLUMNS = [
-    "kind", "model", "against", "stratum", "judge", "dimension", "pair_id", "cluster", "order",
-    "verdict", "odds", "error", "model_characters", "against_characters",
-]  # fmt: skip
+    "kind",
+    "model",
+    "against",
+    "stratum",
+    "judge",
+    "dimension",
+    "pair_id",
+    "cluster",
+    "order",
+    "verdict",
+    "odds",
+    "error",
+    "model_characters",
+    "against_characters",
+]
 
 
 @dataclass(frozen=True)
@@ -44,16 +56,23 @@ class Pairs:
     def of(self, stratum: str) -> Pairs:
         own = self.strata == stratum
         return Pairs(
-            self.names[own], self.clusters[own], self.strata[own], self.scores[own],
-            self.odds[own], self.longer[own], self.unasked[own], 2 * int(own.sum()),
-        )  # fmt: skip
+            self.names[own],
+            self.clusters[own],
+            self.strata[own],
+            self.scores[own],
+            self.odds[own],
+            self.longer[own],
+            self.unasked[own],
+            2 * int(own.sum()),
+        )
 
 
 def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
     """The pairs of each kind, model, other corpus, dimension and judge, from schema.JUDGEMENTS."""
     columns = {name: table[name].to_pylist() for name in _COLUMNS}
-    keys = list(zip(*(columns[n] for n in ("kind", "model", "against", "dimension", "judge")),
-                    strict=True))  # fmt: skip
+    keys = list(
+        zip(*(columns[n] for n in ("kind", "model", "against", "dimension", "judge")), strict=True)
+    )
     rows: dict[Key, list[int]] = {}
     for i, key in enumerate(keys):
         rows.setdefault(key, []).append(i)
@@ -71,11 +90,19 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
             odds[place[name], order] = math.nan if value is None else value
         at = [first[name] for name in place]
         longer = [columns["model_characters"][i] - columns["against_characters"][i] for i in at]
-        yield key, Pairs(
-            np.array(list(place)), np.array([columns["cluster"][i] for i in at], object),
-            np.array([columns["stratum"][i] for i in at], object), scores, odds,
-            np.array(longer, np.float64), unasked, len(own),
-        )  # fmt: skip
+        yield (
+            key,
+            Pairs(
+                np.array(list(place)),
+                np.array([columns["cluster"][i] for i in at], object),
+                np.array([columns["stratum"][i] for i in at], object),
+                scores,
+                odds,
+                np.array(longer, np.float64),
+                unasked,
+                len(own),
+            ),
+        )
 
 
 def length_scale(table: pa.Table) -> float:
@@ -103,19 +130,36 @@ def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
     soft = win_rate(from_odds(*pairs.odds[told].T), pairs.clusters[told], confidence)
     is_jmq = key[0] == MODEL
     return {
-        "pairs": found.pairs, "clusters": found.clusters, "verdicts": len(single),
-        "wins": int((single == 1).sum()), "ties": int((single == 0.5).sum()),
-        "losses": int((single == 0).sum()), "not_asked": int(pairs.unasked.sum()),
+        "pairs": found.pairs,
+        "clusters": found.clusters,
+        "verdicts": len(single),
+        "wins": int((single == 1).sum()),
+        "ties": int((single == 0.5).sum()),
+        "losses": int((single == 0).sum()),
+        "not_asked": int(pairs.unasked.sum()),
         "errors": pairs.planned - int(pairs.unasked.sum()) - len(single),
-        "win_rate": found.value, "std_error": found.std_error, "ci_low": found.low,
-        "ci_high": found.high, "p_value": found.p_value, "mde": found.mde,
+        "win_rate": found.value,
+        "std_error": found.std_error,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "p_value": found.p_value,
+        "mde": found.mde,
         "jmq": 2 * found.value if is_jmq else None,
         "jmq_low": 2 * found.low if is_jmq else None,
         "jmq_high": 2 * found.high if is_jmq else None,
-        "first_rate": turned.first, "flip_rate": turned.flips,
+        "first_rate": turned.first,
+        "flip_rate": turned.flips,
         "longer_rate": float(won_longer.mean()) if len(won_longer) else math.nan,
-        "lc_win_rate": controlled.value, "lc_low": controlled.low, "lc_high": controlled.high,
-        "position_effect": controlled.position, "length_effect": controlled.length,
-        "odds_pairs": soft.pairs, "odds_win_rate": soft.value, "odds_low": soft.low,
-        "odds_high": soft.high, "_rate": found, "_lc": controlled, "_soft": soft,
-    }  # fmt: skip
+        "lc_win_rate": controlled.value,
+        "lc_low": controlled.low,
+        "lc_high": controlled.high,
+        "position_effect": controlled.position,
+        "length_effect": controlled.length,
+        "odds_pairs": soft.pairs,
+        "odds_win_rate": soft.value,
+        "odds_low": soft.low,
+        "odds_high": soft.high,
+        "_rate": found,
+        "_lc": controlled,
+        "_soft": soft,
+    }

@@ -38,25 +38,33 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
     """
     settings = config.judge
     keyed = documents.select(
-        "corpus", "stratum", "cluster", "doc_id", F.coalesce("prompt_id", "prompt").alias("key"),
+        "corpus",
+        "stratum",
+        "cluster",
+        "doc_id",
+        F.coalesce("prompt_id", "prompt").alias("key"),
         _place(CLUSTERS, "cluster").alias("by_cluster"),
         _place(DOCUMENTS, "doc_id").alias("by_document"),
-    ).where("key IS NOT NULL")  # fmt: skip
+    ).where("key IS NOT NULL")
     own = Window.partitionBy("corpus", "key").orderBy("by_document", "doc_id")
     first = (
-        keyed.withColumns({"turn": F.row_number().over(own),
-                           "texts": F.count("*").over(Window.partitionBy("corpus", "key"))})
-        .where(F.col("turn") <= _TEXTS)
-    ).cache()  # fmt: skip
+        keyed.withColumns(
+            {
+                "turn": F.row_number().over(own),
+                "texts": F.count("*").over(Window.partitionBy("corpus", "key")),
+            }
+        ).where(F.col("turn") <= _TEXTS)
+    ).cache()
     human = first.where(F.col("corpus") == config.human)
     prompts = human.where("turn = 1").select("key", "by_cluster", "cluster", "texts")
     order = ["by_cluster", "cluster", "key"]
     shared = (
         first.where((F.col("corpus") != config.human) & (F.col("turn") == 1))
-        .select("corpus", "key").join(prompts, "key")
+        .select("corpus", "key")
+        .join(prompts, "key")
         .withColumn("rank", F.row_number().over(Window.partitionBy("corpus").orderBy(*order)))
         .where(F.col("rank") <= max(settings.pairs, settings.control_pairs))
-    )  # fmt: skip
+    )
     controls = 4 * settings.control_pairs  # two texts a pair, and some that are copies
     wanted = [
         shared.select("key"),
@@ -65,12 +73,14 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
     ]
     human_keys = reduce(DataFrame.union, wanted).distinct()
     chosen = (
-        human.join(human_keys, "key", "left_semi").select("corpus", "doc_id", "key")
+        human.join(human_keys, "key", "left_semi")
+        .select("corpus", "doc_id", "key")
         .union(
-            first.where("turn = 1").join(shared, ["corpus", "key"], "left_semi")
+            first.where("turn = 1")
+            .join(shared, ["corpus", "key"], "left_semi")
             .select("corpus", "doc_id", "key")
         )
-    )  # fmt: skip
+    )
     cut = [F.substring(name, 1, settings.max_characters).alias(name) for name in ("prompt", "text")]
     texts = documents.select("corpus", "stratum", "cluster", "doc_id", *cut)
     found = texts.join(chosen, ["corpus", "doc_id"]).toArrow()
@@ -93,9 +103,13 @@ def _place(domain: str, column: str) -> Column:
 
 
 def ask(
-    spark: SparkSession, parts: Sequence[Part], pairs: Sequence[Pair], prompts: Prompts,
-    settings: Judge, journals: Callable[[int], Path],
-) -> list[dict[str, Any]]:  # fmt: skip
+    spark: SparkSession,
+    parts: Sequence[Part],
+    pairs: Sequence[Pair],
+    prompts: Prompts,
+    settings: Judge,
+    journals: Callable[[int], Path],
+) -> list[dict[str, Any]]:
     """Rows of schema.JUDGE_PARTS, one a part; verdicts are in its journal.
 
     With settings.tasks = 0 the driver asks, one part after the other.
@@ -172,8 +186,13 @@ def _item(part: Part, asked: dict[str, Any], pair: Pair, prompts: Prompts, setti
 
 def _done(part: Part, items: Iterable[Item], settings: Judge, journal: Path) -> tuple[Any, ...]:
     found = asking.ask(
-        journal, items, part.endpoint, part.limits,
-        threads=part.threads, retries=settings.retries, kind=KIND,
+        journal,
+        items,
+        part.endpoint,
+        part.limits,
+        threads=part.threads,
+        retries=settings.retries,
+        kind=KIND,
         parse=parsing(settings.ties),
-    )  # fmt: skip
+    )
     return part.number, part.endpoint.name, found.requests, found.answered, found.stopped

@@ -35,9 +35,10 @@ def _of_controls(rows: Sequence[Row]) -> Iterator[str]:
 
 def _of_judge(rows: Sequence[Row]) -> Iterator[str]:
     liked = [
-        dimension for dimension, own in _by("dimension", rows)
+        dimension
+        for dimension, own in _by("dimension", rows)
         if len(own) > 1 and all((row["jmq_low"] or 0) > 1 for row in own)
-    ]  # fmt: skip
+    ]
     if liked:
         yield (
             f"prefers the text of every model to human text ({', '.join(liked)}): it may prefer "

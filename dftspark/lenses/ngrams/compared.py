@@ -70,9 +70,14 @@ class _Pair:
 
 
 def finished(
-    parts: list[Partial], human: Totals, model: Totals, n: int, *, paired: bool,
+    parts: list[Partial],
+    human: Totals,
+    model: Totals,
+    n: int,
+    *,
+    paired: bool,
     settings: config.Audit,
-) -> Finished:  # fmt: skip
+) -> Finished:
     """Metrics and table rows of a pair at order n; nan where a side has no n-gram."""
     sums = parts[0].sums
     for part in parts[1:]:
@@ -97,12 +102,14 @@ def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
     for own, totals in ((sums.human, human), (sums.model, model)):
         noise += ngram_l2.token_noise(
             ngram_l2.TokenSums(
-                squares=own[0], cross=own[1], norm=own[2],
+                squares=own[0],
+                cross=own[1],
+                norm=own[2],
                 tokens=float(totals["tokens"].sum()),
                 squared_tokens=float(totals["squared_tokens"].sum()),
                 clusters=int(totals["groups"].sum()),
             )
-        )  # fmt: skip
+        )
     return noise
 
 
@@ -120,11 +127,12 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
             return float("nan")
         noise += ngram_l2.document_noise(
             ngram_l2.DocumentSums(
-                squares=float(totals["rate_norm"].sum()) / RATE_ONE, norm=own[3],
+                squares=float(totals["rate_norm"].sum()) / RATE_ONE,
+                norm=own[3],
                 documents=float(totals["documents"].sum()),
                 squared_documents=float(totals["squared_documents"].sum()),
             )
-        )  # fmt: skip
+        )
     return noise
 
 
@@ -139,9 +147,12 @@ def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
         if tested.paired or np.isnan(noise):
             noise = sampling_noise(products, paired=tested.paired)
         corrected = infer_grams(
-            [products], value=plug_in_square - noise, clusters=pair.clusters, design=tested,
+            [products],
+            value=plug_in_square - noise,
+            clusters=pair.clusters,
+            design=tested,
             tells=True,
-        )  # fmt: skip
+        )
         distance = _plain(corrected, products, plug_in_square, noise, tested.confidence)
         plain = halves.parts(lambda *groups: _roots(plug_in(products, *groups)), pair.splits)
         square = halves.parts(
@@ -211,9 +222,13 @@ def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]
             effects = blocks.coarsen(left_out - value, test.blocks)
             error, low, high = jackknife(value + effects, value, pair.design.confidence)
             found = replace(
-                test, std_error=error, ci_low=max(low, 0.0), ci_high=min(high, 1.0),
-                floor=agreeing(floor, value, test.p_value), mde=float("nan"),
-            )  # fmt: skip
+                test,
+                std_error=error,
+                ci_low=max(low, 0.0),
+                ci_high=min(high, 1.0),
+                floor=agreeing(floor, value, test.p_value),
+                mde=float("nan"),
+            )
             on_parts = halves.parts(on_groups(weighted, *data), pair.splits, left_out)
         metrics.append(Metric(name, value, unit, found, on_parts))
     return metrics

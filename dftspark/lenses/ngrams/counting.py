@@ -59,9 +59,11 @@ class Count(NamedTuple):
 
 def none_counted() -> Counted:
     return Counted(
-        np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32),
+        np.empty(0, np.uint64),
+        np.empty(0, np.uint32),
+        np.empty(0, np.uint32),
         np.empty((6, 0), np.int64),
-    )  # fmt: skip
+    )
 
 
 def count(
@@ -88,9 +90,7 @@ def count(
     for r in range(ranges):
         groups = ends[r * step : (r + 1) * step + 1]
         norms = np.zeros(BLOCKS, np.int64)
-        rows = _counted(
-            occurrences, groups, r * step, bits, document_bits, *documents[1:], norms
-        )  # fmt: skip
+        rows = _counted(occurrences, groups, r * step, bits, document_bits, *documents[1:], norms)
         yield Count(Counted(*rows), norms)
 
 
@@ -209,9 +209,17 @@ def _close_cluster(sums: Any, length: Any) -> Any:
 
 @compiled
 def _counted(
-    occurrences: Any, ends: Any, first: int, bits: int, document_bits: int,
-    length: Any, cluster: Any, in_cluster: Any, block: Any, norms: Any,
-) -> Any:  # fmt: skip
+    occurrences: Any,
+    ends: Any,
+    first: int,
+    bits: int,
+    document_bits: int,
+    length: Any,
+    cluster: Any,
+    in_cluster: Any,
+    block: Any,
+    norms: Any,
+) -> Any:
     """The rows of sorted groups, `first` and on, which end where `ends` says; adds to `norms`."""
     total = ends[-1] - ends[0]
     one_rate = np.empty(len(length), np.int64)

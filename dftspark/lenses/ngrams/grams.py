@@ -57,17 +57,27 @@ def matched(
 
 
 def in_both(
-    human: Grams, human_keys: NDArray[np.uint64], at_human: NDArray[np.int64],
-    model: Grams, model_keys: NDArray[np.uint64], at_model: NDArray[np.int64],
-) -> Both:  # fmt: skip
+    human: Grams,
+    human_keys: NDArray[np.uint64],
+    at_human: NDArray[np.int64],
+    model: Grams,
+    model_keys: NDArray[np.uint64],
+    at_model: NDArray[np.int64],
+) -> Both:
     """`human_keys` and `model_keys` are those of the rows, `at_human` and `at_model` of the pairs
     of n-grams."""
     return Both(
         *_in_both(
-            human.first, human_keys, human.rows, at_human,
-            model.first, model_keys, model.rows, at_model,
+            human.first,
+            human_keys,
+            human.rows,
+            at_human,
+            model.first,
+            model_keys,
+            model.rows,
+            at_model,
         )
-    )  # fmt: skip
+    )
 
 
 def kinds(
@@ -142,9 +152,15 @@ def _matched(human: Any, model: Any) -> Any:
 
 @compiled
 def _in_both(
-    h_first: Any, h_key: Any, h_rows: Any, at_h: Any,
-    m_first: Any, m_key: Any, m_rows: Any, at_m: Any,
-) -> Any:  # fmt: skip
+    h_first: Any,
+    h_key: Any,
+    h_rows: Any,
+    at_h: Any,
+    m_first: Any,
+    m_key: Any,
+    m_rows: Any,
+    at_m: Any,
+) -> Any:
     most = 0
     for p in range(len(at_h)):
         most += h_first[at_h[p] + 1] - h_first[at_h[p]] + m_first[at_m[p] + 1] - m_first[at_m[p]]

@@ -72,9 +72,15 @@ class Occurrences:
                 part = seen[start : start + 2048]
                 ids, texts, tokens, excerpts = zip(*(self.found[n][i] for i in part), strict=True)
                 columns = [
-                    [corpus] * len(part), [n] * len(part), keys[part].view(np.int64),
-                    self.hash[n][part], ids, texts, tokens, excerpts,
-                ]  # fmt: skip
+                    [corpus] * len(part),
+                    [n] * len(part),
+                    keys[part].view(np.int64),
+                    self.hash[n][part],
+                    ids,
+                    texts,
+                    tokens,
+                    excerpts,
+                ]
                 arrays = [pa.array(c, f.type) for c, f in zip(columns, schema.PHRASES, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema.PHRASES)
 

@@ -67,9 +67,13 @@ class Partial:
     def encode(self) -> bytes:
         arrays = [getattr(self.sums, field.name) for field in fields(self.sums)]
         return encode_arrays(
-            *arrays, self.tested, *self.sample, *self.listed.values(),
-            *self.common.values(), self.common_tested,
-        )  # fmt: skip
+            *arrays,
+            self.tested,
+            *self.sample,
+            *self.listed.values(),
+            *self.common.values(),
+            self.common_tested,
+        )
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Self:
@@ -84,15 +88,27 @@ class Partial:
         )
 
 
-LISTED = ("key", "count_human", "count_model", "docs_human", "docs_model", "log_odds", "z",
-          "contribution")  # fmt: skip
+LISTED = (
+    "key",
+    "count_human",
+    "count_model",
+    "docs_human",
+    "docs_model",
+    "log_odds",
+    "z",
+    "contribution",
+)
 COMMON = ("key", "docs_human", "docs_model", "p_value")
 
 
 def partial(
-    human: Side, model: Side, human_totals: Totals, model_totals: Totals, n: int,
+    human: Side,
+    model: Side,
+    human_totals: Totals,
+    model_totals: Totals,
+    n: int,
     settings: config.Ngrams,
-) -> Partial:  # fmt: skip
+) -> Partial:
     """What this key range says of the pair, at order n."""
     at = matched(human.grams.key, model.grams.key)
     tokens = _Aligned(human.token_rates, model.token_rates, *at)
@@ -155,9 +171,13 @@ def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
 
 
 def _without_each_block(
-    human: Side, model: Side, at_human: NDArray[np.int64], at_model: NDArray[np.int64],
-    human_totals: Totals, model_totals: Totals,
-) -> Floats:  # fmt: skip
+    human: Side,
+    model: Side,
+    at_human: NDArray[np.int64],
+    at_model: NDArray[np.int64],
+    human_totals: Totals,
+    model_totals: Totals,
+) -> Floats:
     """Both divergences without block j of either side, `(2, 64)`, exactly.
 
     All n-grams with their full counts over the smaller totals, most of them in a few kinds of
@@ -196,9 +216,13 @@ def _products(human: Side, model: Side, name: str) -> Floats:
 
 
 def _tested(
-    human: Side, model: Side, at_human: NDArray[np.int64], at_model: NDArray[np.int64],
-    human_totals: Totals, model_totals: Totals,
-) -> Floats:  # fmt: skip
+    human: Side,
+    model: Side,
+    at_human: NDArray[np.int64],
+    at_model: NDArray[np.int64],
+    human_totals: Totals,
+    model_totals: Totals,
+) -> Floats:
     """z of each n-gram that has a test: (t,)."""
     clusters = model.grams.clusters.copy()
     clusters[at_model] += human.grams.clusters[at_human]

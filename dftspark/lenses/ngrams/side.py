@@ -72,9 +72,12 @@ class Side:
 
 
 def side(
-    rows: Counted, listable: NDArray[np.uint64], sketch: BlockSketch, totals: Totals,
+    rows: Counted,
+    listable: NDArray[np.uint64],
+    sketch: BlockSketch,
+    totals: Totals,
     returning: bool = False,
-) -> Side:  # fmt: skip
+) -> Side:
     tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
     return Side(rows, grams(rows), listable, sketch, tokens, documents, returning)
 

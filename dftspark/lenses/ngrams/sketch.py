@@ -89,8 +89,9 @@ def add_to_blocks(
                 f"belong to buckets {low} to {high} of it"
             )
     salt = _salts(1, seed)[0]
-    _add_to_blocks(counts, rates, rows.key, rows.count, rows.length, rows.several, salt, shift,
-                   first)  # fmt: skip
+    _add_to_blocks(
+        counts, rates, rows.key, rows.count, rows.length, rows.several, salt, shift, first
+    )
 
 
 def rates_of_documents(
@@ -181,9 +182,16 @@ def _add(sketch: Any, keys: Any, values: Any, salts: Any, shift: Any) -> None:
 
 @compiled
 def _add_to_blocks(
-    counts: Any, rates: Any, keys: Any, count: Any, length: Any, several: Any, salt: Any,
-    shift: Any, first: Any,
-) -> None:  # fmt: skip
+    counts: Any,
+    rates: Any,
+    keys: Any,
+    count: Any,
+    length: Any,
+    several: Any,
+    salt: Any,
+    shift: Any,
+    first: Any,
+) -> None:
     kept = 0
     for k in range(len(keys)):
         bucket, sign = _place(keys[k], 0, salt, shift)

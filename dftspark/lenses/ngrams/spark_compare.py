@@ -30,9 +30,13 @@ from dftspark.spark.session import shuffle_partitions
 
 
 def pairs(
-    spark: SparkSession, stored: ProfileFiles, shared: dict[str, int], config: Audit, ranges: int,
+    spark: SparkSession,
+    stored: ProfileFiles,
+    shared: dict[str, int],
+    config: Audit,
+    ranges: int,
     returning: frozenset[str] = frozenset(),
-) -> DataFrame:  # fmt: skip
+) -> DataFrame:
     """One row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
     The tasks read the files of `stored` themselves; `shared` is how many clusters each model corpus
@@ -70,9 +74,10 @@ def check_comparable(stored: ProfileFiles, config: Audit) -> None:
 def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_side.Totals:
     """Of one stratum, or of all of them for the stratum ''."""
     chosen = [
-        value for (name, part, order), value in totals.items()
+        value
+        for (name, part, order), value in totals.items()
         if name == corpus and order == n and (stratum == "" or part == stratum)
-    ]  # fmt: skip
+    ]
     return {key: np.sum([value[key] for value in chosen], axis=0) for key in TOTALS}
 
 
@@ -107,9 +112,7 @@ def _partials(
                         n,
                         config.ngrams,
                     )
-                    yield record(
-                        schema.PARTIAL_PAIRS, model, stratum, n, part, found.encode()
-                    )  # fmt: skip
+                    yield record(schema.PARTIAL_PAIRS, model, stratum, n, part, found.encode())
 
     return run
 
@@ -121,9 +124,14 @@ class _Sides:
     """
 
     def __init__(
-        self, files: ProfileFiles, key: Range, totals: Totals, config: Audit, ranges: int,
+        self,
+        files: ProfileFiles,
+        key: Range,
+        totals: Totals,
+        config: Audit,
+        ranges: int,
         returning: frozenset[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.returning = returning
         self.n, self.totals, self.config, self.ranges = key[0], totals, config, ranges
         self.rows = [
@@ -172,9 +180,8 @@ def _finishing(
         human_totals = _summed(totals, config.human, stratum, n)
         model_totals = _summed(totals, model, stratum, n)
         found = ngrams.finished(
-            parts, human_totals, model_totals, n,
-            paired=shared.get(model, 0) > 0, settings=config,
-        )  # fmt: skip
+            parts, human_totals, model_totals, n, paired=shared.get(model, 0) > 0, settings=config
+        )
         documents = [int(t["documents"].sum()) for t in (human_totals, model_totals)]
         record = {
             **measured(model, stratum, documents, found.metrics),

@@ -194,9 +194,10 @@ def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
     )
     first = F.min(F.struct("doc_hash", "doc_id", "text", "tokens", "excerpt"))
     return (
-        found.groupBy("corpus", "n", "key").agg(first.alias("first"))
+        found.groupBy("corpus", "n", "key")
+        .agg(first.alias("first"))
         .select("corpus", "n", "key", "first.*")
-    )  # fmt: skip
+    )
 
 
 def phrase_quota(config: Audit, ranges: int) -> int:

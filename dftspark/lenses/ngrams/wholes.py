@@ -73,9 +73,18 @@ class DocumentStates:
         none = encode_arrays(np.empty(0, np.int64))
         for (corpus, stratum), (sums, sketch) in sorted(self.held.items()):
             yield record(
-                schema.PROFILE, corpus, stratum, schema.WHOLE, 0, 1, fingerprint,
-                int(sums.documents.sum()), sums.encode(), sketch.encode(), none,
-            )  # fmt: skip
+                schema.PROFILE,
+                corpus,
+                stratum,
+                schema.WHOLE,
+                0,
+                1,
+                fingerprint,
+                int(sums.documents.sum()),
+                sums.encode(),
+                sketch.encode(),
+                none,
+            )
 
 
 def _hashes(clusters: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:

@@ -115,9 +115,12 @@ def compared(
     return Compared(
         rows,
         [*distances, *summary(of, clusters, tested, splits)],
-        [_followed(of, i, rows[i], clusters, tested, splits)
-         for i, m in enumerate(of.chosen) if m.id in followed],
-    )  # fmt: skip
+        [
+            _followed(of, i, rows[i], clusters, tested, splits)
+            for i, m in enumerate(of.chosen)
+            if m.id in followed
+        ],
+    )
 
 
 def _followed(
@@ -179,9 +182,13 @@ def _distribution(
         null = multiplier_null(*raw, seed=tested.seed)
         p = p_value(value, null)
         found = Inference(
-            std_error=error, ci_low=max(low, 0.0), ci_high=high, p_value=p,
-            floor=agreeing(upper(null), value, p), blocks=count,
-        )  # fmt: skip
+            std_error=error,
+            ci_low=max(low, 0.0),
+            ci_high=high,
+            p_value=p,
+            floor=agreeing(upper(null), value, p),
+            blocks=count,
+        )
     return Metric(f"wasserstein_{h.id}", value, h.unit, found, on_parts)
 
 
@@ -194,9 +201,17 @@ def _spread(i: int, metric: Metric, human: StructureSums, model: StructureSums) 
         ratio = float(np.divide(means[1], means[0]))
     nan = float("nan")
     return {
-        "human": means[0], "model": means[1], "std_error": metric.inference.std_error,
-        "ratio": ratio, "ci_low": nan, "ci_high": nan, "p_value": metric.inference.p_value,
-        "distance": metric.value, "band": metric.inference.floor,
-        "share_human": nan, "share_model": nan,
-        "count_human": sides[0].sum(), "count_model": sides[1].sum(),
-    }  # fmt: skip
+        "human": means[0],
+        "model": means[1],
+        "std_error": metric.inference.std_error,
+        "ratio": ratio,
+        "ci_low": nan,
+        "ci_high": nan,
+        "p_value": metric.inference.p_value,
+        "distance": metric.value,
+        "band": metric.inference.floor,
+        "share_human": nan,
+        "share_model": nan,
+        "count_human": sides[0].sum(),
+        "count_model": sides[1].sum(),
+    }

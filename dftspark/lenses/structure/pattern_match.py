@@ -35,18 +35,44 @@ def located(items: Stream, program: Program) -> NDArray[np.int64]:
 
 def _run(items: Stream, program: Program, capacity: int) -> Any:
     return _match(
-        items.lex, items.form, items.flag, items.offsets, program.by_lex, program.by_form,
-        program.by_flag, program.first, program.last, program.optional, program.before,
-        program.until, program.owner, program.start, len(program.names), capacity,
-    )  # fmt: skip
+        items.lex,
+        items.form,
+        items.flag,
+        items.offsets,
+        program.by_lex,
+        program.by_form,
+        program.by_flag,
+        program.first,
+        program.last,
+        program.optional,
+        program.before,
+        program.until,
+        program.owner,
+        program.start,
+        len(program.names),
+        capacity,
+    )
 
 
 @compiled
 def _match(
-    lex: Any, form: Any, flag: Any, offsets: Any, by_lex: Any, by_form: Any, by_flag: Any,
-    first: Any, last: Any, optional: Any, before: Any, until: Any, owner: Any, start: Any,
-    patterns: int, capacity: int,
-) -> Any:  # fmt: skip
+    lex: Any,
+    form: Any,
+    flag: Any,
+    offsets: Any,
+    by_lex: Any,
+    by_form: Any,
+    by_flag: Any,
+    first: Any,
+    last: Any,
+    optional: Any,
+    before: Any,
+    until: Any,
+    owner: Any,
+    start: Any,
+    patterns: int,
+    capacity: int,
+) -> Any:
     width = len(first)
     counts = np.zeros((len(offsets) - 1, patterns), np.int64)
     hits = np.empty((capacity, 4), np.int64)
@@ -78,9 +104,19 @@ def _match(
                     begin = i
                     if capacity or i - ended[pattern] <= MOST:
                         begin = _begin(
-                            i, w, bit, start[w, bit], offsets[d], lex, form, flag,
-                            by_lex, by_form, by_flag, optional[w],
-                        )  # fmt: skip
+                            i,
+                            w,
+                            bit,
+                            start[w, bit],
+                            offsets[d],
+                            lex,
+                            form,
+                            flag,
+                            by_lex,
+                            by_form,
+                            by_flag,
+                            optional[w],
+                        )
                     if begin > ended[pattern]:
                         ended[pattern] = i
                         counts[d, pattern] += 1
@@ -95,9 +131,19 @@ def _match(
 
 @compiled
 def _begin(
-    i: int, w: int, bit: int, start: int, lowest: int, lex: Any, form: Any, flag: Any,
-    by_lex: Any, by_form: Any, by_flag: Any, optional: Any,
-) -> int:  # fmt: skip
+    i: int,
+    w: int,
+    bit: int,
+    start: int,
+    lowest: int,
+    lex: Any,
+    form: Any,
+    flag: Any,
+    by_lex: Any,
+    by_form: Any,
+    by_flag: Any,
+    optional: Any,
+) -> int:
     """First item of the shortest match that ends at item i in place `bit` of word w."""
     one = np.uint64(1)
     goal = one << np.uint64(start)

@@ -49,8 +49,15 @@ def compiled(
     parsed = {name: _all(lines, classes) for name, lines in patterns.items()}
     every = [place for found in parsed.values() for each in found for place in each]
     wanted = [classes[name] for name in stream.BUILTIN]
-    groups = list(dict.fromkeys([*wanted, *(p.words for p in every if p.words is not None),
-                                 *(p.but for p in every if p.but)]))  # fmt: skip
+    groups = list(
+        dict.fromkeys(
+            [
+                *wanted,
+                *(p.words for p in every if p.words is not None),
+                *(p.but for p in every if p.but),
+            ]
+        )
+    )
     signature: dict[str, list[int]] = {}
     for i, group in enumerate(groups):
         for word in group:
@@ -117,9 +124,19 @@ def _assembled(
         last[word] |= np.uint64(1) << np.uint64(end)
         owner[word, end], start[word, end] = pattern, bit
     return Program(
-        tuple(parsed), lexicon, tables[0], tables[1], tables[2], first, last, optional, before,
-        until, owner, start,
-    )  # fmt: skip
+        tuple(parsed),
+        lexicon,
+        tables[0],
+        tables[1],
+        tables[2],
+        first,
+        last,
+        optional,
+        before,
+        until,
+        owner,
+        start,
+    )
 
 
 def _placed(

@@ -84,9 +84,12 @@ class Rates:
     def judged(self) -> NDArray[np.bool_]:
         """Which measures have enough cases for a test, `(R,)`."""
         return (
-            (self.present >= FEWEST_CLUSTERS) & (self.score.expected >= FEWEST_EXPECTED)
-            & np.isfinite(self.score.p) & (self.human.filled > 1) & (self.model.filled > 1)
-        )  # fmt: skip
+            (self.present >= FEWEST_CLUSTERS)
+            & (self.score.expected >= FEWEST_EXPECTED)
+            & np.isfinite(self.score.p)
+            & (self.human.filled > 1)
+            & (self.model.filled > 1)
+        )
 
     def residuals(self) -> tuple[Floats, Floats]:
         """By block `(64, R)`, each side over its size: sums to the rate less the common one."""
@@ -123,11 +126,14 @@ def compared_rates(of: Rates, count: int, confidence: float) -> dict[str, NDArra
         shares = [side.present.sum(axis=0) / side.documents.sum() for side in (h, m)]
         counts = [np.round(side.count / np.where(is_mean, 1, scale)) for side in (h, m)]
         out = {
-            "human": h.count / h.size, "model": m.count / m.size, "distance": np.abs(difference),
-            "count_human": counts[0], "count_model": counts[1],
+            "human": h.count / h.size,
+            "model": m.count / m.size,
+            "distance": np.abs(difference),
+            "count_human": counts[0],
+            "count_model": counts[1],
             "share_human": np.where(is_mean, np.nan, shares[0]),
             "share_model": np.where(is_mean, np.nan, shares[1]),
-        }  # fmt: skip
+        }
         out |= dict.fromkeys(
             ("std_error", "ratio", "ci_low", "ci_high", "p_value", "band"), unknown
         )
@@ -203,8 +209,9 @@ def _side(chosen: list[Measure], side: StructureSums, script: int) -> Side:
             bottoms.append(side.counts[:, index[m.denominator]])
             present.append(side.present[:, index[m.numerator]])
     scales = np.array([m.scale for m in chosen])
-    top, bottom, any_of = (np.stack(each, axis=1).astype(np.float64)
-                           for each in (tops, bottoms, present))  # fmt: skip
+    top, bottom, any_of = (
+        np.stack(each, axis=1).astype(np.float64) for each in (tops, bottoms, present)
+    )
     return Side(top * scales, bottom, any_of, side.counts[:, 0].astype(np.float64))
 
 

@@ -156,9 +156,13 @@ def _compared(
     config: Audit,
 ) -> dict[str, Any]:
     found = structure.compared(
-        human[0], other[0], paired=paired, settings=config.inference,
-        splits=Splits(config.splits, config.inference.seed), followed=config.sweep.rates,
-    )  # fmt: skip
+        human[0],
+        other[0],
+        paired=paired,
+        settings=config.inference,
+        splits=Splits(config.splits, config.inference.seed),
+        followed=config.sweep.rates,
+    )
     documents = [int(side.counts[:, 0].sum()) for side in (human[0], other[0])]
     metrics = found.metrics + (found.rates if config.sweeps else [])
     return {
@@ -170,10 +174,15 @@ def _compared(
 def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]:
     measure = row.measure
     found = {
-        "pattern": measure.id, "group": measure.group, "kind": measure.kind,
-        "version": measure.version, "definition": measure.definition, "unit": measure.unit,
-        "rate_human": row.human, "rate_model": row.model,
-    }  # fmt: skip
+        "pattern": measure.id,
+        "group": measure.group,
+        "kind": measure.kind,
+        "version": measure.version,
+        "definition": measure.definition,
+        "unit": measure.unit,
+        "rate_human": row.human,
+        "rate_model": row.model,
+    }
     for side, examples in (("human", human), ("model", model)):
         example = examples.get(measure.id)
         found[f"example_{side}"] = example.excerpt if example else None
@@ -187,9 +196,15 @@ def patterns_table(
 ) -> pa.Table:
     """schema.PATTERNS."""
     rows = [
-        {"run_id": run_id, "date": date, "human": human, "model": pair["model"],
-         "stratum": pair["stratum"], **row}
+        {
+            "run_id": run_id,
+            "date": date,
+            "human": human,
+            "model": pair["model"],
+            "stratum": pair["stratum"],
+            **row,
+        }
         for pair in compared
         for row in pair["patterns"]
-    ]  # fmt: skip
+    ]
     return pa.Table.from_pylist(rows, schema=schema.PATTERNS)

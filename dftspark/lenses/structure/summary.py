@@ -149,9 +149,11 @@ class _Relabeled:
         first, second = blocks.relabelings(count, design.permutations, rng, paired=design.paired)
         left = [(each.sum(axis=0) - each) * count / (count - 1) for each in (human, model)]
         return cls(
-            rates, (human.sum(axis=0), model.sum(axis=0)), (left[0], left[1]),
+            rates,
+            (human.sum(axis=0), model.sum(axis=0)),
+            (left[0], left[1]),
             (first @ both, second @ both),
-        )  # fmt: skip
+        )
 
     def outside(self, human: Floats, model: Floats) -> Floats:
         spread = np.sqrt(_under_one_source(self.rates)[self.rates.judged])
@@ -167,9 +169,13 @@ class _Relabeled:
         error, low, high = jackknife(np.asarray(measure(*self.left_out)), value, design.confidence)
         floor = agreeing(upper(null), value, p)
         found = Inference(
-            std_error=error, ci_low=low, ci_high=high, p_value=p, floor=floor,
+            std_error=error,
+            ci_low=low,
+            ci_high=high,
+            p_value=p,
+            floor=floor,
             blocks=len(self.left_out[0]),
-        )  # fmt: skip
+        )
         return Metric(name, value, unit, found)
 
 

@@ -92,13 +92,25 @@ def compared(
     other = [([ds[0]], ds[1:]) for ds in (human[c] for c in shared) if len(ds) > 1]
     sides = [_groups(side) for side in (human, model)]
     found = [
-        Measured("chrf", "chrF, 0 to 100", "higher",
-                 *(_chrf(pairs, confidence) for pairs in (other, like))),
-        Measured("bleu", "BLEU, 0 to 100", "higher",
-                 *(_bleu(pairs, confidence) for pairs in (other, like))),
-        Measured("self_bleu", "BLEU, 0 to 100", "parity",
-                 *(_mean([_self_bleu(g) for g in groups], confidence) for groups in sides)),
-    ]  # fmt: skip
+        Measured(
+            "chrf",
+            "chrF, 0 to 100",
+            "higher",
+            *(_chrf(pairs, confidence) for pairs in (other, like)),
+        ),
+        Measured(
+            "bleu",
+            "BLEU, 0 to 100",
+            "higher",
+            *(_bleu(pairs, confidence) for pairs in (other, like)),
+        ),
+        Measured(
+            "self_bleu",
+            "BLEU, 0 to 100",
+            "parity",
+            *(_mean([_self_bleu(g) for g in groups], confidence) for groups in sides),
+        ),
+    ]
     for n in ORDERS:
         shares = [[_distinct(g, n) for g in groups] for groups in sides]
         each = [_mean(values, confidence, 1.0) for values in shares]
@@ -145,12 +157,13 @@ def _chrf(pairs: Pairs, confidence: float) -> Estimate:
     metric = needs_sacrebleu().CHRF()
     return _mean(
         [
-            float(np.mean([metric.sentence_score(h.text, [r.text for r in refs]).score
-                           for h in hyps]))
+            float(
+                np.mean([metric.sentence_score(h.text, [r.text for r in refs]).score for h in hyps])
+            )
             for hyps, refs in pairs
         ],
         confidence,
-    )  # fmt: skip
+    )
 
 
 def _bleu(pairs: Pairs, confidence: float) -> Estimate:
@@ -175,9 +188,12 @@ def _bleu_of(sums: Any) -> float:
     if not sums[4]:
         return 0.0
     found = needs_sacrebleu().BLEU.compute_bleu(
-        correct=sums[:4].tolist(), total=sums[4:8].tolist(), sys_len=int(sums[8]),
-        ref_len=int(sums[9]), smooth_method="exp",
-    )  # fmt: skip
+        correct=sums[:4].tolist(),
+        total=sums[4:8].tolist(),
+        sys_len=int(sums[8]),
+        ref_len=int(sums[9]),
+        smooth_method="exp",
+    )
     return float(found.score)
 
 

@@ -21,9 +21,14 @@ from dftspark.lenses.variety import compared as variety
 from dftspark.lenses.variety.compared import Document, Estimate
 
 _HASHED = pa.schema(
-    [("corpus", pa.string()), ("cluster", pa.string()), ("doc_id", pa.string()),
-     ("by_cluster", pa.string()), ("by_id", pa.string())]
-)  # fmt: skip
+    [
+        ("corpus", pa.string()),
+        ("cluster", pa.string()),
+        ("doc_id", pa.string()),
+        ("by_cluster", pa.string()),
+        ("by_id", pa.string()),
+    ]
+)
 
 
 def measure(documents: DataFrame, config: Audit, run_id: str, date: str) -> DataFrame:
@@ -78,19 +83,23 @@ def _measuring(
         model = variety.sampled(_documents(drawn))
         rows = [
             {
-                "run_id": run_id, "date": date, "human": name, "model": key[0].as_py(),
-                "stratum": "", "metric": m.metric, "unit": m.unit, "better": m.better,
+                "run_id": run_id,
+                "date": date,
+                "human": name,
+                "model": key[0].as_py(),
+                "stratum": "",
+                "metric": m.metric,
+                "unit": m.unit,
+                "better": m.better,
                 **_ends(m.human, "human_value", "human_low", "human_high", "n_human"),
                 **_ends(m.model, "value", "ci_low", "ci_high", "n_model"),
             }
             for m in variety.compared(variety.sampled(human), model, confidence)
-        ]  # fmt: skip
+        ]
         return pa.Table.from_pylist(rows, schema=schema.VARIETY)
 
     return run
 
 
 def _ends(estimate: Estimate, value: str, low: str, high: str, n: str) -> dict[str, Any]:
-    return {
-        value: estimate.value, low: estimate.ci_low, high: estimate.ci_high, n: estimate.n
-    }  # fmt: skip
+    return {value: estimate.value, low: estimate.ci_low, high: estimate.ci_high, n: estimate.n}

@@ -46,21 +46,18 @@ LARGEST = 2_000_000  # bytes
 MODELS = 6
 ROWS = 60
 _GLOSSARY = {
-    "tell size":
-        "How many documents of each side it takes until this tool's test finds the model in "
-        "four of five such samples, at the 5% level. It depends on the two sources and not on "
-        "how much was read, and means the same by every lens. It is for new documents of the "
-        "same mix and lengths; a better reader may need fewer.",
-    "interval":
-        "Other documents would have given a somewhat other number. Intervals made like this one "
-        "hold the true one in 19 of 20 cases; where it has no upper end, the data do not bound "
-        "it.",
-    "p":
-        "The chance of a difference at least this clear if both sides came from one source; of "
-        "the clearest lens, times the number of lenses. A small one says that there is a "
-        "difference, not that it is large. Far below what relabelings of the documents can "
-        "count, a curve is fitted to them.",
-}  # fmt: skip
+    "tell size": "How many documents of each side it takes until this tool's test finds the model "
+    "in four of five such samples, at the 5% level. It depends on the two sources and not on "
+    "how much was read, and means the same by every lens. It is for new documents of the "
+    "same mix and lengths; a better reader may need fewer.",
+    "interval": "Other documents would have given a somewhat other number. Intervals made like "
+    "this one hold the true one in 19 of 20 cases; where it has no upper end, the data do not "
+    "bound it.",
+    "p": "The chance of a difference at least this clear if both sides came from one source; of "
+    "the clearest lens, times the number of lenses. A small one says that there is a "
+    "difference, not that it is large. Far below what relabelings of the documents can "
+    "count, a curve is fitted to them.",
+}
 _SETTINGS = 20_000  # characters of the configuration
 
 

@@ -46,11 +46,18 @@ def compared(
 def test_every_measure_is_there() -> None:
     found = compared(*pair(1))
     assert list(found) == [
-        "mmd_squared", "mmd", "mmd_squared_gaussian_2", "mmd_squared_gaussian_1",
-        "mmd_squared_gaussian_0.5", "mmd_squared_gaussian_0.25", "mmd_squared_laplace",
-        "mmd_squared_imq", "energy_distance", "mmd_fused",
+        "mmd_squared",
+        "mmd",
+        "mmd_squared_gaussian_2",
+        "mmd_squared_gaussian_1",
+        "mmd_squared_gaussian_0.5",
+        "mmd_squared_gaussian_0.25",
+        "mmd_squared_laplace",
+        "mmd_squared_imq",
+        "energy_distance",
+        "mmd_fused",
         "mmd_squared_feature_error",
-    ]  # fmt: skip
+    ]
     main, root = found["mmd_squared"], found["mmd"]
     assert root.value**2 == pytest.approx(main.value)
     assert root.inference.ci_high**2 == pytest.approx(main.inference.ci_high)

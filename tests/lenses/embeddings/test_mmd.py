@@ -59,8 +59,10 @@ def test_pairs_of_one_block_are_left_out(monkeypatch: pytest.MonkeyPatch) -> Non
     for rows, own in ((x, blocks[0]), (y, blocks[1])):
         pairs = [
             of(((rows[i] - rows[j]) ** 2).sum())
-            for i in range(len(rows)) for j in range(len(rows)) if own[i] != own[j]
-        ]  # fmt: skip
+            for i in range(len(rows))
+            for j in range(len(rows))
+            if own[i] != own[j]
+        ]
         expected += np.mean(pairs)
     assert mmd.exact_squared_mmd(x, y, of, *blocks) == pytest.approx(expected, abs=1e-12)
     monkeypatch.setattr(mmd, "_CHUNK", 100)

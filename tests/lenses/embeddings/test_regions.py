@@ -41,10 +41,12 @@ class Plan:
         phi = features(human, self.omega), features(model, self.omega)
         center = (phi[0].mean(0) + phi[1].mean(0)) / 2
         found = witness.without_block(
-            block_sums(phi[0], own[0]), block_sums(phi[1], own[1]),
+            block_sums(phi[0], own[0]),
+            block_sums(phi[1], own[1]),
             np.bincount(own[0], minlength=BLOCKS).astype(float),
-            np.bincount(own[1], minlength=BLOCKS).astype(float), center=center,
-        )  # fmt: skip
+            np.bincount(own[1], minlength=BLOCKS).astype(float),
+            center=center,
+        )
         states = []
         for side, points in enumerate((human, model)):
             square = ((points[:, None] - self.centroids) ** 2).sum(axis=2)

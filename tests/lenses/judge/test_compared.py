@@ -20,9 +20,16 @@ SETTINGS = Inference(permutations=99, splits=20)
 
 
 def rows(
-    judge: Judge, pairs: int = 200, model: str = "m", kind: str = "model", against: str = "human",
-    name: str = "j", dimension: str = "overall", seed: int = 0, stratum: str = "",
-) -> list[dict[str, Any]]:  # fmt: skip
+    judge: Judge,
+    pairs: int = 200,
+    model: str = "m",
+    kind: str = "model",
+    against: str = "human",
+    name: str = "j",
+    dimension: str = "overall",
+    seed: int = 0,
+    stratum: str = "",
+) -> list[dict[str, Any]]:
     """Both orders of each pair; the model's text is 200 characters longer on average."""
     rng = np.random.default_rng(seed)
     lengths = rng.normal([1200, 1000], 400, (pairs, 2)).clip(100).astype(int).tolist()
@@ -31,14 +38,30 @@ def rows(
         for first in (True, False):
             score = judge(rng, first, own - other)
             word = {1.0: "model", 0.5: "tie", 0.0: "against"}.get(score)
-            found.append({
-                "run_id": "r", "date": "", "human": "human", "model": model, "stratum": stratum,
-                "kind": kind, "against": against, "pair_id": f"{kind}{model}{i}",
-                "cluster": f"c{i}", "model_id": f"m{i}", "against_id": f"h{i}",
-                "model_characters": own, "against_characters": other, "judge": name,
-                "dimension": dimension, "order": "model_first" if first else "model_second",
-                "verdict": word, "error": None if word else "unparsable", "at": "x", "key": "k",
-            })  # fmt: skip
+            found.append(
+                {
+                    "run_id": "r",
+                    "date": "",
+                    "human": "human",
+                    "model": model,
+                    "stratum": stratum,
+                    "kind": kind,
+                    "against": against,
+                    "pair_id": f"{kind}{model}{i}",
+                    "cluster": f"c{i}",
+                    "model_id": f"m{i}",
+                    "against_id": f"h{i}",
+                    "model_characters": own,
+                    "against_characters": other,
+                    "judge": name,
+                    "dimension": dimension,
+                    "order": "model_first" if first else "model_second",
+                    "verdict": word,
+                    "error": None if word else "unparsable",
+                    "at": "x",
+                    "key": "k",
+                }
+            )
     return found
 
 
@@ -122,8 +145,9 @@ def test_what_was_never_asked_is_no_error() -> None:
 
 
 def test_nothing_of_a_control_is_jmq() -> None:
-    of = found(rows(fair()), rows(fair(0.02), kind="broken"), rows(fair(), kind="human",
-               model="human"))  # fmt: skip
+    of = found(
+        rows(fair()), rows(fair(0.02), kind="broken"), rows(fair(), kind="human", model="human")
+    )
     assert rate(of, kind="broken")["jmq"] is None
     assert rate(of, kind="human")["jmq"] is None
     assert {(m.model, m.stratum) for m in of.metrics} == {("m", "")}
@@ -160,10 +184,12 @@ def test_a_judge_that_prefers_every_model_is_told() -> None:
 
 def test_several_models_have_strengths_and_several_judges_an_agreement() -> None:
     of = found(
-        rows(fair(0.7)), rows(fair(0.3), model="n", seed=1),
-        rows(fair(0.85), kind="models", against="n", seed=2), rows(fair(0.7), name="k"),
+        rows(fair(0.7)),
+        rows(fair(0.3), model="n", seed=1),
+        rows(fair(0.85), kind="models", against="n", seed=2),
+        rows(fair(0.7), name="k"),
         rows(fair(0.3), model="n", name="k", seed=1),
-    )  # fmt: skip
+    )
     assert metric(of, "bradley_terry_overall:j") == pytest.approx(math.log(0.7 / 0.3), abs=0.25)
     assert metric(of, "bradley_terry_overall:j", "n") < -0.5
     assert metric(of, "judge_agreement_overall") == pytest.approx(1), "k draws what j drew"

@@ -227,10 +227,14 @@ def test_blocks_are_the_units_where_clusters_return(sides: Any) -> None:
     tokens = [of["tokens"] for of in (of_human, of_model)]
     rate = sum(each.sum(axis=1) for each in dense) / sum(each.sum() for each in tokens)
     sides_of = [
-        Squares(each.sum(axis=1), ((each - rate[:, None] * own) ** 2).sum(axis=1),
-                float(own.sum()), float((own > 0).sum()))
+        Squares(
+            each.sum(axis=1),
+            ((each - rate[:, None] * own) ** 2).sum(axis=1),
+            float(own.sum()),
+            float((own > 0).sum()),
+        )
         for each, own in zip(dense, tokens, strict=True)
-    ]  # fmt: skip
+    ]
     clusters = sum(side.columns(keys).clusters for side in (first, second))
     speaking = [
         np.minimum(clusters * of.size / sum(each.sum() for each in tokens), of.units)

@@ -70,9 +70,7 @@ def test_what_both_have_is_what_dictionaries_say(
     shared = np.intersect1d(keys[0], keys[1])
     assert np.array_equal(keys[0][at[0]], shared)
     assert np.array_equal(keys[1][at[1]], shared)
-    both = grams.in_both(
-        of_sides[0], sides[0].key, at[0], of_sides[1], sides[1].key, at[1]
-    )  # fmt: skip
+    both = grams.in_both(of_sides[0], sides[0].key, at[0], of_sides[1], sides[1].key, at[1])
     human, model = (plain(rows) for rows in sides)
     expected = [
         (i, block, human[key].get(block, 0), model[key].get(block, 0))

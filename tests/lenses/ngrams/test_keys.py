@@ -76,8 +76,11 @@ def test_blocks_are_kept_apart_in_one_sorted_array() -> None:
     assert (np.diff(state.key) > 0).all()
     in_block = (state.key & np.uint64(63)).astype(int)
     assert sorted(zip(in_block.tolist(), state.rows.count.tolist(), strict=True)) == [
-        (3, 1), (3, 2), (60, 1), (60, 1),
-    ]  # fmt: skip
+        (3, 1),
+        (3, 2),
+        (60, 1),
+        (60, 1),
+    ]
 
 
 @pytest.mark.parametrize("ranges", [1, 2, 16, 256])
@@ -131,12 +134,20 @@ def test_a_large_skewed_sum_equals_numpy() -> None:
 
 def test_a_row_of_one_document_is_its_count_and_length() -> None:
     one = Counted(
-        np.array([9], np.uint64), np.array([3], np.uint32), np.array([7], np.uint32),
+        np.array([9], np.uint64),
+        np.array([3], np.uint32),
+        np.array([7], np.uint32),
         np.empty((6, 0), np.int64),
-    )  # fmt: skip
+    )
     assert [int(column[0]) for column in counting.expanded(one)] == [
-        9, 3, 9, 21, (3 << 40) // 7, 1, 1,
-    ]  # fmt: skip
+        9,
+        3,
+        9,
+        21,
+        (3 << 40) // 7,
+        1,
+        1,
+    ]
 
 
 def test_keys_at_both_ends_of_the_range_add_up() -> None:

@@ -34,10 +34,19 @@ def rows(corpus: str, n: int, number: int) -> list[dict[str, Any]]:
     for part, state in enumerate(NgramCounts(n=n).observe_ranges(batch, RANGES)):
         totals = encode_arrays(number * np.stack([getattr(state, name) for name in TOTALS]))
         found.append(
-            {"corpus": corpus, "stratum": "", "n": n, "part": part, "parts": RANGES,
-             "fingerprint": "f", "rows": len(state.key), "state": state.encode(),
-             "sketch": b"", "totals": totals}
-        )  # fmt: skip
+            {
+                "corpus": corpus,
+                "stratum": "",
+                "n": n,
+                "part": part,
+                "parts": RANGES,
+                "fingerprint": "f",
+                "rows": len(state.key),
+                "state": state.encode(),
+                "sketch": b"",
+                "totals": totals,
+            }
+        )
     return found
 
 
@@ -49,9 +58,11 @@ def written(folder: Path, number: int, group_rows: int | None) -> str:
     for i, part in enumerate((every[:7], every[7:])):
         table = pa.Table.from_pylist(part, schema=schema.PROFILE)
         pq.write_table(
-            table, folder / f"part-{i}.parquet", row_group_size=group_rows or len(part),
+            table,
+            folder / f"part-{i}.parquet",
+            row_group_size=group_rows or len(part),
             write_page_checksum=True,
-        )  # fmt: skip
+        )
     return str(folder)
 
 

@@ -46,13 +46,16 @@ def rows(human: StructureSums, model: StructureSums) -> dict[str, structure.Row]
 @cache
 def planted() -> dict[str, structure.Row]:
     source = Source(
-        seed=5, vocabulary=3_000, topics=20, mean_tokens=200,
+        seed=5,
+        vocabulary=3_000,
+        topics=20,
+        mean_tokens=200,
         phrases=(
             Phrase(text="a sense of unity", per_thousand=1.0, times=3),
             Phrase(text="it is important to note", per_thousand=0.7, times=1),
             Phrase(text="apparently", per_thousand=2.0, times=0.5),
         ),
-    )  # fmt: skip
+    )
     return rows(drawn(source, 800), drawn(source, 500, "model", ELSEWHERE))
 
 
@@ -131,9 +134,16 @@ def test_clusters_are_counted_exactly_while_few_and_about_right_beyond() -> None
 
 def flagged(runs: int, sizes: tuple[int, int]) -> tuple[float, float]:
     """Share of measures outside the band, and of p-values below 0.05, one source on both sides."""
-    source = Source(seed=8, vocabulary=3_000, topics=20, mean_tokens=150,
-                    phrases=(Phrase(text="apparently", per_thousand=1.5),
-                             Phrase(text="a sense of unity", per_thousand=0.3)))  # fmt: skip
+    source = Source(
+        seed=8,
+        vocabulary=3_000,
+        topics=20,
+        mean_tokens=150,
+        phrases=(
+            Phrase(text="apparently", per_thousand=1.5),
+            Phrase(text="a sense of unity", per_thousand=0.3),
+        ),
+    )
     outside, significant = [], []
     for i in range(runs):
         human = drawn(source, sizes[0], start=sizes[0] * i)
@@ -192,8 +202,9 @@ def test_the_summary_of_one_source_and_of_two() -> None:
     alike = metrics(human, model)
     assert alike["structure_omnibus"].inference.p_value > 0.01
     assert alike["structure_factor"].value < 1.2
-    texts = [f"{text} Apparently so. It is, perhaps, important." for text in
-             sentence_texts(source, 200)]  # fmt: skip
+    texts = [
+        f"{text} Apparently so. It is, perhaps, important." for text in sentence_texts(source, 200)
+    ]
     off = metrics(human, sums(texts, [f"q{i}" for i in range(200)]))
     omnibus = off["structure_omnibus"]
     assert omnibus.value > omnibus.inference.floor
@@ -230,9 +241,12 @@ def test_level_of_summaries_and_distributions_at_unlike_sizes(sizes: tuple[int, 
 @pytest.mark.simulation
 def test_intervals_of_ratios_cover() -> None:
     source = Source(
-        seed=9, vocabulary=3_000, topics=20, mean_tokens=120,
+        seed=9,
+        vocabulary=3_000,
+        topics=20,
+        mean_tokens=120,
         phrases=(Phrase(text="apparently", per_thousand=2.0, times=1.6),),
-    )  # fmt: skip
+    )
     covered = []
     for i in range(60):
         human = drawn(source, 150, start=150 * i)

@@ -26,7 +26,11 @@ def forget() -> None:
         for name in ("vowels", "vowel_sums"):
             tables.pop(name, None)
     for known in (
-        registry._registered, registry.lens, lenses.lenses, lenses.leads, lenses.tables,
+        registry._registered,
+        registry.lens,
+        lenses.lenses,
+        lenses.leads,
+        lenses.tables,
         lenses.measure,
-    ):  # fmt: skip
+    ):
         known.cache_clear()

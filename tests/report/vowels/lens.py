@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 
 TABLE = pa.schema([("model", pa.string()), ("letter", pa.string())])
 SUMS = pa.schema(
-    [("corpus", pa.string()), ("stratum", pa.string()), ("fingerprint", pa.string()),
-     ("documents", pa.int64()), ("shares", pa.int64()), ("squares", pa.int64())]
-)  # fmt: skip
+    [
+        ("corpus", pa.string()),
+        ("stratum", pa.string()),
+        ("fingerprint", pa.string()),
+        ("documents", pa.int64()),
+        ("shares", pa.int64()),
+        ("squares", pa.int64()),
+    ]
+)
 ONE = 1 << 40  # whole numbers add up the same in any order
 _Sums = tuple[int, ...]
 

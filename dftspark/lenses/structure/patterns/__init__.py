@@ -58,10 +58,12 @@ def read(patterns: str, lexicon: str) -> PatternSet:
         documents = tomllib.loads(patterns), tomllib.loads(lexicon)
         classes = {name: frozenset(words.split()) for name, words in documents[1].items()}
         found = tuple(
-            Pattern(id=name, **{**body, "match": tuple(body["match"]),
-                                "sources": tuple(body["sources"])})
+            Pattern(
+                id=name,
+                **{**body, "match": tuple(body["match"]), "sources": tuple(body["sources"])},
+            )
             for name, body in documents[0].items()
-        )  # fmt: skip
+        )
     except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"a pattern set is two TOML documents as in patterns/: {error}"
