@@ -107,21 +107,17 @@ def read(texts: pa.Array, known: Lexicon) -> Stream:
     """The items of string array `texts` `(B,)`; nulls have none."""
     batch = WORDS.tokenize(texts, spans=True)
     offsets, data = _buffers(texts)
-    found = Stream(
-        *_classify(
-            data,
-            offsets,
-            batch.hashes,
-            batch.starts,
-            batch.ends,
-            batch.offsets,
-            unicode.classes(),
-            unicode.lowercase(),
-            known.keys,
-            known.ids,
-            known.roles,
-        )
+    lex, form = _words(
+        data,
+        batch.hashes,
+        (batch.starts, batch.ends),
+        (unicode.classes(), unicode.lowercase()),
+        (known.keys, known.ids),
     )
+    spans = batch.starts, batch.ends, batch.offsets, offsets
+    flag = _flags(data, form, known.roles[lex], spans)
+    tokens = lex, form, flag, batch.hashes, batch.starts, batch.ends
+    found = Stream(*_with_breaks(tokens, spans))
     line_marks.mark(
         (data, found.key, found.form, found.flag, found.start, found.end),
         found.offsets,
@@ -206,6 +202,8 @@ def _ending(data: Any, start: Any, end: Any) -> Any:
 
 @numba.njit
 def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
+    if ord("a") <= data[start] <= ord("z"):  # as most words begin
+        return LOWER
     point, size = _decode(data, start)
     kind = classes[point]
     if kind == unicode.DIGIT:
@@ -235,35 +233,27 @@ def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
 
 
 @compiled
-def _classify(
-    data: Any,
-    text_offsets: Any,
-    hashes: Any,
-    starts: Any,
-    ends: Any,
-    tokens: Any,
-    classes: Any,
-    lower: Any,
-    keys: Any,
-    ids: Any,
-    roles: Any,
-) -> Any:
-    capacity = 2 * len(hashes) + len(tokens)
-    lex = np.zeros(capacity, np.int16)
-    form = np.empty(capacity, np.uint8)
-    flag = np.zeros(capacity, np.uint8)
-    key = np.zeros(capacity, np.uint64)
-    start = np.empty(capacity, np.int64)
-    end = np.empty(capacity, np.int64)
-    offsets = np.zeros(len(tokens), np.int64)
-    n = 0
+def _words(data: Any, hashes: Any, spans: Any, tables: Any, known: Any) -> Any:
+    """Lexicon id and form of each token, whatever stands around it."""
+    lex, form = np.zeros(len(hashes), np.int16), np.empty(len(hashes), np.uint8)
+    # Taken apart here, once: Numba counts references where a tuple is read.
+    (starts, ends), (classes, lower), (keys, ids) = spans, tables, known
+    for t in range(len(hashes)):
+        lex[t] = _lookup(keys, ids, hashes[t])
+        shape = _shape(data, starts[t], ends[t], classes, lower)
+        ending = PLAIN
+        if shape in (LOWER, CAPITAL):
+            ending = _ending(data, starts[t], ends[t])
+        form[t] = shape * 8 + ending
+    return lex, form
+
+
+@compiled
+def _flags(data: Any, form: Any, roles: Any, spans: Any) -> Any:
+    """Where lines and sentences begin, what is quoted, and what stands apart, by token."""
+    starts, ends, tokens, text_offsets = spans
+    found = np.zeros(len(form), np.uint8)
     for d in range(len(tokens) - 1):
-        first_token, last_token = tokens[d], tokens[d + 1]
-        before = text_offsets[d]
-        if last_token > first_token:
-            form[n] = BREAK * 8
-            start[n] = end[n] = before
-            n += 1
         ended = False  # nothing but closing marks since an end mark
         waiting = True  # the sentence has no word yet
         quoted = False
@@ -271,24 +261,16 @@ def _classify(
         on_line = 0  # tokens of the line so far
         role, shape, size = 0, BREAK, 0  # of the token before
         word_shape = BREAK  # of the last token that was no mark
-        for t in range(first_token, last_token):
+        before = text_offsets[d]
+        for t in range(tokens[d], tokens[d + 1]):
             s, e = starts[t], ends[t]
-            spaced = s > before or t == first_token
-            feeds = 0
-            for i in range(before, s):
-                feeds += data[i] == 10
-            before = e
+            line = t == tokens[d]
+            spaced = line or s > before
             last_role, last_shape, last_size = role, shape, size
-            word = _lookup(keys, ids, hashes[t])
-            role, shape, size = roles[word], _shape(data, s, e, classes, lower), e - s
-            is_quote = role >> QUOTE & 1 != 0
+            role, shape, size = roles[t], form[t] >> 3, e - s
+            line = line or _breaks(data, before, s, ended or shape != LOWER)
+            before = e
             closes = (role >> CLOSER | role >> END_MARK | role >> QUOTE) & 1 != 0
-            line = t == first_token
-            if feeds and not line and (feeds > 1 or ended or shape != LOWER):
-                form[n] = BREAK * 8
-                start[n] = end[n] = ends[t - 1]
-                n += 1
-                line = True
             if line:
                 ended, waiting, quoted, numbered, on_line = False, True, False, False, 0
             elif ended and not (closes and not spaced):
@@ -297,37 +279,64 @@ def _classify(
                 else:  # "end.Next", but not "example.com" or "Ph.D"
                     waiting = waiting or (word_shape == LOWER and shape == CAPITAL)
                 ended = False
-            f = LINE if line else 0
-            if spaced or line:
-                f |= SPACED
-            if on_line == 0 and shape == NUMBER and t + 1 < last_token and starts[t + 1] == e:
+            found[t] = LINE * line | SPACED * (spaced or line)
+            if on_line == 0 and shape == NUMBER and t + 1 < tokens[d + 1] and starts[t + 1] == e:
                 numbered = data[e] == ord(".") or data[e] == ord(")")
             if waiting and shape != MARK and not (numbered and on_line == 0):
-                f |= SENTENCE
+                found[t] |= SENTENCE
                 waiting = False
-            if is_quote:
+            if role >> QUOTE & 1:
                 # A straight quote toggles; a curly one says which it is.
                 quoted = not quoted if data[s] == ord('"') else role >> OPENER & 1 != 0
             elif quoted:
-                f |= QUOTED
+                found[t] |= QUOTED
             if role >> END_MARK & 1:
-                point = data[s] == ord(".")
                 initial = last_shape == CAPITALS and last_size == 1
-                abbreviated = last_role >> ABBREVIATION & 1 != 0
-                if not (point and (initial or abbreviated or (numbered and on_line == 1))):
-                    ended = True
-            ending = PLAIN
-            if shape in (LOWER, CAPITAL):
-                ending = _ending(data, s, e)
+                counts = numbered and on_line == 1
+                abbreviated = initial or counts or last_role >> ABBREVIATION & 1 != 0
+                ended = ended or not (data[s] == ord(".") and abbreviated)
             if shape != MARK:
                 word_shape = shape
-            lex[n], form[n], flag[n], key[n] = word, shape * 8 + ending, f, hashes[t]
-            start[n], end[n] = s, e
-            n += 1
             on_line += 1
-        if last_token > first_token:
-            form[n] = BREAK * 8
-            start[n] = end[n] = ends[last_token - 1]
+    return found
+
+
+@numba.njit
+def _breaks(data: Any, start: Any, end: Any, apart: Any) -> Any:
+    """Whether what is between two tokens ends a line: two line feeds, or one where the second
+    token is `apart` from the first."""
+    feeds = 0
+    for i in range(start, end):
+        feeds += data[i] == 10
+    return feeds > 1 or (feeds == 1 and apart)
+
+
+@compiled
+def _with_breaks(columns: Any, spans: Any) -> Any:
+    """The tokens with a BREAK before each line, and one after each document that has tokens."""
+    lex, form, flag, key, starts, ends = columns
+    _, _, tokens, text_offsets = spans
+    most = 2 * len(lex) + len(tokens)
+    lexes, forms = np.empty(most, np.int16), np.empty(most, np.uint8)
+    flags, keys = np.empty(most, np.uint8), np.empty(most, np.uint64)
+    begins, closes = np.empty(most, np.int64), np.empty(most, np.int64)
+    offsets = np.zeros(len(tokens), np.int64)
+    n = 0
+    for d in range(len(tokens) - 1):
+        before = text_offsets[d]
+        for t in range(tokens[d], tokens[d + 1] + 1):
+            ends_document = t == tokens[d + 1]
+            if ends_document and t == tokens[d]:
+                break
+            if ends_document or flag[t] & LINE:
+                lexes[n], forms[n], flags[n], keys[n] = 0, BREAK * 8, 0, 0
+                begins[n] = closes[n] = before
+                n += 1
+            if ends_document:
+                break
+            lexes[n], forms[n], flags[n], keys[n] = lex[t], form[t], flag[t], key[t]
+            begins[n], closes[n] = starts[t], ends[t]
+            before = ends[t]
             n += 1
         offsets[d + 1] = n
-    return lex[:n], form[:n], flag[:n], key[:n], start[:n], end[:n], offsets
+    return lexes[:n], forms[:n], flags[:n], keys[:n], begins[:n], closes[:n], offsets

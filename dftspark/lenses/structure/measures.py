@@ -256,6 +256,7 @@ def _listed(shape: Any, flag: Any, role: Any, following: Any) -> Any:
 def _openers(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, stamp: Any) -> None:
     """Sentences by their first words."""
     _, form, flag, key, _, _ = items
+    keys, stamps, values = known
     sentences = alike = different = 0
     before = np.uint64(0)
     for i in range(low, high):
@@ -269,7 +270,7 @@ def _openers(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, s
             own[_ALIKE] += 1
         before = key[i]
         if sentences <= OPENERS:
-            different += _seen(*known, mix64(~key[i]), stamp, 0) < 0
+            different += _seen(keys, stamps, values, mix64(~key[i]), stamp, 0) < 0
     own[_SENTENCES] = sentences
     if sentences >= OPENERS:
         mean[_OPENERS] = different * ONE // OPENERS
@@ -322,6 +323,7 @@ def _is_i(data: Any, start: Any, end: Any) -> Any:
 def _variety(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, stamp: Any) -> None:
     """Words and runs of three that come again."""
     _, form, flag, key, _, _ = items
+    keys, stamps, values = known
     words = own[_WORD]
     first = at = 0  # windows in which a word is the first of its kind, summed over words
     one = two = np.uint64(0)  # the two words before, on this line
@@ -331,7 +333,7 @@ def _variety(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, s
             one = two = np.uint64(0)
         if shape == stream.BREAK or shape == stream.MARK:
             continue
-        before = _seen(*known, key[i], stamp, at)
+        before = _seen(keys, stamps, values, key[i], stamp, at)
         least = max(at - WINDOW + 1, 0, before + 1)
         most = min(at, words - WINDOW)
         if most >= least:
@@ -339,7 +341,7 @@ def _variety(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, s
         if two:
             own[_TRIGRAMS] += 1
             gram = mix64(mix64(mix64(two) + one) + key[i])
-            own[_REPEATED] += _seen(*known, gram, stamp, 0) >= 0
+            own[_REPEATED] += _seen(keys, stamps, values, gram, stamp, 0) >= 0
         two, one = one, key[i]
         at += 1
     if words >= WINDOW:
