@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dftspark.cli.shared import Date, Master, Out, Quiet, app, compute, console, opened
 from dftspark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @app.command()
@@ -98,16 +101,18 @@ def generate(
         store = AnswerStore.of(config.store, texts.KIND)
         said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
         print(said, file=sys.stderr)
+    local = any(writer.local for writer in config.generate.models)
     shown = progress(console(stderr=True), quiet)
-    with ExitStack() as around:
-        spark = None
-        if any(writer.local for writer in config.generate.models):
-            from dftspark.spark.session import session
-
-            spark = around.enter_context(session("generate", master))
+    with _spark(master) if local else nullcontext() as spark:
         made = run.generate(config, shown, spark=spark, ask=not ingest_batch, again=again)
     print_run(made, console(), quiet)
     accept(made)
+
+
+def _spark(master: str | None) -> AbstractContextManager[SparkSession]:
+    from dftspark.spark.session import session
+
+    return session("generate", master)
 
 
 @app.command()

@@ -121,8 +121,8 @@ def test_a_letter_that_is_not_told_has_the_least_probability_told() -> None:
         logprobs(token="x"),
         logprobs(),
         logprobs(("A", math.nan)),
-        logprobs(("A", "x")),
-    ],  # type: ignore[arg-type]
+        logprobs(("A", "x")),  # type: ignore[arg-type]
+    ],
 )
 def test_without_them_there_are_no_odds(told: Any) -> None:
     assert math.isnan(odds(told))

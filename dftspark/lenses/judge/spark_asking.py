@@ -47,14 +47,9 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
         _place(DOCUMENTS, "doc_id").alias("by_document"),
     ).where("key IS NOT NULL")
     own = Window.partitionBy("corpus", "key").orderBy("by_document", "doc_id")
-    first = (
-        keyed.withColumns(
-            {
-                "turn": F.row_number().over(own),
-                "texts": F.count("*").over(Window.partitionBy("corpus", "key")),
-            }
-        ).where(F.col("turn") <= _TEXTS)
-    ).cache()
+    texts = F.count("*").over(Window.partitionBy("corpus", "key"))
+    turns = keyed.withColumns({"turn": F.row_number().over(own), "texts": texts})
+    first = turns.where(F.col("turn") <= _TEXTS).cache()
     human = first.where(F.col("corpus") == config.human)
     prompts = human.where("turn = 1").select("key", "by_cluster", "cluster", "texts")
     order = ["by_cluster", "cluster", "key"]
@@ -82,8 +77,8 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
         )
     )
     cut = [F.substring(name, 1, settings.max_characters).alias(name) for name in ("prompt", "text")]
-    texts = documents.select("corpus", "stratum", "cluster", "doc_id", *cut)
-    found = texts.join(chosen, ["corpus", "doc_id"]).toArrow()
+    bounded = documents.select("corpus", "stratum", "cluster", "doc_id", *cut)
+    found = bounded.join(chosen, ["corpus", "doc_id"]).toArrow()
     if not (set(found["corpus"].unique().to_pylist()) - {config.human}):
         counts = first.where("turn = 1").groupBy("corpus").count().toArrow().to_pylist()
         sizes = dict.fromkeys(config.corpora, 0) | {row["corpus"]: row["count"] for row in counts}

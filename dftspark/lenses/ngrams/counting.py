@@ -89,8 +89,9 @@ def count(
     step = 1 << (bits - range_bits)
     for r in range(ranges):
         groups = ends[r * step : (r + 1) * step + 1]
-        norms = np.zeros(BLOCKS, np.int64)
-        rows = _counted(occurrences, groups, r * step, bits, document_bits, *documents[1:], norms)
+        *rows, norms = _counted(
+            occurrences, groups, r * step, bits, document_bits, tuple(documents[1:])
+        )
         yield Count(Counted(*rows), norms)
 
 
@@ -207,29 +208,28 @@ def _close_cluster(sums: Any, length: Any) -> Any:
     return norm
 
 
+@numba.njit
+def _singles(length: Any) -> Any:
+    """The squared rate of an n-gram that occurs once, of each document."""
+    norm = np.zeros(len(length), np.int64)
+    for i in range(len(length)):
+        if length[i]:
+            norm[i] = _squared(rate_of(1, length[i]))
+    return norm
+
+
 @compiled
 def _counted(
-    occurrences: Any,
-    ends: Any,
-    first: int,
-    bits: int,
-    document_bits: int,
-    length: Any,
-    cluster: Any,
-    in_cluster: Any,
-    block: Any,
-    norms: Any,
+    occurrences: Any, ends: Any, first: int, bits: int, document_bits: int, documents: Any
 ) -> Any:
-    """The rows of sorted groups, `first` and on, which end where `ends` says; adds to `norms`."""
+    """The rows of sorted groups, `first` and on, which end where `ends` says, and their norms."""
+    length, cluster, in_cluster, block = documents
     total = ends[-1] - ends[0]
-    one_rate = np.empty(len(length), np.int64)
-    one_norm = np.empty(len(length), np.int64)
-    for i in range(len(length)):
-        one_rate[i] = rate_of(1, length[i]) if length[i] else 0
-        one_norm[i] = _squared(one_rate[i])
+    one_norm = _singles(length)
+    norms = np.zeros(BLOCKS, np.int64)
     key = np.empty(total, np.uint64)
-    count = np.empty(total, np.uint32)
-    only = np.empty(total, np.uint32)
+    count = np.zeros(total, np.uint32)
+    only = np.zeros(total, np.uint32)
     several = np.empty((total, 6), np.int64)
     sums = np.zeros(8, np.int64)
     down = np.uint64(document_bits)
@@ -239,28 +239,20 @@ def _counted(
     kept: Any = 0
     for g in range(len(ends) - 1):
         prefix = np.uint64(first + g) << np.uint64(64 - bits) if bits else np.uint64(0)
-        i = ends[g]
-        end = ends[g + 1]
+        i, end = ends[g], ends[g + 1]
         while i < end:
-            x = occurrences[i]
-            j = i + 1
-            while j < end and occurrences[j] == x:
-                j += 1
-            d = np.int64(x & document_mask)
-            gram = x >> down
+            j = _run_end(occurrences, i, end)
+            d = np.int64(occurrences[i] & document_mask)
+            gram = occurrences[i] >> down
             here = block[d]
             key[rows] = prefix | ((gram & hash_mask) << BLOCK_BITS) | np.uint64(here)
             alone = j == end or occurrences[j] >> down != gram
             if not alone:
                 alone = block[np.int64(occurrences[j] & document_mask)] != here
+            rows += 1
             if alone and length[d] == in_cluster[d]:
-                count[rows] = j - i
-                only[rows] = length[d]
-                rows += 1
-                if j - i == 1:
-                    norms[here] += one_norm[d]
-                else:
-                    norms[here] += _squared(rate_of(j - i, length[d]))
+                count[rows - 1], only[rows - 1] = j - i, length[d]
+                norms[here] += one_norm[d] if j - i == 1 else _squared(rate_of(j - i, length[d]))
                 i = j
                 continue
             sums[:] = 0
@@ -269,24 +261,25 @@ def _counted(
                 i = j
                 if i == end or occurrences[i] >> down != gram:
                     break
-                x = occurrences[i]
-                later = np.int64(x & document_mask)
+                later = np.int64(occurrences[i] & document_mask)
                 if block[later] != here:
                     break
                 if cluster[later] != cluster[d]:
                     norms[here] += _close_cluster(sums, in_cluster[d])
-                d = later
-                j = i + 1
-                while j < end and occurrences[j] == x:
-                    j += 1
+                d, j = later, _run_end(occurrences, i, end)
             norms[here] += _close_cluster(sums, in_cluster[d])
-            count[rows] = 0
-            only[rows] = 0
-            rows += 1
-            for c in range(6):
-                several[kept, c] = sums[c]
+            several[kept] = sums[:6]
             kept += 1
-    return key[:rows], count[:rows], only[:rows], several[:kept].T.copy()
+    return key[:rows], count[:rows], only[:rows], several[:kept].T.copy(), norms
+
+
+@numba.njit(inline="always")
+def _run_end(occurrences: Any, i: Any, end: Any) -> Any:
+    """Where equal occurrences end, from the i-th on: one document's of one n-gram."""
+    j = i + 1
+    while j < end and occurrences[j] == occurrences[i]:
+        j += 1
+    return j
 
 
 @numba.njit(inline="always")

@@ -35,20 +35,11 @@ def located(items: Stream, program: Program) -> NDArray[np.int64]:
 
 def _run(items: Stream, program: Program, capacity: int) -> Any:
     return _match(
-        items.lex,
-        items.form,
-        items.flag,
+        (items.lex, items.form, items.flag),
         items.offsets,
-        program.by_lex,
-        program.by_form,
-        program.by_flag,
-        program.first,
-        program.last,
-        program.optional,
-        program.before,
-        program.until,
-        program.owner,
-        program.start,
+        (program.by_lex, program.by_form, program.by_flag),
+        (program.first, program.last, program.optional, program.before, program.until),
+        (program.owner, program.start),
         len(program.names),
         capacity,
     )
@@ -56,23 +47,12 @@ def _run(items: Stream, program: Program, capacity: int) -> Any:
 
 @compiled
 def _match(
-    lex: Any,
-    form: Any,
-    flag: Any,
-    offsets: Any,
-    by_lex: Any,
-    by_form: Any,
-    by_flag: Any,
-    first: Any,
-    last: Any,
-    optional: Any,
-    before: Any,
-    until: Any,
-    owner: Any,
-    start: Any,
-    patterns: int,
-    capacity: int,
+    items: Any, offsets: Any, masks: Any, words: Any, places: Any, patterns: int, capacity: int
 ) -> Any:
+    lex, form, flag = items
+    by_lex, by_form, by_flag = masks
+    first, last, optional, before, until = words
+    owner, start = places
     width = len(first)
     counts = np.zeros((len(offsets) - 1, patterns), np.int64)
     hits = np.empty((capacity, 4), np.int64)
@@ -104,18 +84,7 @@ def _match(
                     begin = i
                     if capacity or i - ended[pattern] <= MOST:
                         begin = _begin(
-                            i,
-                            w,
-                            bit,
-                            start[w, bit],
-                            offsets[d],
-                            lex,
-                            form,
-                            flag,
-                            by_lex,
-                            by_form,
-                            by_flag,
-                            optional[w],
+                            (i, w, bit), start[w, bit], offsets[d], items, masks, optional[w]
                         )
                     if begin > ended[pattern]:
                         ended[pattern] = i
@@ -130,21 +99,11 @@ def _match(
 
 
 @compiled
-def _begin(
-    i: int,
-    w: int,
-    bit: int,
-    start: int,
-    lowest: int,
-    lex: Any,
-    form: Any,
-    flag: Any,
-    by_lex: Any,
-    by_form: Any,
-    by_flag: Any,
-    optional: Any,
-) -> int:
+def _begin(place: Any, start: int, lowest: int, items: Any, masks: Any, optional: Any) -> Any:
     """First item of the shortest match that ends at item i in place `bit` of word w."""
+    i, w, bit = place
+    lex, form, flag = items
+    by_lex, by_form, by_flag = masks
     one = np.uint64(1)
     goal = one << np.uint64(start)
     own = ((one << np.uint64(bit)) | ((one << np.uint64(bit)) - one)) & ~(goal - one)

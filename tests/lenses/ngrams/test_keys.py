@@ -14,8 +14,9 @@ from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.keys import Rows
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stats.protocol import Batch
-from dftspark.testing import laws, reference
+from dftspark.testing import laws
 from dftspark.text.tokens import Words
+from tests import reference
 
 
 def batch_of(documents: list[str], clusters: list[str], blocks: dict[str, int]) -> Batch:
