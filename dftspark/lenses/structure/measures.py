@@ -92,11 +92,16 @@ HISTOGRAMS = (
 )
 STARTS = tuple(int(n) for n in np.r_[0, np.cumsum([h.bins for h in HISTOGRAMS])])
 _WORDS, _STEP, _PARAGRAPH, _DOCUMENT, _LETTERS, _VARIATION = STARTS[:-1]
-_DOCUMENTS, _WORD, _SENTENCES, _LINES, _PROSE, _PARAGRAPHS, _PAIRS, _TRIGRAMS = range(8)
-_SHORT, _LONG, _ALIKE, _ALIKE_PARAGRAPHS, _NAMES, _QUOTED, _SYLLABLES, _REPEATED = range(8, 16)
-_EMOJI, _SCRIPT = 16, 17
+_DOCUMENTS, _WORD, _SENTENCES, _LINES = (
+    C[name] for name in ("documents", "words", "sentences", "lines")
+)
+_PROSE, _PARAGRAPHS, _PAIRS = C["prose_sentences"], C["paragraphs"], C["paragraph_pairs"]
+_SHORT, _LONG, _TRIGRAMS = C["short_sentences"], C["long_sentences"], C["trigrams"]
+_ALIKE, _ALIKE_PARAGRAPHS, _NAMES = C["alike_sentences"], C["alike_paragraphs"], C["names"]
+_QUOTED, _SYLLABLES, _REPEATED = C["quoted_words"], C["syllables"], C["repeated_trigrams"]
+_EMOJI, _SCRIPT = C["emoji"], C[f"words_{SCRIPTS[0]}"]
 _NOT_SCRIPT = _SCRIPT + len(SCRIPTS)
-_TTR, _OPENERS, _SENTENCE_CV, _PARAGRAPH_CV, _LZ, _GRADE = range(6)
+_TTR, _OPENERS, _SENTENCE_CV, _PARAGRAPH_CV, _LZ, _GRADE = range(len(MEANS))
 
 
 def measured(
@@ -157,8 +162,8 @@ def _phrases(data: Any, start: int, end: int, keys: Any, stamps: Any, values: An
 @compiled
 def _measure(texts: Any, items: Any, offsets: Any, roles: Any, blocks: Any, size: int) -> Any:
     n_docs = len(offsets) - 1
-    counts = np.zeros((n_docs, _NOT_SCRIPT + len(SCRIPTS)), np.int64)
-    means = np.full((n_docs, 6), -1, np.int64)
+    counts = np.zeros((n_docs, len(COUNTS)), np.int64)
+    means = np.full((n_docs, len(MEANS)), -1, np.int64)
     histograms = np.zeros((64, STARTS[-1]), np.int64)
     known = np.zeros(size, np.uint64), np.full(size, -1, np.int64), np.zeros(size, np.int64)
     parsed = np.zeros(4096, np.uint64), np.full(4096, -1, np.int64), np.zeros(4096, np.int64)
