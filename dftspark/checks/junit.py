@@ -12,9 +12,9 @@ _LONGEST = 1000  # characters of a name
 
 
 def junit(outcomes: Sequence[Outcome], name: str, date: str, finding: str = "") -> bytes:
-    """Writes one test case a rule and model: a breach with severity fail is a failure, one with
-    warn a passed case that says so, an unknown or acknowledged outcome is skipped. `finding`, the
-    headline of the run, stands beside them all.
+    """Writes one test case per rule and model. A breach with severity fail is a failure; one with
+    severity warn is a passed case that says so; an unknown or acknowledged outcome is skipped.
+    `finding`, the headline of the run, stands beside them all.
 
     Control and direction characters are escaped. A name that a spreadsheet would take for a formula
     begins with an apostrophe, which tells it that this is text.

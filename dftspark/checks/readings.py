@@ -1,4 +1,5 @@
-"""The stage that checks: tables of tonight and earlier nights to readings, those to outcomes."""
+"""The checking stage: tables of tonight and earlier nights to readings, and readings to
+outcomes."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from dftspark.stages.profiling import Profile
 from dftspark.store.run import Run
 
 JUNIT = "checks.junit.xml"
-_HALF = 0.5  # an occurrence that a ratio adds to each count
+_HALF = 0.5  # occurrences that a ratio adds to each count
 
 # Columns that a rule reads, of the tables that have them.
 _METRIC = [
@@ -46,9 +47,9 @@ _PAST = ["date", "model", "stratum", "rule", "subject", "against", "value", "uni
 def check(
     making: Making, profile: Profile, window: int, nights: Nights | None = None
 ) -> dict[str, Any]:
-    """Writes the table checks and, where there are rules, JUnit XML; what the manifest says of it.
+    """Writes the table checks and, if there are rules, JUnit XML; returns the manifest's entry.
 
-    `nights` are the earlier ones, None for an audit that stands alone.
+    `nights` are the earlier ones, None for a standalone audit.
     """
     config = making.config
     with making.stage("check"):
@@ -74,7 +75,7 @@ def check(
 
 
 def check_rules(config: Audit) -> None:
-    """Raises ConfigError for a phrase of so many tokens that no n-gram counts it."""
+    """Raises ConfigError for a phrase that is longer than any n-gram counted."""
     if not any(rule.phrase for rule in config.checks):
         return
     for rule in config.checks:
@@ -87,7 +88,7 @@ def check_rules(config: Audit) -> None:
 
 
 def demand(made: list[Run]) -> None:
-    """Raises CheckFailed where a check of one of these published runs failed."""
+    """Raises CheckFailed if a check of one of these published runs failed."""
     failed = [run for run in made if run.manifest.get("checks", {}).get("outcome") == "fail"]
     if failed:
         said = "\n  ".join(line for run in failed for line in run.manifest["checks"]["said"])
@@ -95,7 +96,7 @@ def demand(made: list[Run]) -> None:
 
 
 def _in_force(config: Audit, date: str) -> list[Acknowledged]:
-    """An audit without a date is of today."""
+    """Returns the acknowledgments in force; an audit without a date uses today."""
     today = datetime.datetime.now(datetime.UTC).date()
     return [silence for silence in config.acknowledged if date or silence.until >= today]
 
@@ -185,7 +186,8 @@ class _Source:
         ]
 
     def _phrase(self, rule: Check) -> list[Reading]:
-        """Tonight's from the stored states, exactly; of earlier nights what their checks say."""
+        """Returns tonight's reading from the stored states, exactly, and earlier nights' from their
+        checks."""
         past = self._past("checks", _PAST) if self.dates else None
         same = [("rule", rule.name), ("subject", rule.subject), ("against", rule.against)]
         return self._phrase_tonight(rule) + [
@@ -232,14 +234,14 @@ class _Source:
     def _rows(
         self, table: str, columns: list[str], key: str, value: str | None
     ) -> list[dict[str, Any]]:
-        """Of tonight and of the nights before it."""
+        """Returns the rows of tonight and of the nights before it."""
         if not self.making.writer.has(table):
             return []
         found = [self.making.writer.read(table, columns)]
         if self.dates:
             found.append(self._past(table, columns))
         own = pc.field(key) == value
-        # One by one: Spark's part files have columns that are never null, and such do not join.
+        # One by one: Spark's part files may declare columns never null, and such do not join.
         return [row for part in found for row in part.filter(own).to_pylist()]
 
     def _past(self, table: str, columns: list[str]) -> pa.Table:
@@ -251,7 +253,7 @@ class _Source:
 
 
 def _looks_back(rule: Check, window: int) -> int:
-    """How many nights a rule needs, tonight among them."""
+    """Returns how many nights a rule needs, including tonight."""
     return rule.nights + (window + rule.trailing if rule.against == "trailing" else 0)
 
 

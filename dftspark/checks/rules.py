@@ -1,13 +1,13 @@
-"""Rules on what an audit measured: pure functions of readings, of tonight and of earlier nights.
+"""Rules on the results of an audit: pure functions of readings, of tonight and of earlier nights.
 
 A night's value is an average over the days of its window, so values of neighboring nights share
 days. For values x_t = (d_t + ... + d_{t-w+1}) / w of independent days with variance v:
 
     Var(x) = v / w,   E (x_t - x_{t-1})^2 = 2 v / w^2   =>   Var(x) = w / 2 x mean (x_t - x_{t-1})^2
 
-which a level, a slow trend and, where w is 7, a rhythm of the week do not enter. The baseline is
-the mean of nights that share no day with tonight, and the line is where a t variable of as many
-degrees of freedom as the differences have lies with the stated chance of a false alarm.
+which is not affected by a level, a slow trend or, if w is 7, a weekly rhythm. The baseline is the
+mean of nights that share no day with tonight. The line is the quantile, at the stated chance of a
+false alarm, of a t variable with as many degrees of freedom as the differences have.
 
 Source   von Neumann (1941) for the variance from successive differences; the correlation of -1/2
          between differences w nights apart gives their degrees of freedom
@@ -36,9 +36,9 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Reading:
-    """What one rule watches, on one night, of one model and stratum.
+    """The reading of one rule, on one night, for one model and stratum.
 
-    value  in `unit`; of a rule against the floor it is in times the floor
+    value  in `unit`; for a rule against the floor, in multiples of the floor
     n      model documents behind it
     """
 
@@ -83,11 +83,11 @@ def evaluate(
     window: int,
     known: Mapping[str, Iterable[str]] | None = None,
 ) -> list[Outcome]:
-    """Every rule on every model that it covers, in the order of the rules, then by model.
+    """Evaluates every rule on every model that it covers, in the order of the rules, then by model.
 
     `readings` has, by the name of the rule, tonight's readings (those of `date`) and the earlier
-    ones. A rule that finds nothing to read tonight is breached itself: a rule with a typing error
-    must not keep quiet. `known` are the names that there are, by kind, for its message.
+    ones. A rule that matches nothing tonight is itself breached, because a rule with a typing error
+    must not stay silent. `known` are the existing names, by kind, for its message.
     """
     outcomes = []
     for check in checks:
@@ -105,7 +105,7 @@ def evaluate(
 
 
 def worst(outcomes: Iterable[str]) -> str:
-    """The outcome of a run: fail, warn or pass."""
+    """Returns the outcome of a run: fail, warn or pass."""
     found = set(outcomes)
     return next((name for name in ("fail", "warn") if name in found), "pass")
 
@@ -153,7 +153,7 @@ def _judged(
 def _outcome(
     check: Check, reading: Reading, low: float, high: float, breached: bool, row: int, until: str
 ) -> tuple[str, str]:
-    """(outcome, the same in words)."""
+    """Returns (outcome, its description)."""
     shown = f"{check.subject} is {reading.value:.4g} {_SAID.get(reading.unit, reading.unit)}"
     if reading.n < check.min_documents:
         return "unknown", f"{reading.n} documents, fewer than min_documents {check.min_documents}"
@@ -177,7 +177,7 @@ def _side(end: float, word: str) -> str:
 
 
 def _breaks(check: Check, reading: Reading, low: float, high: float) -> bool:
-    """False where nothing can be said: too few documents, no value, no range."""
+    """Returns False if nothing can be decided: too few documents, no value, or no range."""
     if reading.n < check.min_documents or math.isnan(reading.value):
         return False
     return bool(reading.value > high or reading.value < low)
@@ -186,7 +186,7 @@ def _breaks(check: Check, reading: Reading, low: float, high: float) -> bool:
 def _range(
     check: Check, nights: Mapping[str, Reading], date: str, window: int
 ) -> tuple[float, float]:
-    """The allowed range on a night, nan for an end that there is none of."""
+    """Returns the allowed range on a night, with nan for an end that has no limit."""
     if check.against != "trailing":
         return tuple(math.nan if end is None else end for end in (check.below, check.above))  # type: ignore[return-value]
     days = _backwards(date, window + check.trailing)[window:]
@@ -207,8 +207,9 @@ def _range(
 def trailing_range(
     baseline: Mapping[str, float], window: int, false_alarms: float, two_sided: bool
 ) -> tuple[float, float]:
-    """Where a night that shares no day with the `baseline` (date to value) lies, but for
-    `false_alarms` of the nights; (nan, nan) for fewer than LEAST_BASELINE nights."""
+    """Returns the range in which a night that shares no day with the `baseline` (date to value)
+    lies, except for `false_alarms` of the nights; (nan, nan) for fewer than LEAST_BASELINE
+    nights."""
     from scipy import special
 
     nothing = (math.nan, math.nan)
@@ -234,7 +235,7 @@ def trailing_range(
 
 
 def _backwards(date: str, days: int) -> list[str]:
-    """The date and those before it, newest first; an audit without a date has no others."""
+    """Returns the date and those before it, newest first; an audit without a date has no others."""
     if not date:
         return [date]
     last = datetime.date.fromisoformat(date)

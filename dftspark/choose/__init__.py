@@ -1,1 +1,1 @@
-"""One of several samples a prompt, so that the whole set is where the human texts are."""
+"""Chooses one of several samples of each prompt, so that the whole set matches human texts."""

@@ -1,7 +1,7 @@
-"""The audit that judges a choice, as the TOML that a run of it leaves: on the referee's prompts.
+"""The audit that judges a choice, as the TOML that its run leaves: on the referee's prompts.
 
-The chosen texts are held against every sampler setting of the pool, and against the pool itself,
-with another embedder and other frequencies than the choice went by.
+The chosen texts are compared with every sampler setting of the pool, and with the pool itself, by
+another embedder and other frequencies than the choice used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dftspark.choose.splits import REFEREE
 from dftspark.config import Audit
 from dftspark.config.template import toml_key, toml_value
 
-# What is measured as in the configuration; `embedding` and `mmd` are another's on purpose.
+# Measured as in the configuration; `embedding` and `mmd` differ from it on purpose.
 _SAME = ("tokens", "ngrams", "inference")
 _MACHINE = ("device", "threads", "batch_tokens")
 _STATIC, _MINILM = "static", "all-MiniLM-L6-v2"
@@ -23,8 +23,8 @@ FILE = "audit.toml"
 
 
 def toml(config: Audit, run: str, *, reference: bool, settings: int) -> str:
-    """Of the run at `run`; `reference` says that it has human texts of the referee's prompts, and
-    `settings` how many corpora the pool has."""
+    """Returns the audit of the run at `run`. `reference` says that the run has human texts of the
+    referee's prompts, and `settings` how many corpora the pool has."""
     other = _MINILM if config.embedding.embedder == _STATIC else _STATIC
     lines = [
         "# Judges the texts chosen in this run on prompts that nothing was chosen by:",

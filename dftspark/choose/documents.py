@@ -1,6 +1,6 @@
 """Structure and lengths of single documents, in the columns that the profile's state sums up.
 
-Cost     that of the structure lens, and one call of its kernels for 64 documents
+Cost     as of the structure lens, and one call of its kernels for 64 documents
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dftspark.text.hashing import BLOCKS
 
 @cache
 def structure_names() -> tuple[str, ...]:
-    """Of the columns of `of_texts` and `of_sums` that are structure."""
+    """Returns the names of the structure columns of `of_texts` and `of_sums`."""
     return (
         *columns(),
         *(f"has {name}" for name in columns()),
@@ -31,12 +31,13 @@ def structure_names() -> tuple[str, ...]:
 
 @cache
 def length_names() -> tuple[str, ...]:
-    """Of those that are lengths: documents, sentences, paragraphs and words by size."""
+    """Returns the names of their length columns: documents, sentences, paragraphs and words by
+    size."""
     return tuple(f"{of.id} {bin_}" for of in measures.HISTOGRAMS for bin_ in range(of.bins))
 
 
 def of_texts(texts: pa.Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Structure `(B, S)` and lengths `(B, L)` of each document."""
+    """Returns structure `(B, S)` and lengths `(B, L)` of each document."""
     found = [_some(texts.slice(start, BLOCKS)) for start in range(0, len(texts), BLOCKS)]
     structure = [np.empty((0, len(structure_names())), np.float32), *(own for own, _ in found)]
     lengths = [np.empty((0, len(length_names())), np.float32), *(own for _, own in found)]
@@ -44,7 +45,8 @@ def of_texts(texts: pa.Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def _some(texts: pa.Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Of up to 64 documents: their histograms are taken by block, so each is its own block."""
+    """Does the same for up to 64 documents. Histograms are by block, so each document is a
+    block."""
     known = patterns.bundled().program
     items = stream.read(texts, known.lexicon)
     own = np.arange(len(texts))
@@ -56,6 +58,6 @@ def _some(texts: pa.Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def of_sums(state: StructureSums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The sums of both by block, `(64, S)` and `(64, L)`, that a profile keeps."""
+    """Returns the sums of both by block, `(64, S)` and `(64, L)`, that a profile keeps."""
     parts = (state.counts, state.present, state.means / measures.ONE, state.defined)
     return np.hstack(parts).astype(np.float64), state.histograms.astype(np.float64)

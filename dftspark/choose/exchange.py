@@ -1,9 +1,10 @@
-"""One candidate of each prompt, so that the mean of the chosen comes as near to zero as it can.
+"""Picks one candidate of each prompt, so that the mean of the chosen is as near zero as can be.
 
-Features are taken from the target before: the mean of the chosen is then the gap, and its squared
-length the squared MMD between the chosen set and the target for the kernel that the features make.
-A first pass takes the prompts in turn, each the candidate that leaves the least sum; then sweeps
-exchange one candidate for another of its prompt wherever that makes the sum shorter.
+The target is subtracted from the features beforehand, so the mean of the chosen is the gap, and its
+squared length is the squared MMD between the chosen set and the target, for the kernel that the
+features define. A first pass goes through the prompts and takes for each the candidate that leaves
+the shortest sum; then sweeps exchange one candidate for another of its prompt wherever that makes
+the sum shorter.
 
 Cost     (first pass + sweeps) x N D multiplications, and nothing that grows faster than N
 Source   kernel herding, Chen, Welling and Smola (2010), with one choice a prompt; exchange as in
@@ -21,7 +22,7 @@ from dftspark.errors import ShapeError
 
 Floats = NDArray[np.float64]
 
-_GAIN = 1e-9  # of the squared sum: less than that is rounding and no exchange
+_GAIN = 1e-9  # of the squared sum: a smaller gain is rounding and not worth an exchange
 _SETTLED = 1e-3  # a sweep that gains a smaller share ends the work
 
 
@@ -41,11 +42,11 @@ def choose(
     sweeps: int = 8,
     begin: NDArray[np.int64] | None = None,
 ) -> Choice:
-    """Chooses of `features` `(N, D)` one row in each `starts[p]:starts[p + 1]`, `(P + 1,)`.
+    """Chooses one row of `features` `(N, D)` in each `starts[p]:starts[p + 1]`, `(P + 1,)`.
 
-    The order of prompts and of a prompt's rows decides between equals, and nothing is drawn.
-    `begin` `(P,)` names rows to exchange from, in place of the first pass. Raises ShapeError for
-    a prompt without a row, or starts that are not those of all rows.
+    Ties are decided by the order of prompts and of a prompt's rows; nothing is random. `begin`
+    `(P,)` names rows to exchange from, in place of the first pass. Raises ShapeError for a prompt
+    without a row, or for starts that do not cover all rows.
     """
     _check(features, starts)
     if begin is None:
@@ -79,7 +80,7 @@ def _check(features: NDArray[np.float32], starts: NDArray[np.int64]) -> None:
 def _first_pass(
     features: NDArray[np.float32], starts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Prompts with one candidate first, which are chosen whatever the others are."""
+    """Takes prompts with one candidate first, since their choice is fixed."""
     rows = starts[:-1].copy()
     single = np.diff(starts) == 1
     total = features[rows[single]].sum(axis=0, dtype=np.float64)
@@ -100,7 +101,8 @@ def _sweep(
     rows: NDArray[np.int64],
     total: Floats,
 ) -> int:
-    """Exchanges in place; returns how many. `total` is the sum of the chosen rows."""
+    """Exchanges in place and returns the number of exchanges. `total` is the sum of the chosen
+    rows."""
     changed = 0
     for prompt in several:
         first, last, row = starts[prompt], starts[prompt + 1], rows[prompt]
@@ -109,7 +111,7 @@ def _sweep(
         best = first + int(np.argmin(scores))
         if best == row:
             continue
-        # In float32 two candidates may change places; what is done is decided in float64.
+        # In float32 two candidates may change places, so float64 decides.
         step = features[best].astype(np.float64) - features[row]
         if 2 * (total @ step) + step @ step < -_GAIN * _square(total):
             rows[prompt] = best

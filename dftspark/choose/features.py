@@ -1,4 +1,4 @@
-"""What a choice looks at in a text: one long vector, whose mean over human texts a profile keeps.
+"""Features of a text for a choice: one long vector, whose mean over human texts a profile keeps.
 
     ngrams_N     the Count-Sketch of the rates of n-grams, c / N of each, as the n-gram lens sums it
     embeddings   random features of the vector, as the embedding lens sums them
@@ -6,8 +6,8 @@
     lengths      documents, sentences, paragraphs and words by size
 
 Every column is a sum over documents in the states of a profile, so the target needs no human text.
-What `matched` leaves out of it - the highest order, and frequencies of their own - is looked at
-alone: it says whether what was not matched came along.
+Features that `matched` leaves out (the highest order, and separate frequencies) are only observed:
+they show whether what was not matched improved as well.
 
 Cost     some 80 microseconds a text of 130 words, and 4 bytes a column
 """
@@ -30,12 +30,12 @@ from dftspark.text.tokens import tokenizer
 
 NGRAMS, EMBEDDINGS, STRUCTURE, LENGTHS = "ngrams", "embeddings", "structure", "lengths"
 FAMILIES = (NGRAMS, EMBEDDINGS, STRUCTURE, LENGTHS)
-_OTHER = "embeddings_other"  # frequencies that are looked at alone
+_OTHER = "embeddings_other"  # frequencies that are only observed
 
 
 @dataclass(frozen=True)
 class Part:
-    """Columns `start:stop` of the vectors; `matched` says that the choice goes by them."""
+    """Columns `start:stop` of the vectors; `matched` says that the choice uses them."""
 
     name: str
     family: str
@@ -67,7 +67,7 @@ class Features:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """Those of a vector, one after another."""
+        """The parts of a vector, one after another."""
         widths = [(f"ngrams_{n}", NGRAMS, self.buckets, n in self.matched) for n in self.orders]
         if self.frequencies is not None:
             widths.append((EMBEDDINGS, EMBEDDINGS, 2 * len(self._taken[0]), True))
@@ -88,7 +88,7 @@ class Features:
 
     @cached_property
     def _taken(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The frequencies that are matched, and those that are looked at alone."""
+        """The frequencies that are matched, and those that are only observed."""
         if self.frequencies is None:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         count = self.frequencies.count
@@ -96,7 +96,8 @@ class Features:
         return np.arange(first), np.arange(first, min(2 * first, count))
 
     def of(self, texts: pa.Array, vectors: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """`(B, width)` of `texts` `(B,)` and their `vectors` `(B, dim)`, None without the lens."""
+        """Returns `(B, width)` for `texts` `(B,)` and their `vectors` `(B, dim)`, None without the
+        lens."""
         out = np.empty((len(texts), self.width), np.float32)
         tokens = tokenizer(self.tokens).tokenize(texts)
         by_name = {part.name: part.columns for part in self.parts}
@@ -121,7 +122,8 @@ class Features:
                 out[rows, part.columns] = found[:, columns] * np.float32(1 / scale)
 
     def of_frequencies(self) -> list[tuple[Part, NDArray[np.int64]]]:
-        """The parts that are embeddings, and the columns of all features `(2 D,)` in each."""
+        """Returns the parts that are embeddings, and the columns of all features `(2 D,)` in
+        each."""
         own = [part for part in self.parts if part.family == EMBEDDINGS]
         if self.frequencies is None:
             return []
@@ -132,7 +134,7 @@ class Features:
         ]
 
     def names(self, part: Part) -> tuple[str, ...]:
-        """What the columns of structure and lengths are called; nothing for other parts."""
+        """Returns the names of the columns of structure and lengths; nothing for other parts."""
         if part.name == STRUCTURE:
             return documents.structure_names()
         return documents.length_names() if part.name == LENGTHS else ()

@@ -1,7 +1,7 @@
-"""Some prompts of a pool, chosen together: what a task does.
+"""Chooses some prompts of a pool together: the work of one task.
 
-Prompts and samples are taken in the order of a hash of their names, so the choice is the same
-however the rows came. Groups are chosen each on its own, against the same target: the gap of their
+Prompts and samples are taken in the order of a hash of their names, so the choice does not depend
+on the order of the rows. Each group is chosen separately against the same target: the gap of their
 union is the mean of their gaps, and never longer than the longest of them.
 """
 
@@ -43,7 +43,8 @@ def chosen(
     sweeps: int,
     seed: int,
 ) -> Chosen:
-    """Of `rows` with key (of the prompt), corpus, doc_id, text and block; `vectors` `(N, dim)`."""
+    """Chooses from `rows` with key (of the prompt), corpus, doc_id, text and block; `vectors`
+    `(N, dim)`."""
     order, starts = arranged(
         rows["key"].to_pylist(), rows["corpus"].to_pylist(), rows["doc_id"].to_pylist(), seed
     )
@@ -66,7 +67,8 @@ def chosen(
 def arranged(
     keys: list[str], corpora: list[str], names: list[str], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows in order, samples of a prompt side by side, `(N,)`; where prompts start, `(P + 1,)`."""
+    """Returns rows in order, samples of a prompt side by side, `(N,)`, and where prompts start,
+    `(P + 1,)`."""
     purpose = f"dftspark choose v1 {seed}"
     places = {key: (digest64(key, purpose), key) for key in set(keys)}
     own = [digest64(f"{len(c)} {c} {n}", purpose) for c, n in zip(corpora, names, strict=True)]

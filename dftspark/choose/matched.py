@@ -1,9 +1,9 @@
-"""What a choice has matched and what it has not: distances of block sums, part by part.
+"""Reports what a choice has matched and what it has not: distances of block sums, part by part.
 
-The square is the lenses' own, of block sums without the noise of few documents. Of the target's
-prompts it says that the choice worked, of the referee's that it holds on human texts which nothing
-was chosen by. Chosen texts are no sample of one source, they lie closer than that: p and floor say
-how far apart they are, and never that both sides have one distribution.
+The squared distance is the lenses' measure, from block sums, without the noise of few documents. On
+the target's prompts it says that the choice worked; on the referee's, that it holds for human texts
+that took no part in the choice. Chosen texts are not a sample of one source but lie closer than
+that: p and floor say how far apart the sides are, and never that both have one distribution.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def rows(
     paired: bool,
     settings: config.Inference,
 ) -> Iterator[dict[str, Any]]:
-    """Columns of schema.MATCHED but the run's; `human` is sums and clusters by block."""
+    """Yields rows of schema.MATCHED without the run's columns; `human` is sums and clusters by
+    block."""
     for split in SPLITS:
         blocks = blocks_of(split)
         clusters = (
@@ -81,7 +82,8 @@ Side = tuple[NDArray[np.float64], NDArray[np.float64]]
 def _side(
     sums: Sums, number: int, columns: slice, blocks: range, factor: NDArray[np.float64]
 ) -> Side:
-    """Sums in units of the pool's variance and sizes, by block; as many blocks as merge evenly."""
+    """Returns sums in units of the pool's variance, and sizes, by as many blocks as merge
+    evenly."""
     found, sizes = sums.rows(number, columns, blocks)
     count = 1 << (len(blocks).bit_length() - 1)
     spare = len(blocks) - count
@@ -92,7 +94,8 @@ def _side(
 
 
 def _square(own: Side, other: Side, paired: bool) -> float:
-    """|human - other|^2 from products of unlike blocks; nan where a side has not two."""
+    """Returns |human - other|^2 from products of different blocks; nan if a side has fewer than
+    two."""
     products = gram(own[0], other[0], own[1], other[1])
     sides = block_groups.sides(len(own[1]))
     return float(between_blocks(products, *sides, paired=paired)[0])
@@ -101,8 +104,8 @@ def _square(own: Side, other: Side, paired: bool) -> float:
 def rates(
     features: Features, scale: Scale, human: Sums, before: Sums, after: Sums
 ) -> Iterator[dict[str, Any]]:
-    """Columns of schema.MATCHED_RATES but the run's: of structure and lengths, those that differ
-    between human and pool."""
+    """Yields rows of schema.MATCHED_RATES without the run's columns: structure and lengths that
+    differ between human and pool."""
     for split in (TARGET, REFEREE):
         blocks = blocks_of(split)
         own, pool, chosen = (side.mean(features, blocks) for side in (human, before, after))
@@ -127,8 +130,8 @@ def rates(
 
 
 def said(table: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Of the referee: the parts whose distance is now within its floor, those that came nearer
-    without that, and those that did not."""
+    """Returns, for the referee, the parts whose distance is now within its floor, those that came
+    nearer without reaching it, and those that did not come nearer."""
     found: dict[str, list[str]] = {"matched": [], "nearer": [], "not_matched": [], "untold": []}
     for row in table:
         if row["split"] != REFEREE:

@@ -1,9 +1,10 @@
-"""Feature vectors on one scale: from the target's mean, each part as wide as its weight says.
+"""Puts feature vectors on one scale: centered on the target's mean, each part as wide as its
+weight.
 
 A part is divided by its total variance over a sample of the pool, so that a random choice of n
-texts has the expected square weight / n in it. Rates of n-grams and random features keep their own
-geometry, in which their distances are measured; counts of structure, which have none in common,
-are divided column by column, and lengths nearly so.
+texts has the expected square weight / n in it. Rates of n-grams and random features keep the
+geometry in which their distances are measured; counts of structure, which have no common one, are
+divided column by column, and lengths nearly so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dftspark.errors import InputError
 
 Floats = NDArray[np.float64]
 
-# How much of the mean variance of its part is added to a column's before its root divides it.
+# The part of the mean variance that is added to a column's before its root divides the column.
 _ADDED = {STRUCTURE: 0.0, LENGTHS: 1.0}
 _LEAST = 1e-6  # of a part's largest variance: a column with less than that says nothing
 
@@ -45,7 +46,8 @@ class Scale:
         center: Floats,
         weights: Mapping[str, float],
     ) -> Scale:
-        """From a sample `(M, D)` of the pool. InputError where all of it is alike."""
+        """Derives it from a sample `(M, D)` of the pool. Raises InputError if all of it is
+        alike."""
         variance = sample.var(axis=0, dtype=np.float64)
         factor, matched = np.zeros(features.width), np.zeros(features.width, bool)
         shares = {f: sum(p.family == f and p.matched for p in features.parts) for f in FAMILIES}
@@ -59,7 +61,7 @@ class Scale:
             whole = float((own * steep**2).sum())
             if whole > 0:
                 weight = weights[part.family] if part.matched else 0.0
-                # What is looked at alone has the weight of one part.
+                # Parts that are only observed have the weight of one part.
                 shown = weight / shares[part.family] if weight else 1.0
                 factor[part.columns] = steep * np.sqrt(shown / whole)
                 matched[part.columns] = weight > 0
@@ -72,6 +74,7 @@ class Scale:
         return cls(center, factor, matched, np.sqrt(variance))
 
     def scaled(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the choice goes by, `(N, matched)`: its mean is zero on the target."""
+        """Returns the columns that the choice uses, `(N, matched)`, with mean zero on the
+        target."""
         at = self.matched
         return np.asarray((vectors[:, at] - self.center[at]) * self.factor[at], np.float32)

@@ -1,9 +1,9 @@
-"""A pool and its human side on Spark: samples to groups of prompts to what was chosen of them.
+"""A pool and its human side on Spark: from samples to groups of prompts to the chosen texts.
 
-Samples are written once with their vectors, then every group of prompts goes whole to a task. What
-a task returns is names and sums, so texts cross Java once each way.
+Samples are written once with their vectors, then each group of prompts goes to one task as a whole.
+A task returns only names and sums, so texts cross Java once in each direction.
 
-Cost     some 60 kB a sample of the group that a task holds; features take most of the time
+Cost     some 60 kB per sample of the group that a task holds; features take most of the time
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _AT_ONCE = 1_024  # human texts whose features are taken together
 
 
 def sides(documents: DataFrame, humans: Sequence[str]) -> tuple[DataFrame, DataFrame]:
-    """Documents of the pool, and those of the human side."""
+    """Returns the documents of the pool, and those of the human side."""
     is_human = F.col("source").isin(list(humans))
     return documents.where(~is_human), documents.where(is_human)
 
 
 def candidates(pool: DataFrame, vectors: DataFrame | None) -> DataFrame:
-    """schema.CANDIDATES of documents of the pool: those that have a prompt, and a vector where
-    there are `vectors`."""
+    """Returns schema.CANDIDATES for the pool's documents that have a prompt and, if `vectors` are
+    given, a vector."""
     rows = pool.withColumn("key", F.coalesce("prompt_id", "prompt")).where("key IS NOT NULL")
     if vectors is None:
         rows = rows.withColumn("vector", F.lit(None).cast("binary"))
     else:
         rows = rows.join(vectors.select("corpus", "doc_id", "vector"), ["corpus", "doc_id"])
-    # A prompt has one block, also where a column gives its samples several clusters.
+    # A prompt has one block, even if a column gives its samples several clusters.
     prompts = rows.groupBy("key").agg(
         F.min("cluster").alias("own"), F.count("*").cast("int").alias("samples")
     )
@@ -60,7 +60,7 @@ def candidates(pool: DataFrame, vectors: DataFrame | None) -> DataFrame:
 
 
 def sizes(candidates: DataFrame) -> list[dict[str, int]]:
-    """Samples and prompts of each split, in the order of SPLITS."""
+    """Returns samples and prompts of each split, in the order of SPLITS."""
     counted = candidates.groupBy("block").agg(
         F.count("*").alias("samples"), F.count_distinct("key").alias("prompts")
     )
@@ -73,7 +73,7 @@ def sizes(candidates: DataFrame) -> list[dict[str, int]]:
 
 
 def sample(candidates: DataFrame, features: Features, seed: int) -> NDArray[np.float32]:
-    """Features `(M, D)` of some samples, the same ones for any partitioning."""
+    """Returns features `(M, D)` of some samples, which do not depend on the partitioning."""
     order = F.xxhash64(F.lit("dftspark choose scales v1"), F.lit(seed), "corpus", "doc_id")
     rows = (
         candidates.select("corpus", "doc_id", "text", "vector", order.alias("place"))
@@ -87,7 +87,7 @@ def sample(candidates: DataFrame, features: Features, seed: int) -> NDArray[np.f
 def human_sums(
     human: DataFrame, vectors: DataFrame | None, features: Features
 ) -> tuple[Sums, NDArray[np.int64]]:
-    """Of all human documents, and the clusters `(64,)` of each block."""
+    """Returns the sums of all human documents, and the clusters `(64,)` of each block."""
     if vectors is None:
         rows = human.withColumn("vector", F.lit(None).cast("binary"))
     else:
@@ -114,7 +114,8 @@ def choices(
     sweeps: int,
     seed: int,
 ) -> DataFrame:
-    """schema.CHOICES: prompts of one split are cut into groups of about `most` samples."""
+    """Returns schema.CHOICES, after cutting the prompts of a split into groups of about `most`
+    samples."""
     parts = [max(1, -(-own["samples"] // most)) for own in counts]
     firsts = np.cumsum([0, *parts])
     split = F.lit(0)
@@ -132,12 +133,13 @@ def choices(
 
 
 def first_block(split: int) -> int:
-    """The first block of the split at that place of SPLITS."""
+    """Returns the first block of the split at that place of SPLITS."""
     return blocks_of(SPLITS[split]).start
 
 
 def merged(choices: DataFrame, features: Features) -> tuple[Sums, Sums, list[float]]:
-    """Sums of the pool and of what was chosen, over all groups, and each group's last gap."""
+    """Returns sums of the pool and of the chosen texts over all groups, and each group's last
+    gap."""
     before, after, gaps = none(features), none(features), []
     for row in (
         choices.select("group", "gaps", "before", "after").orderBy("group").toLocalIterator()
@@ -151,7 +153,7 @@ def merged(choices: DataFrame, features: Features) -> tuple[Sums, Sums, list[flo
 def texts(
     pool: DataFrame, candidates: DataFrame, choices: DataFrame, run: Mapping[str, str]
 ) -> tuple[DataFrame, DataFrame]:
-    """schema.CHOSEN and schema.UNCHOSEN: every candidate is a row of one of the two."""
+    """Returns schema.CHOSEN and schema.UNCHOSEN: every candidate is a row of one of the two."""
     picked = choices.select(F.explode(F.arrays_zip("corpora", "doc_ids")).alias("of")).select(
         F.col("of.corpora").alias("corpus"),
         F.col("of.doc_ids").alias("doc_id"),
@@ -165,7 +167,7 @@ def texts(
         pool.join(own, ["corpus", "doc_id"])
         .join(picked, ["corpus", "doc_id"], "left")
         .withColumns({name: F.lit(value) for name, value in run.items()})
-        # A model's text whose model is null would be taken for human text by who reads it.
+        # A reader would take a model's text whose model is null for human text.
         .withColumns({"prompt_id": F.col("key"), "model": F.coalesce("model", "source")})
     )
     chosen = rows.where("picked").orderBy("prompt_id")
@@ -176,7 +178,7 @@ def texts(
 
 
 def reference(human: DataFrame, run: Mapping[str, str]) -> DataFrame:
-    """schema.REFERENCE: human texts of the referee's blocks."""
+    """Returns schema.REFERENCE: human texts of the referee's blocks."""
     rows = human.mapInArrow(_of_the_referee, human.schema)
     named = rows.withColumns({name: F.lit(value) for name, value in run.items()})
     return tables.conform(named, schema.REFERENCE)
@@ -198,7 +200,7 @@ def _of_the_referee(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatc
 
 
 def _matrix(rows: pa.Table | pa.RecordBatch, features: Features) -> NDArray[np.float32] | None:
-    """The vectors; zeros for a text without one."""
+    """Returns the vectors, with zeros for a text without one."""
     if features.frequencies is None:
         return None
     blank = np.zeros(features.frequencies.dim, np.float32).tobytes()

@@ -1,8 +1,8 @@
-"""Which prompts a choice may learn from, and which ones judge it: by the block of their cluster.
+"""Splits prompts, by the block of their cluster, into those to learn from and those to judge by.
 
-Blocks 0 to 47 are the target: human texts on these prompts are what is matched. Blocks 48 to 55
-are for validation, 56 to 63 for the referee: samples are chosen there too, against the target, and
-held against human texts that no choice has seen.
+Blocks 0 to 47 are the target: human texts on these prompts are matched. Blocks 48 to 55 are for
+validation, and 56 to 63 for the referee: samples are chosen there too, against the target, and
+compared with human texts that no choice has seen.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _LAST = 64
 
 
 def blocks_of(split: str) -> range:
-    """The blocks of a split."""
+    """Returns the blocks of a split."""
     ends = (*_FIRST[1:], _LAST)
     at = SPLITS.index(split)
     return range(_FIRST[at], ends[at])
 
 
 def split_of(blocks: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The place in SPLITS of each block."""
+    """Returns the place in SPLITS of each block."""
     return np.searchsorted(_FIRST, blocks, side="right").astype(np.int64) - 1

@@ -1,4 +1,4 @@
-"""The stages of a choice: read, embed, the target, the scales, the choice, and what it matched."""
+"""The stages of a choice: reading, embedding, target, scales, choice, report of the match."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 KIND = "choose"
-_FEWEST = 16  # human clusters of the target below which a mean says nothing
+_FEWEST = 16  # human clusters of the target; below this a mean says nothing
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Documents of the pool and of the human side, None with a stored profile; vectors of both."""
+    """Documents of the pool and of the human side (None with a stored profile), and vectors of
+    both."""
 
     pool: DataFrame
     human: DataFrame | None
@@ -39,9 +40,10 @@ class _Read:
 
 
 def read_config(config: Audit, profiled: Run | None) -> Audit:
-    """The corpora that a choice reads: the pool, and without a profile the human side.
+    """Returns the corpora that a choice reads: the pool, and without a profile the human side.
 
-    Raises ConfigError for a pool that is not of this configuration, and orders it does not count.
+    Raises ConfigError for a pool that is not in this configuration, or for orders that it does not
+    count.
     """
     models = [name for name, corpus in config.corpora.items() if corpus.role == "model"]
     wanted = config.choose.pool or tuple(models)
@@ -65,7 +67,7 @@ def read_config(config: Audit, profiled: Run | None) -> Audit:
 
 
 def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
-    """Chooses and writes its tables and the audit of them; what the manifest says."""
+    """Chooses, writes the tables and their audit, and returns the manifest's entry."""
     from dftspark.choose import spark_pool
 
     whole = making.config
@@ -226,7 +228,7 @@ def _write_numbers(
 
 
 def _shared(pool: DataFrame, human: DataFrame) -> bool:
-    """Whether a cluster is on both sides."""
+    """Returns whether any cluster is on both sides."""
     own = pool.select("cluster").distinct().join(human.select("cluster"), "cluster", "left_semi")
     return bool(own.limit(1).count())
 

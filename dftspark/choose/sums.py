@@ -1,7 +1,7 @@
-"""Sums of feature vectors by block: of human texts, of a pool, of what was chosen of it.
+"""Sums of feature vectors by block: of human texts, of a pool, or of the chosen texts.
 
 State    (64, D) int64, features x 2^20, and (64, parts) documents that have each part. Whole
-         numbers, so they are the same for any order and any cut of the documents
+         numbers, so they do not depend on the order or the partitioning of the documents
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ class Sums(SumState):
     sums: NDArray[np.int64]
 
     def rows(self, part: int, columns: slice, blocks: range) -> tuple[Floats, Floats]:
-        """Sums of one part's columns by block, and the documents that have it."""
+        """Returns sums of one part's columns by block, and how many documents have the part."""
         found = self.sums[blocks.start : blocks.stop, columns] / ONE
         return found, self.documents[blocks.start : blocks.stop, part].astype(np.float64)
 
     def mean(self, features: Features, blocks: range) -> Floats:
-        """Of the documents of these blocks, `(D,)`; nan for a part that none of them has."""
+        """Returns the mean over the documents of these blocks, `(D,)`; nan for a part that none of
+        them has."""
         rows = list(blocks)
         counts = self.documents[rows].sum(axis=0).astype(np.float64)
         counts[counts == 0] = np.nan
@@ -52,7 +53,7 @@ def summed(
     blocks: NDArray[np.integer],
     embedded: NDArray[np.bool_] | None = None,
 ) -> Sums:
-    """Of `vectors` `(B, D)` in `blocks` `(B,)`; `embedded` `(B,)` says which have embeddings."""
+    """Sums `vectors` `(B, D)` by `blocks` `(B,)`; `embedded` `(B,)` says which have embeddings."""
     found = none(features)
     documents, sums = np.array(found.documents), np.array(found.sums)
     for block in np.unique(blocks):

@@ -1,4 +1,4 @@
-"""The human side of a choice, from the states that a profile keeps: no human text is read."""
+"""The human side of a choice, from the states that a profile keeps; no human text is read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dftspark.text.tokens import tokenizer
 
 
 def human_of(run: Run, config: Audit) -> str:
-    """The human corpus of a run. ConfigError where it has none."""
+    """Returns the human corpus of a run. Raises ConfigError if it has none."""
     corpora = run.manifest.get("config", {}).get("corpora", {})
     found = [name for name, corpus in corpora.items() if corpus.get("role") == "human"]
     if not found:
@@ -41,7 +41,7 @@ def human_of(run: Run, config: Audit) -> str:
 
 
 def frequencies(run: Run) -> Frequencies:
-    """The random features that a run with embeddings has frozen."""
+    """Returns the random features that a run with embeddings has frozen."""
     kept = run.manifest.get("embedding", {}).get("features")
     if not kept:
         raise ConfigError(
@@ -52,8 +52,8 @@ def frequencies(run: Run) -> Frequencies:
 
 
 def check(run: Run, corpus: str, config: Audit, embedding: Mapping[str, Any]) -> None:
-    """Raises IncomparableProfiles where the profile was made of texts, tokens or vectors that this
-    configuration would make in another way."""
+    """Raises IncomparableProfiles if the profile was made from texts, tokens or vectors that this
+    configuration would make differently."""
     cleaned = clean.fingerprint(config.cleaning)
     text = f"{tokenizer(config.tokens).fingerprint} {cleaned}"
     for row in _rows(run, "profile", corpus, ["n", "fingerprint"]):
@@ -72,10 +72,10 @@ def check(run: Run, corpus: str, config: Audit, embedding: Mapping[str, Any]) ->
 
 
 def of_profile(run: Run, corpus: str, features: Features) -> tuple[Sums, NDArray[np.int64]]:
-    """The sums of `corpus`, all strata together, that a run with a profile keeps, and how many
-    clusters each block has.
+    """Returns the sums of `corpus`, all strata together, that a profile keeps, and the number of
+    clusters of each block.
 
-    Raises ConfigError where it keeps none of what `features` look at.
+    Raises ConfigError if the profile lacks something that `features` use.
     """
     found = none(features)
     counts, sums = np.array(found.documents), np.zeros(found.sums.shape)
@@ -85,7 +85,7 @@ def of_profile(run: Run, corpus: str, features: Features) -> tuple[Sums, NDArray
         if part.family == NGRAMS:
             n = int(part.name.rpartition("_")[2])
             sums[:, part.columns] = _rates(run, corpus, n, features)
-            # A text of two words has no trigram, and all its rates of them are zero.
+            # A text of two words has no trigram, so all its trigram rates are zero.
             counts[:, number[part.name]] = texts
     for part, own, total in _vectors(run, corpus, features):
         counts[:, number[part.name]], sums[:, part.columns] = own, total
@@ -93,7 +93,7 @@ def of_profile(run: Run, corpus: str, features: Features) -> tuple[Sums, NDArray
 
 
 def _texts(run: Run, corpus: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Documents and clusters by block, of those that have a token."""
+    """Returns documents and clusters by block, counting only documents that have a token."""
     rows = _rows(run, "profile", corpus, ["corpus", "stratum", "n", "totals"])
     least = min(row["n"] for row in rows if row["n"] != schema.WHOLE)
     totals = totals_of(pa.Table.from_pylist([row for row in rows if row["n"] == least]))
@@ -102,7 +102,7 @@ def _texts(run: Run, corpus: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _rates(run: Run, corpus: str, n: int, features: Features) -> NDArray[np.float64]:
-    """Sums of the sketches of rates by block, `(64, buckets)`."""
+    """Returns sums of the sketches of rates by block, `(64, buckets)`."""
     columns = ["n", "part", "parts", "sketch"]
     rows = [row for row in _rows(run, "profile", corpus, columns) if row["n"] == n]
     if not rows:
@@ -127,7 +127,7 @@ def _rates(run: Run, corpus: str, n: int, features: Features) -> NDArray[np.floa
 def _vectors(
     run: Run, corpus: str, features: Features
 ) -> Iterator[tuple[Part, NDArray[np.int64], NDArray[np.float64]]]:
-    """Documents by block, and sums by block, of each part that is no n-grams."""
+    """Yields documents by block, and sums by block, of each part that is not n-grams."""
     if features.frequencies is not None:
         at = features.frequencies.kernels.index(DEFAULT)
         found = [
