@@ -1,4 +1,4 @@
-"""The block of a cluster: the unit of jackknife, permutation and split, the same forever.
+"""The block of a cluster, which never changes: the unit of jackknife, permutation and split.
 
 Cost: about a microsecond per distinct cluster of a batch.
 """
@@ -22,7 +22,7 @@ def block_of(
     clusters: Sequence[str] | pa.Array[Any] | pa.ChunkedArray[Any],
     domain: str = "dftspark block v1",
 ) -> npt.NDArray[np.int32]:
-    """Block 0 .. 63 of every cluster name, shape (len(clusters),).
+    """Returns the block, 0 .. 63, of every cluster name, shape (len(clusters),).
 
     Equal names have equal blocks on every machine and in every version. Another `domain` (at most
     64 bytes) gives an independent assignment. Raises ShapeError for a null.

@@ -1,8 +1,8 @@
-"""Text as it is counted: one kind of line end, nothing invisible, one normal form.
+"""Cleans text before it is counted: one kind of line end, nothing invisible, one normal form.
 
-Homoglyphs, markup, mojibake, refusals and repeats stay: they are what is measured.
+Homoglyphs, markup, mojibake, refusals and repeats stay, because they are what is measured.
 
-Cost: about 5 microseconds for 2 KB of ASCII, 25 for 2 KB of other text; n log n of a run of marks.
+Cost: about 5 microseconds for 2 KB of ASCII, 25 for 2 KB of other text; n log n for a run of marks.
 Source: Unicode Standard Annex 15 (normal forms, canonical ordering), UTS 55 (direction controls).
 """
 
@@ -35,7 +35,7 @@ _LINE_END = re.compile("\r\n?|[\v\f]")
 # Unicode's stream-safe format allows 30 in a run, and no written language needs more.
 _RUN = 30
 
-# What Windows-1252 has in the place of C1 controls and people type: ellipsis, quotes, bullet, dash.
+# Characters that Windows-1252 has in place of C1 controls: ellipsis, quotes, bullet, dash.
 _CP1252 = frozenset([0x85, *range(0x91, 0x98)])
 # The same where Windows-1252 was read as Latin-1. With other C1 controls beside it the text is
 # something else, UTF-8 read as Latin-1 mostly, and U+0085 alone may be the line end that it is.
@@ -50,7 +50,7 @@ VERSION = 3  # raised when the same text comes out as another
 
 
 def fingerprint(cleaning: Cleaning) -> str:
-    """What makes texts of two runs comparable."""
+    """Returns the settings that must agree for texts of two runs to be comparable."""
     return (
         f"clean-v{VERSION} normalize={cleaning.normalize} "
         f"strip_invisible={cleaning.strip_invisible}"
@@ -58,7 +58,7 @@ def fingerprint(cleaning: Cleaning) -> str:
 
 
 def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text as it is counted, and (reason, detail) of each repair. Idempotent.
+    """Returns the text as it is counted, and (reason, detail) of each repair. Idempotent.
 
     Line ends, vertical tabs and form feeds become line feeds without remark.
     """
@@ -87,15 +87,15 @@ def clean(text: str, cleaning: Cleaning) -> tuple[str, tuple[tuple[str, str], ..
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is anything but white space and invisible characters."""
+    """Returns whether there is anything but white space and invisible characters."""
     return _VISIBLE.search(text) is not None
 
 
 def decode(data: bytes, encoding: str = "utf-8") -> tuple[str, tuple[tuple[str, str], ...]]:
-    """UTF-8 bytes as text, and the repair if stray bytes were read as Windows-1252 punctuation.
+    """Decodes UTF-8 bytes, and repairs stray bytes that were read as Windows-1252 punctuation.
 
-    Raises UnicodeDecodeError where bytes are neither; with another `encoding`, the one the bytes
-    were transcoded from, nothing is repaired.
+    Returns the text and the repairs. Raises UnicodeDecodeError if the bytes are neither. With
+    another `encoding`, the one the bytes were transcoded from, nothing is repaired.
     """
     try:
         return data.decode("utf-8"), ()
@@ -121,7 +121,7 @@ codecs.register_error("dftspark-cp1252", _cp1252)
 
 
 def _has_invisible(text: str) -> bool:
-    # Both ways are several times as fast as the expression, over every character of a corpus.
+    # Both ways are several times faster than the expression, for every character of a corpus.
     if text.isascii():
         return len(text.encode("ascii").translate(None, _INVISIBLE_ASCII)) != len(text)
     units = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), "<u2")
@@ -133,7 +133,7 @@ def _counted(found: Counter[str]) -> str:
 
 
 class _Marks:
-    """Characters that decompose into combining marks alone, and the order that those have.
+    """Characters that decompose into combining marks alone, with the order of these marks.
 
     Not all are marks themselves: U+0F73, U+0F75 and U+0F81 have combining class 0.
     """
@@ -159,7 +159,7 @@ class _Marks:
         return classes
 
     def in_order(self, text: str) -> str:
-        """The text, canonically equivalent, with its long runs in canonical order."""
+        """Returns the text, canonically equivalent, with its long runs in canonical order."""
         return self._long_run.sub(self._sorted, text)
 
     def _sorted(self, run: re.Match[str]) -> str:

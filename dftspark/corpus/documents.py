@@ -1,4 +1,4 @@
-"""A source row to what is staged: the document with the repairs it needed, or its rejection."""
+"""Turns a source row into staged rows: the document and its repairs, or its rejection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Staged(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: the corpus as configured, one of its files."""
+    """The origin of rows: the corpus as configured, one of its files."""
 
     corpus: str
     role: str
@@ -58,12 +58,12 @@ class Source:
 
 
 class Rejected(ValueError):
-    """The row cannot be used: reason, detail."""
+    """Raised for a row that cannot be used: reason, detail."""
 
 
 @dataclass(slots=True)
 class _About:
-    """What a row says besides its text; the first problem with it, and its repairs."""
+    """The other columns of a row besides its text, the first problem with it, and its repairs."""
 
     optional: frozenset[str] = frozenset()
     doc_id: str | None = None
@@ -81,11 +81,12 @@ class _About:
 
 
 def stage(row: Row, source: Source) -> list[Staged]:
-    """The document and one row a repair, or one rejection.
+    """Returns the document and one row per repair, or one rejection.
 
     A document whose corpus cannot be named, because a column of split_by has no value, has a null
-    corpus: only the filter can say whether it belongs. Rejections and repairs have the document's
-    columns but its text for the same reason; repairs have the text too where the filter may ask.
+    corpus, since only the filter can say whether it belongs. For the same reason rejections and
+    repairs have the document's columns except its text; repairs have the text too if the filter may
+    ask for it.
     """
     about = _about(row.values, source)
     try:
@@ -112,7 +113,7 @@ def staged_issue(issue: Issue, corpus: str, role: str) -> Staged:
 
 
 def text_of(values: Any, source: Source) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The cleaned text and its repairs. Raises Rejected."""
+    """Returns the cleaned text and its repairs. Raises Rejected."""
     column = source.mapping.text
     if column not in values:
         keys = excerpt(", ".join(map(str, values)), 300)
@@ -172,7 +173,7 @@ def _about(values: Any, source: Source) -> _About:
 
 
 def _single(values: Any, column: str, about: _About) -> str | None:
-    """The column as a string; a problem is kept in `about`."""
+    """Returns the column as a string; a problem is kept in `about`."""
     value = values.get(column)
     if value is None or (type(value) is str and value.isascii()):
         return value
@@ -266,7 +267,8 @@ def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: s
 
 
 def _own_id(file_name: str, position: str) -> str:
-    """`notes.jsonl#12`, `notes.jsonl#b4096` for a byte, the file's name for a whole file."""
+    """Returns `notes.jsonl#12`, `notes.jsonl#b4096` for a byte, or the file's name for a whole
+    file."""
     number = position.replace("byte ", "b").rpartition(" ")[2]
     return f"{file_name}#{number}" if number else file_name
 

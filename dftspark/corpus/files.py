@@ -1,6 +1,6 @@
-"""Which files a corpus has, and how they are cut into splits, one split a unit of reading.
+"""Lists the files of a corpus and cuts them into splits; a split is a unit of reading.
 
-Cost: one listing of what the paths name; of files above 64 MB also the first bytes or the footer.
+Cost: one listing of what the paths name; for files above 64 MB also the first bytes or the footer.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
 
 @dataclass(frozen=True)
 class Split:
-    """What one task reads: a file or a part of one. Plain values, so it travels in a row.
+    """The part of the input that one task reads: a file or a part of one. Plain values travel in a
+    row.
 
-    `size` are the bytes of the whole file when it was listed; with another `stamp` it has changed.
-    `name` is the file's path below what the corpus names; document ids are made from it.
-    `compression` is what the file name says; what the bytes say decides.
-    `start` and `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range
-    of bytes owns the lines that begin in (start, end], and line 1 where start is 0.
+    `size` is the number of bytes of the whole file when it was listed; a different `stamp` means
+    that it has changed. `name` is the file's path below what the corpus names; document ids are
+    made from it. `compression` is what the file name says; what the bytes say decides. `start` and
+    `end` are bytes, or row groups of Parquet; `end` -1 is the end of the file. A range of bytes
+    owns the lines that begin in (start, end], and line 1 if start is 0.
     """
 
     path: str
@@ -69,8 +70,8 @@ class Split:
 
 
 def changed(split: Split) -> Damaged | None:
-    """What is wrong where the file is there and is another one than was listed: the parts of it
-    that tasks read would be of two files. None where that cannot be told."""
+    """Returns the damage if the file is there but is no longer the one that was listed, because the
+    parts that tasks read would come from two files. None if that cannot be told."""
     if not split.stamp:
         return None
     try:
@@ -89,10 +90,10 @@ def changed(split: Split) -> Damaged | None:
 
 
 def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
-    """Splits of the corpus's files, sorted by path, and notes on files that are left out.
+    """Returns splits of the corpus's files, sorted by path, and notes on files that are left out.
 
-    Raises InputError where a path names no file, ConfigError where `encoding` or `document` of
-    corpus `name` cannot be.
+    Raises InputError if a path names no file, ConfigError if `encoding` or `document` of corpus
+    `name` is invalid.
     """
     check_text_settings(corpus, name)
     found: dict[str, tuple[Place, str]] = {}
@@ -120,7 +121,7 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
 
 
 def _once(places: list[Place]) -> tuple[list[Place], list[Issue]]:
-    """Of the names of a file one that is no link, if there is one; notes on the others."""
+    """Keeps one name of each file, preferably not a link, and returns notes on the others."""
     names: dict[object, list[Place]] = {}
     for place in places:
         names.setdefault(place.identity or place.path, []).append(place)
@@ -138,9 +139,9 @@ def _by_link(place: Place) -> bool:
 
 
 def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list[Issue]]]:
-    """What `find` gives for each corpus.
+    """Returns what `find` returns, for each corpus.
 
-    Raises what `find` raises, and ConfigError where both sides read the same texts.
+    Raises what `find` raises, and ConfigError if both sides read the same texts.
     """
     found = {name: find(corpus, name) for name, corpus in corpora.items()}
     check_sides(corpora, {name: _known_by(splits) for name, (splits, _) in found.items()})
@@ -148,9 +149,9 @@ def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list
 
 
 def check(corpora: Mapping[str, Corpus]) -> None:
-    """Raises what `find_all` raises of files that are not there, and lists no remote folder.
+    """Raises what `find_all` raises for missing files, without listing a remote folder.
 
-    A remote pattern is not looked at: that takes a listing, which `find_all` makes anyway.
+    A remote pattern is not checked: that takes a listing, which `find_all` makes anyway.
     """
     known: dict[str, dict[Hashable, str]] = {}
     for name, corpus in corpora.items():
@@ -167,7 +168,7 @@ def check(corpora: Mapping[str, Corpus]) -> None:
 def _known_by(splits: list[Split]) -> dict[Hashable, str]:
     known: dict[Hashable, str] = {}
     for path in dict.fromkeys(split.path for split in splits):
-        with suppress(FileNotFoundError):  # what vanished since is told by the task that reads it
+        with suppress(FileNotFoundError):  # the task that reads it reports it
             known[identity(Location.locate(path)) or path] = path
     return known
 
@@ -177,7 +178,7 @@ def check_text_settings(corpus: Corpus, name: str) -> None:
     try:
         codecs.getincrementaldecoder(corpus.encoding)
         "\n".encode(corpus.encoding)
-    except (LookupError, ValueError) as error:  # of a name with a zero byte
+    except (LookupError, ValueError) as error:  # for a name with a zero byte
         raise ConfigError(
             f"corpora.{name}.encoding: {corpus.encoding!r} is not a text encoding ({error}); "
             f'use "utf-8", "latin-1", "cp1252", "utf-16" or another that Python knows'
@@ -190,7 +191,7 @@ def check_text_settings(corpus: Corpus, name: str) -> None:
 
 
 def format_of(path: str, setting: str) -> str | None:
-    """The format by the setting, or by the file name where that is "auto"; None if unknown."""
+    """Returns the format by the setting, or by the file name if that is "auto"; None if unknown."""
     if setting != "auto":
         return setting
     endings = posixpath.basename(path).lower().split(".")[1:]
@@ -200,7 +201,7 @@ def format_of(path: str, setting: str) -> str | None:
 
 
 def ranges(size: int, width: int) -> list[tuple[int, int]]:
-    """Byte ranges (start, end) of about `width` that cover `size` bytes."""
+    """Returns byte ranges (start, end) of about `width` that cover `size` bytes."""
     count = max(1, -(-size // width))
     return list(pairwise(size * i // count for i in range(count + 1)))
 
@@ -242,7 +243,8 @@ def _row_groups(place: Place) -> list[tuple[int, int]]:
 
 
 def group(sizes: list[int], width: int) -> list[tuple[int, int]]:
-    """Runs (first, past the last) of consecutive sizes that sum to at most `width`, or are one."""
+    """Returns runs (first, past the last) of consecutive sizes: each one size, or at most
+    `width`."""
     runs: list[tuple[int, int]] = []
     first, total = 0, 0
     for i, size in enumerate(sizes):

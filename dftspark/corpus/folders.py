@@ -1,4 +1,4 @@
-"""Folders walked without going in circles, and lakehouse tables, which are no folders of files.
+"""Walks folders without going in circles; refuses lakehouse tables, which are not plain folders.
 
 Cost: one listing of each local folder; one recursive listing of a remote one, which has no links.
 """
@@ -41,11 +41,12 @@ _READERS = {
 
 @dataclass
 class Walk:
-    """What is in and below a folder, names that begin with _ or . apart.
+    """The contents in and below a folder, except names that begin with _ or a dot.
 
-    `folders` are the paths of all folders, the one that was asked for among them. Each folder is
-    there once, whatever links lead to it, under the path that no link is part of, if there is one.
-    `left_out` says of links that lead nowhere or to what was there, and of what is no file, why.
+    `folders` are the paths of all folders, including the one that was asked for. Each folder occurs
+    once, whatever links lead to it, under the path that contains no link, if there is one.
+    `left_out` gives the reasons for links that lead nowhere or to something already listed, and for
+    what is not a file.
     """
 
     folders: list[str] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Walk:
 
 
 def walk(folder: Location) -> Walk:
-    """Raises OSError or ArrowException where a folder cannot be listed."""
+    """Walks a folder. Raises OSError or ArrowException if one cannot be listed."""
     if folder.local:
         return _Local(folder).walked()
     listed = folder.filesystem.get_file_info(fs.FileSelector(folder.path, recursive=True))
@@ -69,12 +70,13 @@ def walk(folder: Location) -> Walk:
 
 
 def is_hidden(name: str) -> bool:
-    """As in Spark: `_date=2026-01-01` is a folder of a partition."""
+    """Returns whether a name is hidden, as in Spark: `_date=2026-01-01` is a folder of a
+    partition."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def children(folder: Location) -> tuple[list[fs.FileInfo], list[Issue]]:
-    """What is in a folder, which need not be there, and what is left out of it."""
+    """Returns the contents of a folder, which need not exist, and what is left out of it."""
     if folder.local:
         try:
             return _list(folder)[:2]
@@ -85,7 +87,7 @@ def children(folder: Location) -> tuple[list[fs.FileInfo], list[Issue]]:
 
 
 def identity(place: Location) -> Identity | None:
-    """Device and inode; None where there are none, as on object stores."""
+    """Returns device and inode; None if there are none, as on object stores."""
     if not place.local:
         return None
     found = Path(place.path).stat()
@@ -93,7 +95,7 @@ def identity(place: Location) -> Identity | None:
 
 
 def why_no_file(place: Location) -> str:
-    """What a local path is that is neither file nor folder; empty if it is nothing."""
+    """Returns what a local path is if it is neither file nor folder; empty if nothing is there."""
     path = Path(place.path)
     if not place.local or not os.path.lexists(path):
         return ""
@@ -111,7 +113,7 @@ def _leads(path: Path) -> str:
 
 
 def _list(folder: Location) -> tuple[list[fs.FileInfo], list[Issue], set[str]]:
-    """(files and folders, what is left out, paths of those that are links) of a local folder."""
+    """Returns (files and folders, what is left out, paths of links) of a local folder."""
     paths: list[str] = []
     left_out: list[Issue] = []
     links: set[str] = set()
@@ -145,7 +147,7 @@ def _note(path: str, reason: str, detail: str) -> Issue:
 
 
 class _Local:
-    """A walk that enters links when all that is there without them is known."""
+    """A walk that enters links after everything that is there without them is known."""
 
     def __init__(self, top: Location) -> None:
         self._top = top
@@ -196,9 +198,10 @@ def _is_hidden_path(path: str) -> bool:
 
 
 def refuse_tables(folders: Iterable[str], at: Location, setting: str) -> None:
-    """Raises InputError where a folder is, or lies in, a table whose log says which files count.
+    """Raises InputError if a folder is, or lies in, a table whose log says which files count.
 
-    Of a table that is cut up by removals, updates and compactions, the folder still has the files.
+    The folder of such a table still holds the files that removals, updates and compactions
+    replaced.
     """
     looked: set[str] = set()
     for folder in folders:

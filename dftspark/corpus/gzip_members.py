@@ -1,7 +1,7 @@
-"""Gzip read so that nothing readable is lost: members in a row, a cut end, a wrong checksum.
+"""Reads gzip so that nothing readable is lost: members in a row, a cut end, a wrong checksum.
 
-Python's gzip and zlib raise on a bad trailer before they hand over what they decompressed, so the
-members are taken apart here and only the deflate stream is left to zlib.
+Python's gzip and zlib raise on a bad trailer before they return what they decompressed, so this
+module takes the members apart and leaves only the deflate stream to zlib.
 
 Cost: one chunk in, one chunk out.
 Source: RFC 1952.
@@ -23,9 +23,9 @@ _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 
 
 def gunzip(portions: Iterator[bytes], width: int, notes: Notes) -> Iterator[bytes]:
-    """What the members hold, at most `width` bytes at a time; remarks go to `notes`.
+    """Yields the contents of the members, at most `width` bytes at a time; remarks go to `notes`.
 
-    `portions` are best of FEED bytes. Raises Damaged where the deflate stream is cut off or broken.
+    `portions` should be of FEED bytes. Raises Damaged if the deflate stream is cut off or broken.
     """
     source = _Bytes(portions)
     member = 0
@@ -49,7 +49,7 @@ def gunzip(portions: Iterator[bytes], width: int, notes: Notes) -> Iterator[byte
 
 
 def _inflate(source: _Bytes, width: int) -> Generator[bytes, None, bytes]:
-    """One deflate stream; returns the trailer that it ought to have."""
+    """Yields one deflate stream; returns the trailer that it should have."""
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     checksum = size = 0
     while not inflate.eof:
@@ -73,7 +73,7 @@ class _Bytes:
         self._chunks, self._held = chunks, b""
 
     def some(self) -> bytes:
-        """What is at hand, or the next chunk; empty at the end."""
+        """Returns the bytes at hand, or the next chunk; empty at the end."""
         data, self._held = self._held or next(self._chunks, b""), b""
         return data
 
@@ -87,7 +87,7 @@ class _Bytes:
                 return
 
     def take(self, count: int) -> bytes:
-        """`count` bytes, or fewer at the end."""
+        """Returns `count` bytes, or fewer at the end."""
         data = self.some()
         while len(data) < count and (more := self.some()):
             data += more
@@ -95,7 +95,7 @@ class _Bytes:
         return data[:count]
 
     def skip_header(self) -> None:
-        """The rest of a member's header, after its two magic bytes."""
+        """Skips the rest of a member's header, after its two magic bytes."""
         fixed = self._need(8)
         flags = fixed[1]
         if fixed[0] != 8:

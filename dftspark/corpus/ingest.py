@@ -1,8 +1,8 @@
-"""One split to bounded Arrow batches of `schema.STAGED`: documents, repairs and rejections.
+"""Turns one split into bounded Arrow batches of `schema.STAGED`: documents, repairs and rejections.
 
 Every source row ends as exactly one document (action null) or one row with action `rejected`.
-State: none but the batch being filled, at most 1,000 rows or about 16 MB.
-Cost: see `clean`; JSON lines of 2 KB documents at 50 to 60 MB/s a core.
+State: only the batch being filled, at most 1,000 rows or about 16 MB. Cost: see `clean`; JSON lines
+of 2 KB documents at 50 to 60 MB/s a core.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ BATCH_ROWS, BATCH_BYTES = 1_000, 16 << 20
 
 
 def ingest(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iterator[pa.RecordBatch]:
-    """Batches of `schema.STAGED` from one split of the corpus that the configuration calls `name`.
+    """Yields batches of `schema.STAGED` from one split of the corpus that is configured as `name`.
 
-    Raises InputError for a file that cannot be read to its end where
-    `cleaning.on_unreadable_file` is "fail"; otherwise such a file is one rejected row.
+    If a file cannot be read to its end, raises InputError if `cleaning.on_unreadable_file` is
+    "fail"; otherwise such a file is one rejected row.
     """
     rows: list[Staged] = []
     size = 0
@@ -55,14 +55,14 @@ def ingest(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Itera
 
 
 def batch_of(rows: list[Staged]) -> pa.RecordBatch:
-    """The rows, at least one, as a batch of `schema.STAGED`."""
+    """Returns the rows, at least one, as a batch of `schema.STAGED`."""
     columns = dict(zip(Staged._fields, zip(*rows, strict=True), strict=True))
     arrays = [pa.array(columns[field.name], field.type) for field in schema.STAGED]
     return pa.RecordBatch.from_arrays(arrays, schema=schema.STAGED)
 
 
 def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | int | None]:
-    """An issue of `files.find` as a row of `schema.STAGED`."""
+    """Returns an issue of `files.find` as a row of `schema.STAGED`."""
     row = staged_issue(issue, name, corpus.role)._asdict()
     return {field.name: row[field.name] for field in schema.STAGED}
 
@@ -88,7 +88,7 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
             yield staged_issue(found._replace(file=file), name, corpus.role)
     if not rows and not issues and split.start == 0:
         notes.append(("empty_file", "no rows"))
-    # Where a whole file of a model names none, it is a column that nobody filled.
+    # If a whole file of a model names none, nobody filled the column.
     unsaid = corpus.filter is None and mapping.model not in corpus.split_by
     if others and unsaid and (corpus.role == "human" or others < rows):
         notes.append(("other_side", _mixed(others, rows, mapping.model, corpus.role)))
@@ -103,9 +103,9 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
 def _with_folders(
     found: Iterator[Row | Issue], split: Split, mapping: Mapping, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """The rows with the columns that the file's folders give; what a row itself has wins.
+    """Yields the rows with the columns that the file's folders give; values of the row itself win.
 
-    The text is never a folder's: a file without texts would pass for one with equal ones.
+    A folder never gives the text: a file without texts would seem to have many equal ones.
     """
     given = columns_of(split.path)
     given = {name: given[name] for name in mapping.sources & given.keys() - {mapping.text}}
@@ -126,7 +126,7 @@ def _with_folders(
 
 
 def _of_other_side(row: Row, source: Source) -> bool:
-    """Whether the row's model says that the text is not of this role: null means human."""
+    """Returns whether the row's model says that the text is not of this role: null means human."""
     column = source.mapping.model
     if source.role == "model":
         return column in row.values and row.values[column] is None
@@ -147,8 +147,8 @@ def _mixed(others: int, rows: int, column: str, role: str) -> str:
 def _rows(
     split: Split, name: str, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """What the reader yields, and one rejection where the file cannot be read further, or is not
-    the one that was listed any more."""
+    """Yields what the reader yields, and one rejection if the file cannot be read further or is no
+    longer the one that was listed."""
     rows = 0
     damage = changed(split)
     try:
@@ -156,7 +156,7 @@ def _rows(
             rows += 1
             yield found
         damage = damage or changed(split)
-    except Exception as error:  # a file that is written meanwhile is wrong in any way
+    except Exception as error:  # a file that is being written can be wrong in any way
         damage = changed(split) or _damage(error)
         if damage is None:
             raise
@@ -184,7 +184,7 @@ def _rows(
 
 
 def _lost(damage: Damaged, rows: int, split: Split, corpus: Corpus) -> tuple[int, int | None]:
-    """Bytes unread and rows lost with them, None where nothing was read."""
+    """Returns bytes unread and the rows lost with them, None if nothing was read."""
     ranged = split.end >= 0 and split.format != "parquet"
     size = split.end - split.start if ranged else split.size
     if damage.total is not None:

@@ -1,9 +1,9 @@
-"""How much is lost with files that cannot be read to their end, in rows.
+"""Estimates how many rows are lost with files that cannot be read to their end.
 
-What is lost with a damaged file is on record as one reject. It weighs as many rows as it held:
-Parquet says how many; elsewhere the bytes that were not read stand for as many rows as bytes that
-were. How much a cut file had is nowhere in it: it is taken for as large as the whole files are on
-average, and at least for twice what is left of it.
+A damaged file is recorded as one reject, but weighs as many rows as it held. Parquet states the
+number; for other files the unread bytes are taken to have as many rows as bytes that were read.
+Nothing records how much a truncated file held: it is taken to be as large as the whole files are on
+average, and at least twice as large as what is left of it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Listed:
 class Damage:
     """The damaged files of a corpus.
 
-    files      how many
+    files      number of them
     unread     their bytes that were not read
-    known      rows lost with those of which it can be told
-    cut        how many of them are cut, `cut_rows` the rows that were read of these
-    blank      bytes of those of which nothing was read
+    known      rows lost with the files for which the number can be told
+    cut        how many of them are cut; `cut_rows` is the number of rows read from these
+    blank      bytes of the files of which nothing was read
     """
 
     files: int = 0
@@ -39,7 +39,8 @@ class Damage:
     blank: int = 0
 
     def lost(self, listed: Listed, rows: int) -> int:
-        """Rows lost, estimated; `rows` are those that were read of all files of the corpus."""
+        """Returns the estimated rows lost; `rows` is the number read from all files of the
+        corpus."""
         if not self.files:
             return 0
         read = listed.bytes - self.unread
@@ -51,5 +52,6 @@ class Damage:
 
 
 def share_lost(rows: int, unread: int, taken: int | None) -> int:
-    """Rows of `unread` bytes, where `taken` bytes had `rows`; unknown bytes count as half."""
+    """Returns the rows of `unread` bytes if `taken` bytes had `rows`; unknown bytes count as
+    half."""
     return rows if not taken else math.ceil(rows * unread / taken)

@@ -1,4 +1,4 @@
-"""Which source column becomes which column of a document: the configuration, resolved once."""
+"""Maps source columns to columns of a document: the configuration, resolved once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dftspark.config import Columns, Corpus, filters
 
 @dataclass(frozen=True)
 class Mapping:
-    """Names of source columns. A column the configuration leaves out has its own name.
+    """Names of source columns. A column that the configuration leaves out keeps its name.
 
     `explicit` are the columns that the configuration names, `optional` those that are taken only
-    because of their name; `needs_model` is whether a row without
-    the model's column must not pass for human text.
+    because of their name; `needs_model` says that a row without a value in the model's column must
+    not pass for human text.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Mapping:
 
     @property
     def sources(self) -> frozenset[str]:
-        """Every source column that is looked at."""
+        """Every source column that is used."""
         one = (self.text, self.doc_id, self.prompt_id, self.prompt, self.model, self.stratum)
         sampler = [source for _, source in self.sampler]
         return frozenset([*one, self.date, *sampler, *self.split_by, *self.fields]) | (

@@ -1,6 +1,6 @@
 """Parquet: rows under named columns.
 
-Cost: the rows of one batch, which `parquet_pages` bounds by what they are decoded.
+Cost: the rows of one batch, which `parquet_pages` bounds by their decoded size.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _BUFFER = 1 << 20  # of a column chunk in its file, which would be held whole ot
 def read_parquet(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """The rows of the split's row groups, with the columns that are looked at.
+    """Yields the rows of the split's row groups, with the columns that are used.
 
     A column of lists, maps or structs has no single value, so it is not decoded: each row has an
-    empty one in it. Raises OSError or ArrowException where the file cannot be opened, Damaged where
-    a row group cannot be read.
+    empty one in it. Raises OSError or ArrowException if the file cannot be opened, Damaged if a row
+    group cannot be read.
     """
     mapping = Mapping.of(corpus)
     place = Location.locate(split.path)
@@ -43,7 +43,7 @@ def read_parquet(
         groups = range(split.start, last)
         before = _row_count(parquet.metadata, range(split.start))
         names = parquet.schema_arrow.names
-        # Where there is no text the reject lists what there is.
+        # If there is no text, the reject lists the columns that exist.
         blank = {} if mapping.text in names else dict.fromkeys(names)
         blank |= {field.name: _nothing(field.type) for field in fields if _is_nested(field.type)}
         flat = [field.name for field in fields if not _is_nested(field.type)]
@@ -100,7 +100,8 @@ def _nothing(kind: Any) -> list[Any] | dict[str, Any]:
 
 
 def _values(column: Any) -> list[Any]:
-    """Python values; strings that are not UTF-8 as bytes, narrow floats as people wrote them."""
+    """Returns Python values; strings that are not UTF-8 as bytes, narrow floats as people wrote
+    them."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _values(column.dictionary_decode())

@@ -1,12 +1,12 @@
-"""How many rows of a Parquet file are decoded at a time, so that what they become has a bound.
+"""Bounds how many rows of a Parquet file are decoded at a time, by the size they decode to.
 
-The footer says how large a column chunk is when it is decompressed, which is no bound on what its
-rows become: a value that is in the dictionary once may come in every row. A page is decompressed as
-a whole, so that one page of a few hundred bytes may ask for gigabytes.
+The footer gives the decompressed size of a column chunk, which does not bound the size of its rows:
+a value that is in the dictionary once may occur in every row. A page is decompressed as a whole, so
+one page of a few hundred bytes may ask for gigabytes.
 
-Cost: a page, and BATCH_BYTES of rows both as Arrow and as Python has them; pages are looked at
-where a chunk is above 1 GiB or beyond what text compresses to.
-Source: parquet.thrift of the Parquet format, the page header in Thrift's compact protocol.
+Cost: a page, and BATCH_BYTES of rows both in Arrow and in Python; pages are examined only if a
+chunk is above 1 GiB or beyond the ratio that text compresses to. Source: parquet.thrift of the
+Parquet format, the page header in Thrift's compact protocol.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _HEADER = 16 << 10  # with the smallest and the largest value of a page
 
 
 def batch_rows(file: Any, group: pq.RowGroupMetaData, columns: list[str], limit: int) -> int:
-    """Rows of the group that are decoded at a time, so that they are about BATCH_BYTES at most.
+    """Returns how many rows of the group to decode at a time, about BATCH_BYTES at most.
 
-    `limit` is the largest document's. Raises Damaged for a page of more than 1 GiB, and for one
-    of more than 64 MiB and four documents that is 200 times as large as in the file.
+    `limit` is the size of the largest document. Raises Damaged for a page of more than 1 GiB, and
+    for one of more than 64 MiB and four documents that is 200 times as large as in the file.
     """
     largest = 0
     for i in range(group.num_columns):
@@ -51,7 +51,7 @@ def _is_large(size: int, stored: int, packed: int) -> bool:
 
 
 def _largest_value(file: Any, chunk: pq.ColumnChunkMetaData) -> int:
-    """Bytes that no value of the chunk is expected to be above."""
+    """Returns a number of bytes that no value of the chunk is expected to exceed."""
     size = int(chunk.total_uncompressed_size)
     if size <= _SMALL or "DELTA_BYTE_ARRAY" in chunk.encodings:  # which repeats beginnings
         return size
@@ -79,7 +79,8 @@ def _refuse(file: Any, chunk: pq.ColumnChunkMetaData, packed: int) -> None:
 
 
 def _page(file: Any, at: int) -> tuple[int, int, int]:
-    """Bytes of the page at `at` decompressed and in the file, and those of its header."""
+    """Returns the bytes of the page at `at` decompressed and in the file, and the bytes of its
+    header."""
     header = _Compact(file.read_at(_HEADER, at))
     fields = header.struct()
     try:
@@ -92,13 +93,14 @@ def _page(file: Any, at: int) -> tuple[int, int, int]:
 
 
 class _Compact:
-    """Thrift's compact protocol, as far as page headers go: integers are kept, the rest skipped."""
+    """Thrift's compact protocol, as far as page headers need it: integers are kept, the rest
+    skipped."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def struct(self, depth: int = 0) -> dict[int, int]:
-        """The integers of a struct by their field's number."""
+        """Returns the integers of a struct by the numbers of their fields."""
         found: dict[int, int] = {}
         number = 0
         while head := self._byte():

@@ -1,4 +1,4 @@
-"""Columns that folders give: `checkpoint=ckpt1/part-0.parquet`, as Hive and Spark write them."""
+"""Columns that folders give, as Hive and Spark write them: `checkpoint=ckpt1/part-0.parquet`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 @lru_cache(maxsize=4096)
 def columns_of(path: str) -> dict[str, str | None]:
-    """Column to value, by the folders `name=value` on the way to the file at `path`.
+    """Returns column to value, from the folders `name=value` on the way to the file at `path`.
 
-    Names and values are percent-decoded; Hive's name for null is None. Of a name that comes twice
+    Names and values are percent-decoded; Hive's name for null becomes None. If a name occurs twice,
     the folder nearest to the file counts.
     """
     found: dict[str, str | None] = {}

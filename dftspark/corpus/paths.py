@@ -1,4 +1,4 @@
-"""From what a person writes (file, folder, glob, URI) to files that Arrow can open."""
+"""Turns what a person writes (file, folder, glob, URI) into files that Arrow can open."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST = 10_000  # paths that the braces of one pattern may stand for
 
 @dataclass(frozen=True)
 class Place:
-    """A file to read; `name` is what is left of its path below the folder that was asked for."""
+    """A file to read; `name` is the rest of its path below the folder that was asked for."""
 
     location: Location
     name: str
@@ -41,16 +41,16 @@ class Place:
 
     @property
     def path(self) -> str:
-        """As reported, and as `Location.locate` reads it again."""
+        """The path as reported, which `Location.locate` can read again."""
         return self.location.name
 
 
 def expand(path: str, setting: str) -> tuple[list[Place], list[Issue]]:
-    """The files that `path` names, sorted, and notes on what is left out: links that lead nowhere,
-    what is no file, folders that were there before.
+    """Returns the files that `path` names, sorted, and notes on what is left out: links that lead
+    nowhere, things that are not files, and folders that were visited before.
 
-    Names that begin with _ or . are left out of folders without a note. Raises InputError, led by
-    `setting`, where there is no file, and for a table of Delta Lake, Iceberg or Hudi.
+    Names that begin with _ or a dot are left out of folders without a note. Raises InputError, led
+    by `setting`, if there is no file, and for a table of Delta Lake, Iceberg or Hudi.
     """
     try:
         asked = Location.locate(arrow_scheme(path))  # two spellings of a file are one file
@@ -82,8 +82,8 @@ def is_local(path: str) -> bool:
 
 
 def check_remote(path: str, setting: str) -> None:
-    """Raises what `expand` raises where `path`, which is no pattern, names nothing or is a table;
-    a few looks."""
+    """Raises what `expand` raises if `path`, which is not a pattern, names nothing or is a table.
+    It takes only a few look-ups."""
     try:
         asked = Location.locate(arrow_scheme(path))
         if _MAGIC.search(asked.path):
@@ -147,7 +147,8 @@ def _glob(pattern: Location, setting: str, left_out: list[Issue]) -> list[Place]
 
 
 def _braces(pattern: str, setting: str) -> list[str]:
-    """`{a,b}/c` is `a/c` and `b/c`, as in Hadoop. InputError where they multiply."""
+    """Expands braces as Hadoop does: `{a,b}/c` is `a/c` and `b/c`. InputError if they are too
+    many."""
     plain, left = [], [pattern]
     while left:
         one = left.pop()
@@ -166,7 +167,7 @@ def _braces(pattern: str, setting: str) -> list[str]:
 
 
 def _matches(base: Location, parts: list[str], left_out: list[Issue]) -> Iterator[fs.FileInfo]:
-    """Files and folders below `base` that fit, below `**` no folder twice."""
+    """Yields files and folders below `base` that match; below `**`, no folder twice."""
     if not parts:
         info = base.filesystem.get_file_info(base.path)
         if info.type in (fs.FileType.File, fs.FileType.Directory):

@@ -1,4 +1,4 @@
-"""JSON lines and plain text, streamed: one row a line, a file, or the text between separators.
+"""Streams JSON lines and plain text: one row per line, per file, or per text between separators.
 
 Cost: one chunk and one line or document at a time.
 """
@@ -24,7 +24,7 @@ LINE_PER_DOCUMENT = 4
 def read_jsonl(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """One object a line. What is no object, or says a key twice, is an Issue."""
+    """Yields one object per line. A line that is not an object, or repeats a key, is an Issue."""
     limit = cleaning.max_document_bytes * LINE_PER_DOCUMENT
     encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
     for position, line in lines(split, corpus.encoding, limit, notes):
@@ -43,7 +43,7 @@ def read_jsonl(
 def read_text(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """One document a line, a file or a separated part, outer white space taken off."""
+    """Yields one document per line, file or separated part, without outer white space."""
     limit = cleaning.max_document_bytes
     encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
     if corpus.document == "line":
@@ -71,9 +71,9 @@ def read_text(
 
 
 def lines(split: Split, encoding: str, limit: int, notes: Notes) -> Iterator[tuple[str, Piece]]:
-    """(position, line) of every line the split owns, without line feeds.
+    """Yields (position, line) of every line that the split owns, without line feeds.
 
-    Positions are line numbers where the split begins the file, else bytes from its beginning.
+    Positions are line numbers if the split begins the file, otherwise bytes from its beginning.
     """
     cut = split.end >= 0
     if cut:
@@ -103,7 +103,7 @@ def too_long(split: Split, position: str, line: Piece, limit: int) -> Issue:
 
 
 def undecodable(error: UnicodeDecodeError, encoding: str) -> tuple[str, str]:
-    """Reason and detail for a row that is not valid in its encoding."""
+    """Returns reason and detail for a row that is not valid in its encoding."""
     if encoding != "utf-8":
         return "invalid_encoding", f"not valid {encoding}; correct encoding"
     return "invalid_utf8", (
@@ -119,7 +119,7 @@ _ONE_A_LINE = "; an array of rows is to be written as one object a line"
 
 
 class _Unusable(ValueError):
-    """A line that is no row: reason, detail."""
+    """Raised for a line that is not a row: reason, detail."""
 
 
 class _KeyTwice(ValueError):
@@ -157,14 +157,14 @@ def _parse(line: bytes, encoding: str) -> tuple[dict[str, Any], tuple[tuple[str,
 
 
 def _values_in(line: bytes) -> int:
-    """At least as many values as the line has: what is two bytes of JSON may be a hundred."""
+    """Returns an upper bound of the line's values: two bytes of JSON may become a hundred."""
     if len(line) <= _MOST_VALUES or sum(map(line.count, _BEGINNINGS)) <= _MOST_VALUES:
         return 0
     return sum(map(_JSON_STRING.sub(b"", line).count, _BEGINNINGS))
 
 
 def kind_of(value: object) -> str:
-    """A value's type in the words of JSON."""
+    """Returns a value's type in the words of JSON."""
     kinds = ((bool, "a boolean"), (int | float, "a number"), (str, "a string"), (list, "an array"))
     if value is None:
         return "null"
@@ -203,7 +203,7 @@ def _whole(split: Split, encoding: str, limit: int, notes: Notes) -> Iterator[tu
 def _separated(
     split: Split, corpus: Corpus, limit: int, notes: Notes
 ) -> Iterator[tuple[str, Piece]]:
-    """Every part but blank ones at the end of the file."""
+    """Yields every part except blank ones at the end of the file."""
     separator = corpus.document.replace("\r\n", "\n").encode("utf-8")
     chunks = utf8_chunks(split.path, split.compression, corpus.encoding, notes)
     number, blank = 0, []
@@ -222,7 +222,7 @@ def _separated(
 
 
 def _unix(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """CRLF as LF, so that a separator is found under either."""
+    """Yields the chunks with CRLF as LF, so that a separator matches in either form."""
     held = b""
     for chunk in chunks:
         data = held + chunk

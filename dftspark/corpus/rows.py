@@ -1,4 +1,4 @@
-"""What readers yield: source rows, and what is wrong in the words of the rejects table."""
+"""The rows that readers yield, and problems in the words of the rejects table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Notes = list[tuple[str, str]]
 
 
 class Damaged(Exception):
-    """A file ends in something that cannot be read; what came before it has been read.
+    """Raised when the rest of a file cannot be read; what came before it has been read.
 
-    `rest` is the beginning of the row that was cut off, `position` where it is; `size` are the
-    bytes of text before the damage, `taken` the file's own bytes before it and `total` the rows
-    that should be there, None if unknown. `cut` is whether the file just ends: how much it had is
-    not in it.
+    `rest` is the beginning of the row that was cut off, and `position` its place; `size` is the
+    number of bytes of text before the damage, `taken` the number of the file's bytes before it, and
+    `total` the number of rows that there should be, None if unknown. `cut` says that the file just
+    ends, so that nothing records how much it had.
     """
 
     def __init__(self, reason: str, detail: str, cut: bool = False) -> None:
@@ -41,9 +41,9 @@ class Row(NamedTuple):
 class Issue(NamedTuple):
     """One row of the rejects table, its fields in the order of `schema.REJECT_FIELDS[1:]`.
 
-    `rejected` stands for exactly one source row, or for the rest of a file that cannot be read,
-    which alone has `unread_bytes`; `repaired` comes with a row that was kept; `noted` is about a
-    file.
+    `rejected` stands for exactly one source row, or for the rest of a file that cannot be read, and
+    only the latter has `unread_bytes`; `repaired` comes with a row that was kept; `noted` is about
+    a file.
     """
 
     file: str
@@ -57,7 +57,7 @@ class Issue(NamedTuple):
 
 
 def excerpt(value: str | bytes, limit: int = 80) -> str:
-    """The start of `value` in at most `limit` characters, all of them printable."""
+    """Returns the start of `value` in at most `limit` characters, all of them printable."""
     if isinstance(value, bytes):
         value = value[: 4 * limit].decode("utf-8", "backslashreplace")
     start = value[:limit]

@@ -1,4 +1,4 @@
-"""Whether the two sides take rows of their own where one file is given to both."""
+"""Checks that the two sides take different rows if both are given the same file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dftspark.location import redact
 
 
 def check_sides(corpora: Mapping[str, Corpus], files: Mapping[str, Mapping[Hashable, str]]) -> None:
-    """Raises ConfigError where a human and a model corpus read the same texts of the same file.
+    """Raises ConfigError if a human and a model corpus read the same texts of the same file.
 
-    `files` has the path of each file of a corpus by what it is known by. A file that is given to
-    both sides is right where each has a filter, or the texts of a column of its own.
+    `files` maps, for each corpus, the identity of a file to its path. Both sides may be given the
+    same file if each has a filter, or reads its texts from a different column.
     """
     humans = [name for name, corpus in corpora.items() if corpus.role == "human"]
     for human in humans:

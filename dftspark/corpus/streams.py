@@ -1,8 +1,7 @@
 """Bytes of a file as UTF-8: decompressed, a byte-order mark obeyed, cut at a separator.
 
-Cost: one chunk of input and one of output at a time, plus the piece being read up to its limit;
-a compressed bomb or an endless line cannot ask for more.
-Source: gzip RFC 1952, zstd RFC 8878.
+Cost: one chunk of input and one of output at a time, plus the piece being read up to its limit; a
+compressed bomb or an endless line cannot ask for more. Source: gzip RFC 1952, zstd RFC 8878.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _UNREAD = {
 class Piece(NamedTuple):
     """A line or a document: where it begins, its bytes, its length.
 
-    Where `size` is above the limit, `data` is only its beginning.
+    If `size` is above the limit, `data` is only its beginning.
     """
 
     offset: int
@@ -54,7 +53,8 @@ def is_utf8(encoding: str) -> bool:
 
 
 def is_plain(path: str, encoding: str) -> bool:
-    """Whether the bytes at `path` are UTF-8 text as it stands, so that it may be cut anywhere."""
+    """Returns whether the bytes at `path` are UTF-8 as they are, so that they may be cut
+    anywhere."""
     place = Location.locate(path)
     with place.filesystem.open_input_file(place.path) as file:
         head = file.read(16)
@@ -63,10 +63,10 @@ def is_plain(path: str, encoding: str) -> bool:
 
 
 def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Iterator[bytes]:
-    """The whole file as UTF-8 in chunks of about CHUNK bytes; remarks about it go to `notes`.
+    """Yields the whole file as UTF-8 in chunks of about CHUNK bytes; remarks on it go to `notes`.
 
-    Bytes that are not valid in `encoding` stay invalid in the result, for each row to answer for.
-    Raises Damaged after the last bytes that can be read, OSError where there are none.
+    Bytes that are not valid in `encoding` stay invalid in the result, so that each row is judged by
+    itself. Raises Damaged after the last bytes that can be read, OSError if there are none.
     """
     place = Location.locate(path)
     with place.filesystem.open_input_stream(place.path, compression=None) as stream:
@@ -95,7 +95,7 @@ def utf8_chunks(path: str, compression: str, encoding: str, notes: Notes) -> Ite
 class _Portions(Iterator[bytes]):
     """A file in portions of at most `width` bytes.
 
-    `taken` are the bytes of all portions before the last one, which has `given` bytes.
+    `taken` is the number of bytes of all portions before the last one, which has `given` bytes.
     """
 
     def __init__(self, chunks: Iterator[bytes], width: int) -> None:
@@ -112,7 +112,7 @@ class _Portions(Iterator[bytes]):
 
 
 def byte_chunks(path: str, start: int) -> Iterator[bytes]:
-    """The file from byte `start` on, as it stands."""
+    """Yields the unchanged bytes of the file from byte `start` on."""
     place = Location.locate(path)
     with place.filesystem.open_input_file(place.path) as file:
         file.seek(start)
@@ -120,7 +120,7 @@ def byte_chunks(path: str, start: int) -> Iterator[bytes]:
 
 
 def _with_head(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """First the first 16 bytes or what there is, to look at; then everything, they included."""
+    """Yields the first 16 bytes, or fewer, as a preview; then everything, including these."""
     held = b""
     damage: Damaged | None = None
     source = iter(chunks)
@@ -164,7 +164,7 @@ def _as_utf8(chunks: Iterator[bytes], head: bytes, encoding: str, notes: Notes) 
 
 
 def _transcode(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    # Bad input becomes lone surrogates, whose UTF-8 is invalid: so every row is judged by itself.
+    # Bad input becomes lone surrogates, whose UTF-8 is invalid, so every row is judged by itself.
     errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     try:
@@ -199,12 +199,12 @@ def _unzstd(portions: Iterator[bytes]) -> Iterator[bytes]:
 def pieces(
     chunks: Iterable[bytes], separator: bytes, limit: int, offset: int = 0
 ) -> Iterator[Piece]:
-    """Cuts a stream at `separator`, which is left out; an empty last piece is none.
+    """Cuts a stream at `separator`, which is left out; an empty last piece is dropped.
 
-    Offsets count from `offset`. Damaged is passed on with `rest`, the start of the unended piece,
-    and the `size` of all before the damage.
+    Offsets count from `offset`. Damaged is passed on with `rest`, the start of the unfinished
+    piece, and the `size` of everything before the damage.
     """
-    held: list[bytes] = []  # the unended piece; only its head once size is above the limit
+    held: list[bytes] = []  # the unfinished piece; only its head once size is above the limit
     seam = b""  # its last bytes, which may begin a separator
     size = 0
     tail = len(separator) - 1
@@ -218,7 +218,7 @@ def pieces(
                     held = [b"".join(held)[:_HEAD]]
                 seam = joined[-tail:] if tail else b""
                 continue
-            if size - tail > limit:  # so the piece is too long even if its end is a separator's
+            if size - tail > limit:  # so it is too long even without a separator's part
                 first, *others = joined.split(separator)
                 size += len(first) - len(seam)
                 yield Piece(offset, b"".join(held)[: min(_HEAD, size)], size)

@@ -1,6 +1,6 @@
 """CSV: rows under named columns.
 
-Cost: one record at a time, and the lines of one that cannot be read; those are read again.
+Cost: one record at a time, and the lines of one that cannot be read, which are read again.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from dftspark.corpus.streams import Piece, is_utf8
 _FIELD = re.compile(rb'(?:^|,)(?:"(?:[^"]|"")*+"?|[^,]*+)')
 _WELL_FORMED = re.compile(r'(?:"(?:[^"]|"")*+"|[^",]*+)(?:,(?:"(?:[^"]|"")*+"|[^",]*+))*+\s*')
 _MOST_FIELDS = 1_000_000
-_READ_AGAIN = 8  # times what was read, of lines that may open a record again
+_READ_AGAIN = 8  # times what was read: the limit for lines that may open a record again
 
 
 def read_csv(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
 ) -> Iterator[Row | Issue]:
-    """One record a row, the first names the columns. Empty is null, but in the text column.
+    """Yields one record per row; the first names the columns. Empty is null, but not in the text.
 
-    Of a record that cannot be read, as one whose quote is not closed, the first line is an Issue;
-    so is each line after it up to the next that is a record, or the beginning of one, by itself.
+    If a record cannot be read, for example because its quote is not closed, its first line is an
+    Issue, and so is each line after it up to the next line that is by itself a record or the
+    beginning of one.
     """
     source = _Lines(split, corpus, cleaning, notes)
     csv.field_size_limit(cleaning.max_document_bytes)  # for the process: csv has no other way
@@ -84,11 +85,11 @@ def _header(record: list[str], source: _Lines, corpus: Corpus) -> list[str]:
 
 
 class _TooLong(ValueError):
-    """A line or a record beyond the limit: its Issue."""
+    """Raised for a line or a record beyond the limit, with its Issue."""
 
 
 class _Lines:
-    """Lines for csv.reader, which keeps those of the record being read and what is wrong there."""
+    """Lines for csv.reader, which keeps the lines and the problems of the record being read."""
 
     def __init__(self, split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes) -> None:
         self._split = split
@@ -96,12 +97,12 @@ class _Lines:
         self._encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
         self._lines = (line for _, line in lines(split, corpus.encoding, self._limit, notes))
         self._again: deque[Piece] = deque()  # lines that were read as part of a broken record
-        self._broken = 0  # line of the broken record that was gone back into
+        self._broken = 0  # line of the broken record to which reading went back
         self._number = self._read = self._read_again = 0
         self.begin()
 
     def begin(self) -> None:
-        """A record begins with the next line."""
+        """Begins a record with the next line."""
         self._first, self._start, self._size = self._number + 1, "", 0
         self._record: list[Piece] = []
         self.problem: tuple[str, str] | None = None
@@ -125,17 +126,18 @@ class _Lines:
         return text + "\n"
 
     def go_back(self) -> None:
-        """The lines after the first of the broken record are to be read again."""
+        """Goes back to read the lines after the first of the broken record again."""
         self._broken, rest = self._first, self._record[1:]
         self._again.extendleft(reversed(rest))
         self._number -= len(rest)
         self._read_again += sum(line.size for line in rest)
 
     def skip(self, fields: int) -> Iterator[Issue]:
-        """To the first line of those to be read again that can be; an Issue for each before it.
+        """Skips to the first line to be read again that can be read; yields an Issue for each
+        before it.
 
-        Where lines were read again so often that it costs more than reading the file, only lines
-        that are records by themselves are.
+        If lines were read again so often that it costs more than reading the file, only lines that
+        are records by themselves qualify.
         """
         alone = self._read_again > _READ_AGAIN * self._read + self._limit
         while self._broken and self._again:
@@ -168,7 +170,7 @@ class _Lines:
             detail = f"over {self._limit:,} bytes in {self.extent}, in a record of many lines"
             raise _TooLong(self.issue("record_too_long", detail))
         if line.data.count(b",") > _MOST_FIELDS:
-            # The line goes on inside quotes where it is not the first of its record.
+            # A line that is not the first of its record continues inside quotes.
             data = line.data if len(self._record) == 1 else b'"' + line.data
             fields = sum(1 for _ in islice(_FIELD.finditer(data), _MOST_FIELDS + 1))
             if fields > _MOST_FIELDS:
@@ -191,8 +193,8 @@ class _Lines:
 
 
 def _is_record(line: Piece, fields: int, alone: bool) -> bool:
-    """Whether the line is a record of so many fields, or, unless it has to stand `alone`, begins
-    one, its last field left open."""
+    """Returns whether the line is a record of so many fields or, unless it has to stand `alone`,
+    begins one whose last field is left open."""
     if len(line.data) < line.size or not line.data.strip():
         return False
     text = line.data.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Single values of a source row as the strings a document has: ids, sampler settings, days."""
+"""Converts single values of a source row to a document's strings: ids, sampler settings, days."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SIGNED = frozenset(["top_k", "frequency_penalty", "presence_penalty"])
 
 
 def scalar(value: object) -> str | None:
-    """The value as a string, a number in its shortest form (0.7, 1); None for null and nan.
+    """Returns the value as a string, a number in its shortest form (0.7, 1); None for null and nan.
 
-    Raises TypeError for what is no single value, UnicodeDecodeError for bytes that are not UTF-8.
+    Raises TypeError if it is not a single value, UnicodeDecodeError for bytes that are not UTF-8.
     """
     if value is None or type(value) is str:
         return value
@@ -42,14 +42,15 @@ def scalar(value: object) -> str | None:
 
 
 def _decimal(value: Decimal) -> str:
-    """All digits but the zeros that say nothing: `normalize` would round to 28 and merge ids."""
+    """Returns all digits except redundant zeros: `normalize` would round to 28 digits and merge
+    ids."""
     text = f"{value:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 
 def shortest(number: int | float) -> str | None:
-    """`0.7`, `1`, `1e-08`; None for nan and infinities."""
+    """Returns `0.7`, `1`, `1e-08`; None for nan and infinities."""
     if isinstance(number, int):
         return str(number)
     if not math.isfinite(number):
@@ -60,10 +61,10 @@ def shortest(number: int | float) -> str | None:
 
 
 def sampler_value(setting: str, value: object) -> str | None:
-    """The setting as a string, None where it is not recorded.
+    """Returns the setting as a string, None if it is not recorded.
 
-    Raises ValueError for a nan, for half of a surrogate pair, which is no text, and for a numeric
-    setting that is no number or cannot be negative.
+    Raises ValueError for a nan, for half of a surrogate pair, which is not text, and for a numeric
+    setting that is not a number or must not be negative.
     """
     if value is None or value == "":
         return None
@@ -88,7 +89,7 @@ def sampler_value(setting: str, value: object) -> str | None:
 
 
 def day(value: object) -> str | None:
-    """YYYY-MM-DD of a date, a timestamp or either in ISO form; None for null.
+    """Returns YYYY-MM-DD for a date, a timestamp or either in ISO form; None for null.
 
     Raises ValueError for anything else.
     """
