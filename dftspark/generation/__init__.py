@@ -1,1 +1,1 @@
-"""From briefs to texts: many models, many sampler settings, nothing asked twice."""
+"""Makes texts from briefs: many models, many sampler settings, nothing asked twice."""

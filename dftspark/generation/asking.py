@@ -1,4 +1,4 @@
-"""Asking models for what the store lacks, and the table of what they wrote: from one process."""
+"""Asks models, from one process, for what the store lacks, and makes the table of their texts."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Prepared:
 
 
 def prepare(config: Generation, again: bool = False) -> Prepared:
-    """Briefs, requests, and what of them the store lacks. Sends nothing.
+    """Returns briefs, requests, and those that the store lacks. Sends nothing.
 
-    Raises InputError for briefs, ConfigError for a template, that cannot be used.
+    Raises InputError for unusable briefs, ConfigError for an unusable template.
     """
     settings = config.generate
     template = Template.load(settings.template)
@@ -52,7 +52,7 @@ def prepare(config: Generation, again: bool = False) -> Prepared:
 
 
 def check(config: Generation) -> None:
-    """Raises EnvironmentProblem for a key or a library that is not there."""
+    """Raises EnvironmentProblem for a missing key or library."""
     for writer in config.generate.models:
         secret_of(writer.endpoints()[0])
     if all(writer.local for writer in config.generate.models):
@@ -67,7 +67,7 @@ def check(config: Generation) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """Requests of one address, in the order in which they are asked, and what they may cost."""
+    """Requests of one address, in the order in which they are asked, with the cap on their cost."""
 
     name: str
     endpoint: Endpoint
@@ -80,10 +80,10 @@ class Job:
 def send(
     jobs: Sequence[Job], store: AnswerStore, retries: int, progress: Progress
 ) -> tuple[list[str], int]:
-    """Sends all of them, each address by its own threads: why some stopped early, and how many
-    requests were sent.
+    """Sends all of them, each address in separate threads. Returns why some stopped early, and the
+    number of requests sent.
 
-    The store is held. What was heard is in its journals when this returns, however it returns.
+    The caller holds the store. Every answer is in its journals when this returns or raises.
     """
     found: list[Asked | BaseException] = [Asked(0, 0, "it did not run")] * len(jobs)
     name = job()
@@ -125,7 +125,7 @@ def send(
 
 
 def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progress) -> list[str]:
-    """Asks what is missing of models at addresses; says why some stopped early."""
+    """Asks models at addresses for what is missing; returns why some stopped early."""
     jobs = [
         Job(
             part.writer.name,
@@ -146,7 +146,7 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
 def rows(
     ready: Prepared, known: Mapping[bytes, Entry], failed: Mapping[bytes, str], run: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """schema.TEXTS of every request, those without a text too."""
+    """Returns schema.TEXTS of every request, including those without a text."""
     requests = ready.plan.requests
     writers = {request.writer.name: request.writer for request in requests}
     endpoints = {name: writer.endpoints()[0] for name, writer in writers.items()}
@@ -205,7 +205,7 @@ def _of_request(request: Request) -> dict[str, Any]:
 def told(
     ready: Prepared, found: Sequence[dict[str, Any]], stopped: list[str], settings: Generate
 ) -> dict[str, Any]:
-    """What the manifest of a run says under `generate`."""
+    """Returns the manifest's entry `generate`."""
     names = {writer.name: writer.model or writer.name for writer in settings.models}
     unanswered = sum(not row["at"] for row in found)
     early = bool(stopped) or unanswered > _MOST_UNANSWERED * len(found)
@@ -224,7 +224,7 @@ def told(
 
 
 def batch_requests(ready: Prepared, settings: Generate) -> dict[str, Any]:
-    """Keys and bodies of what is missing, by model: for batch files."""
+    """Returns keys and bodies of what is missing, by model, for batch files."""
     missing = ready.plan.missing[: settings.max_requests]
     return {
         writer.name: ((r.key, r.body) for r in missing if r.writer.name == writer.name)

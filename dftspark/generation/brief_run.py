@@ -1,4 +1,4 @@
-"""A run of `dftspark briefs`: human documents to briefs, by an endpoint that reads them."""
+"""A run of `dftspark briefs`: makes briefs of human documents by an endpoint that reads them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ CLEAN, BRIEF = "clean", "brief"
 
 
 def make(config: BriefMaking, progress: Progress | None = None) -> Run:
-    """Asks what the store lacks, within the caps: a run with briefs, cleaned and briefless.
+    """Asks for what the store lacks, within the caps; makes a run with briefs, cleaned and
+    briefless.
 
     Every document is in `briefs` and `cleaned`, or in `briefless` with the reason. Raises
-    InputError for documents that cannot be used, ConfigError for a model that is at no address.
+    InputError for unusable documents, ConfigError for a model without an address.
     """
     settings = config.briefs
     if settings.model.local:
@@ -77,7 +78,8 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
 
 
 def read(settings: Briefs) -> list[Document]:
-    """The documents. InputError, by row, for those without a name or text, and for a name twice."""
+    """Returns the documents. Raises InputError with the rows that lack a name or text, or repeat a
+    name."""
     columns = settings.columns
     found: dict[str, Document] = {}
     wrong: list[str] = []
@@ -137,7 +139,8 @@ def _heard(
     progress: Progress | None,
     limits: Limits,
 ) -> tuple[dict[str, Entry], list[str], Limits]:
-    """The answer to each document, by its name; why some were not asked; what may be spent yet."""
+    """Returns the answer to each document, by its name; why some were not asked; and what may still
+    be spent."""
     writer = settings.model
     bodies = {d.doc_id: body(d, settings) for d in documents}
     keys = {name: key_of(writer, _SEED, own) for name, own in bodies.items()}
@@ -186,7 +189,7 @@ def _each(
     stage: str,
     use: Callable[[Document, str], Any],
 ) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:
-    """What `use` makes of each document and its answer, and why some have none."""
+    """Returns the result of `use` for each document and its answer, and why some have none."""
     found: list[tuple[Document, Any]] = []
     wrong: list[dict[str, str]] = []
     for document in documents:

@@ -1,4 +1,4 @@
-"""Briefs: what a model is asked to write, one a row of a table."""
+"""Briefs, the tasks for models to write from: one per row of a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from dftspark.config.generate import BriefColumns
 from dftspark.errors import InputError
 
-_SHOWN = 5  # of the rows that cannot be used, in an error
+_SHOWN = 5  # unusable rows that an error names
 
 
 @dataclass(frozen=True)
 class Brief:
-    """`em_dashes` None: the brief does not say."""
+    """One brief. `em_dashes` is None if the brief does not say."""
 
     prompt_id: str
     prompt: str
@@ -34,10 +34,10 @@ class Brief:
 
 
 def read(path: str, columns: BriefColumns, most_bytes: int) -> list[Brief]:
-    """Of a file or a folder of Parquet, JSONL or CSV, in the file's order.
+    """Reads a file or a folder of Parquet, JSONL or CSV, in the file's order.
 
     Raises InputError that names the rows that cannot be used: no prompt, one that is too long, a
-    prompt_id that came before. A brief is paid for many times over, so none is left out in silence.
+    repeated prompt_id. A brief is paid for many times over, so none is left out silently.
     """
     found: dict[str, Brief] = {}
     wrong: list[str] = []
@@ -62,8 +62,8 @@ def read(path: str, columns: BriefColumns, most_bytes: int) -> list[Brief]:
 
 
 def rows_of(path: Path, setting: str) -> Iterator[dict[str, Any]]:
-    """Rows of a file or a folder of files. InputError, by the name of the setting, for one that is
-    not there or cannot be read."""
+    """Yields rows of a file or a folder of files. Raises InputError, with the name of the setting,
+    if one is missing or cannot be read."""
     try:
         if path.is_dir():
             for file in sorted(path.glob("*.*")):

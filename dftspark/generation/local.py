@@ -1,11 +1,12 @@
-"""Texts of a model that is loaded here, with transformers: some at once, each from its own draws.
+"""Writes texts with a model that is loaded here, by transformers: in batches, each from its own
+draws.
 
-The draws of a text come from its seed alone, one for each token, and stand for a place in the
-cumulative probabilities, sorted from the most likely token on. So the texts of one seed at two
-settings are as alike as the settings are. On a CPU in float32 a text is the same in any company but
-for ties in the last bits of its probabilities.
+The draws of a text come from its seed alone, one per token. A draw is a place in the cumulative
+probabilities, sorted from the most likely token on, so the texts of one seed at two settings are as
+alike as the settings are. On a CPU in float32 a text does not depend on its batch, except for ties
+in the last bits of its probabilities.
 
-Cost     one forward pass a token for all texts of a batch
+Cost     one forward pass per token for all texts of a batch
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Setting = dict[str, float | int]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A text that is to be written."""
+    """A text to be written."""
 
     key: bytes
     prompt: str
@@ -57,13 +58,13 @@ class Local:
         )
         self._model = model.to(device).eval()
         self._ends = _ends(self._model, self._tokens)
-        # Only the last place of a prompt is looked at; all of them would fill the memory.
+        # Only the last place of a prompt is used; all of them would fill the memory.
         last = "logits_to_keep" in inspect.signature(self._model.forward).parameters
         self._last = {"logits_to_keep": 1} if last else {}
         self._most = int(getattr(model.config, "max_position_embeddings", 1 << 20))
 
     def write(self, wanted: Sequence[Wanted], setting: Setting) -> Iterator[tuple[bytes, Text]]:
-        """Texts of one setting, in batches of prompts of like length."""
+        """Yields texts of one setting, in batches of prompts of similar length."""
         read = [(len(ids), one, ids) for one in wanted for ids in [self._ids(one.prompt)]]
         read.sort(key=lambda item: (item[0], item[1].key))
         size = self._writer.batch
@@ -143,7 +144,8 @@ class Local:
             )
 
     def _drawn(self, logits: Any, draws: Any, setting: Setting) -> Any:
-        """A token for each row `(B,)`, of logits `(B, V)` and draws `(B,)` from 0 to 1."""
+        """Returns a token for each row `(B,)`, from logits `(B, V)` and draws `(B,)` between 0 and
+        1."""
         torch = self._torch
         heat = float(setting.get("temperature", 1.0))
         if heat <= 0:
@@ -164,7 +166,7 @@ class Local:
 
 
 def _ends(model: Any, tokens: Any) -> list[int]:
-    """Tokens that end a text. EnvironmentProblem for a model without one."""
+    """Returns the tokens that end a text. Raises EnvironmentProblem for a model without one."""
     said = getattr(model.generation_config, "eos_token_id", None)
     every = said if isinstance(said, list) else [said, tokens.eos_token_id]
     found = sorted({int(one) for one in every if one is not None})

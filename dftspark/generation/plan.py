@@ -1,4 +1,5 @@
-"""What a run will ask: what the store lacks, cut by address, with an estimate of its price."""
+"""Plans the requests of a run: those the store lacks, divided by address, with an estimated
+price."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ from dftspark.endpoints.budget import Limits, price
 from dftspark.endpoints.journal import Entry
 from dftspark.generation.requests import Request
 
-_TOKENS_A_TARGET = 1.1  # that a text has, of those its brief asks for
+_TOKENS_A_TARGET = 1.1  # tokens of a text for each that its brief asks for
 _TOKENS_OUT = 400  # of a text whose brief names no length
 _ENOUGH = 20  # texts of a model from which its habits are learned
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one model. `cost` is about what it will be, `most` what it can be at its token limit."""
+    """Estimate for one model: `cost` is the expected price, `most` the price at its token limit."""
 
     model: str
     requests: int
@@ -44,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """`known` are the stored texts; `missing` is what is to be asked, in order."""
+    """`known` are the stored texts; `missing` are the requests to send, in order."""
 
     requests: Sequence[Request]
     known: Mapping[bytes, Entry]
@@ -59,7 +60,7 @@ class Plan:
         settings: Generate,
         again: bool = False,
     ) -> Plan:
-        """`again`: what was sent without the model being heard is asked once more."""
+        """Plans the requests. `again` repeats those that were sent but never answered."""
         every = list(requests)
         seen = {key for key, entry in known.items() if not (again and entry.unheard)}
         missing = [request for request in every if request.key not in seen]
@@ -67,7 +68,7 @@ class Plan:
         return cls(every, known, missing, estimates)
 
     def local(self, settings: Generate) -> dict[str, list[Request]]:
-        """What models that Spark's tasks load are to write, by their names."""
+        """Returns the requests for models that Spark's tasks load, by their names."""
         asked = self.missing[: settings.max_requests]
         own = {
             one.name: [r for r in asked if r.writer.name == one.name]
@@ -77,8 +78,9 @@ class Plan:
         return {name: requests for name, requests in own.items() if requests}
 
     def parts(self, settings: Generate) -> list[Part]:
-        """One for each address; none for models that Spark's tasks load. No more requests than the
-        cap allows, those of the first prompts, so that every model has every setting of these."""
+        """Returns one part for each address; none for models that Spark's tasks load. It has no
+        more requests than the cap allows, for the first prompts, so that every model has every
+        setting of these."""
         asked = self.missing[: settings.max_requests]
         cut = []
         for writer in settings.models:

@@ -1,7 +1,7 @@
-"""What a model is asked of a human document, and its answers, read strictly.
+"""Questions to a model about a human document, and its answers, read strictly.
 
 A model may name lines to leave out and describe what is left. It cannot put a word into the human
-corpus: cleaned texts are lines of the document, and nothing else.
+corpus: cleaned texts consist only of lines of the document.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Document:
 
 
 def mark(text: str) -> str:
-    """What stands around a document: nobody can write a text that has its own hash in it."""
+    """Returns the mark around a document: nobody can write a text that contains its own hash."""
     return f"DOCUMENT {hashlib.sha256(f'brief mark v1 {text}'.encode()).hexdigest()[:16]}"
 
 
@@ -68,7 +68,7 @@ def brief_prompt(document: Document, without_outline: float) -> str:
 
 
 def has_outline(doc_id: str, without: float) -> bool:
-    """Whether the brief of a document has an outline: by a hash of its name."""
+    """Returns whether the brief of a document has an outline, by a hash of its name."""
     return digest64(doc_id, "dftspark outline v1") / 2**64 >= without
 
 
@@ -79,15 +79,15 @@ def _template(name: str) -> str:
 
 
 def _filled(name: str, values: dict[str, str]) -> str:
-    # In one pass, so that a slot inside a document stays what it is.
+    # In one pass, so that a slot inside a document stays text.
     return _SLOT.sub(lambda slot: values.get(slot[1], slot[0]), _template(name))
 
 
 def cleaned(document: Document, said: str, most_dropped: float) -> Document:
-    """Without the lines that an answer names.
+    """Returns the document without the lines that an answer names.
 
-    Raises ValueError for an answer that is not of the form, names a line that is not there, or
-    leaves out too much.
+    Raises ValueError for an answer that is malformed, names a line that does not exist, or leaves
+    out too much.
     """
     found = _object(said)
     drop = found.get("drop")
@@ -105,8 +105,8 @@ def cleaned(document: Document, said: str, most_dropped: float) -> Document:
 
 
 def brief_of(document: Document, said: str, without_outline: float, most_leak: float) -> Any:
-    """The fields of a brief, and its leak. ValueError for an answer that is none, or tells too
-    much of the document."""
+    """Returns the fields of a brief, and its leak. Raises ValueError for an answer that is not a
+    brief, or that reveals too much of the document."""
     found = _object(said)
     if set(found) != set(_FIELDS) or not all(isinstance(found[name], str) for name in _FIELDS):
         raise ValueError(f"the answer is not an object of the texts {', '.join(_FIELDS)}")
@@ -125,7 +125,8 @@ def brief_of(document: Document, said: str, without_outline: float, most_leak: f
 
 
 def leak(text: str, said: Sequence[str]) -> float:
-    """Share of the text's 8-grams of words that what is said has too; 0 for a shorter text."""
+    """Returns the share of the text's 8-grams of words that also occur in `said`; 0 for a shorter
+    text."""
     own, *others = (_phrases(each) for each in (text, *said))
     if not len(own):
         return 0.0

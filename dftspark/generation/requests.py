@@ -1,8 +1,8 @@
-"""What is asked: a request for each brief, model, sampler setting and sample, named by its content.
+"""Requests: one for each brief, model, sampler setting and sample, named by its content.
 
 A seed is drawn from brief and sample alone, so all settings have the same one and differ by less
 noise. Requests go prompt by prompt, each with all its settings: a run that its caps end early has
-every setting of the prompts it came to.
+every setting of the prompts that it reached.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dftspark.text.hashing import digest64
 
 _SEED_BITS = 31
 Setting = dict[str, float | int]
-# Made once, for making it takes as long as encoding a body.
+# Made once, since making it takes as long as encoding a body.
 _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Request:
-    """Of `brief`, `writer` and `setting`; `prompt` is what the model is sent."""
+    """A request from `brief`, `writer` and `setting`; `prompt` is the text sent to the model."""
 
     key: bytes
     brief: Brief
@@ -44,12 +44,12 @@ class Request:
 
     @property
     def place(self) -> int:
-        """Which address of the writer is asked."""
+        """The index of the writer's address that is asked."""
         return self.key[0] % max(len(self.writer.urls), 1)
 
 
 def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
-    """All requests of a run, in the order in which they are asked."""
+    """Yields all requests of a run, in the order in which they are asked."""
     order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
     grid = settings.settings
     weights = {one.name: digest_of(one) for one in settings.models}
@@ -66,7 +66,7 @@ def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> 
 
 
 def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
-    """The body of a request, the same bytes every time."""
+    """Returns the body of a request, the same bytes every time."""
     body: dict[str, Any] = {**setting, "model": writer.model, "max_tokens": writer.max_tokens}
     if writer.chat:
         body["messages"] = [{"role": "user", "content": prompt}]
@@ -78,14 +78,14 @@ def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
 
 
 def path_of(writer: Writer) -> str:
-    """What of an address is asked."""
+    """Returns the path that is asked at an address."""
     return PATH if writer.chat else COMPLETIONS
 
 
 def key_of(writer: Writer, seed: int, body: bytes, weights: str = "") -> bytes:
-    """The name of a request: of the weights, or the first address where they have no revision, the
-    seed and every byte of the body. So a model that moves is not asked again. `weights` is the
-    digest of those that are files."""
+    """Returns the name of a request: a hash of the weights (or of the first address if they have no
+    revision), the seed and every byte of the body. So a model that moves is not asked again.
+    `weights` is the digest of weights that are files."""
     if not weights:
         weights = f"revision {writer.revision}" if writer.revision else f"at {writer.urls[0]}"
     head = f"dftspark text v1\n{weights}\n{path_of(writer)}\n{seed}\n"
@@ -93,7 +93,7 @@ def key_of(writer: Writer, seed: int, body: bytes, weights: str = "") -> bytes:
 
 
 def digest_of(writer: Writer) -> str:
-    """Of the files of a model with a path; empty for one at addresses."""
+    """Returns the digest of the files of a model with a path; empty for one at addresses."""
     if writer.path is None:
         return ""
     from dftspark.generation.weights import digest
@@ -102,5 +102,5 @@ def digest_of(writer: Writer) -> str:
 
 
 def setting_name(setting: Setting) -> str:
-    """`temperature=0.7 top_p=1`: a corpus of the audit."""
+    """Returns `temperature=0.7 top_p=1`, the name of a corpus of the audit."""
     return " ".join(f"{name}={value:g}" for name, value in setting.items()) or "default"

@@ -31,11 +31,12 @@ def generate(
     ask: bool = True,
     again: bool = False,
 ) -> Run:
-    """Asks for what the store lacks, within the caps: a run with texts, textless and sweep.toml.
+    """Asks for what the store lacks, within the caps; makes a run with texts, textless and
+    sweep.toml.
 
-    `spark` is needed where a model has a path, and by nothing else. `ask` False makes the tables of
-    what is stored; `again` sends once more what a killed run had sent without hearing of it. A run
-    that its caps or an endpoint end early is published with what it has.
+    `spark` is needed only if a model has a path. With `ask` False the tables are made from what is
+    stored; `again` repeats what a killed run had sent without receiving the answer. A run that its
+    caps or an endpoint end early is published with what it has.
     """
     shown = progress or Silent()
     if ask:

@@ -1,7 +1,7 @@
 """Models that Spark's tasks load: each task writes its part into a journal of the store.
 
-Nothing is paid for here and nothing is sent, so a task that dies has lost what it had not written
-down, and no more. Requests of a task are those of whole settings, in the order of the plan.
+Nothing is paid for here and nothing is sent, so a task that dies loses only what it had not yet
+recorded. Requests of a task are those of whole settings, in the order of the plan.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from dftspark.generation.texts import KIND
 from dftspark.generation.weights import digest
 from dftspark.spark.records import record
 
-_ROUND = 4  # batches of a setting that are written before the next setting has its turn
+_ROUND = 4  # batches of one setting before the next setting has its turn
 
 
 def write(
     spark: SparkSession, wanted: Mapping[str, Sequence[Request]], store: AnswerStore, job: str
 ) -> int:
-    """Writes what is wanted of each model, by its name, into journals; how many texts it wrote."""
+    """Writes the wanted texts of each model, by its name, into journals; returns the number of
+    texts."""
     total = 0
     for name, requests in wanted.items():
         writer = requests[0].writer
@@ -105,7 +106,8 @@ def _writing(
 def _turns(
     rows: Sequence[dict[str, Any]], most: int
 ) -> Iterator[tuple[dict[str, float | int], list[Wanted]]]:
-    """Settings in turn, some texts of each: a run that is ended early has all of them."""
+    """Yields settings in turn, some texts of each, so that a run that ends early has all of
+    them."""
     held: dict[str, list[Wanted]] = {}
     for row in rows:
         own = held.setdefault(row["setting"], [])

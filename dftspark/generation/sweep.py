@@ -9,7 +9,8 @@ FILE = "sweep.toml"
 
 
 def toml(config: Generation, run: str) -> str:
-    """Of the run at `run`; without a human side in the configuration it says where to name one."""
+    """Returns the audit of the run at `run`; without a human side in the configuration it says
+    where to name one."""
     lines = [
         "# Texts that were cut at max_tokens are left out: their lengths are not the model's.",
         f"name = {toml_value(config.name)}",

@@ -1,7 +1,7 @@
-"""A brief as what a model is sent: paragraphs of a text file, each with what it has a place for.
+"""Turns a brief into the text for a model: paragraphs of a text file that have placeholders.
 
-A paragraph whose place is empty is left out with its heading. Places are replaced once, so that
-what stands in a brief is text: braces, marks and places in it stay as they are.
+A paragraph whose placeholder is empty is left out with its heading. Placeholders are replaced once,
+so braces, marks and placeholders in a brief stay text.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Template:
 
     @classmethod
     def load(cls, path: str | None = None) -> Template:
-        """The package's own, or that of a file. ConfigError for one without a place for the
-        prompt, or with one that nothing fills."""
+        """Loads the package's template, or a file's. Raises ConfigError for one that lacks the
+        placeholder of the prompt, or has one that nothing fills."""
         try:
             if path is None:
                 folder = resources.files("dftspark.generation") / "prompts"
@@ -47,11 +47,11 @@ class Template:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with every byte of the template."""
+        """A hash that changes with every byte of the template."""
         return f"template-v1({hashlib.sha256(self.text.encode()).hexdigest()[:16]})"
 
     def render(self, brief: Brief) -> str:
-        """What a model is sent for it."""
+        """Returns the text that a model is sent for the brief."""
         values = {
             "words": "" if brief.target_tokens is None else _words(brief.target_tokens),
             "em_dashes": "" if brief.em_dashes is None else _EM_DASHES[brief.em_dashes],

@@ -1,4 +1,4 @@
-"""What a generation will cost, and what came of it, on a terminal."""
+"""Prints the expected price of a generation, and its outcome, on a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATH = 4096
 
 
 def print_plan(estimates: Sequence[Estimate], settings: Generate, console: Console) -> None:
-    """Prints what will be asked of each model, and the caps."""
+    """Prints what each model will be asked, and the caps."""
     names = ("requests", "stored", "lost", "missing", "tokens in", "tokens out", "cost", "at most")
     drawn = table("model", *names)
     for one in estimates:

@@ -1,4 +1,5 @@
-"""An endpoint's reply as a text, or why there is none. The text is kept as it came."""
+"""Reads a text, or the reason why there is none, from an endpoint's reply. It is kept as it
+came."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ REFUSED, EMPTY = "refused", "empty"
 
 @dataclass(frozen=True)
 class Text:
-    """`text` is None where `problem` says why:
+    """A text; it is None if `problem` says why:
 
     refused     the endpoint says that the model would not answer
     empty       the model wrote nothing, or only white space
@@ -37,10 +38,10 @@ KIND = Kind("texts", Text, schema.TEXT_STORE, asked="models", setting="generate.
 
 
 def parse(reply: bytes, hide: Hide) -> Text:
-    """From the body of a reply with status 200; `hide` takes keys out of what is kept of it."""
+    """Reads the body of a reply with status 200; `hide` takes keys out of what is kept of it."""
     try:
         return _parsed(json.loads(reply), hide)
-    except Exception:  # whatever a server sends is one reply that is not of the protocol
+    except Exception:  # anything else that a server sends is a reply that breaks the protocol
         return Text(problem=MALFORMED, raw=hide(reply.decode("utf-8", "replace"), KEPT))
 
 

@@ -1,4 +1,4 @@
-"""What is odd about the texts of a model or a setting, in sentences."""
+"""Warnings about odd texts of a model or a setting, in sentences."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_CUT = 0.05  # of a setting's texts, above which cut ones are no accident
-_SAME = 0.01  # of a model's prompts, above which one text for several is no accident
-_FEW = 5  # prompts that one text must answer to be told
+_CUT = 0.05  # of a setting's texts; a larger share of cut ones is not an accident
+_SAME = 0.01  # of a model's prompts; one text for a larger share is not an accident
+_FEW = 5  # prompts that one text must answer to be reported
 
 
 def warnings(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> list[str]:
-    """Of rows of schema.TEXTS; `names` is the name at the endpoint of each model."""
+    """Returns warnings for rows of schema.TEXTS; `names` is each model's name at its endpoint."""
     return [*_cut(rows), *_same(rows), *_others(rows, names), *_without(rows)]
 
 

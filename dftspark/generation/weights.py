@@ -1,7 +1,7 @@
-"""The files of a model that is loaded here: which ones, and what they are.
+"""The files of a model that is loaded here: which they are, and their digest.
 
-Weights are read from safetensors alone, and no code of a model is run: the other formats, and what
-`auto_map` of a configuration names, can do anything.
+Weights are read only from safetensors, and no code of a model is run: other formats, and whatever
+`auto_map` of a configuration names, could do anything.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _READ = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
 @lru_cache(maxsize=8)
 def digest(path: str) -> str:
-    """SHA-256 over names and contents of the files that decide what it writes.
+    """Returns SHA-256 over names and contents of the files that decide what the model writes.
 
-    Raises ConfigError for a folder that is not one of a model, or whose model needs what is never
-    read: other weights than safetensors, code of its own.
+    Raises ConfigError for a folder that is not a model's, or whose model needs what is never read:
+    weights that are not safetensors, or its own code.
     """
     folder = Path(path).expanduser()
     if not (folder / "config.json").is_file():
