@@ -1,1 +1,1 @@
-"""Audits of every night: which profile of a date holds, what is watched, what is kept."""
+"""Nightly audits: which profile of a date is current, what is watched, what is kept."""

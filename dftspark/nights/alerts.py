@@ -1,4 +1,4 @@
-"""One message to one URL when checks fail or warn, where the environment names one."""
+"""Sends one message to one URL when checks fail or warn, if the environment names one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _MOST = 20  # checks in one message
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A message for one host does not go to another."""
+    """Refuses redirects, so that a message for one host does not go to another."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 def message(run: Run) -> dict[str, Any]:
-    """`text` for people, in chat systems that take it; the rest for programs."""
+    """Returns the message: `text` is for people, in chat systems that take it, the rest for
+    programs."""
     checks = run.manifest["checks"]
     name, date = run.manifest["name"], run.manifest["date"]
     said = checks["said"][:_MOST]
@@ -44,9 +45,9 @@ def message(run: Run) -> dict[str, Any]:
 
 
 def tell(run: Run, variable: str, pause: float = 1.0) -> str:
-    """Posts `message` where a check failed or warned and the environment variable has a URL.
+    """Posts `message` if a check failed or warned and the environment variable has a URL.
 
-    What went wrong, in words without the URL, which is a secret; empty where nothing did.
+    Returns what went wrong, in words without the URL, which is a secret; empty if nothing did.
     """
     url = os.environ.get(variable, "")
     if not url or run.manifest["checks"]["outcome"] == "pass":
@@ -73,9 +74,9 @@ def _host(url: str) -> str:
 
 
 def _post(url: str, body: bytes, host: str) -> tuple[str, bool]:
-    """(what went wrong, whether another try may help)."""
+    """Returns (what went wrong, whether another try may help)."""
     answer: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-    # A socket's timeout is for one read: an answer that trickles in would never end.
+    # A socket's timeout is for one read; an answer that trickles in would never end.
     threading.Thread(target=lambda: answer.put(_ask(url, body, host)), daemon=True).start()
     try:
         return answer.get(timeout=_SECONDS)

@@ -1,11 +1,11 @@
-"""The nights of a run store: which profile of a date is current, which nights it is part of.
+"""The nights of a run store: which profile of a date is current, and in which nights it is used.
 
 State   runs named `<name>.<date>.profile` (a date's states, or the mark that it is taken out),
-        `<name>.reference` (the human side) and `<name>.<date>` (a night's tables). Of several runs
-        of one name that with the highest `version` in its manifest is current; the others stay
-        readable. Where a manifest is damaged, nothing is current until a run is `numbered_above`
-        it: an older version, or a mark that is gone, would hold again without a word.
-Cost    one listing of the store's folder names; manifests are read of the dates asked for alone
+        `<name>.reference` (the human side) and `<name>.<date>` (a night's tables). Among runs of one
+        name, that with the highest `version` in its manifest is current; the others stay
+        readable. If a manifest is damaged, nothing is current until a run is `numbered_above` it;
+        otherwise an older version, or documents taken out by a lost mark, would silently return.
+Cost    one listing of the store's folder names; only manifests of the requested dates are read
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PROFILE, NIGHT, REFERENCE, REMOVED = "profile", "nightly", "reference", "removed"
 _READERS = 16
-_LOG = logging.getLogger(__name__)  # which Python prints to standard error, if nobody else does
+_LOG = logging.getLogger(__name__)  # which Python prints to standard error if nobody else does
 _DATED = re.compile(r"(?P<name>.+)\.(?P<date>\d{4}-\d{2}-\d{2})(?P<profile>\.profile)?")
 
 
@@ -52,7 +52,7 @@ def reference_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Dated:
-    """What the name of a run says: its audit, its date, and whether it is a profile."""
+    """The parts of a run's name: its audit, its date, and whether it is a profile."""
 
     audit: str
     date: str
@@ -60,13 +60,14 @@ class Dated:
 
 
 def dated(name: str) -> Dated | None:
-    """None for a name that is not one of a date."""
+    """Returns the parts of a run's name; None if it does not have a date."""
     match = _DATED.fullmatch(name)
     return Dated(match["name"], match["date"], bool(match["profile"])) if match else None
 
 
 def kinds_of(name: str) -> frozenset[str]:
-    """What runs of that name are to a nightly audit; others of the name are no part of it."""
+    """Returns the kinds that runs of that name have in a nightly audit; all other runs are not part
+    of it."""
     found = dated(name)
     if found is None:
         return frozenset({REFERENCE})
@@ -83,7 +84,7 @@ class Nights:
 
     @classmethod
     def of(cls, root: str, name: str) -> Nights:
-        """Reads the folder's listing. A store that is not there yet has no nights."""
+        """Reads the folder's listing. A store that does not exist yet has no nights."""
         place = Location.parse(root)
         found: dict[str, list[str]] = defaultdict(list)
         if place.kind == FileType.Directory:
@@ -92,20 +93,21 @@ class Nights:
         return cls(place, name, {key: tuple(ids) for key, ids in found.items()})
 
     def current(self, name: str) -> Run | None:
-        """The published run of that name with the highest version; None beside a damaged one."""
+        """Returns the published run of that name with the highest version; None beside a damaged
+        one."""
         found, damaged = self._versions(name)
         return None if _unsettled(found, damaged) else max(found, key=_standing, default=None)
 
     def damaged(self, name: str) -> list[str]:
-        """Ids of the damaged runs of that name because of which none is current."""
+        """Returns the ids of damaged runs of that name because of which no run is current."""
         return _unsettled(*self._versions(name))
 
     def readable(self, name: str) -> Run | None:
-        """As `current`, whatever is damaged beside it."""
+        """Returns the run with the highest version, even beside a damaged one."""
         return max(self._versions(name)[0], key=_standing, default=None)
 
     def _versions(self, name: str) -> tuple[list[Run], list[str]]:
-        """The published runs of that name, and the ids of those that are damaged."""
+        """Returns the published runs of that name, and the ids of those that are damaged."""
         found, damaged = [], []
         for run_id in self._published(self.ids.get(name, ())):
             try:
@@ -116,7 +118,7 @@ class Nights:
         return [run for run in found if run.manifest.get("kind") in kinds], damaged
 
     def profile(self, date: str) -> Run | None:
-        """The current profile of a date; None where there is none, or it was taken out."""
+        """Returns the current profile of a date; None if there is none, or it was taken out."""
         found = self.current(profile_name(self.name, date))
         return found if found and found.manifest["kind"] == PROFILE else None
 
@@ -132,13 +134,13 @@ class Nights:
         return self.current(reference_name(self.name))
 
     def next_version(self, name: str) -> int:
-        """Above those of all runs of that name, a damaged one having at most the next."""
+        """Returns a version above all runs of that name; a damaged one has at most the next."""
         found, damaged = self._versions(name)
         best = max((int(run.manifest.get("version", 0)) for run in found), default=0)
         return best + len(_unsettled(found, damaged)) + 1
 
     def numbered(self, name: str) -> dict[str, Any]:
-        """What the manifest of a new run of that name says of its place among the others."""
+        """Returns the manifest's entry on the place of a new run of that name among the others."""
         above = sorted(self._published(self.ids.get(name, ())))
         return {"version": self.next_version(name), "numbered_above": above}
 
@@ -161,8 +163,8 @@ class Nights:
         )
 
     def stale(self, date: str, window: int) -> list[str]:
-        """Nights whose tables were made from another profile of `date` than the current one, or
-        are damaged."""
+        """Returns the nights whose tables were made from a profile of `date` that is not the
+        current one, or that are damaged."""
         current = self.profile(date)
         found = []
         for night in sorted({*days_after(date, window)} & {*self.dates}):
@@ -176,8 +178,9 @@ class Nights:
         return found
 
     def dataset(self, table: str, dates: list[str]) -> ds.Dataset:
-        """The rows of a table of the current nights of these dates, held against their manifests;
-        a column that an older night lacks is null. Raises DamagedRun, which names the table."""
+        """Returns the rows of a table of the current nights of these dates, checked against their
+        manifests; a column that an older night lacks is null. Raises DamagedRun, which names the
+        table."""
         import pyarrow.dataset as ds
 
         of = schema.TABLES[table]
@@ -209,21 +212,21 @@ def _standing(run: Run) -> tuple[int, str, str]:
 
 
 def window_of(date: str, days: int) -> list[str]:
-    """The `days` dates that end with `date`, in order."""
+    """Returns the `days` dates that end with `date`, in order."""
     last = datetime.date.fromisoformat(date)
     return [(last - datetime.timedelta(days=i)).isoformat() for i in reversed(range(days))]
 
 
 def days_after(date: str, days: int) -> list[str]:
-    """The `days` dates that begin with `date`: those whose window of that length has it."""
+    """Returns the `days` dates that begin with `date`: those whose window of that length has it."""
     first = datetime.date.fromisoformat(date)
     return [(first + datetime.timedelta(days=i)).isoformat() for i in range(days)]
 
 
 def remove(root: str, name: str, date: str, reason: str = "") -> Run:
-    """Marks that no later night has the documents of `date`; profiling it again takes them back.
+    """Marks that no later night has the documents of `date`; profiling it again brings them back.
 
-    Raises InputError where the date has no profile.
+    Raises InputError if the date has no profile.
     """
     nights = Nights.of(root, name)
     run = profile_name(name, date)
@@ -257,12 +260,12 @@ def history(
     until: str = "9999-12-31",
     columns: list[str] | None = None,
 ) -> pa.Table:
-    """Rows of a table of every current night, by date: one read of as many columns as are asked.
+    """Returns rows of a table of every current night, by date, reading only the columns asked for.
 
-    `metric` and `model` keep the rows of these; `name` is the audit's, which a store with one
-    nightly audit need not be told. A date whose manifest is damaged has no rows. Raises InputError
-    without nights and for a table that is damaged, ConfigError for several audits and for a table
-    that nights do not have.
+    `metric` and `model` keep only their rows; `name` is the audit's name, not needed for a store
+    with one nightly audit. A date whose manifest is damaged has no rows. Raises InputError if there
+    are no nights and for a damaged table, ConfigError for several audits and for a table that
+    nights do not have.
     """
     import pyarrow.dataset as ds
 

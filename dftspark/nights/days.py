@@ -1,7 +1,7 @@
-"""The stages of a night that profile: the standing human side, and the documents of a day.
+"""The profiling stages of a night: the standing human side, and the documents of a day.
 
-What two profiles need to merge is fixed by the reference: its key ranges, its random features. A
-day's documents are settled and clustered within the day: an id or a prompt that comes again on
+The reference fixes what two profiles need in order to merge: its key ranges, its random features. A
+day's documents are deduplicated and clustered within the day: an id or a prompt that returns on
 another day is another document and, in the n-gram variances, another cluster, though in the same
 block.
 """
@@ -31,7 +31,7 @@ _DATE = "{date}"
 
 
 def check_config(config: Audit) -> None:
-    """Raises ConfigError for what an audit may have and a nightly one may not."""
+    """Raises ConfigError for settings that an audit may have and a nightly one may not."""
     mistakes = []
     if _DATE in config.out:
         mistakes.append("out: one store has all nights; take {date} out of it")
@@ -59,8 +59,8 @@ def check_config(config: Audit) -> None:
 
 
 def check_sides(config: Audit, date: str) -> None:
-    """Raises ConfigError where the sides, which are read in runs of their own, share texts."""
-    with suppress(InputError):  # what is missing is told when it is read, if it is to be read
+    """Raises ConfigError if the sides, which are read in separate runs, share texts."""
+    with suppress(InputError):  # a missing file is reported when it is read, if it is to be read
         files.check(config.on(date).corpora)
 
 
@@ -69,7 +69,7 @@ def _by_path(corpus: Corpus) -> bool:
 
 
 def day_of(config: Audit, date: str) -> Audit:
-    """The model corpora, and of them the documents of `date` alone."""
+    """Returns the audit with the model corpora only, and of them only the documents of `date`."""
     corpora = {}
     for name, corpus in config.corpora.items():
         if corpus.role == "model" and not _by_path(corpus):
@@ -90,7 +90,8 @@ def human_of(config: Audit) -> Audit:
 
 
 def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
-    """What two profiles have in common when they merge, but for what the first of them froze."""
+    """Returns what two profiles must have in common to merge, except what the first of them
+    froze."""
     found: dict[str, str] = {}
     for one in chosen(config, kept=True):
         found |= one.fingerprints(spark, config)
@@ -98,7 +99,7 @@ def fingerprints(spark: SparkSession, config: Audit) -> dict[str, str]:
 
 
 def check_alike(of: str, wanted: dict[str, str], run: Run) -> None:
-    """Raises UnlikeProfiles where the run's profile is not as `wanted`, which `of` says whose."""
+    """Raises UnlikeProfiles if the run's profile differs from `wanted`; `of` says whose that is."""
     found = run.manifest["fingerprints"]
     for key, value in wanted.items():
         if found.get(key) != value:
@@ -119,10 +120,11 @@ def reference(
     progress: Progress | None,
     again: bool = False,
 ) -> Run:
-    """The profile of the human side: the stored one where its settings are the configuration's.
+    """Returns the profile of the human side: the stored one if its settings are the
+    configuration's.
 
-    A new one keeps the random features of the one before, where embedder and settings are the
-    same, so that the days that were profiled beside that still merge.
+    A new one keeps the random features of the one before if embedder and settings are the same, so
+    that the days that were profiled with that still merge.
     """
     prints = fingerprints(spark, config)
     settings = _digest(human_of(config), prints)
@@ -136,7 +138,7 @@ def reference(
 
 
 def _last(config: Audit, nights: Nights) -> Run | None:
-    """The last reference, or where that is damaged the newest profile of a date."""
+    """Returns the last reference, or if that is damaged the newest profile of a date."""
     found = nights.readable(reference_name(config.name))
     dates = iter(reversed(nights.profiled))
     while found is None and (date := next(dates, None)):
@@ -152,7 +154,7 @@ def profile_day(
     nights: Nights,
     progress: Progress | None,
 ) -> Run:
-    """A new profile of the documents of a date."""
+    """Makes a new profile of the documents of a date."""
     name = profile_name(config.name, date)
     making = Making.begin(spark, day_of(config, date), date, progress, name)
     found = profiling.profile(making, Night(reference))
@@ -186,8 +188,8 @@ def _publish(
 
 
 def _digest(config: Audit, prints: dict[str, str]) -> str:
-    """The digest of what a profile is made from: paths, columns, filters, cleaning, tokens, and the
-    settings of the lenses that keep states."""
+    """Returns the digest of what a profile is made from: paths, columns, filters, cleaning, tokens,
+    and the settings of the lenses that keep states."""
     sections = {section for one in every() for section in one.settings}
     made_from = config.model_dump(mode="json", include={"corpora", "cleaning", "tokens"} | sections)
     text = json.dumps([made_from, prints, config.lenses], sort_keys=True)

@@ -1,4 +1,4 @@
-"""The stages of a night that merge: a window of stored profiles to one that is compared."""
+"""The merging stages of a night: turn a window of stored profiles into one that is compared."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _SUMMED = (
 
 @dataclass(frozen=True)
 class Window:
-    """The reference and the days that a night merges; dates without a profile are missing, and
-    those whose profile has a damaged manifest are passed over like them."""
+    """The reference and the days that a night merges. Dates without a profile are missing, and
+    dates whose profile has a damaged manifest are passed over as well."""
 
     reference: Run
     days: dict[str, Run]
@@ -73,10 +73,10 @@ def window(
     nights: Nights,
     own: Run | None = None,
 ) -> Window:
-    """The current profiles of the window that ends with `date`; `own` is that of the date itself.
+    """Returns the current profiles of the window that ends with `date`; `own` is the date's own.
 
-    Raises InputError without any, or where one is damaged or of another format, UnlikeProfiles
-    where two do not merge.
+    Raises InputError if there are none, or one is damaged or of another format, UnlikeProfiles if
+    two do not merge.
     """
     dates = window_of(date, config.nightly.window)
     days = {day: run for day in dates if (run := nights.profile(day))}
@@ -114,7 +114,7 @@ def check_window(spark: SparkSession, config: Audit, date: str, nights: Nights) 
 
 
 def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
-    """The window as one profile, and the distinct clusters of each corpus."""
+    """Returns the window as one profile, and the distinct clusters of each corpus."""
     from dftspark.spark import tables
     from dftspark.spark.clusters import cluster_counts
 
@@ -129,7 +129,7 @@ def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
 
 
 def _returning(found: Window, clusters: dict[str, int]) -> frozenset[str]:
-    """The corpora that have fewer `clusters` in all than their days have one by one."""
+    """Returns the corpora that have fewer `clusters` in all than the sum over their days."""
     by_day: Counter[str] = Counter()
     for run in found.runs:
         table = run.table("corpora", ["corpus", "clusters"])
@@ -138,7 +138,7 @@ def _returning(found: Window, clusters: dict[str, int]) -> frozenset[str]:
 
 
 def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
-    """Writes the table corpora: what the reference and the days had, added up."""
+    """Writes the table corpora: the sums over the reference and the days."""
     rows: dict[str, dict[str, Any]] = {}
     sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
     for run in found.runs:
@@ -159,5 +159,5 @@ def corpora(making: Making, found: Window, clusters: dict[str, int]) -> None:
 
 
 def damaged(found: Window) -> AbstractContextManager[None]:
-    """Names the profile whose states cannot be read, where that is what went wrong."""
+    """Names the profile whose states cannot be read, if that is what went wrong."""
     return naming_damage(found.runs)

@@ -1,8 +1,8 @@
-"""What a store need not keep: superseded runs, old profiles of days, and what killed runs left.
+"""Finds what a store need not keep: superseded runs, old profiles of days, remains of killed runs.
 
-The current reference, the current tables of every night, marks of dates that are taken out, and
-the profiles of the newest dates stay; so do runs that are no part of a nightly audit. A run goes
-manifest first, so that half of it is never taken for a whole one; a run at work stays.
+The current reference, the current tables of every night, marks of dates that are taken out, and the
+profiles of the newest dates stay; so do runs that do not belong to a nightly audit. The manifest of
+a run is deleted first, so that half of it is never taken for a whole one; a run at work stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dftspark.store.run import MANIFEST, load
 
 @dataclass(frozen=True)
 class Doomed:
-    """A run that may go; `bytes` of its tables, 0 where no manifest says how many."""
+    """A run that may be deleted; `bytes` of its tables, 0 if no manifest states them."""
 
     id: str
     why: str
@@ -43,14 +43,14 @@ def doomed(
     hours: float = 24.0,
     now: datetime | None = None,
 ) -> list[Doomed]:
-    """What may go, newest first, of the runs that are older than `hours`.
+    """Returns what may be deleted, newest first, of the runs that are older than `hours`.
 
-    An unfinished run is as old as its last sign of life, and none goes that gave one within
-    SILENT. A damaged run stays while an older version would hold again without it, see `waiting`.
-    `keep_days` keeps the profiles of that many newest dates of each nightly audit and lets older
-    ones go, every version of them: were the current one alone to go, the one that it superseded
-    would be current again. Raises ConfigError where that is fewer than the window that its newest
-    night merged, and for `hours` that are before all dates.
+    An unfinished run is as old as its last sign of life, and is never deleted within SILENT of it.
+    A damaged run stays as long as an older version would become current without it, see `waiting`.
+    `keep_days` keeps the profiles of that many newest dates of each nightly audit and deletes older
+    ones, in every version: if only the current one were deleted, the one that it superseded would
+    become current again. Raises ConfigError if that is fewer than the window that its newest night
+    merged, and for `hours` that reach back before all dates.
     """
     at = now or datetime.now(UTC)
     try:
@@ -80,16 +80,16 @@ def doomed(
 
 
 def waiting(found: list[RunInfo]) -> list[str]:
-    """Ids of the damaged runs whose date is to be done again before they may go: an older version,
-    or what a mark took out, would hold again without a word."""
+    """Returns ids of the damaged runs whose date must be done again before they may be deleted:
+    otherwise an older version, or what a mark took out, would silently become current."""
     older = {info.name for info in found if info.version is not None and not info.standing}
     return [info.id for info in found if info.state == "damaged" and info.name in older]
 
 
 def prune(root: str, going: list[Doomed]) -> list[str]:
-    """Deletes these runs, and returns the ids of those that were found at work, which stay.
+    """Deletes these runs, and returns the ids of those that turned out to be at work, which stay.
 
-    EnvironmentProblem where storage refuses.
+    Raises EnvironmentProblem if storage refuses.
     """
     store, stay = Location.parse(root), []
     for run in reversed(going):  # an older version before the one that supersedes it
@@ -105,8 +105,8 @@ def prune(root: str, going: list[Doomed]) -> list[str]:
 
 
 def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
-    """The date of every version of days' profiles by id, but for the `keep` newest dates of
-    their audit and those that are taken out."""
+    """Returns the date of every version of days' profiles by id, except for the `keep` newest dates
+    of their audit and those that are taken out."""
     days: dict[str, dict[str, str]] = {}
     versions: dict[str, list[str]] = {}
     nights: dict[str, str] = {}
@@ -135,7 +135,7 @@ def _old_days(found: list[RunInfo], root: str, keep: int) -> dict[str, str]:
 
 
 def _last(root: str, info: RunInfo) -> datetime:
-    """When a run began, or gave its last sign of life."""
+    """Returns when a run began, or gave its last sign of life."""
     begun = datetime.fromisoformat(info.created_at)
     if info.state != "unfinished":
         return begun
@@ -144,14 +144,14 @@ def _last(root: str, info: RunInfo) -> datetime:
 
 
 def _at_work(folder: Location) -> bool:
-    """Whether an unfinished run has gone on since it was looked at."""
+    """Returns whether an unfinished run has gone on since it was last checked."""
     sign = last_sign(folder)
     recent = sign is not None and sign > datetime.now(UTC) - SILENT
     return recent or (folder / MANIFEST).kind == FileType.File
 
 
 def _damage(root: str, info: RunInfo) -> str:
-    """Why a damaged run may go; empty for one that another dftspark can read."""
+    """Returns why a damaged run may be deleted; empty for one that another dftspark can read."""
     try:
         _manifest(root, info.id)
     except DamagedRun as error:

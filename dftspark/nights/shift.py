@@ -1,6 +1,7 @@
-"""What a scheduler runs: one night, what it makes stale, and who is told.
+"""The work of a scheduled night: the night itself, the nights it makes stale, and notification.
 
-Published first, told after: a webhook that does not answer changes no result and no exit code.
+Results are published first and notified after, so a webhook that does not answer changes no result
+and no exit code.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dftspark.store.run import Run
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of a night, as on the command line."""
+    """The order for a night, as on the command line."""
 
     date: str
     read: bool = True
@@ -36,7 +37,7 @@ class Order:
 
 
 def logging(kind: str, quiet: bool = False) -> Progress:
-    """auto: bars on a terminal, lines elsewhere."""
+    """Returns the progress display; auto means bars on a terminal, lines elsewhere."""
     from rich.console import Console
 
     if kind == "json":
@@ -49,9 +50,9 @@ def logging(kind: str, quiet: bool = False) -> Progress:
 
 
 def work(config: Audit, order: Order, shown: Progress, master: str | None = None) -> list[Run]:
-    """Does what is ordered and prints the path of every run that it made, one a line.
+    """Does what is ordered and prints the path of every run that it made, one per line.
 
-    Raises CheckFailed, after all is published, where a check of any of these nights failed.
+    Raises CheckFailed, after everything is published, if a check of any of these nights failed.
     """
     try:
         return _work(config, order, shown, master)
@@ -99,7 +100,8 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
 
 
 def _copy_junit(run: Run, config: Audit, target: Path) -> None:
-    """Without rules a suite of no tests, so that what reads the file finds one."""
+    """Copies the JUnit file; without rules it is a suite of no tests, so that readers find a
+    file."""
     suite = run.file(JUNIT) if config.checks else junit([], config.name, run.manifest["date"])
     try:
         target.write_bytes(suite)
