@@ -1,4 +1,4 @@
-"""What an audit is told: one TOML file, read once, checked whole, never changed after."""
+"""The configuration of an audit: one TOML file, read once, checked whole, never changed after."""
 
 from __future__ import annotations
 
@@ -127,12 +127,13 @@ class Audit(Frozen):
 
     @property
     def sweeps(self) -> bool:
-        """Whether a corpus is cut into settings."""
+        """Whether any corpus is cut into settings."""
         return any(corpus.split_by for corpus in self.corpora.values())
 
     @property
     def splits(self) -> int:
-        """Random halves of the blocks on which every measure is taken too; 0 with one model."""
+        """Number of random halvings of the blocks on which every measure is taken too; 0 with one
+        model."""
         return self.sweep.splits if self.sweeps or len(self.corpora) > 2 else 0
 
     @property
@@ -149,11 +150,12 @@ class Audit(Frozen):
 
     @property
     def sha256(self) -> str:
-        """Of the audit as it is written, with `{date}` in its paths: all nights have the same."""
+        """Digest of the audit as written, with `{date}` in its paths, so that all nights have the
+        same."""
         return self._undated or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def on(self, date: str) -> Audit:
-        """The audit of one day: `{date}` in `out` and in the corpora's paths replaced."""
+        """Returns the audit of one day: `{date}` in `out` and in the corpora's paths replaced."""
         corpora = {
             name: corpus.model_copy(
                 update={"path": tuple(path.replace("{date}", date) for path in corpus.paths)}
@@ -167,12 +169,13 @@ class Audit(Frozen):
 
     @classmethod
     def parse(cls, document: dict[str, Any], source: str) -> Audit:
-        """Raises ConfigError that lists every mistake with its place and the nearest name."""
+        """Parses an audit. Raises ConfigError that lists every mistake with its place and the
+        nearest name."""
         return parsed(cls._with_sections(document.get("lenses")), document, source)
 
     @classmethod
     def _with_sections(cls, lenses: Any) -> type[Self]:
-        """The same with the sections of lenses that other packages bring."""
+        """Returns the class extended by the sections of lenses from other packages."""
         named = [name for name in lenses if isinstance(name, str)] if lenses else []
         theirs = sections(named)
         taken = theirs.keys() & cls.model_fields.keys()
@@ -185,7 +188,7 @@ class Audit(Frozen):
         return create_model(cls.__name__, __base__=cls, **fields) if fields else cls
 
     def section(self, name: str, kind: type[Model]) -> Model:
-        """The settings of a lens from another package, which its `section` declares."""
+        """Returns the settings of a lens from another package, which its `section` declares."""
         found = getattr(self, name)
         assert isinstance(found, kind)
         return found
@@ -198,7 +201,7 @@ class Audit(Frozen):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A TOML file. ConfigError where there is none, or it is none."""
+    """Reads a TOML file. Raises ConfigError if there is none, or it is not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -215,7 +218,8 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parsed(model: type[Model], document: dict[str, Any], source: str) -> Model:
-    """Raises ConfigError that lists every mistake with its place and the nearest name."""
+    """Checks settings. Raises ConfigError that lists every mistake with its place and the nearest
+    name."""
     try:
         return model.model_validate(document)
     except ValidationError as error:

@@ -61,7 +61,7 @@ class BriefMaking(Frozen):
 
     @classmethod
     def load(cls, path: str | Path, out: str | None = None) -> BriefMaking:
-        """Raises ConfigError that lists every mistake."""
+        """Loads the file. Raises ConfigError that lists every mistake."""
         document = read(Path(path))
         if out is not None:
             document["out"] = out

@@ -1,9 +1,9 @@
-"""What a corpus's filter may be: a condition over a document's columns, the same in every pass.
+"""Filters of a corpus: conditions over a document's columns that mean the same in every pass.
 
-Spark SQL can do more: draw numbers, call Java, read other files. Documents are filtered anew by
-every pass over them, and a configuration is no program. So words and functions are those listed
-here, read from the condition itself: Spark Connect shows no analyzed plan.
-Source: the lexer of Apache Spark 4, SqlBaseLexer.g4.
+Spark SQL can do more: draw random numbers, call Java, read other files. Every pass over the
+documents filters anew, and a configuration is not a program. So only the words and functions listed
+here are allowed, and they are read from the condition itself, because Spark Connect shows no
+analyzed plan. Source: the lexer of Apache Spark 4, SqlBaseLexer.g4.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = (
     "position",
 )
 
-# Deterministic, of the row alone, and no more in memory than their arguments.
+# Deterministic functions of the row alone, with results no larger than their arguments.
 FUNCTIONS = frozenset(
     """
     coalesce if ifnull nullif nvl nvl2 isnull isnotnull isnan nanvl equal_null greatest least
@@ -91,12 +91,12 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BRACKETS = {")": "(", "]": "["}
-_DEPTH = 100  # the parser of Spark ends in a stack overflow at some thousands
+_DEPTH = 100  # at some thousands Spark's parser ends in a stack overflow
 _TENTH = "a tenth of the rows that stays the same is pmod(xxhash64(doc_id), 10) = 0"
 
 
 class Condition(NamedTuple):
-    """What a filter looks at.
+    """The names that a filter uses.
 
     columns    columns of a document, in small letters
     fields     source columns that it names as fields['...'], each once
@@ -114,16 +114,17 @@ class _Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What Spark takes it for, if it is a name; without its quotes, if it is none."""
+        """The token as Spark reads a name: in lower case, without quotes."""
         bare = self.text if self.kind == "word" else self.text[1:-1].replace("``", "`")
         return bare.lower()
 
 
 @lru_cache(maxsize=256)
 def read(condition: str) -> Condition:
-    """What `condition` looks at.
+    """Returns the names that `condition` uses.
 
-    Raises ValueError, with the nearest thing that is allowed, for what a filter may not have.
+    Raises ValueError, with the nearest thing that is allowed, for anything that a filter may not
+    have.
     """
     tokens = _tokens(condition)
     _check(condition, tokens)
@@ -143,12 +144,13 @@ def read(condition: str) -> Condition:
 
 
 def _is_literal_kind(token: _Token, after: list[_Token]) -> bool:
-    """Of DATE '2026-01-31', where no column is meant."""
+    """Returns whether a word begins a literal such as DATE '2026-01-31', so that no column is
+    meant."""
     return token.name in _CALENDAR and bool(after) and after[0].kind in ("string", "raw")
 
 
 def _field(condition: str, bracketed: list[_Token]) -> str:
-    """The name in [ 'its name' ]: readers fill `fields` with the columns that are named so."""
+    """Returns the name in [ 'its name' ]; readers fill `fields` with the columns named so."""
     name = bracketed[1] if len(bracketed) == 3 else _Token("", "")
     quote, bare = name.text[-1:], name.text.lstrip("rR")[1:-1]
     named = [token.text for token in bracketed] == ["[", name.text, "]"]
@@ -229,7 +231,7 @@ def _check_name(token: _Token, before: _Token | None, after: _Token | None, cond
 
 
 def _check_literal(token: _Token, before: _Token | None, condition: str) -> None:
-    """DATE 'today' and TIMESTAMP 'now' ask the clock."""
+    """Refuses DATE 'today' and TIMESTAMP 'now', which ask the clock."""
     kind = before.text.strip("`").lower() if before is not None else ""
     value = token.text.lstrip("rR")[1:-1]
     if kind in _CALENDAR and not re.match(r"\s*[+-]?[0-9]", value):

@@ -1,4 +1,4 @@
-"""What every group of settings is: checked when made, never changed after."""
+"""The base of every group of settings: checked when made, never changed after."""
 
 from __future__ import annotations
 

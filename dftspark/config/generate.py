@@ -14,11 +14,11 @@ from dftspark.config.corpora import Corpus
 from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Endpoint
 
-# What the body has beside these is said by the brief, the model and the run.
+# The brief, the model and the run decide the rest of the body.
 _OURS = {"model", "messages", "prompt", "seed", "stream", "n", "max_tokens"}
 
 
-# What the engine `local` can do with probabilities.
+# The sampler settings that the engine `local` can apply.
 LOCAL = ("temperature", "top_p", "top_k", "min_p")
 
 
@@ -80,8 +80,8 @@ class Writer(Frozen):
         return self.path is not None
 
     def endpoints(self) -> list[Endpoint]:
-        """One for each address; raises ValidationError for one that is none. Of weights one that
-        is never asked, for its prices."""
+        """Returns one endpoint for each address; raises ValidationError for an invalid one. For
+        weights it returns one that is never asked, for its prices."""
         return [
             Endpoint(
                 name=self.name,
@@ -194,7 +194,7 @@ class Generation(Frozen):
 
     @classmethod
     def load(cls, path: str | Path, out: str | None = None) -> Generation:
-        """Raises ConfigError that lists every mistake."""
+        """Loads the file. Raises ConfigError that lists every mistake."""
         document = read(Path(path))
         if out is not None:
             document["out"] = out

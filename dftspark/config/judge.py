@@ -74,7 +74,7 @@ class Endpoint(Frozen):
     @field_validator("key_env")
     @classmethod
     def _a_name(cls, value: str | None) -> str | None:
-        # A message that showed what was given could show a key.
+        # A message that showed the given value could show a key.
         if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
             raise ValueError(
                 "key_env is the name of an environment variable, as OPENAI_API_KEY is, and not the "
@@ -97,7 +97,7 @@ class Endpoint(Frozen):
 
     @property
     def most_tokens_out(self) -> int:
-        """What an answer may cost in tokens."""
+        """The largest cost of an answer in tokens."""
         asked = [self.options.get(name) for name in ("max_completion_tokens", "max_tokens")]
         return max([value for value in asked if isinstance(value, int)], default=1_024)
 

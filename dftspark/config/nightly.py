@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dftspark.config.frozen import Frozen
 
-# A run of a night, its profile and the human side are so named after their audit.
+# The runs of a night, its profile and the human side get such names after their audit.
 NIGHTS_NAME = re.compile(r".+\.(\d{4}-\d{2}-\d{2}(\.profile)?|reference)")
 
 
@@ -54,7 +54,7 @@ class Nightly(Frozen):
         return value
 
     def yesterday(self, now: datetime.datetime) -> str:
-        """The day before `now`, which knows its zone, on the calendar of `time_zone`."""
+        """Returns the day before `now`, which has a time zone, on the calendar of `time_zone`."""
         here = now.astimezone(zoneinfo.ZoneInfo(self.time_zone))
         return (here.date() - datetime.timedelta(days=1)).isoformat()
 
@@ -118,7 +118,8 @@ class Check(Frozen):
 
     @property
     def subject(self) -> str:
-        """`metric l2_2gram`, `phrase it is worth noting`, `pattern not_x_but_y`."""
+        """The subject in words: `metric l2_2gram`, `phrase it is worth noting`,
+        `pattern not_x_but_y`."""
         kind = next(n for n in ("metric", "phrase", "pattern") if getattr(self, n) is not None)
         return f"{kind} {getattr(self, kind)}"
 

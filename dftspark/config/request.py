@@ -1,4 +1,4 @@
-"""What the command line asks for, as a checked configuration."""
+"""The request on the command line, as a checked configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _GLOB = frozenset("*?[{")
 def audit(
     conf: Path | None, human: list[str], model: list[str], out: str | None, date: str
 ) -> Audit:
-    """From a file, or from paths alone; `out` overrides. Raises ConfigError."""
+    """Reads the audit from a file, or makes it from paths alone; `out` overrides. Raises
+    ConfigError."""
     if conf is not None and (human or model):
         raise ConfigError(
             f"got the configuration {conf} beside --human or --model; give one or the other. "
@@ -36,7 +37,8 @@ def audit(
 
 
 def from_paths(human: list[str], model: list[str], out: str | None = None) -> Audit:
-    """One human corpus of all its paths, and one corpus per model path, named after the file."""
+    """Returns an audit with one human corpus of all its paths, and one corpus per model path, named
+    after the file."""
     corpora: dict[str, dict[str, object]] = {"human": {"role": "human", "path": tuple(human)}}
     for path in model:
         name = corpus_name(path)
@@ -47,14 +49,14 @@ def from_paths(human: list[str], model: list[str], out: str | None = None) -> Au
 
 
 def corpus_name(path: str) -> str:
-    """`data/gpt-4.jsonl.gz` and `data/gpt-4/*.txt` as `gpt-4`."""
+    """Returns `gpt-4` for `data/gpt-4.jsonl.gz` and for `data/gpt-4/*.txt`."""
     parts = [part.strip() for part in path.split("/")]
     plain = [part for part in parts if part and not part.endswith(":") and not _GLOB & set(part)]
     return (_SUFFIXES.sub("", plain[-1]) or plain[-1]) if plain else "model"
 
 
 def dated(config: Audit, date: str) -> Audit:
-    """The configuration with `{date}` in `out` and in the corpora's paths replaced."""
+    """Returns the configuration with `{date}` in `out` and in the corpora's paths replaced."""
     if date:
         _check_date(date)
     used = [config.out, *(path for corpus in config.corpora.values() for path in corpus.paths)]
@@ -64,7 +66,7 @@ def dated(config: Audit, date: str) -> Audit:
 
 
 def night(conf: Path, out: str | None, date: str) -> tuple[Audit, str]:
-    """A nightly audit as it is written, and the date, of which `yesterday` is a name."""
+    """Returns a nightly audit as written, and the date, which may be given as `yesterday`."""
     config = Audit.load(conf, out=out)
     most = MOST_NAME - len(".2026-01-31.profile")  # which the profile of a date adds
     if len(config.name) > most:

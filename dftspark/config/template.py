@@ -1,4 +1,5 @@
-"""The commented configuration that `dftspark init` writes, made from the settings themselves."""
+"""The commented configuration that `dftspark init` writes, generated from the settings
+themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _WIDTH = 96
 
 
 def template() -> str:
-    """TOML that `Audit.load` reads; every setting is in it, with its meaning and its default."""
+    """Returns TOML that `Audit.load` reads, with every setting, its meaning and its default."""
     fields = {name: field for name, field in Audit.model_fields.items() if name != "corpora"}
     groups = {name: field.annotation for name, field in fields.items() if _is_model(field)}
     lists = {name: model for name, field in fields.items() if (model := _parts_of(field))}
@@ -37,7 +38,8 @@ def template() -> str:
 
 
 def write(path: Path) -> None:
-    """To a new file. ConfigError where there is one, EnvironmentProblem where none can be."""
+    """Writes it to a new file. Raises ConfigError if the file exists, EnvironmentProblem if it
+    cannot be written."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(template())
@@ -72,13 +74,14 @@ def _group(name: str, model: Any) -> str:
 
 
 def _list(name: str, model: type[BaseModel]) -> str:
-    """A part that may come many times, or never, which is why its head is a comment too."""
+    """Returns a part that may occur many times, or never, so its head is a comment too."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
     return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
 
 
 def _prose(name: str, model: type[BaseModel]) -> str:
-    """The same where not all settings go together, so that no one removes every #."""
+    """Returns a part in prose, for settings that exclude each other, so that no one removes every
+    #."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
     lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
     shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]
@@ -111,7 +114,7 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML spells it."""
+    """Returns a value in TOML."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, dict):
@@ -119,11 +122,11 @@ def toml_value(value: Any) -> str:
         return "{" + ", ".join(inner) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    return json.dumps(value)  # strings, numbers and booleans are spelled alike in both
+    return json.dumps(value)  # strings, numbers and booleans look the same in both
 
 
 def toml_key(name: str) -> str:
-    """A name as TOML spells it, in quotes where it must be."""
+    """Returns a name in TOML, in quotes if it must be."""
     plain = all(sign.isascii() and (sign.isalnum() or sign in "-_") for sign in name)
     return name if name and plain else json.dumps(name)
 
@@ -133,7 +136,7 @@ def _comment(text: str | None) -> str:
 
 
 def _parts_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a field that is a list of them."""
+    """Returns the model of a field that is a list of models."""
     inner = get_args(field.annotation)[:1] if get_origin(field.annotation) is tuple else ()
     return inner[0] if inner and isinstance(inner[0], type) and _is_base(inner[0]) else None
 
