@@ -23,7 +23,7 @@ _DEBUG = "DFTSPARK_DEBUG"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns 0, or the exit code of the error that ended it."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # text is any language; a terminal need not be
+        if hasattr(stream, "reconfigure"):  # text may be in any language
             stream.reconfigure(errors="backslashreplace")
     try:
         _program()(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")

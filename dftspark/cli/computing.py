@@ -1,4 +1,4 @@
-"""Commands that make runs, all of which start Spark."""
+"""Commands that make runs; all of them start Spark."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 def _asked(
     conf: Path | None, human: list[str], model: list[str], out: str | None, date: str
 ) -> Audit:
-    """The configuration, whose inputs are there: a wrong path is told before Spark starts."""
+    """Returns the configuration after checking its inputs, so that a wrong path is reported before
+    Spark starts."""
     from dftspark.config import request
     from dftspark.corpus import files
 
@@ -152,10 +153,10 @@ def judge(
     master: Master = None,
     quiet: Quiet = False,
 ) -> None:
-    """Shows judges model text and human text on the same prompts and counts what they prefer.
+    """Shows judges model text and human text on the same prompts and counts which they prefer.
 
     It costs what the judges charge, never more than the caps of [judge]. Verdicts are kept: a
-    killed run goes on where it stopped, and the same question is never paid for twice.
+    killed run resumes where it stopped, and the same question is never paid for twice.
 
     Example: `dftspark judge nightly.toml --dry-run`
 
@@ -192,7 +193,8 @@ def judge(
 def _show_plan(
     config: Audit, date: str, again: bool, folder: Path | None, master: str | None, quiet: bool
 ) -> None:
-    """What would be asked and its price; the requests go to batch files in `folder`, if any."""
+    """Prints what would be asked and its price; the requests go to batch files in `folder`, if
+    any."""
     from rich.console import Console
 
     from dftspark import runs

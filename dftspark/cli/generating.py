@@ -22,11 +22,11 @@ def briefs(
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """Makes a brief of each human document, by a model that reads it, for models to write from.
+    """Makes a brief of each human document, using a model that reads it, for models to write from.
 
-    The model may leave out lines of a document and describe what is left; it cannot put a word into
-    it. It costs what the endpoint charges, never more than the caps of [briefs], and no answer is
-    paid for twice.
+    The reading model may leave out lines of a document and describe what is left; it cannot put a
+    word into it. It costs what the endpoint charges, never more than the caps of [briefs], and no
+    answer is paid for twice.
 
     Example: `dftspark briefs briefs.toml`
     """
@@ -67,10 +67,10 @@ def generate(
     master: Master = None,
     quiet: Quiet = False,
 ) -> None:
-    """Lets models write for briefs, at every sampler setting; makes a table and the audit of it.
+    """Lets models write for briefs, at every sampler setting; makes a table and its audit.
 
     It costs what the endpoints charge, never more than the caps of [generate]. Texts are kept: a
-    killed run goes on where it stopped, and the same text is never asked for twice.
+    killed run resumes where it stopped, and the same text is never asked for twice.
 
     Example: `dftspark generate write.toml --dry-run`
 
@@ -131,9 +131,9 @@ def choose(
 ) -> None:
     """Chooses one of several samples of each prompt, so that the whole set matches human texts.
 
-    The pool are the model corpora of the file, with several samples of each prompt_id: other seeds,
-    sampler settings or models. The run has the chosen texts, what was matched and what was not, and
-    the audit of it on prompts that nothing was chosen by.
+    The pool consists of the model corpora of the file, with several samples of each prompt_id:
+    other seeds, sampler settings or models. The run has the chosen texts, what was matched and what
+    was not, and the audit of the choice on prompts that took no part in it.
 
     Example: `dftspark choose sweep.toml`
 

@@ -1,4 +1,4 @@
-"""Commands that read runs, none of which starts Spark."""
+"""Commands that read runs; none of them starts Spark."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ def prune(
         bool, typer.Option("--yes", help="Delete; without, only say what would.")
     ] = False,
 ) -> None:
-    """Says which runs of nightly audits need not be kept, and with --yes deletes them.
+    """Lists the runs of nightly audits that need not be kept, and with --yes deletes them.
 
-    A run that is at work stays: it gives a sign of life every minute.
+    A run that is at work is kept: it gives a sign of life every minute.
 
     Example: `dftspark prune runs --keep-days 60 --superseded --unfinished`
     """
@@ -141,7 +141,7 @@ def show(
 ) -> None:
     """Prints the verdict of a run, or one of its tables.
 
-    Of a run that did not finish, it prints what was read and rejected.
+    For a run that did not finish, it prints what was read and rejected.
 
     Example: `dftspark show runs`
 
@@ -180,10 +180,10 @@ def report(
         typer.Option("--copy-swap/--no-copy-swap", help="Swap words where excerpts are copied."),
     ] = None,
 ) -> None:
-    """Writes one static page: of a run, or over all runs of a store, and prints where it is.
+    """Writes one static page, of a run or over all runs of a store, and prints where it is.
 
-    An audit leaves report.html in its run, which never changes; this makes one anew, from the
-    run's tables, with the history as it is now.
+    An audit leaves report.html in its run, which never changes; this command makes a new page from
+    the run's tables, with the history as it is now.
 
     Example: `dftspark report runs/20261122T010000Z-nightly-1a2b3c --out report.html`
 

@@ -43,8 +43,8 @@ def doctor(
 
 @app.command()
 def warm() -> None:
-    """Prepares this machine once, so that Spark starts in about half the time: compiles what is to
-    be compiled, and keeps the classes that Spark loads in a file of the user's cache folder.
+    """Prepares this machine once, so that Spark starts in about half the time: compiles the
+    kernels, and keeps the classes that Spark loads in a file of the user's cache folder.
 
     Example: `dftspark warm`
     """

@@ -1,4 +1,4 @@
-"""What the commands share: the program, its options, and what is around every command."""
+"""Shared parts of the commands: the program, its options, and the frame around every command."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs."
 def compute(
     name: str, work: Work, master: str | None, quiet: bool, conf: Path | None = None
 ) -> None:
-    """Does `work` in a Spark session and prints its run; raises for one not as it should be.
+    """Does `work` in a Spark session and prints its run; raises if the run is not as it should be.
 
-    `conf` is the file that the run is configured by, if any.
+    `conf` is the file that configures the run, if any.
     """
     from rich.console import Console
 
@@ -64,9 +64,9 @@ def compute(
 
 
 def opened(text: str, *, unfinished: bool = False) -> Run:
-    """The run that `text` names: itself, or the latest of a store.
+    """Opens the run that `text` names: a run, or the latest of a store.
 
-    With `unfinished` also one that did not finish, as far as it says what was read.
+    With `unfinished`, an unfinished run is opened too, as far as it records what was read.
     """
     from dftspark.store.listing import is_run_id, open_run
 
@@ -77,7 +77,7 @@ def opened(text: str, *, unfinished: bool = False) -> Run:
 
 
 def console(stderr: bool = False) -> Console:
-    """Of standard output or error, whatever they are at the time."""
+    """Returns a console on the current standard output or error."""
     from rich.console import Console
 
     return Console(stderr=stderr)
