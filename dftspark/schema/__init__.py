@@ -1,7 +1,7 @@
-"""Every table's columns, the one place where they are named; `schema.METRICS` is one table's.
+"""The columns of every table, named only here; `schema.METRICS`, for example, is one table.
 
-columns      how result tables are written down, and the columns that they begin with
-documents    documents, and what of the input was not used
+columns      how result tables are declared, and the columns that they begin with
+documents    documents, and the unused parts of the input
 choices, comparisons, generation, judgements, sweeps     the result tables
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
@@ -106,7 +106,7 @@ TABLES = {
     "matched_rates": MATCHED_RATES,
     "rejects": REJECTS,
 }
-# Of runs that make texts or choose among them.
+# Tables of runs that make texts or choose among them.
 TEXT_TABLES = (
     "briefs",
     "cleaned",

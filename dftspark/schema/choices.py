@@ -20,10 +20,10 @@ _SAMPLE = (
     ("samples", pa.int32(), "how many samples of its prompt the pool has"),
 )
 
-CHOSEN = table(*RUN, *_SAMPLE)  # one row a prompt
+CHOSEN = table(*RUN, *_SAMPLE)  # one row per prompt
 UNCHOSEN = CHOSEN
 
-# Human texts of the referee's prompts, where the run has read the human side.
+# Human texts of the referee's prompts, if the run has read the human side.
 REFERENCE = table(
     *RUN,
     ("prompt_id", pa.string(), "the prompt, where the text has one"),

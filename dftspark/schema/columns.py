@@ -1,4 +1,4 @@
-"""How result tables are written down, and the columns that they begin with."""
+"""The declaration of result tables, and the columns that they begin with."""
 
 from __future__ import annotations
 
@@ -19,5 +19,6 @@ PAIR: tuple[Column, ...] = (
 
 
 def table(*columns: Column) -> pa.Schema:
-    """Of (name, type, meaning with its unit). Meanings end up in docs/tables.md."""
+    """Declares a table by (name, type, meaning with its unit). Meanings end up in
+    docs/tables.md."""
     return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns])

@@ -1,4 +1,4 @@
-"""Documents, what was not used of the input, and the count of both."""
+"""Documents, the unused parts of the input, and the counts of both."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ TEXTS = table(
     ("at", pa.string(), "when it came, UTC"),
 )
 
-# A brief of each human document, as dftspark.generation.briefs reads it.
+# A brief for each human document, as dftspark.generation.briefs reads it.
 BRIEFS = table(
     *RUN,
     ("prompt_id", pa.string(), "the document's doc_id"),
@@ -67,7 +67,7 @@ BRIEFLESS = table(
 
 TEXTLESS = TEXTS  # requests that brought no text, and why
 
-# The store of texts: what a model wrote to the request of that key.
+# The store of texts: the text that a model wrote for the request with that key.
 TEXT_STORE = pa.schema(
     [
         ("key", pa.binary()),

@@ -24,7 +24,7 @@ LEFT = pa.schema(
     ]
 )
 
-# A merged row that a task has written to a file, and what the driver is told of it.
+# A merged row that a task has written to a file, with the facts that the driver needs.
 FOLDED = pa.schema(
     [
         *(LEFT.field(name) for name in ("fold", "corpus", "stratum", "n", "part", "file")),
@@ -42,7 +42,7 @@ KEYED_DOCUMENTS = pa.schema(
     ]
 )
 
-# Which key ranges a task compares, and what it sends on of each.
+# The key ranges that a task compares, and what it passes on for each.
 KEY_RANGES = pa.schema([("task", pa.int32()), ("n", pa.int32()), ("part", pa.int32())])
 
 PARTIAL_PAIRS = pa.schema(
@@ -77,13 +77,13 @@ _METRIC = pa.struct(
         ("n_tell_low", _F8),
         ("n_tell_high", _F8),
         ("blocks", pa.int32()),
-        # Of a sweep: without each block, and on the halves of each split, first and second.
+        # For a sweep: without each block, and on the halves of each split, first and second.
         ("left_out", pa.list_(_F8)),
         ("halves", pa.list_(_F8)),
     ]
 )
 
-# What a lens says of one (model, stratum), whoever measured it.
+# A lens's results for one (model, stratum), whoever measured them.
 MEASURED = pa.schema(
     [
         ("model", pa.string()),
@@ -94,7 +94,7 @@ MEASURED = pa.schema(
     ]
 )
 
-# What the n-gram lens says of each order beside: rows of its two tables.
+# The n-gram lens's further results for each order: rows of its two tables.
 COMPARED = pa.schema(
     [
         *MEASURED,
@@ -138,7 +138,7 @@ COMPARED = pa.schema(
     ]
 )
 
-# Embeddings on their way to feature sums, a vector as its float32 coordinates, little-endian.
+# Embeddings on their way to feature sums; a vector is its float32 coordinates, little-endian.
 CLOUDS = pa.schema(
     [
         ("corpus", pa.string()),
@@ -154,10 +154,10 @@ MEMBERS = pa.schema(
     [*list(CLOUDS)[:-1], pa.field("text", pa.string()), pa.field("key", pa.binary())]
 )
 
-# Documents with vectors and texts, and a hash of their cluster, by which some of them are taken.
+# Documents with vectors and texts, and a hash of their cluster, by which they are sampled.
 TEXTED_CLOUDS = pa.schema([*CLOUDS, pa.field("text", pa.string()), pa.field("turn", pa.int64())])
 
-# What a task of the embedding stage did: one row a file that it added to the store.
+# The work of a task of the embedding stage: one row per file that it added to the store.
 EMBEDDED = pa.schema(
     [
         ("file", pa.string()),
@@ -216,7 +216,7 @@ NEIGHBORS = pa.schema(
 # nearest of its near duplicates, NEIGHBORS as a stream of Arrow's.
 COPIED = pa.schema([("corpus", pa.string()), ("sums", pa.list_(pa.int64())), ("near", pa.binary())])
 
-# What the structure lens says beside: rows of its table.
+# The structure lens's further results: rows of its table.
 STRUCTURE_COMPARED = pa.schema(
     [
         *MEASURED,
@@ -257,7 +257,7 @@ JUDGE_WORK = pa.schema(
     ]
 )
 
-# What a task of the judge did with the requests to one endpoint.
+# The outcome of a judge task's requests to one endpoint.
 JUDGE_PARTS = pa.schema(
     [
         ("part", pa.int32()),
@@ -282,7 +282,7 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# What was chosen of a group of prompts: names of the chosen samples, and sums before and after.
+# The choice for a group of prompts: names of the chosen samples, and sums before and after.
 CHOICES = pa.schema(
     [
         ("group", pa.int32()),
@@ -295,10 +295,10 @@ CHOICES = pa.schema(
     ]
 )
 
-# Sums of human texts of one task.
+# Sums over the human texts of one task.
 CHOICE_SUMS = pa.schema([("state", pa.binary())])
 
-# What a task is to write with a model that it loads, and how much it did.
+# The texts that a task is to write with a model that it loads, and how many it wrote.
 WRITE_WORK = pa.schema(
     [
         ("task", pa.int32()),

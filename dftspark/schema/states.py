@@ -1,4 +1,4 @@
-"""What is kept to be read again: states in runs, and the stores of vectors and verdicts.
+"""Tables that are kept to be read again: states in runs, and the stores of vectors and verdicts.
 
 Binary columns `state`, `sketch` and `totals` are encoded as in dftspark.state.
 """
@@ -70,7 +70,7 @@ FEATURE_SUMS = pa.schema(
     ]
 )
 
-# Every distinct cluster of a corpus by its hash: what tells which prompts two sides share.
+# Every distinct cluster of a corpus by its hash, which shows the prompts that two sides share.
 CLUSTERS = pa.schema([("corpus", pa.string()), ("cluster", pa.int64())])
 
 # By the name of the table in a run.
