@@ -1,4 +1,4 @@
-"""The stages that compare: the metrics of every lens, and what follows from them."""
+"""The comparing stages: the metrics of every lens, and what follows from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dftspark.stages.profiling import Profile
 
 
 def compare(making: Making, profile: Profile) -> dict[str, Any]:
-    """Writes metrics and the tables of every lens; what the manifest says of it."""
+    """Writes metrics and the tables of every lens; returns the manifest's entry."""
     config, ngrams = making.config, profile.ngrams
     withheld = documents_as_wholes.tests_withheld(config.human, ngrams.files)
     pairing = Pairing(profile.shared_clusters, profile.returning, withheld, profile.texts)
@@ -46,7 +46,7 @@ _TESTS = ("p_value", "floor", "ratio_to_floor", "mde", "n_tell", "n_tell_low", "
 
 
 def _name_units(rows: list[dict[str, Any]], human: str, several: frozenset[str]) -> None:
-    """Adds what n_tell counts; `several` are the corpora with several documents a cluster."""
+    """Adds the unit of n_tell; `several` are the corpora with several documents per cluster."""
     for row in rows:
         both = bool({human, row["model"]} & several)
         prompts = lens(row["lens"]).told_in_prompts(row["metric"], both)
@@ -71,7 +71,8 @@ def _write_metrics(making: Making, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def metric_rows(making: Making, one: Lens, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the metrics table from those of a lens, with what a sweep needs beside."""
+    """Returns rows of the metrics table from a lens's rows, with the further columns that a sweep
+    needs."""
     return [_metric_row(making, one, row, metric) for row in rows for metric in row["metrics"]]
 
 

@@ -1,4 +1,5 @@
-"""The stage that says where sides differ in what is not writing, and which repeat themselves."""
+"""The stage that reports where sides differ in what is not writing, and which sides repeat
+themselves."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ _States = dict[tuple[str, str], Documents]
 def compare(making: Making, files: ProfileFiles) -> dict[str, Any]:
     """Writes the table comparability, from the files of the profile and the run's table of n-grams.
 
-    Returns what the manifest says of copies, with `warnings`.
+    Returns the manifest's entry on copies, with `warnings`.
 
-    A profile that is older than these states, or of another version than the human one, has no
+    A profile that is older than these states, or of another version than the human one, gets no
     rows, and a warning says so.
     """
     human, found = making.config.human, document_states.read(files)
@@ -42,7 +43,8 @@ def compare(making: Making, files: ProfileFiles) -> dict[str, Any]:
 
 
 def tests_withheld(human: str, files: ProfileFiles) -> bool:
-    """Whether the human side repeats itself so much that no p, q or verdict may be given."""
+    """Returns whether the human side repeats itself so much that no p, q or verdict may be
+    given."""
     found = document_states.by_corpus(document_states.read(files))
     return human in found and repeats.withholds_tests("human", found[human].copies)
 
@@ -67,7 +69,8 @@ def _told(human: str, corpora: dict[str, Documents], unlike: list[str]) -> dict[
 
 
 def _unlike(human: str, corpora: dict[str, Documents], files: ProfileFiles) -> list[str]:
-    """Model corpora whose states are absent, or of another version than the human side's."""
+    """Returns model corpora whose states are absent, or of another version than the human
+    side's."""
     models = {corpus for corpus, _, _ in files.totals} - {human}
     wanted = corpora[human].fingerprints if human in corpora else frozenset()
     return sorted(
@@ -78,7 +81,8 @@ def _unlike(human: str, corpora: dict[str, Documents], files: ProfileFiles) -> l
 
 
 def _strata(found: _States, human: str, model: str) -> list[str]:
-    """All strata together as '', and each that both have where there are several."""
+    """Returns '' for all strata together, and each stratum that both sides have if there are
+    several."""
     own, other = ({s for corpus, s in found if corpus == name} for name in (human, model))
     return ["", *sorted((own & other) - {""})] if len(own | other) > 1 else [""]
 
@@ -90,7 +94,7 @@ def _side(found: _States, corpus: str, stratum: str) -> Documents:
 
 
 def _telling_tokens(making: Making) -> list[dict[str, Any]]:
-    """Rows of the ngrams table that may carry too much of L2 squared."""
+    """Returns rows of the ngrams table that may carry too much of L2 squared."""
     columns = ["model", "stratum", "text", "share", "contribution", "docs_human", "docs_model"]
     table = making.writer.read("ngrams", [*columns, "n"])
     where = (pc.field("n") == 1) & pc.field("text").is_valid()

@@ -1,4 +1,4 @@
-"""The stages that make a profile: read, then fold what was read, lens by lens."""
+"""The stages that make a profile: reading, then folding the documents, lens by lens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Profile:
     states: dict[str, Any]
     shared_clusters: dict[str, int]
     returning: frozenset[str] = frozenset()  # corpora whose clusters come on several days
-    texts: Texts | None = None  # where the run has read them
+    texts: Texts | None = None  # if the run has read them
 
     @property
     def ngrams(self) -> NgramStates:
@@ -61,8 +61,8 @@ class Profile:
 def check(
     spark: SparkSession, config: Audit, kept: bool = False, orders: dict[str, Any] | None = None
 ) -> None:
-    """Raises before any work is done what a lens would raise after the n-grams are counted; with
-    `kept` of the lenses alone that keep states."""
+    """Raises at the beginning what a lens would raise after the n-grams are counted; with `kept`,
+    only for the lenses that keep states."""
     for one in chosen(config, kept):
         try:
             one.check(spark, config, (orders or {}).get(one.name))
@@ -72,7 +72,7 @@ def check(
 
 
 def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[str, Any]]]:
-    """The documents, and a row of counts for each corpus."""
+    """Returns the documents, and a row of counts for each corpus."""
     from dftspark.spark import acceptance, documents, join_copies, tables
 
     config = making.config
@@ -93,7 +93,7 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
     try:
         acceptance.check(counted, config, rejects, making.writer.path, nightly=nightly)
     except InputError:
-        write_corpora(making, counted, {})  # for who looks at the run that did not finish
+        write_corpora(making, counted, {})  # for a look at an unfinished run
         raise
     return found, counted
 
@@ -101,8 +101,8 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
 def profile(making: Making, night: Night | None = None) -> Profile:
     """Reads all documents and folds them; writes corpora, rejects and the tables of states.
 
-    With `night` the profile is one side's, for a nightly audit to merge: which clusters the sides
-    share is then told by the table clusters.
+    With `night` the profile is one side's, for a nightly audit to merge; the table clusters then
+    shows which clusters the sides share.
     """
     from dftspark.spark import clusters
 
@@ -125,7 +125,7 @@ def profile(making: Making, night: Night | None = None) -> Profile:
 
 
 def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Folded]:
-    """What the lenses add up of the documents, by lens, in one pass over them."""
+    """Returns the sums that the lenses need over the documents, by lens, in one pass over them."""
     from dftspark.spark import fold
     from dftspark.spark.session import shuffle_partitions
 
@@ -150,7 +150,7 @@ def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Fold
 
 
 def embed(making: Making) -> dict[str, Any]:
-    """Reads and embeds only; writes corpora and rejects. What the manifest says of it."""
+    """Reads and embeds only; writes corpora and rejects. Returns the manifest's entry."""
     documents, counted = read(making)
     _, found = embedded(making, Texts(documents.kept, counted))
     write_corpora(making, counted, {})
@@ -160,8 +160,8 @@ def embed(making: Making) -> dict[str, Any]:
 def write_corpora(
     making: Making, counted: list[dict[str, Any]], states: dict[str, dict[str, float]]
 ) -> None:
-    """The table corpora; `states` are tokens, sizes of states and copies by corpus, where it has
-    any."""
+    """Writes the table corpora; `states` are tokens, sizes of states and copies by corpus, where it
+    has any."""
     of_run = {"run_id": making.writer.id, "date": making.date}
     rows = [{**of_run, **row, **states.get(row["corpus"], _NO_STATES)} for row in counted]
     making.write_corpora(rows)

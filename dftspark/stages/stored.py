@@ -1,7 +1,8 @@
-"""A profile that a run keeps, opened for another comparison: held against manifest and settings.
+"""A profile that a run keeps, opened for another comparison and checked against manifest and
+settings.
 
-What is compared is what was counted then, so whatever decides what was counted must be in the
-configuration as it was: another one would put its own name to numbers that are not its.
+A comparison uses what was counted then, so every setting that decided what was counted must be the
+same in the configuration; otherwise the numbers would carry the names of other settings.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from dftspark.store.run import Run
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# The keys of a section that no profile depends on.
+# The keys of a section on which no profile depends.
 _FREE = {"cleaning": ("max_reject_share", "on_unreadable_file"), "tokens": ()}
 _ABSENT = object()
 
 
 def stored_profile(spark: SparkSession, config: Audit, profiled: Run) -> Profile:
-    """The profile that a run keeps, without its documents.
+    """Returns the profile that a run keeps, without its documents.
 
-    Raises ConfigError where the run keeps none, or one that was made with other corpora, roles,
-    orders, lenses or settings than those of `config`; InputError where a table of it is damaged.
+    Raises ConfigError if the run keeps none, or one that was made with other corpora, roles,
+    orders, lenses or settings than those of `config`; InputError if one of its tables is damaged.
     """
     if "profile" not in profiled.tables:
         raise ConfigError(
@@ -67,7 +68,7 @@ def _check_settings(config: Audit, profiled: Run) -> None:
 
 
 def _corpora(kept: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
-    """Names and roles first: with other ones, what else differs says nothing."""
+    """Yields differing names and roles first: with other ones, further differences mean nothing."""
     before, now = (
         {name: corpus["role"] for name, corpus in found.get("corpora", {}).items()}
         for found in (kept, own)
@@ -108,7 +109,7 @@ def _lenses(config: Audit, profiled: Run) -> Iterator[str]:
 
 
 def _unlike(place: str, kept: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
-    """Settings of `own` that are others in `kept`; one that is newer than the profile is none."""
+    """Yields settings of `own` that differ in `kept`, except those newer than the profile."""
     for key, value in own.items():
         before = kept.get(key, _ABSENT)
         if isinstance(value, dict) and isinstance(before, dict):
