@@ -1,1 +1,1 @@
-"""What outlives a run: folders of tables, vectors, and how they become visible."""
+"""Everything that outlives a run: folders of tables, vectors, and how they become visible."""

@@ -1,7 +1,7 @@
-"""The sign of life of a run at work: a small file in its folder that is written again and again.
+"""The sign of life of a run at work: a small file in its folder that is rewritten again and again.
 
-Storage of any kind has files and the time of their last change, so whoever looks at the folder,
-from whatever machine, sees whether somebody still works there.
+Storage of any kind has files and their modification times, so anyone who looks at the folder, from
+any machine, sees whether somebody still works there.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pyarrow.fs import FileType
 from dftspark.location import Location
 
 SIGN = ".alive"
-SILENT = timedelta(minutes=15)  # without a sign for so long, a run is at work no more
+SILENT = timedelta(minutes=15)  # without a sign for so long, a run is no longer at work
 
 _BEAT = 60.0  # seconds
 
 
 class SignOfLife:
-    """Written by a thread of its own until `end`, or until nothing holds this object any more."""
+    """A sign written by a thread until `end`, or until nothing refers to this object any more."""
 
     def __init__(self, folder: Location, seconds: float = _BEAT) -> None:
         self._file, over = folder / SIGN, threading.Event()
@@ -34,7 +34,7 @@ class SignOfLife:
         weakref.finalize(self, over.set)
 
     def end(self) -> None:
-        """Takes the file away; a file that stays behind does no harm but for a while."""
+        """Removes the file; a file that stays behind does harm only for a while."""
         self._over.set()
         self._thread.join()
         with suppress(OSError):
@@ -43,7 +43,7 @@ class SignOfLife:
 
 
 def last_sign(folder: Location) -> datetime | None:
-    """When the run of the folder last gave a sign, by the clock of the storage."""
+    """Returns when the run of the folder last gave a sign, by the clock of the storage."""
     with suppress(OSError):
         info = folder.filesystem.get_file_info((folder / SIGN).path)
         if info.type == FileType.File and info.mtime_ns is not None:
@@ -52,7 +52,7 @@ def last_sign(folder: Location) -> datetime | None:
 
 
 def _beat(file: Location, over: threading.Event, seconds: float) -> None:
-    # The beginning of a run is in its id, so the first sign has time.
+    # A run's id has its beginning, so the first sign can wait.
     while not over.wait(seconds):
         with suppress(OSError), file.filesystem.open_output_stream(file.path) as stream:
             stream.write(f"{datetime.now(UTC).isoformat()}\n".encode())

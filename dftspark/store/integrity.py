@@ -1,4 +1,4 @@
-"""Files of stored states: whether a run's are whole, of this format, and what is wrong where not.
+"""Checks files of stored states: whether a run's are whole and of this format, and if not, why.
 
 Cost     `check_files` reads footers; `damaged_states` reads everything, once something has failed
 """
@@ -22,7 +22,7 @@ _STATES = ("state", "sketch", "totals")
 
 
 def check_files(run: Run, tables: list[str]) -> None:
-    """Raises DamagedRun where a table of states is missing, cut short, changed or of an older
+    """Raises DamagedRun if a table of states is missing, cut short, changed or of an older
     schema."""
     for name in tables:
         if name not in run.tables:
@@ -40,7 +40,7 @@ def check_files(run: Run, tables: list[str]) -> None:
 
 @contextmanager
 def naming_damage(runs: Iterable[Run]) -> Iterator[None]:
-    """Names the profile whose states cannot be read, where that is what went wrong."""
+    """Names the profile whose states cannot be read, if that is what went wrong."""
     try:
         yield
     except Exception as error:
@@ -51,7 +51,7 @@ def naming_damage(runs: Iterable[Run]) -> Iterator[None]:
 
 
 def damaged_states(run: Run) -> str:
-    """What is wrong with the run's states, or nothing."""
+    """Returns what is wrong with the run's states, or an empty string."""
     for name in (name for name in schema.STATES if name in run.tables):
         table = Location.parse(run.path) / f"{name}.parquet"
         for part in publish.parts_of(table):
@@ -79,7 +79,7 @@ def _told(run: Run, what: str) -> str:
 
 
 def _remedy(run: Run) -> str:
-    """A profile with a version is a night's."""
+    """Returns the remedy; a profile with a version belongs to a night."""
     date = run.manifest.get("date", "")
     if "version" not in run.manifest:
         return "dftspark profile CONF" + (f" --date {date}" if date else "")

@@ -1,6 +1,6 @@
 """Finding runs in a store: by 'latest', by id, by name, and all of them.
 
-Cost    a listing reads every manifest, a run by its id one.
+Cost    a listing reads every manifest; opening a run by its id reads one
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _LOG = logging.getLogger(__name__)  # which Python prints to standard error, if 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One line of a listing. `created_at` is UTC; of an unfinished run only the id speaks.
+    """One line of a listing. `created_at` is UTC; of an unfinished run only the id is known.
 
-    Of runs of one name that have versions, as those of a date have, the highest is current.
+    Among runs of one name that have versions, as those of a date have, the highest is current.
     """
 
     id: str
@@ -41,7 +41,7 @@ class RunInfo:
     name: str = ""
     corpora: tuple[str, ...] = ()
     headline: str = ""
-    audit: str = ""  # its name in the configuration, which may go on with a date in `name`
+    audit: str = ""  # its name in the configuration; in `name` a date may follow it
     page: str = ""  # file in the run's folder
     kind: str = ""
     version: int | None = None
@@ -50,11 +50,11 @@ class RunInfo:
 
 
 def open_run(root: str, run: str = "latest", *, unfinished: bool = False) -> Run:
-    """A run by 'latest' (newest published), its id, or the beginning of its id.
+    """Opens a run by 'latest' (newest published), its id, or the beginning of its id.
 
-    `root` is a run store, or one run's own folder. For 'latest' damaged runs are passed over, with
-    a warning; by its id one is a DamagedRun. With `unfinished` a run that did not finish, where it
-    is named, is opened as far as it says what was read: corpora and rejects.
+    `root` is a run store, or one run's folder. For 'latest', damaged runs are passed over with a
+    warning; asked for by its id, one raises DamagedRun. With `unfinished`, a named run that did not
+    finish is opened as far as it records what was read: corpora and rejects.
     """
     place = _folder(root)
     if _published(place):
@@ -97,7 +97,8 @@ def _latest(root: Location, ids: list[str]) -> Run:
 
 
 def _readable(root: Location, ids: Iterable[str], damaged: list[DamagedRun]) -> list[Run]:
-    """The published runs among `ids`; why others cannot be read goes to `damaged`."""
+    """Returns the published runs among `ids`; the reasons why others cannot be read go to
+    `damaged`."""
     found = []
     for run_id in ids:
         if _published(root / run_id):
@@ -110,10 +111,11 @@ def _readable(root: Location, ids: Iterable[str], damaged: list[DamagedRun]) -> 
 
 
 def unsettled(manifests: Iterable[Mapping[str, Any]], damaged: Iterable[str]) -> list[str]:
-    """Of the ids of `damaged` runs of a name, those that no run of that name with a readable
-    manifest was numbered above.
+    """Returns the ids of `damaged` runs of a name, except those that a run of that name with a
+    readable manifest was numbered above.
 
-    The ids of what a run was numbered above are in its manifest; of an older one time speaks.
+    A manifest has the ids of the runs that its run was numbered above; for an older one time
+    decides.
     """
     readable = list(manifests)
     return [run_id for run_id in damaged if not any(_is_above(m, run_id) for m in readable)]
@@ -132,10 +134,10 @@ def _open_itself(place: Location, run: str) -> Run:
 
 
 def series(root: str, name: str, most: int) -> list[Run]:
-    """The last `most` published runs with comparisons of the audit `name`, oldest first.
+    """Returns the last `most` published runs with comparisons of the audit `name`, oldest first.
 
-    Those with a damaged manifest or table metrics are left out, with a warning. The names in ids
-    may go on with a date.
+    Runs whose manifest or table metrics is damaged are left out, with a warning. The names in ids
+    may continue with a date.
     """
     place = Location.parse(root)
     if most < 1 or place.kind != FileType.Directory:
@@ -152,7 +154,7 @@ def series(root: str, name: str, most: int) -> list[Run]:
 
 
 def _comparing(place: Location, name: str) -> Run | None:
-    """The run, if it is one of the audit `name` with comparisons that can be read."""
+    """Returns the run if it belongs to the audit `name` and has comparisons that can be read."""
     if not _published(place):
         return None
     try:
@@ -195,17 +197,18 @@ def runs(root: str) -> list[RunInfo]:
 
 
 def named_runs(root: Location) -> list[tuple[str, str]]:
-    """(id, name) of every run below `root`, finished or not, newest first. One listing."""
+    """Returns (id, name) of every run below `root`, finished or not, newest first, by one
+    listing."""
     return [(run_id, _name(run_id)) for run_id in _run_ids(root)]
 
 
 def is_run_id(text: str) -> bool:
-    """Whether it is a run's id, or the beginning of one."""
+    """Returns whether it is a run's id, or the beginning of one."""
     return re.match(r"\d{8}T", text) is not None
 
 
 def _describe(root: Location, run_id: str) -> tuple[RunInfo, Mapping[str, Any]]:
-    """With the manifest, which is empty where there is none that can be read."""
+    """Returns the run's line and its manifest, which is empty if there is none that can be read."""
     path, name = (root / run_id).name, _name(run_id)
     begun = _begun(run_id)
     assert begun is not None, run_id
@@ -261,7 +264,7 @@ def _run_ids(root: Location) -> list[str]:
 
 
 def _begun(run_id: str) -> datetime | None:
-    """When a run of that id began; None for what is no id of a run."""
+    """Returns when a run with that id began; None for anything that is not an id of a run."""
     matched = RUN_ID.fullmatch(run_id)
     try:
         return datetime.fromisoformat(matched[1]) if matched else None

@@ -1,7 +1,7 @@
 """The step that makes a run visible: read every table back, then put the manifest in place.
 
-A killed or failed run must leave nothing that looks finished, so the manifest is the last file, it
-appears whole or not at all, and it never replaces another.
+A killed or failed run must leave nothing that looks finished, so the manifest is the last file to
+appear, as a whole or not at all, and it never replaces another.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _READERS = 16
 
 
 def check_columns(name: str, found: pa.Schema) -> None:
-    """Raises ShapeError, with the difference, for other columns than the table's."""
+    """Raises ShapeError, with the difference, if the columns are not the table's."""
     if name not in schema.TABLES:
         raise ShapeError(f"schema.TABLES has no table {name!r}; it has {sorted(schema.TABLES)}")
     expected = [(column.name, column.type) for column in schema.TABLES[name]]
@@ -54,10 +54,10 @@ def files_of(table: Location) -> Files:
 
 
 def tables(run: Location, written: Mapping[str, Files]) -> dict[str, dict[str, int]]:
-    """Parts, rows and bytes of every table in a run's folder.
+    """Returns parts, rows and bytes of every table in a run's folder.
 
-    Raises EnvironmentProblem where one is broken, and where the files of one are not those that
-    were `written`, by the table's name.
+    Raises EnvironmentProblem if a table is broken, or its files are not those that were `written`,
+    by the table's name.
     """
     names = {
         i.base_name.removesuffix(".parquet")
@@ -86,7 +86,7 @@ def _changed(table: Location, written: Files, now: Files) -> str:
 
 
 def written(run: Location, names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Rows and bytes of those tables that are whole in the folder of a run that did not finish."""
+    """Returns rows and bytes of those tables that are whole in the folder of an unfinished run."""
     found: dict[str, dict[str, int]] = {}
     for name in names:
         table = run / f"{name}.parquet"
@@ -98,7 +98,8 @@ def written(run: Location, names: Iterable[str]) -> dict[str, dict[str, int]]:
 
 
 def parts_of(table: Location) -> list[FileInfo]:
-    """Its Parquet files: itself, or those in its folder without hidden ones; none if not there."""
+    """Returns a table's Parquet files: itself, or those in its folder without hidden ones; none if
+    missing."""
     if table.kind != FileType.Directory:
         info = table.filesystem.get_file_info(table.path)
         return [info] if info.type == FileType.File else []
@@ -114,7 +115,7 @@ def parts_of(table: Location) -> list[FileInfo]:
 
 
 def _read_back(table: Location, parts: list[FileInfo]) -> dict[str, int]:
-    # A footer that can be read is also the proof that its file is whole.
+    # A footer that can be read also proves that its file is whole.
     if not parts:
         raise EnvironmentProblem(
             f"{table} has no Parquet file after it was written. `out` must be storage that the "
@@ -143,7 +144,7 @@ def _rows(table: Location, part: FileInfo) -> int:
 
 
 def put(folder: Location, name: str, data: bytes) -> None:
-    """Makes the file in one step. FileExistsError on local storage where there is one."""
+    """Makes the file in one step. Raises FileExistsError on local storage if it exists."""
     target, temporary = folder / name, folder / f".{name}.{secrets.token_hex(3)}"
     if folder.filesystem.type_name in _OBJECT_STORES:  # an object appears whole or not at all
         _write(target, data)
@@ -183,7 +184,7 @@ def _sync(path: str) -> None:
 
 
 def plain(value: Any, place: str) -> Any:
-    """The value as JSON has it: no secrets, no nan."""
+    """Returns the value in JSON's types, without secrets and nan."""
     if isinstance(value, Mapping):
         return {str(key): plain(item, f"{place}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -2,7 +2,7 @@
 
 State   <out>/<run_id>/<table>.parquet (a file, or a folder of parts) and, written last,
         <out>/<run_id>/manifest.json. A folder without a manifest is not a run.
-Cost    opening reads the manifest; a table is held against it when it is asked for, see vouched.
+Cost    opening reads the manifest; a table is checked against it when it is asked for, see vouched.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RUN_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({NAME.pattern})-[0-9a-f]{{6}}")
 
-# What a manifest has, and what it may have, where readers rely on it.
+# The entries that a manifest must or may have, as far as readers rely on them.
 _NEEDED = {"format_version": int, "run_id": str, "created_at": str, "tables": dict}
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **_NEEDED,
@@ -66,8 +66,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 class Run:
     """A published run. Reading one needs no Spark.
 
-    Whatever gives a table, or the place of one, raises DamagedRun unless the table's files are
-    those that the manifest vouches for.
+    Everything that returns a table, or the place of one, raises DamagedRun unless the table's files
+    are those that the manifest vouches for.
     """
 
     id: str
@@ -89,14 +89,14 @@ class Run:
         return (self._location / file).name if file else ""
 
     def table_path(self, name: str) -> str:
-        """Where Spark reads a table: a URI with its scheme."""
+        """Returns the path at which Spark reads a table: a URI with its scheme."""
         self.dataset(name)
         return self._place(name).for_spark
 
     def table(
         self, name: str, columns: list[str] | None = None, where: ds.Expression | None = None
     ) -> pa.Table:
-        """The table, or those of its columns, and of its rows those that `where` holds for."""
+        """Returns the table, or some of its columns, and only the rows for which `where` holds."""
         try:
             return self.dataset(name).to_table(columns=columns, filter=where)
         except OSError as error:
@@ -106,13 +106,13 @@ class Run:
         return list(self.dataset(name).schema.names)
 
     def dataset(self, name: str) -> ds.Dataset:
-        """The files of the table, held against the manifest once for this run."""
+        """Returns the files of the table, checked against the manifest once for this run."""
         if name not in self._opened:
             self._opened[name] = vouched.opened(self._place(name), self.manifest["tables"][name])
         return self._opened[name]
 
     def file(self, name: str) -> bytes:
-        """A file beside the tables. OSError where there is none."""
+        """Returns a file beside the tables. Raises OSError if there is none."""
         place = self._location / name
         with place.filesystem.open_input_stream(place.path) as stream:
             return bytes(stream.read())
@@ -125,7 +125,8 @@ class Run:
         return _library("polars").from_arrow(self.table(name))
 
     def duckdb(self) -> Any:
-        """A connection in memory with one view per table; columns are read as queries ask."""
+        """Returns a connection in memory with one view per table; queries read only their
+        columns."""
         connection = _library("duckdb").connect()
         for name in self.tables:
             connection.register(name, self.dataset(name))
@@ -150,9 +151,9 @@ class Run:
 
 
 def load(place: Location) -> Run:
-    """The run of one folder.
+    """Loads the run of one folder.
 
-    Raises DamagedRun where its manifest is not whole, InputError for one of another format.
+    Raises DamagedRun if its manifest is not whole, InputError for one of another format.
     """
     target = place / MANIFEST
     try:
@@ -173,7 +174,7 @@ def load(place: Location) -> Run:
 
 
 def _not_whole(manifest: dict[str, Any], folder: str) -> str:
-    """What in a manifest readers would stumble over, or nothing."""
+    """Returns the part of a manifest on which readers would stumble, or an empty string."""
     lacking = [key for key in _NEEDED if key not in manifest]
     if lacking:
         return f"it has no {', '.join(lacking)}"

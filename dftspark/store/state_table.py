@@ -1,4 +1,4 @@
-"""Files of a table of states, a corpus at a time: those of one run, or of the runs of many days.
+"""Files of a table of states, one corpus at a time: of one run, or of the runs of many days.
 
 Cost     the footers of all files, then the bytes of what is asked for
 """
@@ -21,22 +21,22 @@ from dftspark.store import publish
 class StateTable:
     """Parquet files by path, whose rows have a `corpus` and a `stratum`.
 
-    Travels to tasks, which open the files themselves. Raises OSError and pyarrow.ArrowInvalid for
-    files that cannot be read; a page that has changed since it was written is one.
+    Tasks receive it and open the files themselves. Raises OSError and pyarrow.ArrowInvalid for
+    files that cannot be read, including a page that has changed since it was written.
     """
 
     files: tuple[str, ...]
 
     @classmethod
     def of(cls, tables: Iterable[str]) -> StateTable:
-        """Of the tables, or files of such, at these paths."""
+        """Makes it from the tables, or their files, at these paths."""
         found = []
         for place in map(Location.parse, tables):
             found += [place.at(path).name for path in sorted(publish.files_of(place))]
         return cls(tuple(found))
 
     def tables(self, columns: Sequence[str], corpus: str | None = None) -> Iterator[pa.Table]:
-        """The rows of a corpus, or of all, in the order of the files, some at a time."""
+        """Yields the rows of a corpus, or of all, in the order of the files, some at a time."""
         for file in self._opened():
             for group in range(file.metadata.num_row_groups):
                 if corpus is None:
@@ -46,12 +46,12 @@ class StateTable:
                     yield table.filter(pc.equal(table["corpus"], corpus)).select(columns)
 
     def rows(self, columns: Sequence[str], corpus: str | None = None) -> Iterator[dict[str, Any]]:
-        """As `tables`, one after another; binary columns as buffers."""
+        """Yields the rows of `tables` one by one, with binary columns as buffers."""
         for table in self.tables(columns, corpus):
             yield from _rows(table, columns)
 
     def distinct(self, *columns: str) -> list[tuple[Any, ...]]:
-        """The different values of these columns, in order."""
+        """Returns the different values of these columns, in order."""
         found = (file.read(columns=list(columns)).select(columns) for file in self._opened())
         return sorted({tuple(row.values()) for table in found for row in table.to_pylist()})
 

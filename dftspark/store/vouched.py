@@ -1,7 +1,7 @@
-"""A table on the disk, held against what the manifest of its run says of it.
+"""A table on the disk, checked against the manifest of its run.
 
 Parts, rows and bytes must be those that were published. A manifest from before parts were counted
-has rows and bytes, which are held all the same. Pages are read with their checksums.
+has rows and bytes, which are checked all the same. Pages are read with their checksums.
 
 Cost    one listing of the table's folder, and the footers of its files, which reading needs too
 """
@@ -26,11 +26,11 @@ _ORDER = ("parts", "rows", "bytes")
 
 
 def opened(table: Location, said: Mapping[str, int]) -> ds.Dataset:
-    """The files of the table, whose footers are read.
+    """Returns the files of the table after reading their footers.
 
     Raises DamagedRun, which names the table, unless they are what `said` says.
     """
-    import pyarrow.dataset as ds  # brings pandas along, which listing and writing do not need
+    import pyarrow.dataset as ds  # imports pandas, which listing and writing do not need
 
     pages = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     how = ds.ParquetFileFormat(default_fragment_scan_options=pages)

@@ -1,4 +1,4 @@
-"""Filling a new run folder and making it a run, in one step.
+"""Fills a new run folder and makes it a run, in one step.
 
 Cost    writing lists the table's files; publishing lists them again and reads their footers.
 """
@@ -30,7 +30,7 @@ _PATTERN = re.compile(r"[*?\[\]{}\\]")
 
 
 class RunWriter:
-    """Fills one new run folder. Nothing in it is a run until `publish` returns."""
+    """A writer that fills one new run folder. Nothing in it is a run until `publish` returns."""
 
     def __init__(self, run_id: str, location: Location, created: datetime) -> None:
         self.id, self._location, self._created = run_id, location, created
@@ -40,7 +40,7 @@ class RunWriter:
 
     @classmethod
     def create(cls, out: str, name: str) -> RunWriter:
-        """Makes the folder. EnvironmentProblem where `out` cannot be written, ConfigError where
+        """Makes the folder. Raises EnvironmentProblem if `out` cannot be written, ConfigError if
         Spark would look for something else under its name."""
         if not NAME.fullmatch(name):
             raise ConfigError(f"a run's name is letters, digits and . _ -, got {name!r}")
@@ -64,11 +64,12 @@ class RunWriter:
         return self._location.name
 
     def table_path(self, name: str) -> str:
-        """Where Spark writes a table: a URI with its scheme."""
+        """Returns the path to which Spark writes a table: a URI with its scheme."""
         return (self._location / file_name(name)).for_spark
 
     def write(self, name: str, table: pa.Table) -> None:
-        """Writes a table of `schema.TABLES`; ShapeError unless its columns are exactly those."""
+        """Writes a table of `schema.TABLES`; raises ShapeError unless its columns are exactly
+        those."""
         publish.check_columns(name, table.schema)
         table = pa.Table.from_arrays(table.columns, schema=schema.TABLES[name])
         self._refuse_if_published()
@@ -78,9 +79,10 @@ class RunWriter:
         self.written(name)
 
     def take(self, name: str, files: Sequence[Location], columns: pa.Schema) -> None:
-        """Makes a table of files that lie elsewhere in the same file system; an empty one of none.
+        """Makes a table of files elsewhere in the same file system; an empty one if there are none.
 
-        Readers see all of it or, without the mark that Spark puts there too, know that they do not.
+        Readers see all of it or, as long as the mark that Spark puts there is missing, know that
+        they do not.
         """
         self._refuse_if_published()
         target = self._location / file_name(name)
@@ -97,20 +99,20 @@ class RunWriter:
         self.written(name)
 
     def written(self, name: str) -> None:
-        """Remembers the files of a table as they are now, by whatever hand they were written: the
-        run is published with these or not at all."""
+        """Remembers the files of a table as they are now, whoever wrote them: the run is published
+        with these or not at all."""
         self._tables[name] = publish.files_of(self._location / file_name(name))
 
     def forget(self, name: str) -> None:
-        """The run is to go without that table."""
+        """Leaves that table out of the run."""
         self._tables.pop(name, None)
 
     def has(self, name: str) -> bool:
         return bool((self._location / file_name(name)).kind != FileType.NotFound)
 
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """A table that this run has written."""
-        import pyarrow.dataset as ds  # brings pandas along, which writing does not need
+        """Reads a table that this run has written."""
+        import pyarrow.dataset as ds  # imports pandas, which writing does not need
 
         place = self._location / file_name(name)
         return ds.dataset(place.path, filesystem=place.filesystem).to_table(columns=columns)
@@ -124,7 +126,7 @@ class RunWriter:
         self._files[name] = len(data)
 
     def give_up(self) -> None:
-        """The run is at work no more; where nothing has been written its folder goes too."""
+        """Ends the work on the run; if nothing has been written, its folder is removed too."""
         self._sign.end()
         with writing(self._location):
             if not self._location.children():
@@ -133,9 +135,9 @@ class RunWriter:
     def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards.
 
-        Raises EnvironmentProblem where a table or a file is not there as it was written. `page` is
-        given the run as it will be, and its HTML becomes part of it. A problem with it is noted in
-        the manifest; it does not cost the run.
+        Raises EnvironmentProblem if a table or a file is not there as it was written. `page` is
+        called with the run as it will be, and the HTML it returns becomes part of the run. A
+        problem with it is noted in the manifest; it does not cost the run.
         """
         try:
             return self._publish(manifest, page)
@@ -165,7 +167,7 @@ class RunWriter:
     def _put_page(self, page: Callable[[Run], str], run: Run) -> dict[str, str]:
         try:
             html = page(run).encode("utf-8", "backslashreplace")
-        except Exception as error:  # hours of work are not lost for a picture of them
+        except Exception as error:  # hours of work must not be lost because of a page
             return {"problem": redact(f"{type(error).__name__}: {error}")}
         with writing(self._location / PAGE):
             publish.put(self._location, PAGE, html)
