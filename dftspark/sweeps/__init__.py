@@ -1,9 +1,9 @@
-"""Sampler sweeps: metrics of many corpora of one model to the tables that compare them.
+"""Sampler sweeps: makes the tables that compare the metrics of many corpora of one model.
 
-Everything follows from what one comparison has found of each corpus: values, intervals, and the
-same measures on parts of the blocks. Measures without such parts (the classifier, the Frechet
-distance, regions, witnesses and copies need the vectors themselves, and `structure_factor` has
-another set of measures for each setting) are ranked and have no honest value.
+Everything follows from the results of one comparison for each corpus: values, intervals, and the
+same measures on parts of the blocks. Measures without such parts are ranked and have no honest
+value: the classifier, the Frechet distance, regions, witnesses and copies need the vectors
+themselves, and `structure_factor` has another set of measures for each setting.
 
 Cost     30 ms a measure for 20 settings, half a second for 200 that are alike
 """
@@ -27,12 +27,12 @@ _OF_THE_ESTIMATE = {"mmd_squared_feature_error", "frontier_at_equality"}  # of n
 
 
 def tables(rows: list[Row], config: Audit) -> dict[str, pa.Table]:
-    """samplers, super_baseline and tradeoffs, from rows of the metrics table with `left_out` and
-    `halves` as in schema.COMPARED; rows of tables without one where there is no sweep."""
+    """Returns samplers, super_baseline and tradeoffs, from rows of the metrics table with
+    `left_out` and `halves` as in schema.COMPARED; the tables have no rows if there is no sweep."""
     of: dict[tuple[str, str], dict[str, Row]] = {}
     for row in rows:
         if row["metric"] in _OF_THE_ESTIMATE or row["better"] == "parity":
-            continue  # nearest to parity is no matter of order alone
+            continue  # nearness to parity is not a matter of order alone
         of.setdefault((row["stratum"], row["metric"]), {})[row["model"]] = row
     models = sorted({row["model"] for row in rows})
     strata = sorted({stratum for stratum, _ in of})

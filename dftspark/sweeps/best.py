@@ -1,4 +1,4 @@
-"""The table `super_baseline`: by each measure the best setting, the challenger against it."""
+"""The table `super_baseline`: the best setting by each measure, and the challenger against it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dftspark.sweeps.settings import Sweep, judged
 
 
 def baseline_row(sweep: Sweep, measure: Measure, found: SuperBaseline | None, config: Audit) -> Row:
-    """Of one measure; without `found` there are no halves, and no honest value."""
+    """Returns the row of one measure; without `found` there are no halves, and no honest value."""
     ranks = ranks_of(measure, sweep)
     best = best_of(measure, ranks, found)
     some = measure.any_row
@@ -56,7 +56,7 @@ def _honest(measure: Measure, grid: Grid, found: SuperBaseline, confidence: floa
 
 
 def add_verdicts(rows: list[Row], config: Audit) -> None:
-    """Adds q_value and verdict to those that are judged against a challenger."""
+    """Adds q_value and verdict to rows that are judged against a challenger."""
     asked = [row for row in rows if row["judged"] and row.get("p_value") is not None]
     q_values = benjamini_hochberg(np.array([row["p_value"] for row in asked], np.float64))
     for row, q_value in zip(asked, q_values, strict=True):

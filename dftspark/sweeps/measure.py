@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 class Measure:
     """One measure over the corpora of a sweep that have it; `grid` over those with parts.
 
-    `ranked` says whether settings may be ranked: not by a plug-in distance of unlike sizes.
+    `ranked` says whether settings may be ranked, which excludes plug-in distances of different
+    sizes.
     """
 
     metric: str
@@ -38,7 +39,8 @@ class Measure:
 
 
 def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) -> Measure:
-    """From rows `found` by corpus; without a grid where fewer than two settings have parts."""
+    """Makes it from rows `found` by corpus; without a grid if fewer than two settings have
+    parts."""
     order = [*sweep.settings, *([sweep.challenger] if sweep.challenger else [])]
     rows = {corpus: found[corpus] for corpus in order if corpus in found}
     sizes = [row["n_model"] for corpus, row in rows.items() if corpus != sweep.challenger]
@@ -62,12 +64,13 @@ def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) ->
 
 
 def signed(row: Row) -> float:
-    """The value, smaller where it is better."""
+    """Returns the value, with the sign that makes smaller better."""
     return -float(row["value"]) if row["better"] == "higher" else float(row["value"])
 
 
 def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
-    """From 1, the best; settings of one value share a rank, those without one have none."""
+    """Returns ranks from 1, the best; equal values share a rank, settings without a value have
+    none."""
     if not measure.ranked:
         return {}
     values = {c: signed(measure.rows[c]) for c in sweep.settings if c in measure.rows}
@@ -76,14 +79,16 @@ def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
 
 
 def best_of(measure: Measure, ranks: dict[str, int], found: SuperBaseline | None) -> str | None:
-    """The first of rank 1; of a measure with halves the one that `found` is about."""
+    """Returns the first setting of rank 1, or for a measure with halves the one that `found`
+    describes."""
     if found is not None:
         return measure.corpora[found.best]
     return next((corpus for corpus, rank in ranks.items() if rank == 1), None)
 
 
 def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
-    """Settings that no other beats by all judged measures, those followed one by one apart."""
+    """Returns settings that no other beats by all judged measures, leaving out those followed one
+    by one."""
     main = [
         m
         for m in measures
@@ -99,5 +104,5 @@ def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
 
 
 def interval(name: str, value: Value) -> Row:
-    """The columns of a value that has an interval."""
+    """Returns the columns of a value that has an interval."""
     return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}

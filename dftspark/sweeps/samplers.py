@@ -10,7 +10,7 @@ from dftspark.sweeps.settings import Sweep
 def sampler_rows(
     sweep: Sweep, measure: Measure, found: SuperBaseline | None, inside: set[str]
 ) -> list[Row]:
-    """A row a corpus of the measure; `inside` are the settings of the front."""
+    """Returns one row per corpus of the measure; `inside` are the settings of the front."""
     ranks = ranks_of(measure, sweep)
     number = {c: i for i, c in enumerate(measure.corpora)}
     best = best_of(measure, ranks, found)

@@ -1,4 +1,4 @@
-"""What a sweep is: the parts of one corpus, each with its settings, and a challenger."""
+"""Sweeps: the parts of one corpus, each with its settings, and a challenger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dftspark.config import Audit, Corpus
 from dftspark.corpus.parts import corpus_of, values_of
 from dftspark.errors import ConfigError
 
-RATE = "rate_"  # what the names of measures begin with that are followed one by one
+RATE = "rate_"  # the beginning of the names of measures that are followed one by one
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """`settings` by corpus, in the order of their values; `challenger` is none of them."""
+    """A sweep. `settings` by corpus, in the order of their values; `challenger` is not one of
+    them."""
 
     name: str
     settings: dict[str, dict[str, str]]
@@ -24,8 +25,8 @@ class Sweep:
 
 
 def check(config: Audit, known: Sequence[str]) -> None:
-    """Raises ConfigError for a measure under sweep.rates that is none of `known`, and for a
-    challenger that no model corpus can be."""
+    """Raises ConfigError for a measure under sweep.rates that is not in `known`, and for a
+    challenger that cannot be a model corpus."""
     challenger = config.sweep.challenger
     models = [name for name, corpus in config.corpora.items() if corpus.role == "model"]
     if challenger is not None and corpus_of(challenger) not in models:
@@ -43,7 +44,7 @@ def check(config: Audit, known: Sequence[str]) -> None:
 
 
 def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
-    """The sweeps that the corpora `models` make; one of a single setting is none."""
+    """Returns the sweeps that the corpora `models` make; a single setting does not make a sweep."""
     found = []
     for name, corpus in config.corpora.items():
         parts = [m for m in models if corpus.split_by and m != name and corpus_of(m) == name]
@@ -58,19 +59,19 @@ def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
 
 
 def judged(metric: str, config: Audit) -> bool:
-    """Whether it is one of sweep.measures."""
+    """Returns whether it is one of sweep.measures."""
     return any(fnmatchcase(metric, pattern) for pattern in config.sweep.measures)
 
 
 def _settings(corpus: Corpus, part: str) -> dict[str, str]:
-    """By sampler setting, or by column where the column is none."""
+    """Returns values by sampler setting, or by column if the column is not a sampler setting."""
     named = {column: setting for setting, column in corpus.columns.sampler.items()}
     names = [named.get(column, column) for column in corpus.split_by]
     return dict(zip(names, values_of(part, len(names)), strict=True))
 
 
 def _ordered(value: str) -> tuple[bool, float, str]:
-    """Numbers by size, before words."""
+    """Returns a sort key that puts numbers by size before words."""
     try:
         return (False, float(value), "")
     except ValueError:

@@ -16,7 +16,8 @@ ALL = ""  # `metric` and `other` in the row of all judged measures at once
 
 
 def tradeoff_rows(sweep: Sweep, measures: list[Measure], config: Audit) -> list[Row]:
-    """Each pair of judged measures over the settings that all of them have on halves."""
+    """Returns a row for each pair of judged measures, over the settings that have all of them on
+    halves."""
     main = [m for m in measures if m.grid is not None and judged(m.metric, config)]
     if len(main) < 2:
         return []
