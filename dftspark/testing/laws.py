@@ -18,7 +18,7 @@ PACKAGE = Path(dftspark.__file__).parent
 
 
 def statistics() -> dict[str, type[Stat]]:
-    """Every statistic of the package, by its name."""
+    """Returns every statistic of the package, by its name."""
     files = [*(PACKAGE / "stats").glob("*.py"), *(PACKAGE / "lenses").glob("*/statistic*.py")]
     for file in files:
         import_module(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts))

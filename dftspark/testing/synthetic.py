@@ -1,12 +1,12 @@
-"""Seeded made-up corpora that behave like text, with known mismatches planted on the model side.
+"""Seeded synthetic corpora that behave like text, with known mismatches planted on the model side.
 
 A document is a stream of words. A word is, in this order of trial, an earlier word of the same
-document again (burstiness), a fixed successor of the word before (phrases), or a fresh word. Fresh
-words are Zipf-Mandelbrot by rank: the commonest belong to everybody, the others to one topic each,
-and a fresh content word is moved to the same place in the list of a topic, which is one of the
-prompt's three most of the time and anybody's otherwise. Human and model documents of one prompt
-number share its topics. Document i depends on the source, the role and i alone, so any slice can be
-made anywhere, in any order, and equals that part of the whole.
+document again (burstiness), a fixed successor of the previous word (phrases), or a fresh word.
+Fresh words are Zipf-Mandelbrot by rank: the most common belong to no topic, the others to one topic
+each. A fresh content word is moved to the same place in the list of another topic: mostly one of
+the prompt's three topics, otherwise any. Human and model documents of the same prompt number share
+its topics. Document i depends only on the source, the role and i, so any slice can be made
+anywhere, in any order, and equals that part of the whole.
 
 Cost     about 120 ns a word; four times the text of one batch in memory
 Source   Simon (1955), the copying process; Mandelbrot (1953), the rank frequencies
@@ -35,8 +35,8 @@ from dftspark.testing import synthetic_kernel as kernel
 Role = Literal["human", "model"]
 
 SCHEMA = pa.schema([schema.DOCUMENTS.field(name) for name in ("doc_id", "prompt_id", "text")])
-COMMON_WORDS = 128  # at least so many of the commonest words belong to no topic
-MANDELBROT = 2.7  # flattens the first ranks: the commonest word is 4% of the text, not 11%
+COMMON_WORDS = 128  # at least so many of the most common words belong to no topic
+MANDELBROT = 2.7  # flattens the first ranks: the most common word is 4% of the text, not 11%
 ONSETS = [*"bcdfghlmnprstv", "br", "cl", "dr", "fl", "gr", "pl", "sh", "st", "th", "tr"]
 NUCLEI = [*"aeiou", "ea", "ou"]
 CODAS = ["", *"lmnrst", "nd", "rk", "st"]
@@ -45,9 +45,9 @@ LONGEST = 2 * 4 + 2 + 2  # bytes: two syllables, a coda, a mark and a space
 
 @dataclass(frozen=True, kw_only=True)
 class Phrase:
-    """A phrase planted inside sentences: its rate per 1,000 words of human text (marks are no
-    words), and how many times that in model text. Words of a to z; one, at least, starts with a
-    vowel, as no made-up word does, so that the planted occurrences are all there are."""
+    """A phrase planted inside sentences: its rate per 1,000 words of human text (marks are not
+    words), and the factor for model text. Its words consist of a to z; at least one starts with a
+    vowel, as no synthetic word does, so that only planted occurrences occur."""
 
     text: str
     per_thousand: float
@@ -63,14 +63,14 @@ class Phrase:
             raise ConfigError(f"a planted phrase has rates of 0 or more, got {self}")
 
     def rate(self, role: Role) -> float:
-        """Expected occurrences per 1,000 words."""
+        """Returns the expected occurrences per 1,000 words."""
         return self.per_thousand * (self.times if role == "model" else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Both sides of an audit whose true mismatch is known. With nothing planted the sides are one
-    distribution, which agree in topics where their prompts have the same number.
+    """Both sides of an audit whose true mismatch is known. With nothing planted the sides have the
+    same distribution, and prompts with the same number agree in topics.
 
     vocabulary             words that can occur
     exponent               of the rank frequencies (rank + 2.7) ** -exponent
@@ -119,29 +119,31 @@ class Source:
 
     @property
     def common_words(self) -> int:
-        """The commonest words, which belong to no topic; the rest fills the topics evenly."""
+        """Number of the most common words, which belong to no topic; the rest fills the topics
+        evenly."""
         return self.vocabulary - (self.vocabulary - COMMON_WORDS) // self.topics * self.topics
 
     @property
     def words(self) -> list[str]:
-        """The vocabulary by rank. Word j >= common_words is of topic
-        (j - common_words) % topics."""
+        """The vocabulary by rank. Word j >= common_words belongs to topic (j - common_words) %
+        topics."""
         return list(_words(self.seed, self.vocabulary))
 
     def topic_weights(self, role: Role) -> NDArray[np.float64]:
-        """Expected shares of the topics in the words that have one, `(topics,)`, summing to 1.
+        """Returns the expected shares of the topics in the words that have one, `(topics,)`,
+        summing to 1.
 
-        Uniform on the human side. On the model side the first half of the topics has
-        1 + 2 topic_shift times that, the second half 1 - 2 topic_shift times.
+        They are uniform on the human side. On the model side the first half of the topics has 1 + 2
+        topic_shift times that, the second half 1 - 2 topic_shift times.
         """
         tilt = 2 * self.topic_shift if role == "model" else 0.0
         half = np.ones(self.topics // 2)
         return np.concatenate([half * (1 + tilt), half * (1 - tilt)]) / self.topics
 
     def documents(self, n: int, *, start: int = 0, role: Role = "human") -> pa.RecordBatch:
-        """Documents start to start + n - 1 of a side, columns SCHEMA.
+        """Returns documents start to start + n - 1 of a side, columns SCHEMA.
 
-        Raises ConfigError where they might pass 2 GiB of text; `batches` has no such limit.
+        Raises ConfigError if they might exceed 2 GiB of text; `batches` has no such limit.
         """
         if role not in get_args(Role) or n < 0 or start < 0:
             raise ConfigError(
@@ -174,19 +176,19 @@ class Source:
     def batches(
         self, n: int, *, start: int = 0, role: Role = "human", rows: int = 4096
     ) -> Iterator[pa.RecordBatch]:
-        """The same documents, up to `rows` at a time, which bounds the memory."""
+        """Yields the same documents, up to `rows` at a time, which bounds the memory."""
         for first in range(start, start + n, rows):
             yield self.documents(min(rows, start + n - first), start=first, role=role)
 
     def write(self, path: str | Path, n: int, *, start: int = 0, role: Role = "human") -> None:
-        """The same documents as one Parquet file, a row group per batch."""
+        """Writes the same documents as one Parquet file, a row group per batch."""
         with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
             for batch in self.batches(n, start=start, role=role):
                 writer.write_batch(batch)
 
     def _planted_share(self, role: Role) -> float:
-        """Expected share of words that are in planted phrases."""
-        # A float also where nothing is planted: another type would be compiled another time.
+        """Returns the expected share of words that are in planted phrases."""
+        # A float even if nothing is planted: another type would be compiled again.
         return sum((len(p.text.split()) * p.rate(role) / 1000 for p in self.phrases), 0.0)
 
     def _side(self, role: Role) -> kernel.Side:
@@ -221,10 +223,10 @@ def _letters(strings: list[str]) -> kernel.Letters:
 
 @lru_cache(maxsize=4)
 def _words(seed: int, vocabulary: int) -> tuple[str, ...]:
-    """Distinct pronounceable words by rank, the short ones first.
+    """Returns distinct pronounceable words by rank, the short ones first.
 
-    A word is one or two syllables of onset and nucleus, and a coda. Its runs of vowels and of
-    consonants give them back, so unlike parts make unlike words.
+    A word is one or two syllables of onset and nucleus, and a coda. The parts can be read off its
+    runs of vowels and consonants, so different parts make different words.
     """
     syllables = [onset + nucleus for onset, nucleus in product(ONSETS, NUCLEI)]
     endings = [syllable + coda for syllable, coda in product(syllables, CODAS)]

@@ -1,4 +1,4 @@
-"""The compiled process behind `synthetic`: from the number of a document to its UTF-8 bytes.
+"""The compiled process behind `synthetic`: turns the number of a document into its UTF-8 bytes.
 
 Every random number is a hash of (seed, purpose, index, step), so nothing depends on what was made
 before. Source of the hash: Steele, Lea and Flood (2014), SplitMix64.
@@ -27,7 +27,7 @@ SHORT, LONG, _DUPLICATE, _ORIGINAL, _PROMPT, _TEXT, _FOLLOWER = range(7)  # purp
 
 
 class Letters(NamedTuple):
-    """Strings end to end: string j is letters[offsets[j]:offsets[j + 1]]."""
+    """Strings stored end to end: string j is letters[offsets[j]:offsets[j + 1]]."""
 
     letters: NDArray[np.uint8]
     offsets: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Alias(NamedTuple):
 
 class Side(NamedTuple):
     """One side of a source. Rates are per free word, a word outside planted phrases; `longest`
-    bounds the bytes of a free word with what follows it."""
+    bounds the bytes of a free word together with what follows it."""
 
     seed: np.uint64
     role: int
@@ -93,13 +93,13 @@ def _keys(seed: Any, purpose: Any, n: Any) -> Any:
 
 
 def shuffled(seed: int, purpose: int, n: int) -> NDArray[np.int64]:
-    """The numbers 0 to n - 1 in an order of the seed's, whatever the version of NumPy."""
+    """Returns the numbers 0 to n - 1 in an order set by the seed, whatever the version of NumPy."""
     return np.argsort(_keys(np.uint64(seed), purpose, n), kind="stable")
 
 
 @compiled
 def build_alias(weights: Any) -> Any:
-    """`Alias` of weights `(V,)`, which need not sum to 1. Source: Vose (1991)."""
+    """Returns the `Alias` of weights `(V,)`, which need not sum to 1. Source: Vose (1991)."""
     n = len(weights)
     keep = weights * (n / weights.sum())
     other = np.arange(n)
@@ -206,13 +206,13 @@ def _append(text: Any, at: Any, strings: Any, j: Any) -> Any:
 def _spell(
     state: Any, words: Any, side: Any, lexicon: Any, phrases: Any, text: Any, at: Any
 ) -> Any:
-    """Writes the words, and the phrases between them, into text from `at` on; the new end."""
+    """Writes the words and the phrases between them into text from `at` on; returns the new end."""
     last, run = len(words) - 1, 0
     for t in range(last + 1):
         first = at
         at = _append(text, at, lexicon, words[t])
         if run == 0:
-            text[first] -= 32  # every made-up word starts with an ASCII letter
+            text[first] -= 32  # every synthetic word starts with an ASCII letter
         run += 1
         u = _unit(_next(state))
         for j in range(len(side.phrase_rates)):
@@ -235,7 +235,8 @@ def _spell(
 
 @compiled
 def generate(start: Any, n: Any, side: Any, alias: Any, lexicon: Any, phrases: Any) -> Any:
-    """Text bytes, offsets `(n + 1,)`, and the documents `(n,)` whose text and prompt they have."""
+    """Returns text bytes, offsets `(n + 1,)`, and the documents `(n,)` whose text and prompt they
+    have."""
     text = np.empty(1 << 16, np.uint8)
     offsets = np.zeros(n + 1, np.int64)
     originals = np.empty(n, np.int64)
