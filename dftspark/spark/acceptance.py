@@ -1,4 +1,4 @@
-"""Whether what was read is good enough to go on, and if not, why."""
+"""Decides whether the input is good enough to go on, and if not, says why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dftspark.corpus.rows import excerpt
 from dftspark.errors import InputError
 
 _REASONS = 3
-_MANY = 20  # documents, of which one cluster is no accident
+_MANY = 20  # documents; one cluster of so many is not an accident
 _SUMMED = ("read", "documents", "rejected", "filtered", "damaged", "unread_bytes", "lost")
 
 
@@ -26,7 +26,7 @@ def check(
     nightly: bool = False,
 ) -> None:
     """Raises InputError for too many rejects, and for a corpus without documents, which a night may
-    have where `nightly.allow_empty` says so.
+    have if `nightly.allow_empty` allows it.
 
     A damaged file weighs as many rows as are lost with it. The error names the most frequent
     reasons in `rejects`, each with an example; `run` is the folder that `dftspark show` opens.
@@ -58,7 +58,7 @@ def check(
 
 
 def _check_clusters(name: str, corpus: Corpus, parts: list[dict[str, Any]]) -> None:
-    """Raises InputError where a column makes one cluster of all documents."""
+    """Raises InputError if a column makes one cluster of all documents."""
     columns = corpus.columns
     column = columns.cluster or columns.prompt_id or "prompt_id"
     whole = [row for row in parts if row["documents"]]
@@ -76,9 +76,9 @@ def _check_clusters(name: str, corpus: Corpus, parts: list[dict[str, Any]]) -> N
 
 
 def share_rejected(total: dict[str, int]) -> float:
-    """Of the corpus's own rows, those lost with damaged files included, how many are rejected.
+    """Returns the rejected share of the corpus's rows, counting those lost with damaged files.
 
-    Of the lost rows a filter is taken to leave as many out as of those that were read.
+    A filter is assumed to leave out the same share of the lost rows as of those that were read.
     """
     own = total["read"] - total["filtered"]
     lost = max(total["lost"], total["damaged"]) * own / max(1, total["read"])

@@ -1,7 +1,7 @@
-"""An archive of the classes that Spark loads, from which its Java starts in half the time.
+"""An archive of the classes that Spark loads, with which its Java starts in half the time.
 
-A local run loads some twenty thousand classes, and each is read, checked and laid out anew. Java
-can keep them laid out in a file (JEP 350); one that is not of this Java and this Spark it ignores.
+A local run loads some twenty thousand classes, and each is read, verified and laid out anew. Java
+can keep the laid-out classes in a file (JEP 350), and ignores one made by another Java or Spark.
 
 State    one file of about 200 MB for each Java and Spark, in the user's cache folder
 Cost     making it takes a minute or two: an audit of the bundled sample, and Java writing it at
@@ -30,7 +30,7 @@ _SECONDS = 600
 
 
 def options() -> str:
-    """What Java is to be told of the archive; nothing where there is none."""
+    """Returns Java's options for the archive; nothing if there is none."""
     if making := os.environ.get(_MAKING):
         return f'-XX:ArchiveClassesAtExit="{making}" {_QUIET}'
     file = place()
@@ -38,7 +38,7 @@ def options() -> str:
 
 
 def place() -> Path:
-    """Where the archive is or would be, by the Java and the Spark that it is of."""
+    """Returns where the archive is or would be, by its Java and its Spark."""
     jars = Path(pyspark.__file__).parent / "jars"
     known = [pyspark.__version__, jars, jars.stat().st_mtime_ns, os.environ.get("JAVA_HOME", "")]
     key = hashlib.sha256("\n".join(map(str, known)).encode()).hexdigest()[:16]
@@ -46,7 +46,7 @@ def place() -> Path:
 
 
 def make() -> Path:
-    """Makes the archive anew. Raises EnvironmentProblem where Java or the folder refuses."""
+    """Makes the archive anew. Raises EnvironmentProblem if Java or the folder refuses."""
     ensure_java()
     file = place()
     try:
@@ -77,7 +77,7 @@ def make() -> Path:
 
 
 def _audit_of_the_sample(folder: Path) -> str:
-    """A configuration, with its texts beside it."""
+    """Writes a configuration with its texts beside it, and returns it."""
     corpora = dict(zip(("human", "model"), sample.write(folder), strict=True))
     lines = [
         f"out = {json.dumps(str(folder / 'runs'))}",

@@ -1,4 +1,4 @@
-"""Clusters of a run or of several days: how many there are, and which the sides share."""
+"""Clusters of a run or of several days: their number, and which the sides share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pyspark.sql import functions as F
 
 
 def clusters(documents: DataFrame) -> DataFrame:
-    """schema.CLUSTERS."""
+    """Returns schema.CLUSTERS."""
     return documents.select("corpus", F.xxhash64("cluster").alias("cluster")).distinct()
 
 
 def cluster_counts(found: DataFrame, human: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Distinct clusters of each corpus, and of the models those that the human corpus has too."""
+    """Returns distinct clusters of each corpus, and for the models those that the human corpus has
+    too."""
     among = found.groupBy("cluster").agg(F.collect_set("corpus").alias("among"))
     each = among.select(
         F.explode("among").alias("corpus"), F.array_contains("among", human).alias("shared")
@@ -32,9 +33,9 @@ def cluster_counts(found: DataFrame, human: str) -> tuple[dict[str, int], dict[s
 def shared_clusters(
     documents: DataFrame, human: str, few: pa.Table | None = None
 ) -> dict[str, int]:
-    """How many clusters each model corpus has in common with the human one.
+    """Returns how many clusters each model corpus has in common with the human one.
 
-    `few` are corpus, cluster and action of all rows that were read, where the driver has them.
+    `few` are corpus, cluster and action of all rows that were read, if the driver has them.
     """
     if few is not None:
         own = few.filter(pc.and_(pc.is_null(few["action"]), pc.is_valid(few["corpus"])))

@@ -1,9 +1,9 @@
-"""The process that Python workers of a local run are forked from, with what they need in memory.
+"""The process from which Python workers of a local run are forked, with what they need in memory.
 
-A worker of Spark's own daemon imports all of it and loads its kernels anew, which takes longer than
-most tasks, and each task ends with a collection of garbage over all of that.
+A worker of Spark's standard daemon imports everything and loads its kernels anew, which takes
+longer than most tasks, and each task ends with a garbage collection over all of it.
 
-Cost     about a second of the session's first use of Python; compiling, where nothing is cached yet
+Cost     about a second at the session's first use of Python; compiling, if nothing is cached yet
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dftspark.text.tokens import Words
 
 
 def load_kernels() -> None:
-    """Calls what is compiled for counting once."""
+    """Calls the compiled counting kernels once."""
     texts = pa.array(["a b a", "a c"])
     tokens = Words().tokenize(texts)
     blocks = block_of(["first", "second"]).astype(np.int64)

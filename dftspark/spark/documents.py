@@ -1,4 +1,5 @@
-"""Files to documents on Spark: read once into Parquet, filter, settle repeated ids, count."""
+"""Turns files into documents on Spark: reads them once into Parquet, filters, settles ids,
+counts."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from dftspark.errors import ConfigError
 from dftspark.spark import tables
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
-# What the driver looks at of rows that are few.
+# The columns that the driver uses if there are few rows.
 _NAMES = (
     "source",
     "corpus",
@@ -41,13 +42,14 @@ _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 @dataclass(frozen=True)
 class Documents:
-    """`kept` has the columns of schema.DOCUMENTS, `issues` those of schema.REJECTS but the run's.
+    """The documents that were read. `kept` has the columns of schema.DOCUMENTS, `issues` the
+    columns of schema.REJECTS without the run's.
 
-    `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows
-    that were read by source, corpus, action and whether they are `ours`; `repeats` are the issues
-    with repeated ids, None where every doc_id of a corpus is there once; `listed` the files by
-    source. `joined` is whether near copies have one cluster, of which the tally does not know.
-    `few` are the names of all rows that were read, where they are few and each document was kept.
+    `kept` also has `source`, the corpus as the configuration names it. `tally` counts the rows that
+    were read by source, corpus, action and whether they are `ours`; `repeats` are the issues with
+    repeated ids, None if every doc_id of a corpus occurs once; `listed` are the files by source.
+    `joined` says that near copies share a cluster, which the tally does not know. `few` are the
+    names of all rows that were read, if they are few and every document was kept.
     """
 
     kept: DataFrame
@@ -78,9 +80,9 @@ def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
 
 
 def stage(spark: SparkSession, config: Audit) -> tuple[DataFrame, dict[str, Listed]]:
-    """One row a document or issue, schema.STAGED; files are read inside the tasks.
+    """Returns one row per document or issue, schema.STAGED; files are read inside the tasks.
 
-    With it the files of each corpus as they were listed.
+    Also returns the files of each corpus as they were listed.
     """
     rows: list[tuple[int, str, str]] = []
     notes: list[dict[str, str | int | None]] = []
@@ -120,8 +122,8 @@ def _reader(
 
 
 def check_filters(spark: SparkSession, config: Audit) -> None:
-    """Raises ConfigError with Spark's own words for a filter that it cannot understand, and for
-    one that calls a function which the session has replaced by one of its own."""
+    """Raises ConfigError, with Spark's message, for a filter that Spark cannot understand, and for
+    one that calls a function which the session has replaced."""
     for name, corpus in config.corpora.items():
         if corpus.filter is None:
             continue
@@ -146,7 +148,7 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
 def _is_built_in(spark: SparkSession, function: str) -> bool:
     try:
         found = spark.catalog.getFunction(function)
-    except AnalysisException:  # a word such as TRY_CAST or IN, which is no function
+    except AnalysisException:  # a word such as TRY_CAST or IN, which is not a function
         return True
     return (found.className or "").startswith("org.apache.spark.sql.catalyst.expressions.")
 
@@ -156,7 +158,7 @@ def settle(
 ) -> Documents:
     """Filters, then names corpora, then gives each doc_id of a corpus to one document.
 
-    `few` is what the driver has of all rows, where they are few and no filter is to be asked.
+    `few` is what the driver has of all rows, if they are few and no filter is to be asked.
     """
     passes = _passes(config, unknown=F.col("action").eqNullSafe("rejected"))
     # What is said of a row that the filter leaves out is another corpus's business; a rejected
@@ -187,7 +189,8 @@ def settle(
 
 
 def tallied(rows: pa.Table) -> list[dict[str, Any]]:
-    """What `_tally` says, of rows with the columns _NAMES on the driver, none of them filtered."""
+    """Returns what `_tally` does, for rows with the columns _NAMES on the driver, none of them
+    filtered."""
     unread, lost = rows["unread_bytes"], rows["lost_rows"]
     damaged = pc.is_valid(unread)
     cut = pc.fill_null(pc.equal(unread, 0), False)
@@ -246,7 +249,8 @@ def _is_document(tallied: dict[str, Any]) -> bool:
 
 
 def _passes(config: Audit, unknown: Column) -> Column:
-    """Whether the row's corpus has no filter or the filter is true; null counts as `unknown`."""
+    """Returns whether the row's corpus has no filter or the filter is true; null counts as
+    `unknown`."""
     condition = F.lit(True)
     for name, corpus in config.corpora.items():
         if corpus.filter is not None:
@@ -256,8 +260,8 @@ def _passes(config: Audit, unknown: Column) -> Column:
 
 
 def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
-    """(documents, issues): the same id and text again is a duplicate; the same id with another
-    text is renamed or rejected. Only rows of repeated ids are shuffled with their text."""
+    """Returns (documents, issues): the same id and text again is a duplicate; the same id with
+    another text is renamed or rejected. Only rows of repeated ids are shuffled with their text."""
     keyed = rows.withColumn("id_hash", F.xxhash64("corpus", "doc_id"))
     repeated = keyed.groupBy("id_hash").count().where("count > 1").select("id_hash")
     once = keyed.join(repeated, "id_hash", "left_anti").drop("id_hash")
@@ -309,9 +313,9 @@ def _issue(rows: DataFrame, action: Column, reason: str, detail: Column) -> Data
 
 
 def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
-    """One row a corpus, the columns of schema.CORPORA as far as reading knows them.
+    """Returns one row per corpus, with the columns of schema.CORPORA that are known from reading.
 
-    A corpus with split_by has a row of its own name for what belongs to none of its parts.
+    A corpus with split_by has a row under its name for what belongs to none of its parts.
     """
     kept, found, filtered = [], Counter[tuple[str, str]](), Counter[str]()
     damage, rows_read = defaultdict[str, Damage](Damage), Counter[str]()

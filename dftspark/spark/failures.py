@@ -1,4 +1,4 @@
-"""What Spark says when work fails, as an error of dftspark where the user can mend it."""
+"""Turns errors of failed Spark work into errors of dftspark that the user can act on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dftspark.location import NO_INODES, Location, space, without_inodes
 _IN_A_TASK = re.compile(
     r"^dftspark\.errors\.(\w{1,40}): (.{1,4000}?)(?=\n*\Z|\n\s*SQLSTATE: |\n\tat )", re.M | re.S
 )
-# A value of a row does not convert, where the expression itself is fine.
+# A value of a row does not convert, although the expression is fine.
 _DATA_EXCEPTION = re.compile(r"\[[A-Z0-9_.]{1,80}\] [^\n]{1,2000}? SQLSTATE: 22\w{3}")
 
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -42,10 +42,11 @@ _MEMORY = {
 
 @contextmanager
 def explained(config: Audit, run: str) -> Iterator[None]:
-    """Raises what stands behind an error of Spark: the run's folder, the value and the remedy.
+    """Raises the cause of a Spark error, with the run's folder, the value and the remedy.
 
-    ConfigError for a filter that fails on a row; EnvironmentProblem for storage and memory; what
-    a task raised of dftspark.errors as itself. Other errors pass, they are crashes.
+    Raises ConfigError for a filter that fails on a row, EnvironmentProblem for storage and memory,
+    and an error of dftspark.errors from a task as itself. Other errors pass, because they are
+    crashes.
     """
     try:
         with _unlogged():
@@ -59,7 +60,7 @@ def explained(config: Audit, run: str) -> Iterator[None]:
 
 @contextmanager
 def _unlogged() -> Iterator[None]:
-    """Without what PySpark logs of an exception, at the length of two stacks, when it raises it."""
+    """Suppresses what PySpark logs of an exception when it raises it, two stacks long."""
     loggers = [PySparkLogger.getLogger(name) for name in _LOGGERS]
     before = [logger.disabled for logger in loggers]
     try:
@@ -72,11 +73,12 @@ def _unlogged() -> Iterator[None]:
 
 
 def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
-    """The error behind the text of one of Spark's, which wraps its cause many levels deep."""
+    """Returns the error behind the text of a Spark error, which wraps its cause many levels
+    deep."""
     raised = _IN_A_TASK.search(said)
     kind = getattr(errors, raised[1], None) if raised else None
     if raised and isinstance(kind, type) and issubclass(kind, DftsparkError):
-        meant = kind.__new__(kind)  # an error may take other arguments than its text
+        meant = kind.__new__(kind)  # an error may need other arguments than its text
         Exception.__init__(meant, raised[2])
         return meant
     value = _DATA_EXCEPTION.search(said)

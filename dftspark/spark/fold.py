@@ -1,13 +1,13 @@
-"""One pass over rows for all states that are wanted of them: observed in tasks, merged, written.
+"""Makes all states in one pass over the rows: observed in tasks, merged, written.
 
-A task shows every batch to each fold and hands on what that leaves, a packed state at a time; a
+A task shows every batch to each fold and passes on the results, one packed state at a time; a
 second stage brings the states of one key together and writes the merged ones as rows of the fold's
-table. Packed states do not cross the Java machine: where the run's folder is a file system, tasks
-leave them in files there, and what Spark shuffles are references, of which it hands on those of
-successful attempts alone. Merged rows are files too, and the driver takes into the table those
-that it was told of. Elsewhere, as in an object store, Spark's shuffle carries the states.
+table. Packed states do not cross the Java machine: if the run's folder is in a file system, tasks
+leave them in files there, and Spark shuffles only references, from successful attempts alone.
+Merged rows are files too, and the driver adds to the table those that were reported to it.
+Otherwise, as with an object store, Spark's shuffle carries the states.
 
-Cost     a pass over the rows; a file a task in each stage; a merge holds the states of one key
+Cost     a pass over the rows; one file per task in each stage; a merge holds the states of one key
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """The table of a fold: its files, and what was told of its rows, by key."""
+    """The table of a fold: its files, and what was reported of its rows, by key."""
 
     of: Fold
     files: list[Location]
     told: list[Told]
 
     def collected(self) -> pa.Table:
-        """All rows, by key, on the driver: of a table that is small."""
+        """Returns all rows, by key, on the driver; for a small table."""
         tables = [self.of.columns.empty_table()]
         for place in self.files:
             with place.filesystem.open_input_file(place.path) as file:
@@ -65,10 +65,12 @@ def fold(
     first: dict[str, int],
     sort: bool = True,
 ) -> dict[str, Folded]:
-    """Every fold's table, by name, in files below the folder `staging`; the same for any cut.
+    """Returns every fold's table, by name, in files below the folder `staging`; the same for any
+    cut.
 
-    `rows` come by corpus and stratum, or in any order where `sort` is false. Of the `merges` tasks
-    of the second stage `first` says which has the first part of a corpus; parts are dealt out.
+    `rows` are ordered by corpus and stratum, or in any order if `sort` is false. Of the `merges`
+    tasks of the second stage, `first` names the one with the first part of a corpus; the other
+    parts are dealt out after it.
     """
     folder = Location.parse(staging)
     observing = _observing(folds, folder.name, merges, first, runs if sort else by_group)
@@ -79,7 +81,7 @@ def fold(
     )
     found = merged.toArrow().to_pylist()
     if folder.local:
-        with suppress(FileNotFoundError):  # of no row nothing is left
+        with suppress(FileNotFoundError):  # without rows nothing is left behind
             folder.filesystem.delete_dir((folder / _LEFT).path)
     return {
         one.table: _folded(one, folder, [row for row in found if row["fold"] == i])
@@ -132,7 +134,7 @@ def _observing(
 def by_group(
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[tuple[Group, pa.RecordBatch]]:
-    """The rows of each corpus and stratum of every batch, in their order there."""
+    """Yields the rows of each corpus and stratum of every batch, in their order there."""
     for batch in batches:
         corpora, strata = (batch[name].dictionary_encode() for name in ("corpus", "stratum"))
         codes = corpora.indices.to_numpy() * len(strata.dictionary) + strata.indices.to_numpy()
@@ -144,7 +146,7 @@ def by_group(
 
 
 class _Leaving:
-    """Where a task leaves states: in a file of its own, or with the record itself."""
+    """The place where a task leaves states: a separate file, or the record itself."""
 
     def __init__(self, folder: Location) -> None:
         self.place = folder / _LEFT / uuid.uuid4().hex
@@ -156,7 +158,7 @@ class _Leaving:
         return self
 
     def put(self, name: tuple[Any, ...], state: bytes) -> Iterator[pa.RecordBatch]:
-        """The record of a state, unless it is one of `references`, which come at the end."""
+        """Yields the record of a state, unless it is one of `references`, which come at the end."""
         if not self.place.local:
             yield record(schema.LEFT, *name, None, 0, len(state), state)
             return
@@ -194,7 +196,7 @@ def _merging(
                 state = batch["state"][row].as_buffer() if file is None else (file, at, size)
                 cells.setdefault((i, Key(*parts)), []).append(state)
         told = []
-        folder = Location.parse(staging)  # a task has its own way to the storage
+        folder = Location.parse(staging)  # each task reaches the storage by itself
         with ExitStack() as stack:
             read, writers = _Reading(stack), dict[int, _Writing]()
             for i, key in sorted(cells):
@@ -225,7 +227,7 @@ class _Reading:
 
 
 class _Writing:
-    """The rows of one fold that a task merges: a file, in which each is a row group of its own."""
+    """The rows of one fold that a task merges: a file in which each row is a separate row group."""
 
     def __init__(self, one: Fold, folder: Location) -> None:
         self.file = f"{one.table}/{uuid.uuid4().hex}.parquet"
@@ -255,7 +257,7 @@ class _Writing:
 
 
 def _short(columns: pa.Schema) -> list[str]:
-    """Those whose least and greatest values are worth a place in the footer."""
+    """Returns the columns whose smallest and largest values are worth a place in the footer."""
     return [f.name for f in columns if pa.types.is_integer(f.type) or pa.types.is_string(f.type)]
 
 
@@ -267,11 +269,11 @@ _MOST_RANGES = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """How the work is cut; no result hangs on it.
+    """The division of the work; no result depends on it.
 
     ranges  key ranges of every order, a power of two
     tasks   for each corpus: the first of its tasks, and how many it has
-    total   tasks in all
+    total   number of all tasks
     merges  tasks of the second stage
     """
 
@@ -282,7 +284,8 @@ class Layout:
 
     @classmethod
     def of(cls, sizes: dict[str, int], slots: int, width: int) -> Layout:
-        """`sizes` are bytes of text by corpus, `slots` how many tasks should have work."""
+        """Makes it; `sizes` are bytes of text by corpus, `slots` the number of tasks that should
+        have work."""
         everything = sum(sizes.values())
         target = min(64 << 20, max(4 << 20, everything // max(slots, 1)))
         tasks, used = {}, 0.0
@@ -303,20 +306,21 @@ class Layout:
 
 
 def _ranges(size: int) -> int:
-    """The power of two that cuts `size` bytes of text into parts of at most RANGE_BYTES."""
+    """Returns the power of two that cuts `size` bytes of text into parts of at most RANGE_BYTES."""
     return 1 << (max(0, -(-size // RANGE_BYTES) - 1)).bit_length()
 
 
 def of_documents(
     documents: DataFrame, folds: Sequence[Fold], layout: Layout, staging: str
 ) -> dict[str, Folded]:
-    """`fold` of documents, each cluster whole in one task, by corpus, stratum and cluster."""
+    """Folds documents, each cluster whole in one task, by corpus, stratum and cluster."""
     placed = placed_by_cluster(documents, layout)
     return fold(placed, folds, staging, layout.merges, layout.first_merges)
 
 
 def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
-    """Documents with each cluster whole in one task, sorted by corpus, stratum and cluster."""
+    """Returns documents with each cluster whole in one task, sorted by corpus, stratum and
+    cluster."""
     first, width = F.lit(0), F.lit(1)
     if len(layout.tasks) > 1 or layout.total > 1:
         firsts = _lookup({name: task[0] for name, task in layout.tasks.items()})

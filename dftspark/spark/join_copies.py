@@ -1,8 +1,8 @@
-"""Near copies of one corpus in one cluster, where the configuration asks for it.
+"""Puts near copies of one corpus into one cluster, if the configuration asks for it.
 
-The cluster of a document becomes the least cluster name among the documents of its key, before any
-block is drawn. Documents whose key no other cluster has stay as they are, and their texts stay
-where they are: what is shuffled is 16 bytes a document, and the rows of those that change.
+The cluster of a document becomes the smallest cluster name among the documents of its key, before
+any block is drawn. Documents whose key occurs in no other cluster stay as they are, and their texts
+stay where they are: only 16 bytes per document, and the rows of those that change, are shuffled.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ _JOINED = pa.schema([("corpus", pa.string()), ("id_hash", pa.int64()), ("joined"
 
 
 def asked(config: Audit) -> list[str]:
-    """The corpora, as the configuration names them, whose copies are to be joined."""
+    """Returns the corpora, as the configuration names them, whose copies are to be joined."""
     return [name for name, corpus in config.corpora.items() if corpus.join_copies]
 
 
 def joined(read: Documents, config: Audit, staging: str) -> Documents:
-    """`read` with the clusters of near copies joined; who joins whom is written to `staging`."""
+    """Returns `read` with the clusters of near copies joined; who joins whom is written to
+    `staging`."""
     own = read.kept.where(F.col("source").isin(asked(config)))
     tables.write(_least(own, config), staging)
     least = tables.read(read.kept.sparkSession, staging, _JOINED)
@@ -47,7 +48,7 @@ def _id_hash() -> Column:
 
 
 def _least(documents: DataFrame, config: Audit) -> DataFrame:
-    """Of each document that changes its cluster, the new one."""
+    """Returns the new cluster of each document that changes its cluster."""
     keyed = documents.select("corpus", "text", "cluster", _id_hash().alias("id_hash")).mapInArrow(
         _keying(config), from_arrow_schema(schema.KEYED_DOCUMENTS)
     )

@@ -1,9 +1,9 @@
-"""Comparison of pairs on Spark: one job, in which every piece of work of a model has a task.
+"""Compares pairs on Spark: one job, in which every piece of work on a model has a task.
 
 Tasks read the states that they need from the files of the profile, so that no state crosses the
-Java machine, and send back the rows that they make of them.
+Java machine, and return the rows that they make from them.
 
-Cost     a task for each model corpus and kind of work; what comes to the driver are results
+Cost     a task for each model corpus and kind of work; only results come to the driver
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dftspark.spark.records import batch_of, packed
 
 
 class Work(Protocol):
-    """What is made of a model corpus and the human one. Travels to the tasks, so it is small."""
+    """The work on a model corpus and the human one. Tasks receive it, so it is small."""
 
     @property
     def columns(self) -> pa.Schema:
-        """Those of the rows that it makes."""
+        """The columns of the rows that it makes."""
         ...
 
     def __call__(self, model: str) -> list[dict[str, Any]]: ...
@@ -34,9 +34,9 @@ class Work(Protocol):
 def work(
     spark: SparkSession, models: Sequence[str], kinds: Mapping[str, Work]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each kind of work, model by model in the order of `models`.
+    """Returns the rows of each kind of work, model by model in the order of `models`.
 
-    The heaviest kind should be named first: it is begun first.
+    The heaviest kind should be named first, because it is begun first.
     """
     todo = [(kind, model) for kind in kinds for model in models]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -1,6 +1,6 @@
-"""How far Spark is with the work of a stage, for the progress display.
+"""Spark's progress within a stage, for the progress display.
 
-The one place that tells classic sessions from Spark Connect.
+This is the only place that distinguishes classic sessions from Spark Connect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SECONDS = 0.5
 
 @contextmanager
 def watched(spark: SparkSession, stage: Stage) -> Iterator[None]:
-    """Tells `stage` of every Spark task that ends while the block runs."""
+    """Notifies `stage` of every Spark task that ends while the block runs."""
     if hasattr(spark, "_jsparkSession"):
         with _classic(spark, stage):
             yield
@@ -56,7 +56,7 @@ def _connect(spark: SparkSession, stage: Stage) -> Iterator[None]:
                 stage.advance(found.num_completed_tasks - seen.get(key, 0))
                 seen[key] = found.num_completed_tasks
 
-    handler: Any = told  # Spark takes any such function, its types ask for a class
+    handler: Any = told  # Spark accepts any such function; its types ask for a class
     spark.registerProgressHandler(handler)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Arrow batches of grouped rows: cut where the group changes, and records of one row."""
+"""Arrow batches of grouped rows, cut where the group changes, and records of one row."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _GROUP = ("corpus", "stratum")
 
 
 def record(of: pa.Schema, *values: Any) -> pa.RecordBatch:
-    """One row of a schema."""
+    """Returns one row of a schema."""
     columns = [pa.array([v], f.type) for v, f in zip(values, of, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=of)
 
 
 def batch_of(of: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
-    """Rows of a schema, each with a value a column."""
+    """Returns rows of a schema, each with one value per column."""
     columns = zip(*rows, strict=True) if rows else [()] * len(of)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, of, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=of)
@@ -28,7 +28,7 @@ def batch_of(of: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
 def runs(
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[tuple[tuple[str, str], pa.RecordBatch]]:
-    """Each batch cut where the corpus or stratum changes."""
+    """Yields each batch cut where the corpus or stratum changes."""
     for batch in batches:
         corpus, stratum = (np.array(batch[name].to_pylist(), object) for name in _GROUP)
         changes = (corpus[1:] != corpus[:-1]) | (stratum[1:] != stratum[:-1])
@@ -39,7 +39,7 @@ def runs(
 
 
 def packed(table: pa.Table) -> bytes:
-    """A table as a stream of Arrow's."""
+    """Returns a table as an Arrow stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
@@ -47,5 +47,5 @@ def packed(table: pa.Table) -> bytes:
 
 
 def unpacked(data: bytes | memoryview | pa.Buffer) -> pa.Table:
-    """What `packed` made."""
+    """Returns the table that `packed` packed."""
     return pa.ipc.open_stream(data).read_all()

@@ -17,7 +17,7 @@ from dftspark.errors import EnvironmentProblem
 from dftspark.java import ensure_java
 from dftspark.spark import class_archive
 
-# What results or memory hang on; a session that somebody else made is given them too.
+# Results or memory depend on these, so a session made by somebody else gets them too.
 _RELIED_ON = {
     # mapInArrow binds columns by position and by default lets a wrong order pass.
     "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",
@@ -34,8 +34,8 @@ _STARTED = {
 }
 LOCAL = {
     **_STARTED,
-    # Java only moves bytes here, in short runs: what its second compiler and its concurrent
-    # collectors cost is not earned back. Its young generation holds what is on its way.
+    # Java only moves bytes here, in short runs: the cost of its second compiler and its concurrent
+    # collectors is not earned back. Its young generation holds what is on its way.
     "spark.driver.extraJavaOptions": (
         f"{_STARTED['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
         f"-Xms1g -Xmn512m"
@@ -43,7 +43,7 @@ LOCAL = {
     "spark.python.daemon.module": "dftspark.spark.daemon",
     # Large arrays come and go: in pages of 4 KB, handing them out takes as long as filling them.
     "spark.executorEnv.GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    # What is shuffled is mostly packed already.
+    # Shuffled data is mostly packed already.
     "spark.shuffle.compress": "false",
     "spark.shuffle.spill.compress": "false",
     # Nothing compares them before a block fails to decompress.
@@ -60,10 +60,10 @@ LOCAL = {
 
 @contextmanager
 def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
-    """The running session where there is one (spark-submit, a notebook), else a local one.
+    """Yields the running session if there is one (spark-submit, a notebook), else a local one.
 
     `master` may be any Spark master, or `sc://host:port` for Spark Connect. Stops the session at
-    the end only if it started it. Raises EnvironmentProblem where Spark cannot start.
+    the end only if it started it. Raises EnvironmentProblem if Spark cannot start.
     """
     if SparkSession.getActiveSession() is not None:
         yield relied_on(SparkSession.builder.getOrCreate())
@@ -84,20 +84,21 @@ def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
 
 
 def _begin_workers(spark: SparkSession) -> None:
-    """Has Spark start the process that workers are forked from, while the first job is planned."""
-    with suppress(Exception):  # whatever it is, the first job meets it too, and says so
+    """Makes Spark start the process from which workers are forked while the first job is
+    planned."""
+    with suppress(Exception):  # whatever is wrong, the first job meets it too, and reports it
         spark.range(1).mapInArrow(iter, "id long").toArrow()
 
 
 def relied_on(spark: SparkSession) -> SparkSession:
-    """The session itself, with the settings that results hang on."""
+    """Returns the session itself, with the settings on which results depend."""
     for key, value in _RELIED_ON.items():
         spark.conf.set(key, value)
     return spark
 
 
 def start(app: str, master: str | None) -> SparkSession:
-    """A session with the settings of a local run, unless spark-submit has chosen others."""
+    """Starts a session with the settings of a local run, unless spark-submit has chosen others."""
     builder = SparkSession.builder.appName(f"dftspark {app}")
     if master is not None and master.startswith("sc://"):
         return builder.remote(master).getOrCreate()
@@ -119,13 +120,14 @@ def start(app: str, master: str | None) -> SparkSession:
 
 
 def local() -> dict[str, str]:
-    """LOCAL, with the archive of classes where there is one."""
+    """Returns LOCAL, with the archive of classes if there is one."""
     java = "spark.driver.extraJavaOptions"
     return {**LOCAL, java: f"{LOCAL[java]} {class_archive.options()}".strip()}
 
 
 def _driver_gigabytes() -> int:
-    """A quarter of the memory: the other half of a local run is Python workers and page cache."""
+    """Returns a quarter of the memory; half of it, in a local run, is for Python workers and page
+    cache."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -134,5 +136,5 @@ def _driver_gigabytes() -> int:
 
 
 def shuffle_partitions(spark: SparkSession) -> int:
-    """How many tasks a stage should have at least, for every core to have work."""
+    """Returns how many tasks a stage should have at least, for every core to have work."""
     return int(spark.conf.get("spark.sql.shuffle.partitions") or 200)

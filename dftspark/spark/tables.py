@@ -1,4 +1,4 @@
-"""Tables that are written and read by Spark, in the columns of their schemas."""
+"""Tables that Spark writes and reads, in the columns of their schemas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROW_GROUP = 16 << 20  # bytes of a row group that a task holds while it writes
 def write(
     table: DataFrame, path: str, compression: str = "zstd", group_rows: int | None = None
 ) -> None:
-    """Writes Parquet to a new folder; `group_rows` is the most rows a row group has."""
+    """Writes Parquet to a new folder; `group_rows` is the largest number of rows in a row group."""
     writer = table.write.mode("error").option("parquet.block.size", _ROW_GROUP)
     if group_rows is not None:
         writer = writer.option("parquet.block.row.count.limit", group_rows)
@@ -29,12 +29,12 @@ def write(
 
 
 def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:
-    """What `write` wrote, without a job that looks the columns up in a file."""
+    """Reads what `write` wrote, without a job that looks up the columns in a file."""
     return spark.read.schema(from_arrow_schema(of)).parquet(path)
 
 
 def collected(path: str, of: pa.Schema) -> pa.Table:
-    """All of what `write` wrote on the driver, without a job."""
+    """Reads everything that `write` wrote on the driver, without a job."""
     place = Location.parse(path)
     parts = [of.empty_table()]
     for part in sorted(publish.files_of(place)):
@@ -47,7 +47,8 @@ _SMALL = 32 << 20  # bytes of files that the driver reads itself rather than sta
 
 
 def small(path: str, columns: Sequence[str]) -> pa.Table | None:
-    """Columns of what `write` wrote, on the driver without a job; None where that is too much."""
+    """Reads columns of what `write` wrote on the driver, without a job; None if that is too
+    much."""
     place = Location.parse(path)
     files = publish.files_of(place)
     if sum(files.values()) > _SMALL:
@@ -60,23 +61,24 @@ def small(path: str, columns: Sequence[str]) -> pa.Table | None:
 
 
 def stored(spark: SparkSession, table: str, runs: Sequence[Run]) -> DataFrame:
-    """The rows of a table of states in several runs; a day without documents may have no file."""
+    """Reads the rows of a table of states in several runs; a day without documents may have no
+    file."""
     reader = spark.read.schema(from_arrow_schema(schema.STATES[table]))
-    # A page that has changed on the disk is an error and not another number.
+    # A page that has changed on the disk must be an error, not a different number.
     reader = reader.option("parquet.page.verify-checksum.enabled", "true")
     return reader.parquet(*[run.table_path(table) for run in runs])
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:
-    """The columns of a schema in its order and types; raises where one is missing."""
+    """Returns the columns of a schema in its order and types; raises if one is missing."""
     spark_types = from_arrow_schema(of)
     return table.select(*[F.col(f.name).cast(f.dataType).alias(f.name) for f in spark_types])
 
 
 def rejects(issues: DataFrame, run_id: str, date: str) -> DataFrame:
-    """schema.REJECTS."""
+    """Returns schema.REJECTS."""
     run = {"run_id": F.lit(run_id), "date": F.lit(date)}
-    # Of what is not a damaged file nothing is unread.
+    # Only a damaged file has unread bytes.
     absent = [name for name in ("unread_bytes", "lost_rows") if name not in issues.columns]
     run |= {name: F.lit(None).cast("long") for name in absent}
     return conform(issues.withColumns(run), schema.REJECTS)
