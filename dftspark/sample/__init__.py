@@ -15,7 +15,7 @@ NOTE = (
 
 
 def write(folder: Path) -> tuple[Path, Path]:
-    """Writes both sides as JSON lines into the folder: (human, model)."""
+    """Writes both sides as JSON lines into the folder; returns (human, model)."""
     import pydoc_data.topics
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def write(folder: Path) -> tuple[Path, Path]:
 
 
 def audit(out: str) -> Audit:
-    """The demo's audit of the sample, which is written to `<out>/sample`."""
+    """Returns the demo's audit of the sample, which is written to `<out>/sample`."""
     human, model = write(Path(out) / "sample")
     columns = {"doc_id": "topic", "prompt_id": "topic"}
     return Audit.parse(
