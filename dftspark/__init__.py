@@ -23,7 +23,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first asked for: reading a run must not import what computing one needs."""
+    """Imports a name when it is first asked for: reading a run must not import what computing one
+    needs."""
     if name not in _HOMES:
         raise AttributeError(f"module 'dftspark' has no attribute {name!r}; it has {__all__}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m dftspark` is `dftspark`."""
+"""Makes `python -m dftspark` the same as `dftspark`."""
 
 import sys
 

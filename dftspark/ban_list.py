@@ -2,7 +2,7 @@
 
 Source   the form of antislop's slop_phrase_prob_adjustments.json, [[phrase, factor], ...], where 1
          leaves a phrase alone and 1/32 all but bans it; and a plain list of strings, which
-         koboldcpp, exllamav2 and tabbyAPI take as banned strings
+         koboldcpp, exllamav2 and tabbyAPI accept as banned strings
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dftspark.store.run import Run
 Form = Literal["statistics", "antislop", "strings", "lines"]
 FORMS: tuple[str, ...] = get_args(Form)
 LEAST_FACTOR = 1 / 32
-_SAME = 0.8  # of a phrase's occurrences in a longer listed one: the longer stands for it
+_SAME = 0.8  # of a phrase's occurrences in a longer listed one, which then stands for it
 _KEPT = (
     "n count_human count_model docs_human docs_model per_million_human per_million_model "
     "log_odds z q_value"
@@ -35,15 +35,16 @@ def overused(
 
     The rows are of one model and stratum.
 
-    Over-used is: `ratio`, with half an occurrence added to each count, of at least `least_ratio`,
-    a q-value of at most `q_value`, in at least `documents` of the model's documents; with a letter
-    in it. A phrase most of whose occurrences are in a longer one is left to that one.
+    A phrase is over-used if it has a letter, its `ratio` (with half an occurrence added to each
+    count) is at least `least_ratio`, its q-value is at most `q_value`, and at least `documents` of
+    the model's documents have it. A phrase most of whose occurrences are in a longer one is left to
+    that one.
     """
     found = []
     for row in rows:
         text = row["text"]
         if text is None or not text.isprintable() or not any(map(str.isalpha, text)):
-            continue  # the rest of the table, what a terminal would act on, marks alone
+            continue  # the rest of the table, terminal control characters, marks alone
         entry = {
             "phrase": text,
             **{name: row[name] for name in _KEPT.split()},
@@ -77,8 +78,8 @@ def _parts(found: list[Entry]) -> dict[tuple[str, ...], list[Entry]]:
 
 
 def _ratio(row: dict[str, Any]) -> float:
-    """Divides the model rate by the human rate. A side without its total has a rate only where it
-    has a count."""
+    """Divides the model rate by the human rate. A side without its total has a rate only for
+    phrases with a count."""
     rates = []
     for side in ("human", "model"):
         count, rate = row[f"count_{side}"], row[f"per_million_{side}"]
@@ -86,7 +87,7 @@ def _ratio(row: dict[str, Any]) -> float:
     per = [each for _, each in rates]
     if per[1] is None:
         return 0.0
-    # Occurrences per million an occurrence: of the human side that has none, the model's own.
+    # Occurrences per million for one occurrence; a human side without any uses the model's.
     human = (rates[0][0] + 0.5) * (per[0] if per[0] is not None else per[1])
     return float((rates[1][0] + 0.5) * per[1] / human)
 
@@ -94,7 +95,7 @@ def _ratio(row: dict[str, Any]) -> float:
 def of_run(
     run: Run, model: str | None, *, least_ratio: float, q_value: float, documents: int, limit: int
 ) -> list[Entry]:
-    """Returns the list of one model of a run. Raises ConfigError for several models and none
+    """Returns the list of one model of a run. Raises ConfigError if there are several and none is
     named."""
     rows = [row for row in run.table("ngrams").to_pylist() if row["stratum"] == ""]
     models = sorted({row["model"] for row in rows})

@@ -1,8 +1,8 @@
-"""Kernels compiled by numba, kept on disk where that can be done and rebuilt where it was damaged.
+"""Kernels compiled by numba, kept on disk if possible, and rebuilt if the files are damaged.
 
-State   numba's own files: beside the source, else in the user's cache folder, else in a temporary
-        folder of the user's own; NUMBA_CACHE_DIR names another. Without any of them a process
-        compiles what it calls
+State   numba's files: beside the source, else in the user's cache folder, else in a temporary
+        folder of the user's; NUMBA_CACHE_DIR names another. Without any of them a process compiles
+        what it calls
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core import caching
 
-# Of a library whose types do not reach here.
+# From a library whose types do not reach here.
 _config: Any = numba.config
 _FunctionCache: Any = caching.FunctionCache
 
@@ -26,9 +26,9 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def compiled(function: Kernel) -> Kernel:
-    """The function, compiled at its first call with each set of types; it lets other threads run.
+    """Returns the function, compiled at its first call with each set of types, without the GIL.
 
-    A cache that cannot be read or written costs the time to compile, and never the call.
+    A cache that cannot be read or written costs only the time to compile; the call never fails.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
     cache = _cache(function)
@@ -39,7 +39,8 @@ def compiled(function: Kernel) -> Kernel:
 
 
 def kept(kernel: Callable[..., Any]) -> tuple[str, str]:
-    """Where the machine code of a kernel is kept, empty where it is not, and what that costs."""
+    """Returns where the machine code of a kernel is kept (empty if it is not), and what that
+    costs."""
     folder = str(kernel._cache.cache_path or "")  # type: ignore[attr-defined]
     if not folder:
         return "", "no folder for it can be written, so every process compiles for half a minute"
@@ -49,7 +50,8 @@ def kept(kernel: Callable[..., Any]) -> tuple[str, str]:
 
 
 class _Cache(_FunctionCache):  # type: ignore[misc]
-    """Numba's, which takes every file for whole and every disk for one with room."""
+    """A cache that does without numba's assumptions that every file is whole and every disk has
+    room."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -65,7 +67,7 @@ class _Cache(_FunctionCache):  # type: ignore[misc]
 
 
 def _cache(function: Callable[..., Any]) -> _Cache | None:
-    with contextlib.suppress(RuntimeError):  # no folder that numba knows can be written
+    with contextlib.suppress(RuntimeError):  # numba has no folder that it can write
         return _Cache(function)
     with contextlib.suppress(RuntimeError, OSError), _folder(_own_temporary()):
         return _Cache(function)
@@ -74,7 +76,8 @@ def _cache(function: Callable[..., Any]) -> _Cache | None:
 
 @contextlib.contextmanager
 def _folder(path: Path) -> Iterator[None]:
-    """Numba's folder while the block runs. Raises PermissionError for one of another user's."""
+    """Sets numba's folder while the block runs. Raises PermissionError if it belongs to another
+    user."""
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     # Its files are pickles: one that somebody else may write to would run their code.

@@ -1,8 +1,8 @@
 """Model against model: which of two is nearer to human, by each measure, from one comparison.
 
-Both were compared with the same human text, so what they owe to it cancels: the error is that of
-the jackknife of the difference, leaving out block j of all three. That is what two intervals that
-overlap cannot say.
+Both were compared with the same human text, so the part that depends on it cancels: the error comes
+from the jackknife of the difference, leaving out block j of all three. Two overlapping intervals
+cannot show this.
 
 Cost     microseconds a pair and measure
 """
@@ -24,14 +24,15 @@ from dftspark.lenses.metric import comparable
 
 Row = dict[str, Any]
 
-MOST = 20  # models all of whose pairs are told; of more, each against the nearest to human
+MOST = 20  # models all of whose pairs are reported; with more, each against the nearest to human
 
 
 def table(rows: Sequence[Row], confidence: float) -> pa.Table:
     """schema.DIFFERENCES, from rows of the metrics table with `left_out` as in schema.COMPARED.
 
-    Of every measure that has it on both sides, where smaller is nearer to human. Plug-in distances
-    fall as documents are added: of them only models of like sizes are told apart.
+    It covers every measure that has `left_out` on both sides and for which smaller is nearer to
+    human. Plug-in distances fall as documents are added, so by them only models of similar sizes
+    are compared.
     """
     of: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

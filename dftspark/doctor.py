@@ -1,6 +1,6 @@
-"""What a machine must have for dftspark to run, checked one by one, each with its remedy.
+"""Checks one by one what a machine must have for dftspark to run, each with its remedy.
 
-Cost  under a second, and about twenty for the embedder and the Spark session that are started to
+Cost  under a second, plus about twenty for the embedder and the Spark session, which are started to
       see that they start.
 """
 
@@ -40,7 +40,7 @@ _CGROUP = (
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. `remedy` is empty where all is well."""
+    """The result of one check. `remedy` is empty if all is well."""
 
     name: str
     ok: bool
@@ -49,7 +49,8 @@ class Check:
 
 
 def examine(out: str = "runs", spark: bool = True, master: str | None = None) -> Iterator[Check]:
-    """Every check in turn; a check that itself breaks is a problem, not the end."""
+    """Yields every check in turn; a check that itself breaks is reported as a problem, not
+    raised."""
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("Python", _python),
         ("Java", _java),
@@ -160,7 +161,7 @@ def _compiled() -> Check:
 
 
 def _openvino() -> Check:
-    """Nothing needs it, so its absence is no problem."""
+    """Checks OpenVINO; nothing needs it, so its absence is not a problem."""
     try:
         metadata.version("openvino")
     except metadata.PackageNotFoundError:
@@ -186,7 +187,7 @@ def _gpu() -> Check:
 
 
 def _embedder() -> Check:
-    """Embeds a sentence with the packaged model, in a process of its own: torch is large."""
+    """Embeds a sentence with the packaged model in a separate process, because torch is large."""
     program = "from dftspark.doctor import probe_embedder; probe_embedder()"
     command = [sys.executable, "-c", program]
     try:
@@ -225,7 +226,7 @@ def probe_embedder() -> None:
 
 
 def _session(master: str | None) -> Check:
-    """Starts Spark in a process of its own, so that its noise and its hanging stay there."""
+    """Starts Spark in a separate process, so that its output and its hanging stay there."""
     program = "import sys; from dftspark.doctor import probe; probe(*sys.argv[1:])"
     command = [sys.executable, "-c", program, *([master] if master else [])]
     try:
@@ -251,7 +252,8 @@ def _compared(told: dict[str, dict[str, str]]) -> Check:
 
 
 def _reason(said: str) -> str:
-    """The line of a traceback that names the error, with what Java says of it; else the last."""
+    """Returns the line of a traceback that names the error, with Java's message on it; else the
+    last."""
     lines = [line for line in said.splitlines() if line.strip()] or ["it stopped without a word"]
     named = [at for at, line in enumerate(lines) if _RAISED.match(line)] or [len(lines) - 1]
     java_says = lines[named[-1] + 1 : named[-1] + 2]
@@ -259,7 +261,7 @@ def _reason(said: str) -> str:
 
 
 def probe(master: str | None = None) -> None:
-    """Prints what the driver and a worker of a fresh session are, as a line of JSON."""
+    """Prints facts on the driver and a worker of a fresh session, as a line of JSON."""
     from dftspark.spark.session import session
 
     with session("doctor", master) as spark:
@@ -315,5 +317,5 @@ def _cgroup_memory(limit: Path) -> float | None:
     try:
         said = limit.read_text().strip()
     except OSError:
-        return None  # no control group of this kind
+        return None  # there is no control group of this kind
     return float(said) if said.isdigit() else None

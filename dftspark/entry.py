@@ -1,4 +1,4 @@
-"""What every entry point of `jobs/` has around its work: arguments, last line and exit code."""
+"""The frame around the work of every entry point in `jobs/`: arguments, last line and exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dftspark.store.run import Run
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """With --conf and --date."""
+    """Returns a parser with --conf and --date."""
     found = argparse.ArgumentParser(description=description)
     found.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
     found.add_argument("--date", default="", help="YYYY-MM-DD; {date} in paths becomes it")
@@ -24,8 +24,8 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def exit_code(work: Callable[[], Run]) -> int:
-    """0 after printing the path of the run that `work` made; else that of the error, which is told
-    on standard error in place of a traceback."""
+    """Returns 0 after printing the path of the run that `work` made; else the error's exit code,
+    after reporting it on standard error without a traceback."""
     try:
         run = work()
         print(redact(run.path))

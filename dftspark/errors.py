@@ -1,4 +1,5 @@
-"""Every error dftspark raises on purpose. Each says what is wrong, which values, what to do."""
+"""Every error that dftspark raises on purpose. Each says what is wrong, with which values, and what
+to do."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from dftspark.redaction import redact
 class DftsparkError(Exception):
     """Base class. The command line and the jobs catch it once, at the edge.
 
-    Its text has no secrets, whoever prints it: Spark logs what tasks raise, notebooks tracebacks.
+    Its text has no secrets, whoever prints it: Spark logs errors of tasks, notebooks show
+    tracebacks.
     """
 
     exit_code: ClassVar[int] = 1
@@ -20,7 +22,7 @@ class DftsparkError(Exception):
 
 
 class ConfigError(DftsparkError, ValueError):
-    """A configuration, or the command line beside it, asks for what cannot be."""
+    """A configuration, or the command line beside it, asks for something impossible."""
 
     exit_code = 2
 
@@ -58,7 +60,7 @@ class ShapeError(DftsparkError, ValueError):
 
 
 class StateFormatError(DftsparkError, ValueError):
-    """Bytes that are not a state, or a state of another format version."""
+    """The bytes are not a state, or they are a state of another format version."""
 
 
 class IncomparableProfiles(DftsparkError, ValueError):

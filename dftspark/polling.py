@@ -1,4 +1,4 @@
-"""Looking at something every so often while other work goes on."""
+"""Repeats a check every so often while other work goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def polling(look: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Calls `look` in a thread of its own while the block runs, and once after it."""
+    """Calls `look` in a separate thread while the block runs, and once after it."""
     over = threading.Event()
 
     def again() -> None:

@@ -34,7 +34,8 @@ class Stage(Protocol):
 
 
 class Progress(Protocol):
-    """What a run reports its stages to; `total` is in units, None where it is not known."""
+    """The display to which a run reports its stages; `total` is in units, None if it is not
+    known."""
 
     def stage(
         self, name: str, total: int | None = None, unit: str = "rows"
@@ -42,7 +43,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """A progress display that shows nothing."""
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
@@ -54,7 +55,7 @@ def silent() -> Progress:
 
 
 class Lines:
-    """One line when a stage starts, one when it ends, and one every `seconds` in between."""
+    """A log: one line when a stage starts, one when it ends, and one every `seconds` in between."""
 
     def __init__(self, stream: TextIO | None = None, seconds: float = _HEARTBEAT) -> None:
         self._stream, self._seconds = stream or sys.stderr, seconds
@@ -69,7 +70,7 @@ class Lines:
                     f"{name}: {_state(counter.rows, total, time.monotonic() - started, unit)}"
                 )
 
-        # A stage may wait for Spark for an hour without a row: the beat has its own thread.
+        # A stage may wait for Spark for an hour without a row, so the beat has its own thread.
         heart = threading.Thread(target=beat, daemon=True)
         self._say(f"{name}: started")
         heart.start()
@@ -89,7 +90,7 @@ class Lines:
 
 
 class JsonLines:
-    """One JSON object a line: stages that start, end and fail, and what else is said."""
+    """A log of one JSON object per line: stages that start, end and fail, and other messages."""
 
     def __init__(self, stream: TextIO | None = None, seconds: float = _HEARTBEAT) -> None:
         self._stream, self._seconds = stream or sys.stderr, seconds
@@ -150,7 +151,7 @@ class Bars:
 
 
 def progress(console: Console, quiet: bool = False) -> Progress:
-    """The kind of progress that fits the console, which writes to standard error."""
+    """Returns the kind of progress that fits the console, which writes to standard error."""
     if quiet:
         return Silent()
     return Bars(console) if console.is_terminal else Lines(console.file)  # type: ignore[arg-type]

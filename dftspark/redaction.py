@@ -1,8 +1,8 @@
-"""Text without the secrets that addresses of storage and services carry.
+"""Removes from texts the secrets that addresses of storage and services carry.
 
-What is told, logged and stored goes through `redact`: names and passwords before the host, every
-value of a query but those known to be harmless, and values that stand beside the name of a secret,
-as they do in what storage answers.
+Everything that is shown, logged and stored goes through `redact`: names and passwords before the
+host, every value of a query except those known to be harmless, and values that stand beside the
+name of a secret, as they do in replies of storage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME_AND_PASSWORD = re.compile(
     r"(?:[^\s/@]{0,1024}@)*",
     re.IGNORECASE,
 )
-# Of Azure's addresses what stands before the @ is a container.
+# In Azure's addresses a container stands before the @.
 _NAME = re.compile(
     r"(?<![a-z0-9+.-])((?!abfss?:|wasbs?:)[a-z][a-z0-9+.-]{0,20}://)[^\s/@?#]{1,1024}@",
     re.IGNORECASE,
@@ -62,7 +62,7 @@ _NAMED_SECRET = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text with every secret in it that can be told as one blotted out."""
+    """Returns the text with every recognizable secret in it blotted out."""
     if "://" in text:
         text = _NAME_AND_PASSWORD.sub(lambda m: f"{m[1] or m[2]}{HIDDEN}@", text)
         text = _NAME.sub(rf"\1{HIDDEN}@", text)

@@ -1,6 +1,6 @@
-"""What dftspark does, as plain functions: audit, profile, embed, compare, judge and choose.
+"""The work of dftspark as plain functions: audit, profile, embed, compare, judge and choose.
 
-Each makes one run in the store: stages write into its folder, the manifest makes it visible.
+Each makes one run in the store: stages write into its folder, and the manifest makes it visible.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def audit(
 ) -> Run:
     """Reads, profiles, compares and publishes; the run has every table of its lenses.
 
-    `asking` says how judges are asked, where the lens 'judge' is on.
+    `asking` says how judges are asked, if the lens 'judge' is on.
 
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
-    for a filter Spark cannot read, EnvironmentProblem where storage refuses.
+    for a filter that Spark cannot read, EnvironmentProblem if storage refuses.
     """
     sweeps.check(config, rates())
     profiling.check(spark, config, orders={"judge": asking})
@@ -70,8 +70,8 @@ def profile(
 def embed(
     spark: SparkSession, config: Audit, date: str = "", progress: Progress | None = None
 ) -> Run:
-    """Fills the embedding store with what it lacks of this audit's texts: a run with corpora and
-    rejects, whose manifest says under `embedding` what was embedded. An audit of the same
+    """Fills the embedding store with the missing texts of this audit: makes a run with corpora and
+    rejects, whose manifest says under `embedding` what was embedded. An audit with the same
     configuration then embeds nothing.
 
     Raises what `audit` raises, and EnvironmentProblem for an embedder or a device that is absent.
@@ -83,14 +83,14 @@ def embed(
 def compare(
     spark: SparkSession, config: Audit, profiled: Run, progress: Progress | None = None
 ) -> Run:
-    """Compares the stored profiles of a run, without its documents: a run with the tables.
+    """Compares the stored profiles of a run, without its documents: makes a run with the tables.
 
-    Of the embedding lens it has what follows from the feature sums: MMD by all kernels and the
-    energy distance. Regions, witnesses and copies are an audit's, and so are the lenses that need
+    For the embedding lens it has what follows from the feature sums: MMD by all kernels and the
+    energy distance. Only an audit has regions, witnesses and copies, and the lenses that need
     texts, which the manifest names under `left_out`.
 
-    Raises ConfigError where `profiled` keeps no profile, or one of other corpora, roles, orders,
-    lenses or settings than those of `config`, and InputError where it is damaged.
+    Raises ConfigError if `profiled` keeps no profile, or one of other corpora, roles, orders,
+    lenses or settings than those of `config`, and InputError if it is damaged.
     """
     sweeps.check(config, rates())
     found = stored.stored_profile(spark, config, profiled)
@@ -110,16 +110,16 @@ def judge(
     progress: Progress | None = None,
     asking: Asking | None = None,
 ) -> Run:
-    """Asks the judges of `config` and nothing else: a run with corpora, rejects, judgements,
-    win_rates and the judge's metrics. Verdicts that were ever heard come from the verdict store.
+    """Only asks the judges of `config`: makes a run with corpora, rejects, judgements, win_rates
+    and the judge's metrics. Verdicts that were already received come from the verdict store.
 
-    Without judges the run has the classifier two-sample test of the embeddings, under its own name.
-    A run whose caps or judges end it early is published with what it has, and `unfinished` says of
-    it what is missing.
+    Without judges the run has the classifier two-sample test of the embeddings, under its usual
+    name. A run that its caps or judges end early is published with what it has, and its
+    `unfinished` says what is missing.
 
-    Raises what `audit` raises; InputError where the sides share no prompt, ConfigError for prompts
-    that cannot be used, EnvironmentProblem for a key that is not in the environment and where
-    another run asks for the same store.
+    Raises what `audit` raises; InputError if the sides share no prompt, ConfigError for unusable
+    prompts, EnvironmentProblem for a key that is not in the environment and if another run is
+    asking for the same store.
     """
     how = asking or Asking()
     judging.check(config, how.ask)
@@ -151,8 +151,8 @@ def judge_plan(
     progress: Progress | None = None,
     again: bool = False,
 ) -> Prepared:
-    """Pairs and requests of `judge`, what the store has of them, and an estimate. Sends nothing and
-    publishes nothing."""
+    """Returns pairs and requests of `judge`, the answers that the store has, and an estimate. Sends
+    nothing and publishes nothing."""
     judging.check(config, asking=False)
     making = Making.begin(spark, config, date, progress)
     try:
@@ -169,12 +169,12 @@ def choose(
     progress: Progress | None = None,
     profiled: Run | None = None,
 ) -> Run:
-    """Chooses one sample of each prompt of the pool, so that the chosen texts together are where
-    the human texts are: a run with corpora, rejects, chosen, unchosen, matched and matched_rates,
-    and the audit of it as audit.toml.
+    """Chooses one sample of each prompt of the pool, so that the chosen texts together lie where
+    the human texts lie: makes a run with corpora, rejects, chosen, unchosen, matched and
+    matched_rates, and its audit as audit.toml.
 
-    The target is the human corpus of `config`, of which the run then has the table reference; or
-    the states that `profiled` keeps of its own, and no human text is read.
+    The target is the human corpus of `config`, from which the run then has the table reference, or
+    the human side of the states that `profiled` keeps, and then no human text is read.
 
     Raises what `audit` raises; InputError for a pool without prompts or with one sample of each,
     ConfigError and IncomparableProfiles for a profile that does not fit.
@@ -196,12 +196,13 @@ def nightly(
 ) -> Run:
     """Profiles the documents of `date`, merges the window that ends with it, compares and checks.
 
-    `config` is as it is written, with `{date}` in its paths. `read` False merges the profiles that
-    are stored, without a document; `reference` True profiles the human side again. Tables are
-    those of `compare`, and checks. The manifest names the profiles, and the dates that have none.
+    `config` is as written, with `{date}` in its paths. With `read` False it merges the profiles
+    that are stored, without reading a document; with `reference` True it profiles the human side
+    again. Its tables are those of `compare`, and checks. The manifest names the profiles, and the
+    dates that have none.
 
-    Raises what `audit` raises, UnlikeProfiles for profiles that do not merge, and InputError for
-    one that is damaged, or where the window has none.
+    Raises what `audit` raises, UnlikeProfiles for profiles that do not merge, and InputError if one
+    is damaged, or the window has none.
     """
     days.check_config(config)
     if read:
@@ -228,7 +229,7 @@ def nightly(
 
 
 def demo_config(out: str) -> Audit:
-    """The audit of the bundled sample, which is written below `out`."""
+    """Returns the audit of the bundled sample, which is written below `out`."""
     from dftspark import sample
 
     return sample.audit(out)

@@ -29,7 +29,7 @@ class State:
             object.__setattr__(self, field.name, array)
 
     def encode(self) -> bytes:
-        """Bytes that decode to equal arrays; equal states give equal bytes."""
+        """Returns bytes that decode to equal arrays; equal states give equal bytes."""
         return encode_arrays(*(getattr(self, field.name) for field in fields(self)))
 
     @classmethod
@@ -46,9 +46,11 @@ class SumState(State):
 
 
 def encode_arrays(*arrays: NDArray[Any]) -> bytes:
-    """Sorted uint64 as differences, integers in as few bytes as they need, bytes by place, lz4.
+    """Encodes arrays: sorted uint64 as differences, integers in as few bytes as they need, bytes by
+    place, lz4.
 
-    Places that a sample shows to be noise are kept as they are: they cost time and save nothing.
+    Places that a sample shows to be noise are kept as they are, since packing them costs time and
+    saves nothing.
     """
     heads, parts = [], []
     for array in arrays:
@@ -85,7 +87,7 @@ _WORTHWHILE = 0.6
 
 
 def _packed(stored: NDArray[Any]) -> list[tuple[int, memoryview | bytes]]:
-    """The low half of 8-byte items where it is noise, then the bytes of each place."""
+    """Returns the low half of 8-byte items if it is noise, then the bytes of each place."""
     if stored.itemsize == 8 and _is_noise(stored.view(np.uint8)[3::8]):
         bits = stored.view(np.uint64)
         low = bits.astype(np.uint32)
@@ -108,9 +110,9 @@ def _is_noise(place: NDArray[np.uint8]) -> bool:
 def decode_arrays(
     data: bytes | memoryview, name: str, first: int | None = None
 ) -> list[NDArray[Any]]:
-    """All arrays, or the `first` few, read-only where nothing had to be worked out.
+    """Returns all arrays, or the `first` few, read-only if nothing had to be computed.
 
-    Raises StateFormatError for what `encode_arrays` has not written.
+    Raises StateFormatError for bytes that `encode_arrays` has not written.
     """
     view = memoryview(data)
     if bytes(view[: len(_MAGIC)]) != _MAGIC:
@@ -150,7 +152,7 @@ def _decode_body(view: memoryview, first: int | None) -> list[NDArray[Any]]:
 def _unpacked(
     view: memoryview, parts: list[tuple[int, int]], n: int, dtype: np.dtype[Any]
 ) -> NDArray[Any]:
-    """Items `(n,)` of the given type from what `_packed` made of them."""
+    """Returns items `(n,)` of the given type from the output of `_packed`."""
     if not n:
         return np.empty(0, dtype)
     if len(parts) == 5 and dtype.itemsize == 8:

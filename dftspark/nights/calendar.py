@@ -1,8 +1,8 @@
 """The nights of a run store: which profile of a date is current, and in which nights it is used.
 
 State   runs named `<name>.<date>.profile` (a date's states, or the mark that it is taken out),
-        `<name>.reference` (the human side) and `<name>.<date>` (a night's tables). Among runs of one
-        name, that with the highest `version` in its manifest is current; the others stay
+        `<name>.reference` (the human side) and `<name>.<date>` (a night's tables). Among runs of
+        one name, that with the highest `version` in its manifest is current; the others stay
         readable. If a manifest is damaged, nothing is current until a run is `numbered_above` it;
         otherwise an older version, or documents taken out by a lost mark, would silently return.
 Cost    one listing of the store's folder names; only manifests of the requested dates are read
