@@ -1,4 +1,4 @@
-"""Text of documents, cut to what a page shows."""
+"""Excerpts of documents, cut to the length that a page shows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Tables into HTML: one figure stands in a page as it stands in a notebook.
+"""Turns tables into HTML: a figure looks the same in a page and in a notebook.
 
-Everything from a run is text here: the templates escape it, and `visible` shows what a reader
-would not see. Charts are SVG with lengths in percent, so that text keeps its size on any screen.
+Everything from a run is text here: the templates escape it, and `visible` spells out characters
+that a reader would not see. Charts are SVG with lengths in percent, so that text keeps its size on
+any screen.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ EXCERPT = 240  # characters of a document that a page shows
 
 @dataclass(frozen=True)
 class Figure:
-    """HTML of one figure. A notebook shows it as it is; `str` is the markup."""
+    """HTML of one figure. A notebook shows it; `str` returns the markup."""
 
     html: str
 
@@ -109,7 +110,7 @@ def _digest(text: str) -> str:
 
 
 def seen(text: Any, longest: int = EXCERPT) -> str:
-    """Shows text of a run as one line that hides nothing; the template escapes it."""
+    """Shows a run's text as one line that hides nothing; the template escapes it."""
     return visible(str(text), longest)
 
 

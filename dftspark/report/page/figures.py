@@ -1,7 +1,7 @@
 """Figures of one run over all lenses: measures, and models side by side.
 
-Each is a function of a run's tables and gives a `Figure`; nothing is computed that the tables do
-not hold. Differences are model minus human: what the model has more of points right.
+Each is a function of a run's tables and returns a `Figure`; nothing is computed that the tables do
+not hold. Differences are model minus human: bars point right for what the model has more of.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def matrix(run: Run) -> Figure | None:
 
 
 def _measured(row: Row, size: Size) -> Row:
-    """Returns a row of metrics with its tell size, and whether that can stand on the axis."""
+    """Returns a row of metrics with its tell size, and whether the tell size can stand on the
+    axis."""
     about = measure(row["metric"])
     no_place = about.apart or not (size.known or (not size.told and short(size) != MISSING))
     return {
@@ -136,7 +137,7 @@ def _axis(sizes: Iterable[Size]) -> Scale:
 
 
 def _fitted(run: Run, rows: list[Row]) -> float:
-    """The p below which a tail is fitted, where such a p is shown; else nan."""
+    """Returns the p below which a tail is fitted, if such a p is shown; else nan."""
     below = tell.fitted_below(run)
     return below if any(real(row["p_value"]) < below for row in rows) else math.nan
 

@@ -21,7 +21,7 @@ from dftspark.store.run import Run
 
 LINES = 8  # of one figure
 NIGHTS = 400
-_MANY = 60  # points of a line, above which they are drawn small
+_MANY = 60  # points of a line; with more they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
 _CLEAR = 22.0  # percent between labels of an axis
 _COLUMNS = (
@@ -34,8 +34,8 @@ Kind = Literal["documents", "floors", "parity", "value"]
 
 @dataclass
 class Line:
-    """One line: `points` are x, y, low, high, label of the x, and how to mark it: as the best, as
-    one that may be, as open where y is only what it is more than, or "" for not."""
+    """One line: `points` are x, y, low, high, label of the x, and a mark: for the best, for one
+    that may be the best, for an open point whose y is only a lower bound, or "" for none."""
 
     name: str
     points: list[tuple[float, float, float, float, str, str]] = field(default_factory=list)
@@ -47,7 +47,8 @@ class Line:
 def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
     """Draws each model's tell size by lens over the nights of these runs; other measures by value.
 
-    None below two nights. Of runs of one date the last one counts; models are those of the last.
+    Returns none below two nights. Of several runs of one date the last one counts; models are those
+    of the last run.
     """
     nights = _nights(runs)
     if len(nights) < 2:
@@ -85,15 +86,15 @@ def _title(metric: str, kind: Kind) -> str:
 
 
 def _shown(known: set[str], sized: set[str]) -> list[str]:
-    """The measures that lead their lenses, or in runs without tell sizes stand for them by value;
-    then, of lenses that have neither, those that compare models."""
+    """Returns the measures that lead their lenses, or in runs without tell sizes represent them by
+    value; then, for lenses that have neither, those that compare models."""
     led = [name for name in leads() if name in sized]
     others = [n for lens in lenses() if not lens.by_value for n in matching(known, lens.compared)]
     return [*(led or [name for name in by_value() if name in known]), *others]
 
 
 def by_value() -> list[str]:
-    """The measure of each lens that stands for it by its value, of those that have one."""
+    """Returns the measure that represents each lens by its value, for lenses that have one."""
     return [lens.by_value for lens in lenses() if lens.by_value]
 
 
@@ -124,8 +125,8 @@ def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: 
 
 
 def _sized(row: Row) -> tuple[tuple[float, float, float], str] | None:
-    """Returns n and its interval; for a night that tells nothing, its lower bound as an open
-    point."""
+    """Returns n and its interval; for a night without a significant test, its lower bound as an
+    open point."""
     size = tell.size_of(row)
     if size.known:
         return (max(size.n, tell.LEAST), *size.ends), ""
@@ -146,8 +147,8 @@ def _day(night: str) -> float:
 
 
 def in_floors(row: Row) -> tuple[float, float, float] | None:
-    """Returns value and interval in units of the floor. Only one measure can be read so: above 1
-    its p is below 5%, and how far above depends on the documents read."""
+    """Returns value and interval in units of the floor. Only one measure at a time can be read in
+    this way: above 1 its p is below 5%, and how far above depends on the documents read."""
     floor, value = real(row["floor"]), real(row["value"])
     if row["better"] != "lower" or not floor > 0 or math.isnan(value):
         return None

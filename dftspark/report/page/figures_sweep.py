@@ -18,14 +18,15 @@ from dftspark.store.run import Run
 
 _PANELS = 6
 _PAIRS = 12
-_SETTINGS = 4  # that are named, of those that may be the best
+_SETTINGS = 4  # of the settings that may be the best, so many are named
 
 
 def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
     """Draws each judged measure over the settings of a sweep, beside the human band.
 
-    The setting with the most numbers makes the axis, the others lines of their own; without one
-    there are no curves. The best setting is marked, and those that may truly be it.
+    The setting with the most numbers makes the axis, the others make separate lines; without such a
+    setting there are no curves. The best setting is marked, and so are those that may truly be the
+    best.
     """
     rows = _rows(run, "samplers")
     judged = [(b["sweep"], b["metric"]) for b in _rows(run, "super_baseline") if b["judged"]]
@@ -44,7 +45,7 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
 
 
 def best(run: Run) -> list[Figure]:
-    """Draws of each sweep the best setting by each judged measure, how much of that is luck, the
+    """Draws, for each sweep, the best setting by each judged measure, how much of that is luck, the
     challenger, and whether one setting can be the best by all."""
     rows, pairs = _rows(run, "super_baseline"), _rows(run, "tradeoffs")
     found = []

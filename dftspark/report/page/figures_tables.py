@@ -45,10 +45,11 @@ def checks(run: Run) -> Figure | None:
 
 
 def differences(run: Run, model: str) -> Figure | None:
-    """Draws which of two models is nearer to human, by the main measures: `model` beside each
-    other.
+    """Draws which of two models is nearer to human, by the main measures: `model` against each
+    other model.
 
-    Not by measures that grow where a side is small, which would name the larger side nearer.
+    Measures that grow when a side is small are left out, because they would name the larger side
+    nearer.
     """
     if "differences" not in run.tables:
         return None

@@ -22,7 +22,7 @@ _UNREAD = ("run_id", "date", "human")
 
 @dataclass(frozen=True)
 class Loaded(Run):
-    """The same run; of the tables that are held, `table` gives what is in memory."""
+    """The same run; `table` returns the tables that are held from memory."""
 
     held: dict[str, pa.Table]
 

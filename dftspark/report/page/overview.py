@@ -1,6 +1,6 @@
 """One static page over the runs of a store: models by measures, nights by measures, and links.
 
-Bounds  the last RUNS runs and NAMES audits, of each 50 models and its last NIGHTS runs
+Bounds  the last RUNS runs and NAMES audits; for each audit 50 models and its last NIGHTS runs
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def overview(root: str, infos: Sequence[RunInfo], pages: dict[str, str]) -> str:
 
 
 def _checked(root: str, info: RunInfo) -> RunInfo:
-    """Marks a run damaged whose metrics cannot be read, so that one such run does not cost the
+    """Marks a run damaged if its metrics cannot be read, so that one such run does not cost the
     page."""
     try:
         run = open_run(root, info.id)

@@ -1,7 +1,7 @@
 """One static page of a run: no network, no server, a bounded size.
 
 Bounds  at most MODELS models in full, ROWS rows of a list and EXCERPT characters of a document,
-        so that the size does not grow with the corpora; where it is still above LARGEST, fewer
+        so that the size does not grow with the corpora; if it is still above LARGEST, fewer
         models are in full
 """
 
@@ -63,7 +63,7 @@ _SETTINGS = 20_000  # characters of the configuration
 
 @dataclass(frozen=True)
 class InFull:
-    """A model in full; `key` begins the anchors of its sections."""
+    """A model shown in full; `key` begins the anchors of its sections."""
 
     key: str
     name: str
@@ -86,7 +86,7 @@ def page(
     """Returns HTML of the run. `history` are other runs of the same audit; `models` are shown in
     full.
 
-    ConfigError for a run without comparisons and for a model that it does not have.
+    Raises ConfigError for a run without comparisons and for a model that it does not have.
     """
     if "metrics" not in run.tables:
         raise ConfigError(
@@ -191,8 +191,8 @@ def _answers(run: Run, found: Standing) -> dict[str, Any]:
 
 
 def _sure(run: Run, found: Standing) -> dict[str, Any]:
-    """Returns the numbers of the first screen as they stand there; empty strings for what is
-    missing."""
+    """Returns the numbers of the first screen in their printed form; empty strings for missing
+    ones."""
     size, below = found.size, tell.fitted_below(run)
     lead = found.lenses[0].size if found.told else None
     return {

@@ -1,4 +1,4 @@
-"""Where a value stands on an axis, in percent of its length."""
+"""The place of a value on an axis, in percent of its length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis from `low` to `high`; what lies beyond stands at its end."""
+    """An axis from `low` to `high`; a value beyond stands at its end."""
 
     low: float
     high: float
@@ -46,7 +46,8 @@ class Scale:
 
 
 def ratios(values: Iterable[float], least: float = 0.3, most: float = 3.0) -> Scale:
-    """A log axis that holds the positive ones of these ratios, and least to most at the least."""
+    """Returns a log axis that holds the positive ones of these ratios, and at least `least` to
+    `most`."""
     known = [value for value in values if math.isfinite(value) and value > 0]
     low = min([least, *(max(value, 0.01) for value in known)])
     high = max([most, *(min(value, 1e4) for value in known)])
@@ -54,14 +55,15 @@ def ratios(values: Iterable[float], least: float = 0.3, most: float = 3.0) -> Sc
 
 
 def counts(values: Iterable[float]) -> Scale:
-    """A log axis of documents that holds the positive ones of these, and 16 to 100 at the least."""
+    """Returns a log axis of documents that holds the positive ones of these, and at least 16 to
+    100."""
     known = [value for value in values if math.isfinite(value) and value > 0]
     low, high = min([16.0, *known]), max([100.0, *(min(value, 1e9) for value in known)])
     return Scale(max(low, 1.0) / 1.25, high * 1.25, log=True)
 
 
 def linear(values: Iterable[float], *, zero: bool = False) -> Scale:
-    """An axis that holds these values with a margin, and zero where asked."""
+    """Returns an axis that holds these values with a margin, and zero if asked."""
     known = [value for value in values if math.isfinite(value)]
     known += [0.0] if zero or not known else []
     low, high = min(known), max(known)
@@ -70,7 +72,7 @@ def linear(values: Iterable[float], *, zero: bool = False) -> Scale:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Returns the finest ticks that are not too many; steps finer than 1, 2, 5 only where those are
+    """Returns the finest ticks that are not too many; steps finer than 1, 2, 5 only if those are
     few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []

@@ -1,4 +1,4 @@
-"""Pages into files: of a run beside its folder, over a store as its index.html."""
+"""Writes pages into files: of a run beside its folder, over a store as its index.html."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def report(
     """Writes the page of a run, or over a store; returns where it is.
 
     `place` is a run's folder, or a store followed by an id or its beginning, or a store. Raises
-    what `open_run` raises, ConfigError for a run that compares nothing and for models of a store,
-    EnvironmentProblem where the file cannot be written.
+    what `open_run` raises, ConfigError for a run that compares nothing and for `models` given with
+    a store, EnvironmentProblem if the file cannot be written.
     """
     parent, _, last = place.rstrip("/").rpartition("/")
     itself = (Location.parse(place) / MANIFEST).kind == FileType.File

@@ -24,7 +24,7 @@ _VERDICTS = {
 
 
 def render(run: Run, console: Console) -> None:
-    """Prints what the referee's prompts say of the chosen texts; nothing of other runs."""
+    """Prints the results of the referee's prompts for the chosen texts; nothing for other runs."""
     told = run.manifest.get("choose")
     if not told or "matched" not in run.tables:
         return
@@ -55,7 +55,7 @@ def render(run: Run, console: Console) -> None:
 
 
 def _rates(run: Run, console: Console) -> None:
-    """Prints the rates that were farthest from human and are so still."""
+    """Prints the rates that were farthest from human and still are."""
     rows = [r for r in run.table("matched_rates").to_pylist() if r["split"] == "referee"]
     rows.sort(key=lambda row: (-abs(row["apart_chosen"]), row["name"]))
     if rows:

@@ -1,4 +1,4 @@
-"""What was read and what was left out, one line per corpus."""
+"""Prints what was read and what was left out, one line per corpus."""
 
 from __future__ import annotations
 

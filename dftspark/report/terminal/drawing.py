@@ -1,4 +1,4 @@
-"""Lines, bars and tables without borders: what every section of a terminal page is made of."""
+"""Lines, bars and tables without borders, from which every section in the terminal is made."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rich.text import Text
 
 
 def line(console: Console, text: str, style: str = "") -> None:
-    """Prints text as it is: no markup, and broken where the terminal ends."""
+    """Prints text as it is: no markup, and broken at the end of the terminal."""
     console.print(Text(text, style), soft_wrap=True)
 
 
 def plain_table(gap: int = 1) -> Table:
-    """A table without borders whose columns stand `gap` apart."""
+    """Returns a table without borders whose columns stand `gap` apart."""
     return Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
 
 
 def table(first: str, *others: str, left: Collection[str] = ()) -> Table:
-    """A plain table whose first column folds. The others stand to the right, but for those in
-    `left`. Names of columns are no markup."""
+    """Returns a plain table whose first column folds. The others are right-aligned, except those in
+    `left`. Names of columns are not markup."""
     made = plain_table()
     made.add_column(Text(first), overflow="fold")
     for name in others:
@@ -37,5 +37,5 @@ def bar(share: float, width: int, block: str = "\u2588") -> str:
 
 
 def block(console: Console) -> str:
-    """What bars are made of on this console."""
+    """Returns the character of which bars are made on this console."""
     return "\u2588" if console.encoding.lower().startswith("utf") else "#"

@@ -21,7 +21,7 @@ _CORPORA = 4
 
 
 def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
-    """Prints two lines a run: its id and state, and its findings."""
+    """Prints two lines per run: its id and state, and its findings."""
     if not found:
         console.print(Text(f"no runs in {visible(redact(store))}; `dftspark audit` makes one"))
     for info in found:

@@ -1,4 +1,4 @@
-"""The command that starts this program again, as it was started."""
+"""The command that starts this program again, as the user started it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NAME = "dftspark"
 
 
 def program() -> str:
-    """Returns `dftspark` if that is the one on the path, else what was typed: `.venv/bin/dftspark`,
-    or `python -m dftspark` of this interpreter. From anywhere else, such as a notebook, `dftspark`.
-    """
+    """Returns `dftspark` if that is on the path, else what was typed: `.venv/bin/dftspark`, or
+    `python -m dftspark` of this interpreter. From anywhere else, such as a notebook, returns
+    `dftspark`."""
     started = Path(sys.argv[0])
     if started.name == "__main__.py" and started.parent.name == NAME:
         return f"{_shown('python', Path(sys.executable))} -m {NAME}"

@@ -1,4 +1,4 @@
-"""A run as a newcomer wants to see it on a terminal: the verdict, the numbers, the words."""
+"""A run on the terminal, for a newcomer: the verdict, the numbers, the words."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from dftspark.report.words.verdict import (
 )
 from dftspark.store.run import Run
 
-_LISTED = ("metrics", "differences", "samplers")  # next steps, of tables over all lenses
-_IN_FULL = 4  # more models than this are a ranking without pages
+_LISTED = ("metrics", "differences", "samplers")  # next steps, for tables over all lenses
+_IN_FULL = 4  # with more models than this, a ranking without pages
 _BAR = 6
-_PATH = 4096  # a path that is cut is no path
+_PATH = 4096  # a path that is cut is useless
 
 
 def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     """Prints the run. `rows` is the number of lines of each table of words; `conf` the
-    configuration that it was made with, where that is known to be a file."""
+    configuration file that the run was made with, if it is known."""
     title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
     line(console, visible(title or run.id), "bold")
     if run.manifest.get("status") == "unfinished":
@@ -114,7 +114,7 @@ def _metrics(
 
 
 def _wary(console: Console, run: Run) -> None:
-    """Prints what stands before any verdict, below a title that says so."""
+    """Prints the notes that precede any verdict, below a title that says so."""
     found = notes(run)
     if found:
         console.print()
@@ -124,7 +124,7 @@ def _wary(console: Console, run: Run) -> None:
 
 
 def _checks(run: Run, console: Console) -> None:
-    """Prints how many rules passed, and what the others say; nothing without rules."""
+    """Prints how many rules passed, and the messages of the others; nothing without rules."""
     checks = run.manifest.get("checks") or {"counts": {}}
     told = [f"{count} {name}" for name, count in checks["counts"].items() if count]
     if told:
@@ -216,7 +216,7 @@ def _brief(size: Size) -> str:
 
 
 def _length(model: Standing) -> float:
-    """The logarithm of what it takes to tell the model, so that a longer bar is nearer to human."""
+    """Returns the logarithm of the tell size, so that a longer bar is nearer to human."""
     size = model.size
     n = math.nan if size is None else size.n if model.told else size.low
     return math.log(max(n, 2.0)) if math.isfinite(n) else 0.0

@@ -1,4 +1,4 @@
-"""A sampler sweep on a terminal: the best setting by each measure, and what luck had in it."""
+"""A sampler sweep on a terminal: the best setting by each measure, and how much of it is luck."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 12  # lines of a sweep; the table has the rest
 
 
 def render(run: Run, console: Console) -> None:
-    """Prints one table a sweep, of the measures that sweep.measures names."""
+    """Prints one table per sweep, of the measures that sweep.measures names."""
     rows = run.table("super_baseline").to_pylist()
     pairs = run.table("tradeoffs").to_pylist()
     challenger = run.manifest.get("config", {}).get("sweep", {}).get("challenger")
@@ -40,7 +40,7 @@ def render(run: Run, console: Console) -> None:
 
 
 def _table(rows: list[Row], sweep: str, wide: bool) -> Table:
-    """Leaves the interval out on a terminal that is too narrow for it; the page has it."""
+    """Returns the table, without the interval on a terminal that is too narrow; the page has it."""
     judged = any(row["verdict"] for row in rows)
     table = plain_table()
     table.add_column("measure", overflow="fold")

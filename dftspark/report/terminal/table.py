@@ -1,4 +1,4 @@
-"""A result table for the eye, and as JSON lines for programs."""
+"""A result table for reading, and as JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COLUMNS = {
 }
 _GAP = 2
 _LEAST = 20  # what a long text needs to be worth its place
-_WIDE_ENOUGH = 10_000  # nothing is cut where no terminal shows it
+_WIDE_ENOUGH = 10_000  # nothing is cut if no terminal shows it
 
 
 def sort(table: pa.Table, column: str) -> pa.Table:

@@ -16,7 +16,8 @@ from dftspark.report.words.shown import Measure, Shown, Table, Unknown
 def lenses() -> tuple[Shown, ...]:
     """Returns what every registered lens declares, in the registry's order.
 
-    It is loaded by name, from `shown.py` beside the lens: a lens imports what it is shown with.
+    Each is loaded by name, from `shown.py` beside the lens, since a lens imports what it is shown
+    with.
     """
     return tuple(shown for name in names() if (shown := _shown(f"{home(name)}.shown")))
 
@@ -27,17 +28,17 @@ def _shown(module: str) -> Shown | None:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        return None  # another package's lens need not say how it is shown
+        return None  # another package's lens need not declare how it is shown
     return found
 
 
 def lens(name: str) -> Shown:
-    """The lens of this name, or one that says nothing of itself."""
+    """Returns the lens of this name, or one that declares nothing."""
     return next((known for known in lenses() if known.name == name), Unknown(name))
 
 
 def place(name: str) -> int:
-    """Where the lens stands among all; one that is not known comes last."""
+    """Returns the place of the lens among all; an unknown one comes last."""
     return next((i for i, known in enumerate(lenses()) if known.name == name), len(lenses()))
 
 
@@ -49,14 +50,14 @@ def leads() -> dict[str, str]:
 
 @cache
 def tables() -> dict[str, Table]:
-    """How the tables of all lenses are shown, by name."""
+    """Returns how the tables of all lenses are shown, by name."""
     return {name: table for lens in lenses() for name, table in lens.tables.items()}
 
 
 @cache
 def measure(name: str) -> Measure:
-    """Returns the measure that the table calls `name`; an unknown name explains itself with
-    nothing."""
+    """Returns the measure that the table calls `name`; an unknown name gets a measure without
+    text."""
     for known in (known for lens in lenses() for known in lens.measures):
         if found := re.fullmatch(known.pattern, name):
             group = (found[1] or "") if found.groups() else ""
@@ -72,7 +73,7 @@ def measure(name: str) -> Measure:
 
 
 def stand_in(name: str) -> int:
-    """The rank of a measure among those that stand for a model without a tell size."""
+    """Returns the rank of a measure among those that represent a model without a tell size."""
     patterns = [pattern for lens in lenses() for pattern in lens.stands]
     found = (i for i, pattern in enumerate(patterns) if re.fullmatch(pattern, name))
     return next(found, len(patterns))

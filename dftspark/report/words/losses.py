@@ -1,4 +1,4 @@
-"""What a run says of files that could not be read to their end."""
+"""Sentences on files of a run that could not be read to their end."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def of(corpora: Iterable[dict[str, Any]]) -> Losses:
 
 
 def in_short(found: Losses) -> str:
-    """Says it all in a few words for the headline; empty without damaged files."""
+    """Returns a few words for the headline; empty without damaged files."""
     files, lost = (sum(each[name] for each in found.values()) for name in ("files", "lost"))
     return f"{_files(files)} damaged, about {_rows(lost)} lost" if files else ""
 
 
 def sentences(found: Losses) -> list[str]:
-    """Returns one sentence a corpus, those that lost most first, and one for all the rest."""
+    """Returns one sentence per corpus, those that lost most first, and one for all the rest."""
     corpora = sorted(found.items(), key=lambda item: (-item[1]["lost"], item[0]))
     said = [_sentence(visible(name, 80), each) for name, each in corpora[:_ONE_BY_ONE]]
     rest = dict(corpora[_ONE_BY_ONE:])

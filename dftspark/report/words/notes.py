@@ -1,5 +1,5 @@
-"""What stands before any verdict, on the page and in the terminal alike: where two sides differ in
-what is not writing, copies, and what an older run cannot say."""
+"""Notes that precede any verdict, on the page and in the terminal alike: differences between the
+sides that are not writing, copies, and what an older run cannot tell."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ _SPOKEN = {
 
 
 def withholds_tests(run: Run) -> bool:
-    """Whether the human side repeats itself so much that no q and no verdict may be given."""
+    """Returns whether the human side repeats itself so much that no q and no verdict may be
+    given."""
     return bool(run.manifest.get("tests_withheld", False))
 
 

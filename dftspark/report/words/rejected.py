@@ -1,4 +1,5 @@
-"""What a run that did not finish says of its input: why rows were rejected, with examples."""
+"""The problems with the input of a run that did not finish: why rows were rejected, with
+examples."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ Row = dict[str, Any]
 
 
 def lines(run: Run, most: int = 3) -> list[str]:
-    """Returns the most frequent reasons, a line each, with an example."""
+    """Returns the most frequent reasons, one per line, with an example."""
     return [
         f"  {count(row['rows'])} {visible(row['corpus'])} {visible(row['reason'])}, as in "
         f"{visible(row['file'])} {visible(row['position'])}: {visible(row['detail'], 160)}"
@@ -25,7 +26,7 @@ def lines(run: Run, most: int = 3) -> list[str]:
 
 
 def rejected(run: Run) -> pa.Table:
-    """The rows of the table rejects that were left out, rather than repaired."""
+    """Returns the rows of the table rejects that were left out, rather than repaired."""
     return run.table("rejects", _TOLD, pc.field("action") == "rejected")
 
 

@@ -1,4 +1,4 @@
-"""Rows of a run's tables about one model, and which of them say something."""
+"""Rows of a run's tables about one model, and which of them are findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dftspark.store.run import Run
 
 Row = dict[str, Any]
 
-LEVEL = 0.05  # below which a p or a q tells
+LEVEL = 0.05  # below which a p or a q is a finding
 
 
 def of_pair(
@@ -32,18 +32,19 @@ def confidence_of(run: Run) -> float:
 
 
 def told_apart(row: Row) -> bool:
-    """Whether a row has a valid test, and that finds a difference."""
+    """Returns whether a row has a valid test that finds a difference."""
     return real(row["q_value"]) < LEVEL
 
 
 def most_apart(rows: list[Row], most: int) -> list[Row]:
-    """Keeps half of them for what the model does more, half for what it does less, most first."""
+    """Keeps the farthest rows: half for what the model does more, half for what it does less."""
     far = sorted(rows, key=lambda row: -abs(math.log(row["ratio"])))
     more = [row for row in far if row["ratio"] > 1][: most - most // 2]
     return [*more, *[row for row in far if row["ratio"] <= 1][: most // 2]]
 
 
 def test_of(row: Row) -> str:
-    """Says that a row has no test, or its q if that tells nothing; empty for a finding."""
+    """Says that a row has no test, or gives its q if that is not significant; empty for a
+    finding."""
     q = real(row["q_value"])
     return "no test" if math.isnan(q) else "" if q < LEVEL else f"q = {q:.2g}"

@@ -1,6 +1,6 @@
-"""What a lens declares for the report: its measures, its tables, and its sections.
+"""The declarations of a lens for the report: its measures, its tables, and its sections.
 
-A lens derives from `Shown` and gives what it has; what it leaves out is not shown.
+A lens derives from `Shown` and returns what it has; what it leaves out is not shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PLUG_IN = "above 0, less with more text"
 
 
 def plainly(group: str) -> str:
-    """The part of a metric's name that its title repeats, in words."""
+    """Returns the part of a metric's name that its title repeats, in words."""
     return group.replace("_", " ").strip()
 
 
@@ -28,12 +28,12 @@ def plainly(group: str) -> str:
 class Measure:
     """pattern  of names in the table metrics; `{n}` in title and spoken is what its group holds
     main      in the first figure of a page, rather than among all measures
-    equality  what equal corpora give
-    square    of squares, so that twice the difference gives four times the value
-    apart     its tell size is of another kind, which stands on no axis with the others
-    parity    a preference: 1 is as good as human, and more is no distance
-    spoken    its name in a sentence, where that is not the name in the table
-    upward    groups whose tell size errs upward, so that it is known as at most that
+    equality  the value for equal corpora
+    square    for squares, so that twice the difference gives four times the value
+    apart     its tell size is of another kind, which shares no axis with the others
+    parity    for a preference: 1 is as good as human, and a larger value is not a distance
+    spoken    its name in a sentence, if that is not the name in the table
+    upward    groups whose tell size is too high, so that it is known as at most that
     group     puts what the group holds into words
     """
 
@@ -55,9 +55,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Table:
-    """How a table of the lens is shown.
+    """The way a table of the lens is shown.
 
-    columns  their names, the most telling first: what a terminal has no place for is in the JSON
+    columns  their names, the most telling first: what does not fit on a terminal is in the JSON
     listed   whether a terminal names it among the next steps
     drawn    whether figures of the page read it: the rows of the models in full, or all rows
     unread   columns that no figure draws
@@ -72,8 +72,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Chips:
-    """Labels of what differs, below one phrase; `word` is the part of it that the glossary explains
-    under `key`."""
+    """Labels of what differs, below one phrase; the glossary explains its part `word` under
+    `key`."""
 
     before: str
     over: Sequence[str] = ()
@@ -85,7 +85,7 @@ class Chips:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """side is human or model; `text` is untrusted and short."""
+    """An excerpt; `side` is human or model, `text` is untrusted and short."""
 
     side: str
     text: str
@@ -94,7 +94,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Examples:
-    """Excerpts below one title; of `pairs` each second one stands beside the one before it."""
+    """Excerpts below one title; if `pairs`, every second one stands beside the one before it."""
 
     title: str
     excerpts: Sequence[Excerpt]
@@ -103,7 +103,7 @@ class Examples:
 
 
 class Drawn(Protocol):
-    """A figure of a page: it is escaped already."""
+    """A figure of a page, already escaped."""
 
     def __html__(self) -> str: ...
 
@@ -127,18 +127,18 @@ class Section:
 
 
 class Shown:
-    """How one lens is shown. Methods read the run's tables and compute nothing new.
+    """The presentation of one lens. Methods read the run's tables and compute nothing new.
 
     name      as in the column `lens` of the table metrics
     title     heads its measures
-    lead      the measure whose tell size stands for the lens; none where it has no tell size
-    word      what a model is told by, in a sentence; also a key of the glossary
-    stands    patterns of the measures that stand for a model where no tell size does
-    by_value  the measure that stands for the lens by its value
+    lead      the measure whose tell size represents the lens; none if it has no tell size
+    word      by what a model is told apart, in a sentence; also a key of the glossary
+    stands    patterns of the measures that represent a model if no tell size does
+    by_value  the measure that represents the lens by its value
     compared  patterns of measures by which a page compares models
     brief     patterns of measures that a terminal shows of a model
     no_value  why a value of the lens is nan
-    apart     whether the terminal shows its measures in a section of the whole run alone
+    apart     whether the terminal shows its measures only in a section of the whole run
     """
 
     name: str
@@ -156,27 +156,28 @@ class Shown:
     glossary: Mapping[str, str] = {}
 
     def notes(self, run: Run) -> list[str]:
-        """What a reader must know before any verdict."""
+        """Returns what a reader must know before any verdict."""
         return []
 
     def warnings(self, run: Run) -> list[str]:
-        """What to be wary of in the lens's own numbers."""
+        """Returns cautions about the lens's numbers."""
         return []
 
     def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
-        """What the first screen names; `told` says whether the model is told from human."""
+        """Returns the labels of the first screen; `told` says whether the model is told from
+        human."""
         return []
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        """The lens's section about one model."""
+        """Returns the lens's section about one model."""
         return None
 
     def examples(self, run: Run, model: str) -> list[Examples]:
-        """Documents that show what differs."""
+        """Returns documents that show what differs."""
         return []
 
     def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
-        """Prints the lens's section about one model in about `rows` lines a table."""
+        """Prints the lens's section about one model in about `rows` lines per table."""
 
     def show_run(self, run: Run, console: Console) -> None:
         """Prints the lens's section about all models."""

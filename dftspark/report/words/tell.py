@@ -1,8 +1,8 @@
-"""How many documents tell a model from human text, and which of several models is nearer.
+"""Tell sizes in words: how many documents give a model away, and which of several models is nearer.
 
 One rule ranks models everywhere: in sentences, ladders, navigation, order of sections, the listing
-and the manifest. Nearest are those that no lens tells apart; the others follow by falling tell size
-of their leading lens. Neighbors whose intervals overlap are tied.
+and the manifest. Models that no lens tells apart are the nearest; the others follow by decreasing
+tell size of their leading lens. Neighbors whose intervals overlap are tied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dftspark.report.words.rows import LEVEL, Row
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
 
-LEAST = 16  # clusters a side that the tests need: a smaller tell size is shown as at most that
+LEAST = 16  # clusters a side that the tests need; a smaller tell size is shown as "at most"
 _COLUMNS = (
     "human model stratum lens metric value ci_low ci_high p_value n_tell n_tell_low n_tell_high "
     "n_tell_unit blocks n_human n_model better unit"
@@ -27,13 +27,13 @@ _PERMUTATIONS = 999
 
 @dataclass(frozen=True)
 class Size:
-    """Documents a side (prompts, where several answers share one) at which the test of one measure
-    finds the model with 80% power at the 5% level.
+    """Documents of each side (prompts, if several answers share one) at which the test of one
+    measure detects the model with 80% power at the 5% level.
 
-    n        the estimate; nan where there is none, inf where the test sees nothing
-    low      lower end of its 95% interval; of a measure that does not tell, all that is known
+    n        the estimate; nan if there is none, inf if the test finds no difference
+    low      lower end of its 95% interval; for a measure that does not tell, all that is known
     told     whether the p-value of the measure is below 5%
-    at_most  whether n is known to err upward, as that of longer n-grams does
+    at_most  whether n is known to be too high, as for longer n-grams
     beyond   whether n is more than was read, which makes it an extrapolation
     """
 
@@ -52,14 +52,15 @@ class Size:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The interval as it is shown; open above where nothing is told, nan where unknown."""
+        """The interval as it is shown; open above if nothing is told, nan if unknown."""
         high = self.high if self.told else math.inf
         return (math.nan, math.nan) if math.isnan(self.low) else (_shown(self.low), _shown(high))
 
 
 @dataclass(frozen=True)
 class ByLens:
-    """What one lens says of a model; `p_value` is Holm-adjusted over those that say anything."""
+    """The result of one lens for a model; `p_value` is Holm-adjusted over the lenses that have
+    one."""
 
     name: str
     row: Row
@@ -73,13 +74,13 @@ class ByLens:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a run says of one model.
+    """The result of a run for one model.
 
-    main     the row that stands for it where no tell size does
+    main     the row that represents it if no tell size does
     lenses   those that tell it apart, smallest tell size first, then the others
     p_value  least p of the lenses times their number, at most 1; nan without a lens
-    answers  of the model to a prompt, where several share one and that is known; else nan
-    reason   why no lens has anything to say; empty where one has
+    answers  of the model to a prompt, if several share one and that is known; else nan
+    reason   why no lens has a result; empty if one has
     """
 
     model: str
@@ -96,7 +97,7 @@ class Standing:
 
     @property
     def size(self) -> Size | None:
-        """The tell size of the leading lens; of a model not told apart, the least it takes."""
+        """The tell size of the leading lens; for a model not told apart, its lower bound."""
         if not self.lenses or self.told:
             return self.lenses[0].size if self.lenses else None
         low = [lens.size for lens in self.lenses if not math.isnan(lens.size.low)]
@@ -112,7 +113,7 @@ class Standing:
 
 
 def size_of(row: Row, clusters: Mapping[str, int] | None = None) -> Size:
-    """The tell size of a row of the table metrics; rows of older runs have none.
+    """Returns the tell size of a row of the table metrics; rows of older runs have none.
 
     `clusters` has the number of prompts (or texts) of each corpus.
     """
@@ -152,12 +153,13 @@ def clusters_of(run: Run) -> dict[str, int]:
 
 
 def old(run: Run) -> bool:
-    """Whether the run was made before there were tell sizes."""
+    """Returns whether the run was made before there were tell sizes."""
     return "metrics" in run.tables and "n_tell" not in run.columns("metrics")
 
 
 def fitted_below(run: Run) -> float:
-    """The p below which relabelings are too few to count, so that it is of a fitted tail."""
+    """Returns the p below which relabelings are too few to count, so that it comes from a fitted
+    tail."""
     settings = run.manifest.get("config", {}).get("inference", {})
     return 10 / (int(settings.get("permutations", _PERMUTATIONS)) + 1)
 
@@ -165,8 +167,8 @@ def fitted_below(run: Run) -> float:
 def ranked(rows: Iterable[Row], clusters: Mapping[str, int] | None = None) -> list[Standing]:
     """Ranks every model in `rows` of the table metrics, nearest to human first.
 
-    Those of which nothing can be said come last, by the value of their main measure; a run of a
-    judge alone goes by the judge.
+    Models for which nothing can be said come last, by the value of their main measure; a run with
+    only a judge is ranked by the judge.
     """
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -204,21 +206,22 @@ def standing(rows: Sequence[Row], clusters: Mapping[str, int] | None = None) -> 
 
 
 def tied(first: Standing, second: Standing) -> bool:
-    """Whether the intervals of both tell sizes overlap, so that neither is nearer to human."""
+    """Returns whether the intervals of both tell sizes overlap, so that neither is nearer to
+    human."""
     sizes = first.size, second.size
     if sizes[0] is None or sizes[1] is None:
         return False
     (low, high), (other_low, other_high) = sizes[0].ends, sizes[1].ends
-    return not (high < other_low or other_high < low)  # an end that is not known parts nothing
+    return not (high < other_low or other_high < low)  # an unknown end separates nothing
 
 
 def nearest(models: Sequence[Standing]) -> list[Standing]:
-    """The first of `ranked`, and those after it that are tied with it."""
+    """Returns the first of `ranked`, and those after it that are tied with it."""
     return _together(list(models))
 
 
 def farthest(models: Sequence[Standing]) -> list[Standing]:
-    """The last of `ranked` with a tell size, and those before it that are tied with it."""
+    """Returns the last of `ranked` with a tell size, and those before it that are tied with it."""
     return _together([model for model in models if model.size is not None][::-1])
 
 

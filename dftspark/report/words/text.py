@@ -1,4 +1,4 @@
-"""Untrusted text and bare numbers, made fit to be read on a terminal."""
+"""Makes untrusted text and bare numbers fit to be read on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 MISSING = "-"
-FORMULA = re.compile(r"\s*[=+\-@]")  # the beginning of what a spreadsheet computes
+FORMULA = re.compile(r"\s*[=+\-@]")  # beginnings that a spreadsheet takes for a formula
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 _LONGEST = 200
 
@@ -55,8 +55,7 @@ def real(value: float | None) -> float:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Writes significant digits, without an exponent where that is short: 0.0213, 1,234,
-    2.1e-05."""
+    """Writes significant digits, without an exponent if that is short: 0.0213, 1,234, 2.1e-05."""
     if value is None or math.isnan(value):
         return MISSING
     if value == 0 or math.isinf(value):

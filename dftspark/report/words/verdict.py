@@ -1,4 +1,4 @@
-"""What the metrics table says in words. Pure functions of its rows."""
+"""Puts the metrics table into words. Pure functions of its rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dftspark.report.words.rows import Row
 from dftspark.report.words.tell import LEAST, ByLens, Size, Standing, farthest, nearest, ranked
 from dftspark.report.words.text import MISSING, number, real, visible
 
-_NAMED = 3  # models that a sentence names, of those that are tied
+_NAMED = 3  # of the tied models, so many are named in a sentence
 _LEAST_P = 1e-300
 
 
@@ -169,7 +169,7 @@ def _least(size: Size) -> str:
 
 
 def _many(model: Standing, lens: ByLens) -> str:
-    """Writes `about 46 (29 to 62)`, and names what is counted if that is prompts."""
+    """Writes `about 46 (29 to 62)`, and adds the unit if it is prompts."""
     size, shown = lens.size, span(lens.size)
     inside = [shown] if shown != MISSING else []
     if size.unit == "prompts" and not math.isnan(model.answers):
