@@ -1,8 +1,8 @@
-"""The peer's test in its own environment: Compress Then Test of goodpoints, one Gaussian kernel.
+"""The peer's test in a separate environment: Compress Then Test of goodpoints, one Gaussian kernel.
 
-Run by `mmd.py` with the interpreter of build/goodpoints; imports nothing of this project. Its
-arguments are two .npy files, sigma, permutations, rows of a test, tests. The kernel there is
-exp(-|x - y|^2 / lam^2), so lam = sqrt(2) sigma; s = 16 bins a side, as is its default, and as
+`mmd.py` runs it with the interpreter of build/goodpoints; it imports nothing of this project. Its
+arguments are two .npy files, sigma, permutations, rows of a test, tests. Its kernel is exp(-|x -
+y|^2 / lam^2), so lam = sqrt(2) sigma; it uses s = 16 bins a side, which is its default, and as
 little compression as a bin's documents allow, up to 4^4 of them (g = 4).
 """
 
@@ -18,7 +18,7 @@ BINS = 16
 
 
 def test(human: np.ndarray, model: np.ndarray, sigma: float, permutations: int, seed: int):  # type: ignore[no-untyped-def]
-    """(its statistic, p, whether it rejects at .05)."""
+    """Returns (its statistic, p, whether it rejects at .05)."""
     level = max(0, min(4, int(np.log2(len(human) / BINS) / 2)))
     found = ctt.ctt(
         np.ascontiguousarray(human, np.float64),

@@ -1,6 +1,6 @@
-"""Measures of a chosen set that no choice went by, of texts as hashed tokens and vectors.
+"""Measures of a chosen set that no choice used, from texts as hashed tokens and vectors.
 
-Each takes human rows and model rows of one table of texts, and is lower where the two are nearer.
+Each takes human rows and model rows of one table of texts, and is lower if the two are nearer.
 Squares are unbiased: below zero is as near as two samples of one source.
 """
 
@@ -26,18 +26,18 @@ from dftspark.text.tokens import Tokenizer, Words
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]
-BUCKETS, SEED = 1 << 13, 77  # of sketches with other signs than the choice has
+BUCKETS, SEED = 1 << 13, 77  # of sketches whose signs differ from the choice's
 FOLDS = 5
 COPIED, MANY = 8, 4_000  # words of a phrase that is a copy; tokens in which phrases are counted
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """Of one table: what the measures below look at."""
+    """The columns of one table that the measures below use."""
 
     groups: NDArray[np.int64]  # of the prompt, for folds
     words: Matrix  # 1- and 2-grams for the classifier, sparse
-    vectors: Matrix  # of an embedder that no choice went by
+    vectors: Matrix  # of an embedder that no choice used
     rates: dict[str, Matrix]
     structure: Matrix
     phrases: list[NDArray[np.uint64]]
@@ -80,7 +80,7 @@ def _of_rates(name: str, texts: Texts, human: Rows, model: Rows) -> float:
 
 
 def squared(human: Matrix, model: Matrix) -> float:
-    """Unbiased |mean - mean|^2."""
+    """Returns the unbiased |mean - mean|^2."""
     parts = []
     for rows in (human, model):
         total = rows.sum(axis=0, dtype=np.float64)
@@ -91,7 +91,7 @@ def squared(human: Matrix, model: Matrix) -> float:
 
 
 def mmd(human: Matrix, model: Matrix, sigma: float) -> float:
-    """Unbiased MMD^2 of the Gaussian kernel, exact."""
+    """Returns the unbiased MMD^2 of the Gaussian kernel, exactly."""
 
     def kernel(first: Matrix, second: Matrix) -> NDArray[np.float64]:
         lengths = (first**2).sum(1)[:, None] + (second**2).sum(1)
@@ -106,7 +106,7 @@ def mmd(human: Matrix, model: Matrix, sigma: float) -> float:
 
 
 def auc(texts: Texts, features: Matrix, human: Rows, model: Rows) -> float:
-    """Of a logistic regression, by prompts it has not seen; |auc - 1/2| + 1/2."""
+    """Returns |AUC - 1/2| + 1/2 of a logistic regression on prompts that it has not seen."""
     rows = np.r_[human, model]
     sides = np.r_[np.zeros(len(human)), np.ones(len(model))]
     fold = np.random.default_rng(0).permutation(texts.groups.max() + 1)[texts.groups[rows]] % FOLDS
@@ -119,7 +119,8 @@ def auc(texts: Texts, features: Matrix, human: Rows, model: Rows) -> float:
 
 
 def copies(keys: list[NDArray[np.uint64]], rows: Rows) -> float:
-    """Share of a set's phrases that another text of the set has too; it grows with the set."""
+    """Returns the share of a set's phrases that another text of the set has too; it grows with the
+    set."""
     own = [np.unique(keys[row]) for row in rows]
     names, counts = np.unique(np.concatenate(own), return_counts=True)
     again = names[counts > 1]
@@ -127,7 +128,7 @@ def copies(keys: list[NDArray[np.uint64]], rows: Rows) -> float:
 
 
 def distinct(keys: list[NDArray[np.uint64]], rows: Rows) -> float:
-    """Distinct 4-grams of the first `MANY` in the set, as a share."""
+    """Returns distinct 4-grams of the first `MANY` in the set, as a share."""
     found = np.concatenate([keys[row] for row in rows])[:MANY]
     return len(np.unique(found)) / max(len(found), 1)
 
@@ -136,7 +137,7 @@ Measure = Callable[[Texts, Rows, Rows], float]
 
 
 def measures(texts: Texts) -> dict[str, tuple[Measure, float]]:
-    """By name: the measure and the unit that its values are told in."""
+    """Returns, by name, the measure and the unit in which its values are reported."""
     sigma = median_distance(texts.vectors[:: max(1, len(texts.vectors) // 1_500)])
     spread = texts.structure.std(axis=0)
     kept = spread > 0

@@ -1,9 +1,9 @@
-"""One command's processor time, wall time and memory, taken from outside, over its process tree.
+"""Measures one command's processor time, wall time and memory from outside, over its process tree.
 
 The command prints `ready` when it is warm, waits for a line, works, prints `done`, and then may
 print `result JSON` or `skip REASON`. The window runs from the answer to `ready` until `done`.
 
-Cost     one sample of the tree every 50 ms, by the parent: none of it is the command's
+Cost     one sample of the tree every 50 ms, by the parent, so none of it counts for the command
 Source   /proc by way of psutil; processor time has the clock's resolution, 10 ms
 """
 
@@ -24,7 +24,7 @@ import psutil
 
 SAMPLE_S = 0.05
 CRASHED = "it ended early; its last lines are above"
-LAST_LINES = 30  # of what a command that failed wrote on stderr
+LAST_LINES = 30  # of the stderr of a command that failed
 RESCAN_EVERY = 10  # samples between two looks for new processes, which cost more than a sample
 
 
@@ -49,7 +49,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Either a usage with a result, or why there is none."""
+    """Either a usage with a result, or the reason why there is none."""
 
     usage: Usage | None
     result: Any = None
@@ -58,7 +58,8 @@ class Outcome:
 
 @dataclass
 class Tree:
-    """A process and all that it started. Processes that ended count through their parents."""
+    """A process and everything that it started. Processes that ended count through their
+    parents."""
 
     root: int
     peak_bytes: int = 0
@@ -100,7 +101,7 @@ class Tree:
 
 
 def measured(command: Sequence[str], environment: dict[str, str], timeout_s: float) -> Outcome:
-    """What `command` used. A command that takes longer than timeout_s in all is killed."""
+    """Returns what `command` used. A command that takes longer than timeout_s in all is killed."""
     started = time.perf_counter()
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
@@ -164,7 +165,7 @@ def _conversation(child: subprocess.Popen[str], tree: Tree, started: float) -> O
 
 
 def _next(lines: IO[str]) -> tuple[str, str]:
-    """The next line that is part of the conversation; ("", "") at the end."""
+    """Returns the next line that is part of the conversation; ("", "") at the end."""
     for line in lines:
         word, _, rest = line.strip().partition(" ")
         if word in ("ready", "done", "result", "skip"):

@@ -1,4 +1,4 @@
-"""Other engines' n-gram counts, each in the fastest exact form that was found for it.
+"""N-gram counts by other engines, each in the fastest exact form that we found for it.
 
 An engine is called with (path, orders, task, threads), counts the column `tokens` of a Parquet
 file, keeps its table of n-grams in memory, and returns a function that gives the checks of that
@@ -32,7 +32,8 @@ ODD = 0x9E3779B97F4A7C15  # multiplier of the polynomial hash; any large odd num
 def duckdb(
     path: Path, orders: tuple[int, ...], task: Task, threads: int, text: bool = False
 ) -> Callable[[], Checks]:
-    """Zipped unnest of shifted slices. Slicing inside a lambda, and struct keys, are far slower."""
+    """Counts by a zipped unnest of shifted slices. Slicing inside a lambda, and struct keys, are
+    far slower."""
     import duckdb as database
 
     connection = database.connect(config={"threads": threads})
@@ -80,7 +81,7 @@ def polars(
     threads: int,
     key: Literal["sort", "group", "text"] = "sort",
 ) -> Callable[[], Checks]:
-    """Shifted columns over all tokens. Threads come from POLARS_MAX_THREADS."""
+    """Counts by shifted columns over all tokens. Threads come from POLARS_MAX_THREADS."""
     import polars as pl
 
     token = pl.col("tokens") if key == "text" else pl.col("tokens").hash(1)
@@ -132,7 +133,7 @@ def _polars_order(flat: pl.LazyFrame, n: int, task: Task, key: str) -> pl.DataFr
 
 
 def _polars_runs(occurrences: pl.LazyFrame, task: Task) -> pl.DataFrame:
-    """A stable sort by n-gram leaves documents in order, so equal pairs are runs, too."""
+    """Sorts by n-gram, stably, so documents stay in order and equal pairs are runs, too."""
     import polars as pl
 
     if task == "counts":
@@ -163,7 +164,8 @@ def _polars_runs(occurrences: pl.LazyFrame, task: Task) -> pl.DataFrame:
 def spark_sql(
     path: Path, orders: tuple[int, ...], task: Task, threads: int, text: bool = False
 ) -> Callable[[], Checks]:
-    """Explode and groupBy. Zipped slices of hashed tokens, or joined slices of the tokens."""
+    """Counts by explode and groupBy, on zipped slices of hashed tokens or joined slices of the
+    tokens."""
     documents = _spark(threads).read.parquet(str(path))
     items = "tokens" if text else "transform(tokens, token -> xxhash64(token))"
     source = _placed(documents.selectExpr("xxhash64(doc_id) AS d", f"{items} AS t"), task, threads)
@@ -189,7 +191,7 @@ def spark_sql(
 
 
 def spark_ml(path: Path, orders: tuple[int, ...], task: Task, threads: int) -> Callable[[], Checks]:
-    """Spark ML's NGram transformer, explode and groupBy."""
+    """Counts by Spark ML's NGram transformer, explode and groupBy."""
     from pyspark.ml.feature import NGram
 
     documents = _spark(threads).read.parquet(str(path))
@@ -238,7 +240,7 @@ def _spark_counted(parts: list[DataFrame], task: Task) -> Callable[[], Checks]:
         ngrams = per_document.groupBy("n", "g").agg(
             *(f.expr(value).alias(name) for name, value in sums.items())
         )
-    # Spark keeps no table in memory for free: the sums that force every row are its result.
+    # Keeping a table in memory is not free in Spark: its result is the sums that force every row.
     rows = (
         ngrams.groupBy("n")
         .agg(f.count("*"), f.expr("sum(C * C)"), *(f.sum(name) for name in COLUMNS[task]))
@@ -248,7 +250,7 @@ def _spark_counted(parts: list[DataFrame], task: Task) -> Callable[[], Checks]:
 
 
 def counter(path: Path, orders: tuple[int, ...], task: Task, threads: int) -> Callable[[], Checks]:
-    """collections.Counter over tuples of interned tokens: one process, one thread."""
+    """Counts by collections.Counter over tuples of interned tokens: one process, one thread."""
     gc.disable()  # a collection walks millions of live tuples for nothing
     if task == "counts":
         counts: dict[int, Counter[tuple[str, ...]]] = {n: Counter() for n in orders}

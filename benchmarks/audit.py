@@ -1,11 +1,11 @@
-"""What a small audit costs: the time of the whole program, seconds by stage, Spark jobs.
+"""The cost of a small audit: the time of the whole program, seconds by stage, Spark jobs.
 
     python benchmarks/audit.py [--documents 500] [--tree FOLDER ...]
 
-Two corpora of ../shared/data (fdg: human, gpt-3.5-turbo) through `dftspark audit` with its default
-lenses and the static embedder, as a program from its start to its end. The first run fills the
-store of vectors; the second, which is told, finds them there. Other trees are audited beside ours,
-on the same texts in the same run, with the packages of this environment.
+Two corpora of ../shared/data (fdg: human, gpt-3.5-turbo) go through `dftspark audit` with its
+default lenses and the static embedder, as a program from its start to its end. The first run fills
+the store of vectors; the second, which is reported, finds them there. Other trees are audited
+beside ours, on the same texts in the same run, with the packages of this environment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIDES = {"human": None, "model": "gpt-3.5-turbo"}
 
 
 def write(folder: Path, documents: int) -> None:
-    """Both corpora, and a configuration that audits them."""
+    """Writes both corpora, and a configuration that audits them."""
     rows = pq.read_table(DATA, columns=["doc_id", "prompt_id", "model", "text"]).to_pylist()
     conf = ['embedding = {embedder = "static"}']
     for side, model in SIDES.items():
@@ -40,7 +40,7 @@ def write(folder: Path, documents: int) -> None:
 
 
 def audit(folder: Path, tree: Path) -> dict[str, Any]:
-    """One audit by the package in `tree`: seconds, jobs, and seconds by stage."""
+    """Runs one audit by the package in `tree`: returns seconds, jobs, and seconds by stage."""
     log = folder / f"log-{time.monotonic_ns()}"
     log.mkdir()
     options = {"enabled": "true", "dir": log.as_uri(), "compress": "false"}

@@ -1,13 +1,13 @@
-"""Is what the tool says of human text beside human text nothing, at any two sizes?
+"""Tests whether the tool finds nothing between human text and human text, at any two sizes.
 
     python benchmarks/calibration.py --splits 200        results/calibration.txt
     python benchmarks/calibration.py --power             results/calibration_power.txt
     python benchmarks/calibration.py --only biscope 300 300 --first 200 --splits 300    other splits
 
-Levels: disjoint random parts of the human side of a corpus are held against each other with the
-tool's own lenses; how often is each p at most .05, how often is any row's q below .05, how often
-does the headline speak? Power: at each model's own tell size, how often does the test find it?
-Every document is its prompt's only one on a side; the sides of a pair share no prompt.
+Levels: disjoint random parts of the human side of a corpus are compared with the tool's lenses; how
+often is each p at most .05, how often is any row's q below .05, how often does the headline report
+something? Power: at each model's tell size, how often does the test find it? Every document is the
+only one of its prompt on a side; the sides of a pair share no prompt.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Documents:
-    """All that the lenses take of some documents, one a cluster."""
+    """Everything that the lenses take of some documents, one per cluster."""
 
     texts: pa.Array
     prompts: NDArray[np.str_]
@@ -100,7 +100,7 @@ class Documents:
 
 @cache
 def corpus(name: str) -> dict[str, Documents]:
-    """Documents of each model, '' being human; one document a prompt."""
+    """Returns documents of each model, '' being human; one document per prompt."""
     table = pq.read_table(DATA / f"{name}.parquet", columns=["prompt_id", "text", "model"])
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     for row in table.to_pylist():
@@ -126,7 +126,7 @@ def corpus(name: str) -> dict[str, Documents]:
 def compared(
     human: Documents, some: Integers, model: Documents, others: Integers, of: FeatureSums
 ) -> tuple[list[Metric], dict[str, bool]]:
-    """Metrics of all lenses, and whether any row of each table is told."""
+    """Returns metrics of all lenses, and whether any row of each table is a finding."""
     metrics, told = by_words(human, some, model, others, (1, 2))
     metrics += by_content(human, some, model, others, of)
     rates = by_structure(human, some, model, others)
@@ -184,7 +184,7 @@ def _features(of: Documents, chosen: Integers, statistic: FeatureSums) -> Featur
 
 
 def _structure(of: Documents, chosen: Integers) -> StructureSums:
-    """Counted anew: histograms are kept by block alone."""
+    """Counts anew, because histograms are kept only by block."""
     names = pa.array(of.prompts[chosen].tolist())
     return Structure().observe(document_vectors.of(of.texts.take(pa.array(chosen)), names))
 

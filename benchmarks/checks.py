@@ -1,10 +1,10 @@
-"""How often trailing rules cry wolf in a year without change, and how soon they see a drift.
+"""Counts false alarms of trailing rules in a year without change, and nights to see a drift.
 
     python benchmarks/checks.py
 
-First of averages of independent normal days, the rule's own model; then of word distances that the
-n-gram lens takes from made-up text, a year of nights whose model never changes, and again with a
-phrase that the model begins to over-use.
+It does so first on averages of independent normal days, the rule's model; then on word distances
+that the n-gram lens takes from synthetic text: a year of nights whose model never changes, and
+again with a phrase that the model begins to over-use.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TRAILING = 28
 
 
 def breaches(values: Sequence[float], window: int, rate: float, first: int) -> NDArray[np.bool_]:
-    """Of night `first` and those after it."""
+    """Returns whether night `first` and each night after it is a breach."""
     names = [datetime.date.fromordinal(FIRST + i).isoformat() for i in range(len(values))]
     out = []
     for night in range(first, len(values)):
@@ -78,7 +78,7 @@ def normal_days(years: int) -> None:
 
 
 def state(source: Source, start: int, documents: int, role: Role) -> NgramRows:
-    """Single words of some documents, each a cluster."""
+    """Counts single words of some documents, each a cluster."""
     batch = source.documents(documents, start=start, role=role)
     tokens = Words().tokenize(batch["text"])
     blocks = block_of(batch["prompt_id"]).astype(np.int64)
@@ -87,7 +87,7 @@ def state(source: Source, start: int, documents: int, role: Role) -> NgramRows:
 
 
 def distances(human: NgramRows, model: NgramRows) -> tuple[float, float]:
-    """L2 of word frequencies, as it is and corrected for sampling noise."""
+    """Returns the L2 of word frequencies, plain and corrected for sampling noise."""
     sides, noise = [], 0.0
     for own in (human, model):
         rows, total = grams(own.counted).sums, float(own.tokens.sum())
@@ -114,7 +114,7 @@ def distances(human: NgramRows, model: NgramRows) -> tuple[float, float]:
 def nights_of_text(
     source: Source, changed: Source, change: int, nights: int
 ) -> NDArray[np.float64]:
-    """(nights, 2): the distances of each night's window of 7 days, 200 documents a day."""
+    """Returns (nights, 2): the distances of each night's window of 7 days, 200 documents a day."""
     human = state(source, 0, 2_000, "human")
     days = [
         state(source if night < change else changed, 100_000 + 200 * night, 200, "model")

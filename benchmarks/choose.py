@@ -1,4 +1,4 @@
-"""Choosing one of K samples a prompt, held against every sampler setting and other ways to choose.
+"""Compares choosing one of K samples per prompt with every setting and other ways to choose.
 
     python benchmarks/choose.py [temperatures] [models] [--million]     results/choose.txt
 
@@ -6,8 +6,8 @@ temperatures   six settings of one model, four samples a prompt at T = 1 (jhu_te
 models         five base models, one sample each of 1,193 prompts (fdg): a pool of five "settings"
 
 Everything is judged on blocks 48 to 63, whose human texts no choice has seen, by measures that no
-choice goes by; those with a star are of a kind that is matched, on other prompts. Blocks are drawn
-anew for each of three seeds. Every way to choose takes the same samples, so costs the same.
+choice uses; a star marks those of a kind that is matched, on other prompts. Blocks are drawn anew
+for each of three seeds. Every way to choose takes the same samples, so it costs the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SEEDS = (1, 2, 3)
 TARGET = 48  # blocks below are the target's
 BASE = ("gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "gpt2-xl", "opt-2.7b")
 HEATS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-DRAWS = 5  # random samples of a prompt, where a setting or the pool has several
+DRAWS = 5  # random samples of a prompt, if a setting or the pool has several
 ONLY: dict[str, dict[str, float]] = {
     "n-grams alone": {"ngrams": 1.0},
     "embeddings alone": {"embeddings": 1.0},
@@ -59,7 +59,8 @@ ONLY: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Texts of both sides; `setting` is empty for human ones, `pool` says what is chosen from."""
+    """Texts of both sides; `setting` is empty for human ones, `pool` marks the texts to choose
+    from."""
 
     texts: pa.Array
     prompts: NDArray[Any]
@@ -83,7 +84,7 @@ def temperatures() -> Corpus:
     setting = np.array(
         ["" if t is None else f"T = {t:g}" for t in table["temperature"].to_pylist()], object
     )
-    # Of settings that are no pool one sample a prompt is enough.
+    # For settings outside the pool one sample per prompt is enough.
     keep, seen = [], Counter[tuple[str, str]]()
     for row, key in enumerate(zip(table["prompt_id"].to_pylist(), setting, strict=True)):
         seen[key] += 1
@@ -128,7 +129,7 @@ def vectors(name: str, texts: pa.Array, cache: Path) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Choosing:
-    """The samples of the judged prompts, side by side, and what is known of human texts."""
+    """The samples of the judged prompts, side by side, and the known human texts."""
 
     corpus: Corpus
     rows: Rows  # (N,) into the corpus
@@ -151,7 +152,7 @@ class Choosing:
         return rows[found.rows]
 
     def highest(self, scores: NDArray[np.float64]) -> Rows:
-        """Of each prompt the sample of the highest score."""
+        """Returns the sample with the highest score of each prompt."""
         return np.array(
             [
                 self.rows[a + np.argmax(scores[self.rows[a:b]])]
@@ -160,7 +161,8 @@ class Choosing:
         )
 
     def classifier(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How human a text is to a classifier of human texts and samples of the target."""
+        """Returns how human a text looks to a classifier of human texts and samples of the
+        target."""
         rows = np.r_[np.flatnonzero(self.target), np.flatnonzero(self.known)]
         columns = np.hstack([self.features[:, self.of.parts[0].columns] * 30, vectors * 3])
         fit = LogisticRegression(max_iter=300, class_weight="balanced")
@@ -168,7 +170,8 @@ class Choosing:
         return np.asarray(fit.decision_function(columns))
 
     def likelihood(self) -> NDArray[np.float64]:
-        """Mean log probability of a word, by bigrams of the target's human texts and of all."""
+        """Returns the mean log probability of a word, by bigrams of the target's human texts and of
+        all."""
         tokens = Words(lowercase=True).tokenize(self.corpus.texts)
         texts = np.split(tokens.hashes.tolist(), tokens.offsets[1:-1])
         ones, twos, total = Counter[Any](), Counter[Any](), 0
@@ -216,7 +219,7 @@ def _by_weights(own: Choosing, weights: Any, _: np.random.Generator) -> Rows:
 
 
 def ways(own: Choosing, static: NDArray[np.float32]) -> dict[str, tuple[Way, int]]:
-    """By name: what draws the rows that are judged, and how often it is drawn."""
+    """Returns, by name, a function that draws the rows to be judged, and how often to draw."""
     corpus, most = own.corpus, int(np.diff(own.starts).max())
     prompts = set(corpus.prompts[own.rows])
     judged = np.array([prompt in prompts for prompt in corpus.prompts])
@@ -289,7 +292,8 @@ def judged(name: str, cache: Path) -> list[str]:
 
 
 def pairs_of(pairs: dict[str, list[float]], each: dict[str, dict[str, list[float]]]) -> None:
-    """Of the last seed: chosen minus the best setting of each measure, on the same prompts."""
+    """Adds, for the last seed, chosen minus the best setting of each measure, on the same
+    prompts."""
     (chosen,) = (w for w in each if w.startswith("chosen: 1 of") and not w.endswith(" 2"))
     for measure in each[chosen]:
         settings = [v[measure][-1] for way, v in each.items() if way.startswith("setting")]
@@ -328,7 +332,7 @@ def told(
 
 
 def million() -> list[str]:
-    """Synthetic candidates in groups of 2,048 prompts: time against their number."""
+    """Runs synthetic candidates in groups of 2,048 prompts: time against their number."""
     said = ["== synthetic: four candidates a prompt, 512 features, groups of 2,048 prompts"]
     for prompts in (10_000, 100_000, 1_000_000):
         rng = np.random.default_rng(0)

@@ -1,9 +1,9 @@
-"""How often `comparability` names a difference between two parts of one human text.
+"""Counts how often `comparability` names a difference between two parts of one human text.
 
     python benchmarks/comparability.py DATA [SPLITS]
 
 Parts share no prompt. A part has 50 or 1,000 documents, or half of all; tokens that carry L2
-squared are looked for too. Nothing should be named, so the table that is printed should have zeros.
+squared are checked too. Nothing should be named, so the printed table should have zeros.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Human:
         return Surface().observe(replace(self.surfaces, **part))
 
     def tokens(self, chosen: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Rates of the tokens, and in how many documents each is."""
+        """Returns rates of the tokens, and the number of documents that contain each."""
         own = np.isin(self.document, chosen)
         count = np.bincount(self.kind[own], self.counts[own], len(self.kinds))
         return count / count.sum(), np.bincount(self.kind[own], minlength=len(self.kinds))
 
     def parts(self, sizes: tuple[int, int], rng: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Documents of unlike prompts, about as many as asked for."""
+        """Returns documents of different prompts, about as many as asked for."""
         prompts, number = np.unique(self.prompts, return_inverse=True)
         place = rng.permutation(len(prompts))[number]
         order = np.argsort(place, kind="stable")

@@ -1,11 +1,11 @@
-"""Embedders side by side: documents a second, memory, and how each ranks the same models.
+"""Compares embedders: documents a second, memory, and how each ranks the same models.
 
     python benchmarks/embedders.py [--data FOLDER] [--store FOLDER] [--documents N]
 
-Speed is of one thread, in a process of its own, over the same texts; processor seconds, so that
-other work on the machine does not count. The ranking is by exact MMD squared (Gaussian kernel, the
-unbiased estimate, bandwidth the pooled median distance) between the human texts of a corpus and
-each model's. Vectors are kept in the store, so that a second run only measures.
+Speed is measured on one thread, in a separate process, over the same texts, in processor seconds,
+so that other work on the machine does not count. The ranking is by exact MMD squared (Gaussian
+kernel, the unbiased estimate, bandwidth the pooled median distance) between the human texts of a
+corpus and each model's. Vectors are kept in the store, so that a second run only measures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PILOT = 1_000
 
 
 def texts_of(data: Path, corpus: str) -> dict[str, list[str]]:
-    """By model; '' is human. Of biscope's essays there is no human side."""
+    """Returns texts by model; '' is human. Biscope's essays have no human side."""
     columns = ["doc_id", "prompt_id", "model", "domain", "text"]
     table = pq.read_table(data / f"{corpus}.parquet", columns=columns)
     table = table.filter(pc.not_equal(table["domain"], "essay")) if corpus == "biscope" else table
@@ -56,7 +56,7 @@ def texts_of(data: Path, corpus: str) -> dict[str, list[str]]:
 
 
 def _turn(prompt: str) -> bytes:
-    """Models then have the same prompts, as far as they have them."""
+    """Returns a sort key that gives models the same prompts, as far as they have them."""
     return hashlib.blake2b(prompt.encode(), digest_size=8).digest()
 
 
@@ -64,7 +64,7 @@ def _turn(prompt: str) -> bytes:
 
 
 def speed(settings: Embedding, texts: list[str]) -> dict[str, float]:
-    """Of this process, which does nothing else."""
+    """Measures this process, which does nothing else."""
     started = time.process_time()
     embedder = loaded(settings)
     embedder.encode(texts[:16])
@@ -92,7 +92,7 @@ def measured(name: str, data: Path, count: int) -> dict[str, float]:
 
 
 def mixed(data: Path, count: int) -> list[str]:
-    """The same share of each corpus and model, as many as there are."""
+    """Returns texts with the same share of each corpus and model, as many as there are."""
     everything = [
         text for corpus in CORPORA for own in texts_of(data, corpus).values() for text in own
     ]
@@ -103,7 +103,7 @@ def mixed(data: Path, count: int) -> list[str]:
 
 
 def vectors_of(settings: Embedding, texts: list[str], root: str) -> NDArray[np.float32]:
-    """From the store, which is given what it lacks."""
+    """Returns vectors from the store, after adding what it lacks."""
     recipe = models.recipe(settings, "cpu")
     store = VectorStore.of(root, recipe)
     store.describe(recipe)
@@ -142,7 +142,7 @@ def mmd_squared(x: NDArray[Any], y: NDArray[Any], variance: float) -> float:
 
 
 def ranking(settings: Embedding, texts: dict[str, list[str]], root: str) -> dict[str, float]:
-    """MMD squared of each model from human, and of two halves of the human texts as ''."""
+    """Returns MMD squared of each model from human, and of two halves of the human texts as ''."""
     flat = vectors_of(settings, [text for own in texts.values() for text in own], root)
     ends = np.cumsum([len(own) for own in texts.values()])[:-1]
     vectors = dict(zip(texts, np.split(flat.astype(np.float64), ends), strict=True))
@@ -156,7 +156,7 @@ def ranking(settings: Embedding, texts: dict[str, list[str]], root: str) -> dict
 
 
 def turned(left: list[str], right: list[str]) -> int:
-    """Pairs of models that stand in another order."""
+    """Counts pairs of models that stand in another order."""
     place = {name: i for i, name in enumerate(right)}
     return sum(place[a] > place[b] for i, a in enumerate(left) for b in left[i + 1 :])
 

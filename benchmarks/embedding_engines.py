@@ -1,12 +1,12 @@
-"""Engines and precisions of one transformer, all-MiniLM-L6-v2, on one thread of a CPU.
+"""Compares engines and precisions of one transformer, all-MiniLM-L6-v2, on one thread of a CPU.
 
     python benchmarks/embedding_engines.py [--data FOLDER] [--documents N] [--rounds N]
 
-Every engine embeds the same texts in a process of its own, in turns; the median of its rounds is
-said, in processor seconds, so that other work on the machine counts little. Beside it stand the
-least cosine with torch's float32, the load, the memory, and which share of the floating-point
-operations that the processor does in a large product of float32 matrices the model gets: where that
-is near 1, no engine can be faster in float32. Short texts are the first 60 characters of each.
+Every engine embeds the same texts in a separate process, in turns. Reported is the median of its
+rounds, in processor seconds, so that other work on the machine counts little; beside it the
+smallest cosine with torch's float32, the load, the memory, and the model's floating-point
+operations as a share of those that the processor does in a large product of float32 matrices: if
+that is near 1, no engine can be faster in float32. Short texts are the first 60 characters of each.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ LAYERS, WIDTH, INNER = 6, 384, 1_536
 
 
 def operations(tokens: int) -> float:
-    """Floating-point operations of the model's matrix products for one text."""
+    """Returns the floating-point operations of the model's matrix products for one text."""
     products = 2.0 * tokens * (4 * WIDTH * WIDTH + 2 * WIDTH * INNER)
     return LAYERS * (products + 4.0 * tokens * tokens * WIDTH)
 
 
 def fastest_product() -> float:
-    """Float32 operations a processor second of large matrices, by torch, the best of several."""
+    """Returns float32 operations a processor second of large matrices, by torch, the best of
+    several."""
     import torch
 
     torch.set_num_threads(1)
@@ -65,7 +66,7 @@ def fastest_product() -> float:
 
 
 def one(settings: Embedding, texts: list[str], vectors: Path) -> dict[str, Any]:
-    """Of this process, which does nothing else."""
+    """Measures this process, which does nothing else."""
     started = time.process_time()
     try:
         embedder = embedders.load(settings, models.recipe(settings, "cpu"), "cpu", threads=1)
@@ -162,7 +163,7 @@ def main() -> None:
         return
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in ENGINES}
     with tempfile.TemporaryDirectory() as folder:
-        # The first converts the model where that has not been done: it is no part of a round.
+        # The first converts the model if that has not been done, which is not part of a round.
         measured("openvino float32", args, Path(folder) / "none")
         for _ in range(args.rounds):
             for name, every in rounds.items():

@@ -1,12 +1,13 @@
-"""How many texts must be embedded for an MMD of a given precision?
+"""Estimates how many texts must be embedded for an MMD of a given precision.
 
     python benchmarks/embedding_sample.py [--data FOLDER]
 
 The standard error of MMD squared (Gaussian kernel, unbiased, static embedder) with n texts a side
-has two parts: that of a mean, of the witness function over either side, which falls as 1 / sqrt(n),
-and that of the pairs, which falls as 1 / n and is all there is between equal sources. Both are
-estimated from up to 1,000 texts a side, held against the scatter of random subsamples of 100, and
-give the documents a side for an error of 20, 10 and 5% of MMD squared, beside the tell size.
+has two parts: the error of a mean, of the witness function over either side, which falls as 1 /
+sqrt(n), and the error of the pairs, which falls as 1 / n and is the only one between equal sources.
+Both are estimated from up to 1,000 texts a side, compared with the scatter of random subsamples of
+100, and give the documents a side for an error of 20, 10 and 5% of MMD squared, beside the tell
+size.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ class Error:
     pairs: float
 
     def of(self, n: float, pool: float = np.inf) -> float:
-        """Relative standard error with n texts a side, drawn from `pool`."""
+        """Returns the relative standard error with n texts a side, drawn from `pool`."""
         left = 1 - n / pool
         return float(np.sqrt(left * self.linear / n + left**2 * self.pairs / n**2) / self.square)
 
     def documents(self, relative: float) -> float:
-        """With how many texts a side the error is `relative`."""
+        """Returns the number of texts a side at which the error is `relative`."""
         target = (relative * self.square) ** 2
         return float((self.linear + np.sqrt(self.linear**2 + 4 * target * self.pairs)) / 2 / target)
 

@@ -1,9 +1,9 @@
-"""Generating against a server on loopback: requests a second, what a resume costs, and kills.
+"""Generates against a server on loopback: requests a second, the cost of a resume, and kills.
 
     python benchmarks/generate.py [--kills]     results/generate.txt
 
 The server answers in 50 ms with a text of 1,200 characters, and 2% of the requests with 429. It
-runs in a process of its own, whose time is not counted. A resume reads a store of 100,000 texts and
+runs in a separate process, whose time is not counted. A resume reads a store of 100,000 texts and
 asks for nothing. With --kills the command is killed at 20 random points of 400 requests, and
 started again.
 """

@@ -1,18 +1,17 @@
-"""Verdicts a second through Spark tasks, against what the limit of concurrency allows.
+"""Measures verdicts a second through Spark tasks, against what the limit of concurrency allows.
 
     python benchmarks/judge.py [--verdicts 10000] [--latency 0.05] [--concurrency 16 32 64]
 
-A server on loopback, in a process of its own, answers every request after `latency` seconds. The
-ideal is concurrency / latency verdicts a second, with the latency that was asked for; beside it is
-what the server needed. `asking` is from the first request to the last answer as the server sees it,
+A server on loopback, in a separate process, answers every request after `latency` seconds. The
+ideal is concurrency / latency verdicts a second, with the requested latency; beside it is the time
+that the server needed. `asking` is from the first request to the last answer as the server sees it,
 with its start and its end, when fewer are at work; `idle` is how long a connection waited for its
-next request on average, the client's part of what is lost; `stage` is the whole Spark job, with
-what it takes to start Python workers, to build 10,000 requests, and to write every request and
-verdict down. Processor time is that of the asking processes and of Java, without the server's. The
-official asynchronous client is measured beside it, in one process and without Spark, where it is
-installed.
+next request on average, the client's part of the loss; `stage` is the whole Spark job, with the
+time to start Python workers, to build 10,000 requests, and to record every request and verdict.
+Processor time is that of the asking processes and of Java, without the server's. The official
+asynchronous client is measured beside it, in one process and without Spark, if it is installed.
 
-Exits with 1 where asking falls below 90% of the ideal.
+Exits with 1 if asking falls below 90% of the ideal.
 """
 
 from __future__ import annotations
@@ -52,7 +51,8 @@ LEAST = 0.9
 
 
 class Lean(asyncio.Protocol):
-    """As little of HTTP as a benchmark needs: a length, a body, an answer after a while."""
+    """A server with as little of HTTP as a benchmark needs: a length, a body, an answer after a
+    while."""
 
     latency = 0.05
     first = last = took = idle = 0.0
@@ -87,7 +87,8 @@ class Lean(asyncio.Protocol):
 
 
 def serve(pipe: Connection, latency: float) -> None:
-    """Tells its port; then, for every message, how many were served from when to when."""
+    """Reports its port; then, for every message, how many requests were served from when to
+    when."""
     body = verdict("A").body
     Lean.latency = latency
     Lean.answer = (
@@ -124,7 +125,7 @@ def server(latency: float) -> Iterator[tuple[str, Connection]]:
 
 
 def documents(prompts: int) -> list[Document]:
-    """Texts of 2 kB, so that a request is as large as one about a short essay."""
+    """Returns texts of 2 kB, so that a request is as large as one about a short essay."""
     return [
         Document(
             corpus,
@@ -141,7 +142,7 @@ def documents(prompts: int) -> list[Document]:
 
 
 def busy() -> float:
-    """Processor seconds of this process and its children, the server left out."""
+    """Returns processor seconds of this process and its children, without the server."""
     tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
     total = 0.0
     for process in tree:

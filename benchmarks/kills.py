@@ -1,14 +1,14 @@
-"""Kills drivers, Python workers and executors at random points, and says what was left.
+"""Kills drivers, Python workers and executors at random points, and reports what was left.
 
     python benchmarks/kills.py [--kills 50] [--first 0] [--seed 0] [--folder DIR]
 
 Each job of jobs/ runs on a standalone cluster of two workers of one core and 1 GiB: audit (n-grams,
-structure, embeddings), nightly, judge (of a server on loopback) and embed, in turn. A kill is of
-the driver, of a Python worker, of an executor, or a limit on the memory of Python workers, at a
-moment that is drawn; with speculation or dynamic allocation in two of three. Then every run that
-can be seen must be whole; the job runs again with the same store, and every table of every
-published run is held against those of a run that nobody killed, to the last bit. `published` are
-runs that could be seen after the kill, `reruns` how often the job ran again until it ended well.
+structure, embeddings), nightly, judge (with a server on loopback) and embed, in turn. A kill hits
+the driver, a Python worker or an executor, or is a limit on the memory of Python workers, at a
+random moment; two of three runs have speculation or dynamic allocation. Then every visible run must
+be whole; the job runs again with the same store, and every table of every published run is compared
+with those of a run that nobody killed, to the last bit. `published` are runs that were visible
+after the kill, `reruns` how often the job ran again until it ended well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""MMD of two clouds: by all pairs, by goodpoints' Compress Then Test, and ours, each in a process.
+"""MMD of two clouds by all pairs, by goodpoints' Compress Then Test, and ours, in separate
+processes.
 
     python benchmarks/mmd.py                          growing clouds, then power at 1,000 a side
     python benchmarks/mmd.py --sizes 1000,4000 --engine exact ours
@@ -6,11 +7,11 @@
 
 All engines get the same unit vectors of width 384 with a planted difference. `exact` holds the
 kernel matrix of all pairs, as a quadratic test does, and permutes documents. `ours` is one process
-on one core: all seven kernels, the fused test, interval, floor; `ours-spark` the same through Spark
-from Parquet, its pilot included. Neither holds more than some thousands of vectors at once. Errors
-are against the kernel over the same pairs of documents, as long as that can be had; `said` is the
-error that our features report of themselves. goodpoints' statistic is not on the scale of MMD^2 (it
-shrinks with the compression), so it has none.
+on one core: all seven kernels, the fused test, interval, floor; `ours-spark` does the same through
+Spark from Parquet, including its pilot. Neither holds more than some thousands of vectors at once.
+Errors are against the kernel over the same pairs of documents, as long as that is feasible; `said`
+is the error that our features report of themselves. goodpoints' statistic is not on the scale of
+MMD^2 (it shrinks with the compression), so it has none.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ Floats = NDArray[np.float32]
 
 
 def cloud(path: Path, rows: int, side: int, shift: float) -> Path:
-    """Unit vectors about ten centers, of which the model side has the first moved by `shift`."""
+    """Writes unit vectors about ten centers, of which the model side has the first moved by
+    `shift`."""
     centers = np.random.default_rng(0).standard_normal((10, WIDTH))
     scales = 2 / np.sqrt(1 + np.arange(WIDTH) / 16)
     if side:
@@ -79,7 +81,7 @@ def statistic(sigma: float) -> FeatureSums:
 
 
 def hashed(start: int, count: int, side: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Cluster hash and block of documents that are each their own cluster."""
+    """Returns cluster hash and block of documents that are each a separate cluster."""
     names = np.arange(start, start + count, dtype=np.uint64)
     hashes = mixed(names, np.uint64(1 + side))
     return hashes, (hashes % np.uint64(64)).astype(np.int64)
@@ -87,7 +89,7 @@ def hashed(start: int, count: int, side: int) -> tuple[NDArray[np.uint64], NDArr
 
 @dataclass(frozen=True)
 class Rows:
-    """`count` rows of a stored cloud from `first` on. Only what is asked for is in memory."""
+    """The `count` rows of a stored cloud from `first` on. Only requested rows are in memory."""
 
     path: str
     first: int
@@ -128,7 +130,7 @@ def _said(metrics: list[Metric]) -> dict[str, float]:
 
 
 def exact(human: Rows, model: Rows, sigma: float) -> dict[str, float]:
-    """The kernel matrix of all documents, and document permutations of the U-statistic."""
+    """Computes the kernel matrix of all documents, and document permutations of the U-statistic."""
     both = np.concatenate([human.whole(), model.whole()]).astype(np.float64)
     kernels = mmd.kernel(DEFAULT, sigma)(mmd.squared_distances(both, both))
     n, m = human.count, model.count
@@ -142,7 +144,7 @@ def exact(human: Rows, model: Rows, sigma: float) -> dict[str, float]:
     other = all_pairs - 2 * rows + own
     u = (own - n) / (n * (n - 1)) + (other - m) / (m * (m - 1)) - 2 * (rows - own) / (n * m)
     p = float((1 + (u[1:] >= u[0]).sum()) / (PERMUTATIONS + 1))
-    # What ours estimates: pairs of one side and one block are left out.
+    # As ours estimates it: pairs of one side and one block are left out.
     onto = np.zeros((n + m, 128))
     onto[np.arange(n + m), np.r_[hashed(0, n, 0)[1], hashed(0, m, 1)[1] + 64]] = 1
     sums, sizes = onto.T @ kernels @ onto, onto.sum(axis=0)
@@ -154,7 +156,7 @@ def exact(human: Rows, model: Rows, sigma: float) -> dict[str, float]:
 
 
 def through_spark(folder: Path, threads: int) -> dict[str, float]:
-    """From Parquet of documents with vectors to metrics."""
+    """Measures from Parquet of documents with vectors to metrics."""
     from dftspark.lenses.embeddings import spark_clouds as clouds
     from dftspark.lenses.embeddings.cloud_files import states, together
     from dftspark.spark.session import start
@@ -199,7 +201,7 @@ def write_parquet(folder: Path, sides: list[Path]) -> Path:
 
 
 def work(engine: str, paths: list[str], options: argparse.Namespace) -> None:
-    """The measured process: warm up, wait, work, report."""
+    """Runs in the measured process: warms up, waits, works, reports."""
     if engine == "ours-spark":
         through_spark(Path(paths[2]), options.threads)
         print("ready", flush=True)
@@ -224,7 +226,8 @@ def work(engine: str, paths: list[str], options: argparse.Namespace) -> None:
 
 
 def peer() -> str | None:
-    """The interpreter of the peer's environment, made where it is not; None where it cannot be."""
+    """Returns the interpreter of the peer's environment, made if missing; None if it cannot be
+    made."""
     python = PEER / "bin" / "python"
     done = PEER / "installed"
     if done.exists():
@@ -298,7 +301,7 @@ def _head(rows: int, engine: str) -> str:
 
 
 def _stopped(engine: str, rows: int, seconds: dict[str, list[tuple[int, float]]]) -> str:
-    """Why an engine does not go as far as this, extrapolated from the sizes that it was run at."""
+    """Returns why an engine stops before this size, extrapolated from the sizes at which it ran."""
     if engine == "exact":
         return f"its kernel matrix would have {8 * (2 * rows) ** 2 / 1e9:,.0f} GB (computed)"
     if len(seconds.get(engine, ())) < 2:
@@ -327,7 +330,7 @@ def _line(rows: int, engine: str, outcome: Outcome, reference: dict[str, float])
 
 
 def power(options: argparse.Namespace) -> dict[str, Any]:
-    """Share of fresh pairs of clouds that each test tells apart at level .05."""
+    """Returns the share of fresh pairs of clouds that each test tells apart at level .05."""
     results: dict[str, Any] = {}
     rows, tests = POWER_ROWS, options.power_tests
     for shift in (0.0, POWER_SHIFT):

@@ -1,11 +1,12 @@
-"""Random features on real embeddings: against the kernel itself, and human against human.
+"""Compares random features on real embeddings with the kernel itself, and human with human.
 
     python benchmarks/mmd_real.py --vectors outfox.npz fdg.npz
 
 Each file holds `vectors` (N, d) float32, `cluster` (the prompt) and `model` ('' is human) of N
-documents. For every model: MMD^2 by features, by the kernel over the same pairs, the error that
-the features report; whether both rank the models alike. Then 500 splits of the human prompts:
-how often each test rejects at .05 what is one distribution. Exits with 1 where a bound fails.
+documents. For every model: MMD^2 by features, by the kernel over the same pairs, the error that the
+features report; whether both rank the models alike. Then 500 splits of the human prompts: how often
+does each test reject at .05, although both halves have one distribution? Exits with 1 if a bound
+fails.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def sides_of(path: Path) -> dict[str, Side]:
 
 
 def against_the_kernel(name: str, sides: dict[str, Side], of: FeatureSums) -> bool:
-    """Prints a line a model and kernel; whether all are near and both orders of models agree."""
+    """Prints a line per model and kernel; returns whether all are near and both orders of models
+    agree."""
     human = sides[""]
     own = state(of, human)
     order: dict[str, list[tuple[float, float]]] = {}
@@ -100,7 +102,7 @@ def against_the_kernel(name: str, sides: dict[str, Side], of: FeatureSums) -> bo
 
 
 def human_against_human(name: str, human: Side, of: FeatureSums, splits: int) -> bool:
-    """Random halves of the prompts; the blocks of each split are of a hash of its own."""
+    """Tests random halves of the prompts; the blocks of each split come from a separate hash."""
     vectors, clusters = human
     prompts, which = np.unique(clusters, return_inverse=True)
     names = of.frequencies.kernels

@@ -1,4 +1,4 @@
-"""Exact n-gram counts of one file: ours and the peers', each in a process of its own.
+"""Exact n-gram counts of one file: ours and the peers', each in a separate process.
 
     python benchmarks/ngrams.py                              every engine, both tasks
     python benchmarks/ngrams.py --engine duckdb --documents 2000 --tasks counts
@@ -9,7 +9,6 @@ squared count in the document), H (sum of that count times the document's n-gram
 and df (documents that have it). Peers are given the tokens; ours makes them from the text, and
 pays for it. An engine keeps its table in memory; Spark's peers reduce it to the sums below, which
 is cheaper than keeping it. All engines must agree on every sum, or the run fails.
-
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ VERSIONS = ("duckdb", "polars", "pyspark", "pyarrow", "numpy")
 def run_ours(
     path: Path, orders: tuple[int, ...], task: peers.Task, threads: int
 ) -> Callable[[], peers.Checks]:
-    """dftspark through Spark, from the column `text`; the profile is written to Parquet."""
+    """Runs dftspark through Spark, from the column `text`; the profile is written to Parquet."""
     from dftspark.config import Audit
     from dftspark.lenses.ngrams.spark_profile import NgramFold
     from dftspark.spark.fold import Layout, of_documents
@@ -85,7 +84,7 @@ def _ours_documents(spark: SparkSession, path: Path) -> DataFrame:
 
 
 def _text_bytes(path: Path) -> int:
-    """By the footer, since reading the texts would fill the driver with them."""
+    """Returns the size from the footer, since reading the texts would fill the driver with them."""
     file = pq.ParquetFile(path).metadata
     column = [file.schema.column(i).path for i in range(file.num_columns)].index("text")
     groups = (file.row_group(i).column(column) for i in range(file.num_row_groups))
@@ -100,7 +99,7 @@ def _ours_session(threads: int) -> SparkSession:
 
 
 def _ours_checks(profile: str, task: peers.Task) -> peers.Checks:
-    """The same sums from what was written, n-grams with their blocks added up."""
+    """Returns the same sums from the written profile, n-grams with their blocks added up."""
     sums: dict[int, dict[str, int]] = {}
     for part in sorted(Path(profile).glob("*.parquet")):
         for row in pq.read_table(part, columns=["n", "state"]).to_pylist():
@@ -135,7 +134,7 @@ ENGINES: dict[str, peers.Engine] = {
 
 
 def tokenize(texts: pa.ChunkedArray[Any]) -> pa.ListArray[Any]:
-    """The package's own `words`, so that all engines count the same tokens."""
+    """Splits by the package's `words`, so that all engines count the same tokens."""
     words, lists = Words(), []
     for chunk in texts.chunks:
         batch = words.tokenize(chunk, spans=True)
@@ -146,7 +145,7 @@ def tokenize(texts: pa.ChunkedArray[Any]) -> pa.ListArray[Any]:
 
 
 def documents(source: Path | None, limit: int) -> tuple[pa.Table, str]:
-    """At most `limit` rows (doc_id, text, tokens), and what they are."""
+    """Returns at most `limit` rows (doc_id, text, tokens), and a description of them."""
     if source is not None:
         table, name = pq.read_table(source).slice(0, limit), source.name
     elif all((DATA / f"{corpus}.parquet").exists() for corpus in CORPORA):
@@ -168,7 +167,7 @@ def _source() -> Any:
 
 
 def work(engine: str, path: Path, orders: tuple[int, ...], task: peers.Task, threads: int) -> None:
-    """The measured process: warm up beside the input, wait, count, report."""
+    """Runs in the measured process: warms up beside the input, waits, counts, reports."""
     run = ENGINES[engine]
     try:
         run(path.with_suffix(".tiny"), orders, task, threads)()
@@ -245,7 +244,7 @@ def _line(engine: str, outcome: Outcome, ours: Usage | None, load: float) -> str
 
 
 def agree(outcomes: dict[str, Outcome], task: str) -> None:
-    """Print the sums that every engine found; exit with 1 where two differ or one crashed."""
+    """Prints the sums that every engine found; exits with 1 if two differ or one crashed."""
     found = {engine: o.result for engine, o in outcomes.items() if o.result}
     first, expected = next(iter(found.items()), ("", {}))
     for order, sums in expected.items():
@@ -260,7 +259,7 @@ def agree(outcomes: dict[str, Outcome], task: str) -> None:
 
 
 def ladder(options: argparse.Namespace) -> dict[str, Any]:
-    """Ours alone on growing synthetic corpora: how time and memory grow."""
+    """Runs ours alone on growing synthetic corpora: how time and memory grow."""
     rungs: dict[int, Usage] = {}
     print(f"{'documents':>10}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'others':>8}")
     with tempfile.TemporaryDirectory(prefix="ngrams-") as folder:

@@ -1,17 +1,17 @@
-"""A year of nights: what a night costs with no history and with a year of it, and what it stores.
+"""A year of nights: the cost of a night with no history and with a year of it, and its storage.
 
     python benchmarks/nightly.py [--documents 2000] [--made 9] [--again 5] [--folder DIR]
 
 Nights 1 to 9, or as many as --made says, and 365 to 367 are made from documents, each in full:
---documents a night, half of them of each of two models, beside as many human ones. Those between
+--documents a night, half from each of two models, compared with as many human ones. Those between
 are copies of made ones under other dates (states by hard link, tables with their dates), so that
 listing, selection, window and history are those of a year. Then the states of nights 3 to 9 are
 counted again in one pass over their documents, and compared byte by byte.
 
-`own` is what a date's own documents cost (read, count, measure, publish the profile), `rest` what
-the night costs beside them (select and merge the window, compare, check, publish). Processor
-seconds are those of the whole process tree; the session is warm after night 1. One night's seconds
-scatter by a tenth and more, so the rest of nights 2 and 367 is then taken --again times in turn.
+`own` is the cost of a date's documents (read, count, measure, publish the profile), `rest` the
+further cost of the night (select and merge the window, compare, check, publish). Processor seconds
+are those of the whole process tree; the session is warm after night 1. One night's seconds scatter
+by a tenth and more, so the rest of nights 2 and 367 is then measured --again times in turn.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Cost:
 
 
 def one_night(spark: Any, config: Audit, date: str) -> tuple[Run, Cost]:
-    """What `runs.nightly` does, in two steps."""
+    """Does what `runs.nightly` does, in two steps."""
     tree, started = Tree(os.getpid()), time.monotonic()
     nights = Nights.of(config.out, config.name)
     human = days.reference(spark, config, nights, None)
@@ -113,7 +113,7 @@ def one_night(spark: Any, config: Audit, date: str) -> tuple[Run, Cost]:
 
 
 def rest_again(spark: Any, config: Audit, night: int) -> float:
-    """Processor seconds of the night from the stored profiles, without a document."""
+    """Returns processor seconds of the night from the stored profiles, without a document."""
     tree = Tree(os.getpid())
     before = tree.cpu_s()
     runs.nightly(spark, config, date_of(night), read=False)
@@ -121,7 +121,7 @@ def rest_again(spark: Any, config: Audit, night: int) -> float:
 
 
 def copy_night(store: Path, name: Callable[[str, str], str], like: Run, night: int) -> None:
-    """The run under another date, with the ids and dates that this makes."""
+    """Copies the run to another date, with the ids and dates that this requires."""
     date = date_of(night)
     stamp = f"{datetime.datetime.fromisoformat(date):%Y%m%dT%H%M%SZ}"
     target = store / f"{stamp}-{name('year', date)}-{night:06x}"
@@ -153,7 +153,7 @@ def states(found: list[Run]) -> dict[tuple[Any, ...], list[NgramRows]]:
 
 
 def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tuple[int, bool]:
-    """(states compared, whether all are equal to the last byte)."""
+    """Returns (states compared, whether all are equal to the last byte)."""
     made = window_of(last, 7)
     corpora = {
         model: config.corpora[model].model_copy(
@@ -175,7 +175,7 @@ def recount_is_equal(spark: Any, config: Audit, folder: Path, last: str) -> tupl
 
 
 def medians(costs: dict[int, Cost], nights: Iterable[int]) -> tuple[float, float]:
-    """Own and rest."""
+    """Returns the medians of own and rest."""
     found = [costs[night] for night in nights if night in costs]
     return statistics.median(c.own for c in found), statistics.median(c.rest for c in found)
 

@@ -3,9 +3,9 @@
     python benchmarks/precision.py            the table, and the file that the package reads
     python benchmarks/precision.py --check    only whether every labeled hit is still found
 
-labels/patterns.csv has one row a hit that somebody read: corpus, document and byte span of the
-reference corpora, and the verdict. Half of the hits of a pattern are human where there are so many,
-at most one a document, spread over the corpora.
+labels/patterns.csv has one row per hit that somebody read: corpus, document and byte span of the
+reference corpora, and the verdict. Half of the hits of a pattern are human if there are so many, at
+most one per document, spread over the corpora.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Hit = tuple[str, str, str, int, int]
 
 
 def labels() -> dict[Hit, bool]:
-    """Whether each labeled hit (pattern, corpus, doc_id, start, end) is right."""
+    """Returns whether each labeled hit (pattern, corpus, doc_id, start, end) is right."""
     with LABELS.open(encoding="utf-8") as file:
         return {
             (row["pattern"], row["corpus"], row["doc_id"], int(row["start"]), int(row["end"])): row[
@@ -43,7 +43,7 @@ def labels() -> dict[Hit, bool]:
 
 
 def found(wanted: set[tuple[str, str]]) -> set[Hit]:
-    """Every hit in the documents (corpus, doc_id)."""
+    """Returns every hit in the documents (corpus, doc_id)."""
     known = patterns.bundled()
     documents: dict[str, set[str]] = defaultdict(set)
     for corpus, doc_id in wanted:

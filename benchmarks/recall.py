@@ -1,14 +1,15 @@
-"""Recall of patterns: of the sentences in which a reader saw a construction, how many are found.
+"""Recall of patterns: the share found of the sentences in which a reader saw a construction.
 
     python benchmarks/recall.py                     recall from labels/recall.csv
     python benchmarks/recall.py --sample random     sentences to read, as rows of that file
     python benchmarks/recall.py --sample triad_words --seed 2
 
-A sentence is drawn from a document of each side and corpus by turns, its own hash deciding. The
-sample `random` is of all sentences and says how often the reader saw a construction. What is rare
-there is sought among sentences that a wide net holds, far wider than the pattern (NETS): recall is
-then of what the net holds. labels/recall.csv has one row a sentence that was read: sample, corpus,
-document, byte span, and the patterns whose construction the reader saw in it.
+Sentences are drawn from documents of each side and corpus in turn, by their hash. The sample
+`random` is of all sentences and shows how often the reader saw a construction. A construction that
+is rare there is looked for among sentences that a wide net catches, far wider than the pattern
+(NETS): recall then refers to what the net catches. labels/recall.csv has one row per sentence that
+was read: sample, corpus, document, byte span, and the patterns whose construction the reader saw in
+it.
 """
 
 from __future__ import annotations
@@ -59,13 +60,13 @@ Sentence = tuple[str, str, int, int]
 
 
 def judged(sample: str) -> tuple[str, ...]:
-    """The patterns that were looked for in a sample."""
+    """Returns the patterns that were looked for in a sample."""
     own = () if sample == "random" else (sample,)
     return own + ALSO.get(sample, ())
 
 
 def drawn(sample: str, seed: int, number: int) -> Iterator[tuple[Sentence, str]]:
-    """Sentences of a sample with their texts, half of them human."""
+    """Yields sentences of a sample with their texts, half of them human."""
     net = re.compile(NETS[sample])
     sides: dict[bool, list[list[tuple[bytes, Sentence, str]]]] = {True: [], False: []}
     for corpus in CORPORA:
@@ -93,7 +94,7 @@ def drawn(sample: str, seed: int, number: int) -> Iterator[tuple[Sentence, str]]
 
 
 def read_sentences() -> dict[str, dict[Sentence, set[str]]]:
-    """By sample: the patterns that the reader saw in each sentence."""
+    """Returns, by sample, the patterns that the reader saw in each sentence."""
     found: dict[str, dict[Sentence, set[str]]] = defaultdict(dict)
     with LABELS.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -103,7 +104,7 @@ def read_sentences() -> dict[str, dict[Sentence, set[str]]]:
 
 
 def hits(sentences: set[Sentence]) -> dict[Sentence, set[str]]:
-    """The patterns with an occurrence that starts in each of the sentences."""
+    """Returns the patterns with an occurrence that starts in each of the sentences."""
     program = patterns.bundled().program
     wanted: dict[tuple[str, str], list[Sentence]] = defaultdict(list)
     for sentence in sentences:
@@ -121,7 +122,8 @@ def hits(sentences: set[Sentence]) -> dict[Sentence, set[str]]:
 
 
 def recalls() -> Iterator[tuple[str, str, int, int, int]]:
-    """pattern, sample, sentences read, of them with the construction, of them found."""
+    """Yields pattern, sample, sentences read, how many had the construction, how many of these were
+    found."""
     read = read_sentences()
     found = hits({sentence for own in read.values() for sentence in own})
     for sample, own in read.items():

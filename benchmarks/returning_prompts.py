@@ -1,13 +1,13 @@
-"""What z of single n-grams says where the same prompts are asked on every day of a window.
+"""Checks z of single n-grams if the same prompts are asked on every day of a window.
 
     python benchmarks/returning_prompts.py
 
-A day's states have a prompt once: seven days are seven clusters. That is why a night takes blocks
-of prompts for the units of z where prompts return. Here counts of n-grams
-are drawn with a rate for each prompt, human and model alike, so that z should be standard normal
-and |z| > 1.96 in 5% of the n-grams. `cv` is the coefficient of variation of the prompts' rates,
-`icc` what part of a document's variance is its prompt's. Beside clusters of a day stand the
-same counts with a prompt as one cluster, and days of new prompts.
+A day's states have a prompt once, so seven days are seven clusters. That is why a night uses blocks
+of prompts as the units of z if prompts return. Here counts of n-grams are drawn with a rate for
+each prompt, human and model alike, so that z should be standard normal and |z| > 1.96 in 5% of the
+n-grams. `cv` is the coefficient of variation of the prompts' rates, `icc` the part of a document's
+variance that its prompt explains. Beside clusters of a day stand the same counts with a prompt as
+one cluster, and days of new prompts.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Counted = NDArray[np.int64]
 
 
 def rates(rng: np.random.Generator, prompts: int, cv: float) -> NDArray[np.float64]:
-    """Gamma rates `(prompts, NGRAMS)`."""
+    """Returns Gamma rates `(prompts, NGRAMS)`."""
     if cv == 0:
         return np.full((prompts, NGRAMS), RATE)
     return RATE * rng.gamma(cv**-2, cv**2, (prompts, NGRAMS))
 
 
 def z(human: Counted, model: Counted, tokens: tuple[int, int]) -> NDArray[np.float64]:
-    """Scores of all n-grams, from clusters `(C, NGRAMS)` of so many tokens each."""
+    """Returns scores of all n-grams, from clusters `(C, NGRAMS)` of so many tokens each."""
     sizes = len(human) * tokens[0], len(model) * tokens[1]
     rate = (human.sum(axis=0) + model.sum(axis=0)) / sum(sizes)
     present = (human > 0).sum(axis=0) + (model > 0).sum(axis=0)

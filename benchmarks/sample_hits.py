@@ -1,11 +1,11 @@
-"""Hits of patterns in real text, to be read: rows for labels/patterns.csv, each with its context.
+"""Hits of patterns in real text, for reading: rows for labels/patterns.csv, each with its context.
 
     python benchmarks/sample_hits.py modal date            54 hits of each, in their contexts
     python benchmarks/sample_hits.py modal --seed 2        another sample, as after mending
 
-The rule: documents in the order of a hash of seed, pattern and document, the genres of corpora by
-turns, half of the hits human where there are so many, one hit a document, the one whose own hash is
-least. Nothing here decides a verdict.
+The rule: documents in the order of a hash of seed, pattern and document, the genres of corpora in
+turn, half of the hits human if there are so many, and one hit per document, the one with the
+smallest hash. Nothing here decides a verdict.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ BATCH = 2000  # documents at a time
 
 @dataclass(frozen=True)
 class Hit:
-    """Byte span `start` to `end` of a document, and the text of `context` bytes to both sides."""
+    """A hit: byte span `start` to `end` of a document, and the text of `context` bytes on both
+    sides."""
 
     pattern: str
     corpus: str
@@ -59,14 +60,14 @@ def order(*parts: object) -> bytes:
 
 
 def shown(text: bytes, start: int, end: int, context: int) -> str:
-    """A hit in brackets between `context` bytes to both sides, on one line."""
+    """Returns a hit in brackets between `context` bytes on both sides, on one line."""
     parts = text[max(0, start - context) : start], text[start:end], text[end : end + context]
     left, hit, right = (part.decode(errors="ignore").replace("\n", "⏎") for part in parts)
     return f"{left}⟦{hit}⟧{right}"
 
 
 def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
-    """One hit of each of the patterns in each document that has any."""
+    """Yields one hit of each of the patterns in each document that has any."""
     program = patterns.bundled().program
     for corpus in CORPORA:
         table = pq.read_table(DATA / f"{corpus}.parquet", columns=COLUMNS)
@@ -98,7 +99,8 @@ def chosen(wanted: list[str], seed: int, context: int) -> Iterator[Hit]:
 
 
 def sampled(hits: list[Hit], seed: int, number: int) -> list[Hit]:
-    """Half human where there are so many; within a side the genres of each corpus by turns."""
+    """Returns hits, half human if there are so many; within a side the genres of each corpus in
+    turn."""
     sides = []
     for human in (True, False):
         own: dict[tuple[str, str], list[Hit]] = defaultdict(list)

@@ -3,10 +3,10 @@
     python benchmarks/structure.py                      every engine; results/structure_speed.txt
     python benchmarks/structure.py --engine re --documents 100
 
-The peers are given the same patterns, written out as regular expressions: places become words or
-character classes, and what a sentence is, whose first words and what is quoted are not asked. So
-their counts differ by a little; the last column has the sum of all of them a megabyte. `ours` also
-splits sentences and takes every other measure; its rate is that of all of it, from the text.
+The peers get the same patterns as regular expressions: places become words or character classes,
+and they do not ask what a sentence is, which words begin it and what is quoted. So their counts
+differ a little; the last column has the sum of all of them per megabyte. `ours` also splits
+sentences and takes every other measure; its rate is for all of that, from the text.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ENDINGS = {
 
 
 def place_regex(place: pattern_language.Place) -> str:
-    """One token; Java and Python both take it as an atom, or the expressions never end."""
+    """Returns one token; Java and Python both take it as an atom, or the expressions never end."""
     if place.words is not None:
         words = sorted(place.words - place.but, key=lambda w: (-len(w), w))
         body = "(?:" + "|".join(map(re.escape, words)) + ")"

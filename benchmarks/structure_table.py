@@ -2,8 +2,8 @@
 
     python benchmarks/structure_table.py        results/structure.csv and results/structure.txt
 
-Pairs are within a corpus and genre. A corpus without a human side has rates only. In the summary a
-pair counts when both sides have at least 16 prompts; jhu_temp, whose answers are scaffolded, and
+Pairs are within a corpus and genre. A corpus without a human side has only rates. In the summary a
+pair counts if both sides have at least 16 prompts; jhu_temp, whose answers are scaffolded, and
 flan-t5 count in the table and not in the summary.
 """
 

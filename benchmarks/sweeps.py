@@ -3,8 +3,8 @@
     python benchmarks/sweeps.py [SWEEP ...]     results/sweeps/: NAME.txt, .csv
 
 Each sweep is profiled once and compared from the stored profile. Corpora without a human side are
-held against human stories of biscope, which answer other prompts: what all settings share by that
-is no sampler's doing, and only differences between settings say something.
+compared with human stories of biscope, which answer other prompts. The difference that all settings
+share because of that is not due to a sampler; only differences between settings mean something.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def by_temperature(**tables: pa.Table) -> dict[str, Any]:
 
 
 def jhu_exam() -> tuple[pa.Table, dict[str, Any], str | None]:
-    """Seventeen temperatures of one model and four of six others, on one exam of 99 prompts."""
+    """Returns seventeen temperatures of one model and four of six others, on one exam of 99
+    prompts."""
     table = read("jhu_temp")
     own = of(table, GPT)
     exam = own.filter(pc.equal(own["temperature"], 1.2))["prompt_id"].unique()
@@ -81,7 +82,7 @@ def jhu_exam() -> tuple[pa.Table, dict[str, Any], str | None]:
 
 
 def jhu_full() -> tuple[pa.Table, dict[str, Any], str | None]:
-    """The six temperatures that have all four exams, 497 prompts."""
+    """Returns the six temperatures that have all four exams, 497 prompts."""
     table = read("jhu_temp")
     own = of(table, GPT)
     all_exams = pa.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
@@ -100,8 +101,8 @@ def self_instruct() -> tuple[pa.Table, dict[str, Any], str | None]:
 
 
 def slop_score() -> tuple[pa.Table, dict[str, Any], str | None]:
-    """On the prompts that all models answered, stories: some answered no other, and stories are
-    nearer to human stories than essays are."""
+    """Returns the prompts that all models answered, which are stories: some models answered no
+    others, and stories are nearer to human stories than essays are."""
     table = read("slop_score")
     prompts = set.intersection(
         *(set(of(table, m)["prompt_id"].to_pylist()) for m in set(table["model"].to_pylist()))

@@ -25,7 +25,7 @@ from dftspark.config.generate import BriefColumns, Generate, Writer
 from dftspark.report.page.figure import asset, environment, policy
 
 HERE = Path(__file__).resolve().parent
-# In reading order; a page that is not there yet is left out, one that is not named comes last.
+# In reading order; a page that does not exist yet is left out, one that is not listed comes last.
 ORDER = (
     "index",
     "concepts",
@@ -85,7 +85,7 @@ def main(out: str = "build/site") -> None:
 
 
 def site() -> dict[str, str]:
-    """HTML of every page by its name."""
+    """Returns the HTML of every page by its name."""
     texts = {file.stem: file.read_text(encoding="utf-8") for file in HERE.glob("*.md")}
     texts |= generated()
     names = [name for name in ORDER if name in texts]
@@ -113,7 +113,8 @@ def _label(text: str) -> str:
 
 
 def _html(text: str) -> str:
-    """Headings get anchors, links to .md go to .html, wide blocks can be scrolled by keyboard."""
+    """Converts Markdown: headings get anchors, links to .md go to .html, wide blocks scroll by
+    keyboard."""
     parser = MarkdownIt("commonmark").enable("table")
     tokens = parser.parse(text)
     for place, token in enumerate(tokens):
@@ -134,7 +135,8 @@ def _html(text: str) -> str:
 
 
 def anchor(heading: str) -> str:
-    """As forges make them: small letters, dashes for blanks, other signs left out."""
+    """Returns an anchor as forges make it: small letters, dashes for blanks, other characters left
+    out."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
@@ -142,12 +144,12 @@ def anchor(heading: str) -> str:
 
 
 def generated() -> dict[str, str]:
-    """Markdown of the pages by their names."""
+    """Returns Markdown of the pages by their names."""
     return {"configuration": configuration(), "tables": tables()}
 
 
 def configuration() -> str:
-    """Every setting with its default, what is allowed, and its meaning."""
+    """Describes every setting with its default, what is allowed, and its meaning."""
     parts = [
         "# Configuration",
         _ON_SETTINGS,
@@ -217,7 +219,7 @@ def _kind(annotation: Any) -> str:
 
 
 def tables() -> str:
-    """Every result table with its columns, their types and units."""
+    """Describes every result table with its columns, their types and units."""
     parts = [
         "# Tables",
         _ON_TABLES,

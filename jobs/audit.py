@@ -1,4 +1,4 @@
-"""Reads, profiles, compares and publishes: the whole audit, or the first stage of it alone.
+"""Reads, profiles, compares and publishes: the whole audit, or only its first stage.
 
     spark-submit --properties-file conf/spark-defaults.conf \\
         jobs/audit.py --conf conf/audit.toml --date 2026-01-31

@@ -1,4 +1,4 @@
-"""Makes a brief of each human document, by an endpoint that reads them.
+"""Makes a brief of each human document, using an endpoint that reads them.
 
     python jobs/briefs.py --conf briefs.toml
 

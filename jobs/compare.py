@@ -1,4 +1,5 @@
-"""Compares stored profiles again, without reading a document: after new settings of inference.
+"""Compares stored profiles again, without reading documents, for example with new inference
+settings.
 
     spark-submit jobs/compare.py --conf conf/audit.toml --profile runs/20260131T020000Z-audit-1a2b3c
 

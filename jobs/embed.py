@@ -1,10 +1,10 @@
-"""Fills the embedding store with what it lacks of an audit's texts: a job for machines with GPUs.
+"""Fills the embedding store with the missing texts of an audit: a job for machines with GPUs.
 
     spark-submit --properties-file conf/spark-gpu.conf \\
         jobs/embed.py --conf conf/audit.toml --date 2026-01-31
 
 Reads   corpora.<name>.path of the configuration
-Writes  the embedding store, file by file: a job that was killed goes on where it stopped; then
+Writes  the embedding store, file by file: a job that was killed resumes where it stopped; then
         <out>/<run_id>, made visible in one step; its path is the last line printed
 Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
 """

@@ -1,11 +1,11 @@
-"""Lets models write for briefs, at every sampler setting: endpoints, or weights that tasks load.
+"""Lets models write for briefs, at every sampler setting: at endpoints, or from weights in tasks.
 
     spark-submit --properties-file conf/spark-gpu.conf jobs/generate.py --conf write.toml [--again]
 
 Reads   generate.briefs, and the store of texts
 Writes  <out>/<run_id>, made visible in one step, and new texts into the store; the run's path is
         the last line printed
-Needs   the keys' environment variables; Spark only where a model has a path
+Needs   the keys' environment variables; Spark only if a model has a path
 Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try again
 """
 

@@ -90,7 +90,7 @@ def _sweep(folder: Path, out: str, human: list[Any]) -> tuple[Audit, str]:
 
 
 def _sampled(human: list[Any], temperature: float) -> list[str]:
-    """A text for each human one, by a bigram model of all of them."""
+    """Returns a text for each human one, by a bigram model of all of them."""
     chance = random.Random(str(temperature))
     follow: dict[str, Counter[str]] = defaultdict(Counter)
     texts = [row["text"].split() for row in human]
