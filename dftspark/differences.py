@@ -28,7 +28,8 @@ MOST = 20  # models all of whose pairs are reported; with more, each against the
 
 
 def table(rows: Sequence[Row], confidence: float) -> pa.Table:
-    """schema.DIFFERENCES, from rows of the metrics table with `left_out` as in schema.COMPARED.
+    """Returns schema.DIFFERENCES, from rows of the metrics table with `left_out` as in
+    schema.COMPARED.
 
     It covers every measure that has `left_out` on both sides and for which smaller is nearer to
     human. Plug-in distances fall as documents are added, so by them only models of similar sizes

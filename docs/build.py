@@ -2,8 +2,9 @@
 
     python docs/build.py [FOLDER]     into build/site unless told otherwise
 
-The pages have no script and load nothing. Settings and tables are described where they are defined;
-here they become pages, which are written into this folder too, where links to them lead.
+The pages have no script and load nothing. Settings and tables are described in the code that
+defines them; here they become pages, which are also written into this folder, so that links to them
+work.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Audit(Frozen):
 
     @property
     def sweeps(self) -> bool:
-        """Whether any corpus is cut into settings."""
+        """True if any corpus is cut into settings."""
         return any(corpus.split_by for corpus in self.corpora.values())
 
     @property

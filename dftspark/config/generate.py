@@ -76,7 +76,7 @@ class Writer(Frozen):
 
     @property
     def local(self) -> bool:
-        """Whether Spark's tasks load it."""
+        """True if Spark's tasks load it."""
         return self.path is not None
 
     def endpoints(self) -> list[Endpoint]:

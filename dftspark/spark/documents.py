@@ -62,7 +62,7 @@ class Documents:
 
     @property
     def faultless(self) -> bool:
-        """Whether there is no issue."""
+        """True if there is no issue."""
         return self.repeats is None and all(
             row["action"] is None and row["corpus"] is not None for row in self.tally if row["ours"]
         )

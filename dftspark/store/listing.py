@@ -168,7 +168,7 @@ def _comparing(place: Location, name: str) -> Run | None:
 
 
 def runs(root: str) -> list[RunInfo]:
-    """Every run under `root`, finished or not, damaged or not, newest first.
+    """Returns every run under `root`, finished or not, damaged or not, newest first.
 
     Of a name with a damaged run that no other was numbered above, none stands as current.
     """

@@ -28,7 +28,7 @@ _ORDER = ("parts", "rows", "bytes")
 def opened(table: Location, said: Mapping[str, int]) -> ds.Dataset:
     """Returns the files of the table after reading their footers.
 
-    Raises DamagedRun, which names the table, unless they are what `said` says.
+    Raises DamagedRun, which names the table, unless they match `said`.
     """
     import pyarrow.dataset as ds  # imports pandas, which listing and writing do not need
 

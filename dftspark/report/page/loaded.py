@@ -22,7 +22,7 @@ _UNREAD = ("run_id", "date", "human")
 
 @dataclass(frozen=True)
 class Loaded(Run):
-    """The same run; `table` returns the tables that are held from memory."""
+    """A run for which `table` returns the held tables from memory."""
 
     held: dict[str, pa.Table]
 

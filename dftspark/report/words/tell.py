@@ -47,7 +47,7 @@ class Size:
 
     @property
     def known(self) -> bool:
-        """Whether there is a point to show."""
+        """True if there is a point to show."""
         return self.told and math.isfinite(self.n)
 
     @property
@@ -108,7 +108,7 @@ class Standing:
 
     @property
     def judged(self) -> bool:
-        """Whether only a judge was asked."""
+        """True if only a judge was asked."""
         return not self.lenses and measure(self.main["metric"]).parity
 
 
