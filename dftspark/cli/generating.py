@@ -15,6 +15,10 @@ from dftspark.errors import ConfigError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from dftspark.config.generate import Generation
+    from dftspark.progress import Progress
+    from dftspark.store.run import Run
+
 
 @app.command()
 def briefs(
@@ -63,6 +67,10 @@ def generate(
         bool,
         typer.Option("--again", help="Send again what was sent and brought no answer."),
     ] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Go on: choose among the samples, audit all, make the page."),
+    ] = False,
     out: Out = None,
     master: Master = None,
     quiet: Quiet = False,
@@ -75,15 +83,15 @@ def generate(
     Example: `dftspark generate write.toml --dry-run`
 
     Example: `dftspark generate write.toml`
+
+    Example: `dftspark generate write.toml --audit`
     """
     from dftspark.config.generate import Generation
     from dftspark.endpoints import batch
     from dftspark.endpoints.keys import hiding_those_set
     from dftspark.endpoints.store import AnswerStore
-    from dftspark.entry import accept
-    from dftspark.generation import asking, run, texts
-    from dftspark.generation.terminal import print_plan, print_run
-    from dftspark.progress import progress
+    from dftspark.generation import asking, texts
+    from dftspark.generation.terminal import print_plan
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -101,12 +109,49 @@ def generate(
         store = AnswerStore.of(config.store, texts.KIND)
         said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
         print(said, file=sys.stderr)
+    if audit and config.generate.human is None:
+        raise ConfigError("--audit needs the human side: set it as [generate.human]")
+    made = written(config, master, quiet, ask=not ingest_batch, again=again)
+    if audit:
+        audited(made, config, master, quiet)
+
+
+def written(
+    config: Generation, master: str | None, quiet: bool, *, ask: bool = True, again: bool = False
+) -> Run:
+    """Makes and prints the run of texts; raises for one that ended early."""
+    from dftspark.entry import accept
+    from dftspark.generation import run
+    from dftspark.generation.terminal import print_run
+    from dftspark.progress import progress
+
     local = any(writer.local for writer in config.generate.models)
     shown = progress(console(stderr=True), quiet)
     with _spark(master) if local else nullcontext() as spark:
-        made = run.generate(config, shown, spark=spark, ask=not ingest_batch, again=again)
+        made = run.generate(config, shown, spark=spark, ask=ask, again=again)
     print_run(made, console(), quiet)
     accept(made)
+    return made
+
+
+def audited(made: Run, config: Generation, master: str | None, quiet: bool) -> None:
+    """Audits the texts of a run at every setting, chosen ones beside them where there are several
+    samples of a brief."""
+    from dftspark import runs
+    from dftspark.choose.audits import FILE as OF_CHOICE
+    from dftspark.config import Audit
+    from dftspark.generation.sweep import FILE as OF_TEXTS
+
+    texts = Audit.load(f"{made.path}/{OF_TEXTS}")
+
+    def work(spark: SparkSession, shown: Progress) -> Run:
+        judged = texts
+        if config.generate.samples * len(config.generate.settings) > 1:
+            chosen = runs.choose(spark, texts, "", shown)
+            judged = Audit.load(f"{chosen.path}/{OF_CHOICE}")
+        return runs.audit(spark, judged, "", shown)
+
+    compute("generate", work, master, quiet)
 
 
 def _spark(master: str | None) -> AbstractContextManager[SparkSession]:

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.endpoints.keys import key_of
+from dftspark.endpoints.plan import Estimate
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.judgements import judgements
 from dftspark.judge.pairs import Pair, sampled
-from dftspark.judge.plan import Estimate, Plan
+from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.verdicts import KIND

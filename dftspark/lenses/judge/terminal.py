@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.config import Judge
+from dftspark.endpoints.plan import Estimate
 from dftspark.judge.outcome import unanswered
-from dftspark.judge.plan import Estimate
 from dftspark.report.terminal.drawing import line, table
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.text import MISSING, number, real, visible
@@ -38,7 +38,7 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     )
     for row in estimates:
         drawn.add_row(
-            Text(visible(row.judge)),
+            Text(visible(row.model)),
             f"{row.requests:,}",
             f"{row.stored:,}",
             f"{row.missing:,}",
