@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-from benchmarks._held_out import Rows, Texts, measures
+from benchmarks._held_out import Measure, Rows, Texts, measures
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.group import arranged
@@ -49,6 +49,7 @@ SEEDS = (1, 2, 3)
 TARGET = 48  # blocks below are the target's
 BASE = ("gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "gpt2-xl", "opt-2.7b")
 HEATS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+GROUPS = 16  # of prompts, for the error of a difference
 DRAWS = 5  # random samples of a prompt, where a setting or the pool has several
 ONLY: dict[str, dict[str, float]] = {
     "n-grams alone": {"ngrams": 1.0},
@@ -265,7 +266,7 @@ def judged(name: str, cache: Path) -> list[str]:
     pieces = str(models.packaged() / "tokenizer.json")
     texts = Texts.of(corpus.texts, prompts, other, pieces)
     each: dict[str, dict[str, list[float]]] = {}
-    pairs: dict[str, list[float]] = {}
+    pairs: dict[str, list[tuple[float, float]]] = {}
     seconds, counts = [], []
     for seed in SEEDS:
         own = choosing(corpus, features, of, seed)
@@ -284,22 +285,29 @@ def judged(name: str, cache: Path) -> list[str]:
             for way, rows in drawn.items():
                 values = [take(texts, human, one) / unit for one in rows]
                 each.setdefault(way, {}).setdefault(measure, []).append(float(np.mean(values)))
-        pairs_of(pairs, each)
+        (chosen,) = (w for w in each if w.startswith("chosen: 1 of") and not w.endswith(" 2"))
+        settings = [way for way in each if way.startswith("setting")]
+        for measure, (take, unit) in measures(texts).items():
+            best = min(settings, key=lambda way: each[way][measure][-1])
+            step = each[chosen][measure][-1] - each[best][measure][-1]
+            sides = human, drawn[chosen][0], drawn[best][0]
+            pairs.setdefault(measure, []).append((step, jackknife(take, texts, sides) / unit))
     return told(name, each, pairs, seconds, counts)
 
 
-def pairs_of(pairs: dict[str, list[float]], each: dict[str, dict[str, list[float]]]) -> None:
-    """Of the last seed: chosen minus the best setting of each measure, on the same prompts."""
-    (chosen,) = (w for w in each if w.startswith("chosen: 1 of") and not w.endswith(" 2"))
-    for measure in each[chosen]:
-        settings = [v[measure][-1] for way, v in each.items() if way.startswith("setting")]
-        pairs.setdefault(measure, []).append(each[chosen][measure][-1] - min(settings))
+def jackknife(take: Measure, texts: Texts, sides: tuple[Rows, Rows, Rows]) -> float:
+    """The standard error of chosen minus best setting, over groups of prompts left out in turn."""
+    found = []
+    for group in range(GROUPS):
+        human, chosen, best = (rows[texts.groups[rows] % GROUPS != group] for rows in sides)
+        found.append(take(texts, human, chosen) - take(texts, human, best))
+    return float(np.std(found) * np.sqrt(GROUPS - 1))
 
 
 def told(
     name: str,
     each: dict[str, dict[str, list[float]]],
-    pairs: dict[str, list[float]],
+    pairs: dict[str, list[tuple[float, float]]],
     seconds: list[float],
     counts: list[tuple[int, int, int]],
 ) -> list[str]:
@@ -307,7 +315,8 @@ def told(
     said = [
         f"== {name}: prompts, samples and human texts that judge, by seed: {counts}",
         f"   choosing takes {np.mean(seconds):.1f} s of one core, scales included",
-        "   mean over seeds +- half of their range",
+        "   mean over seeds +- half of their range; of the difference 95% by leaving out prompts",
+        "   in turn, not divided by the number of seeds, whose prompts are of one corpus",
     ]
     for measure in names:
         said.append(f"\n{measure}")
@@ -318,11 +327,11 @@ def told(
             mark = " <- best setting" if way == best else ""
             half = (max(values) - min(values)) / 2
             said.append(f"  {way:42s} {np.mean(values):10.3f} +- {half:.3f}{mark}")
-        step = pairs[measure]
+        step, errors = np.array(pairs[measure]).T
         ahead = sum(value < 0 for value in step)
         said.append(
-            f"  chosen - best setting of each seed: {np.mean(step):+.3f} "
-            f"({', '.join(f'{value:+.3f}' for value in step)}); ahead in {ahead} of {len(step)}"
+            f"  chosen - best setting of each seed: {step.mean():+.3f} "
+            f"+- {1.96 * errors.mean():.3f} ({', '.join(f'{value:+.3f}' for value in step)}); ahead in {ahead} of {len(step)}"
         )
     return said
 
