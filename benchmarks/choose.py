@@ -328,10 +328,11 @@ def told(
             half = (max(values) - min(values)) / 2
             said.append(f"  {way:42s} {np.mean(values):10.3f} +- {half:.3f}{mark}")
         step, errors = np.array(pairs[measure]).T
+        by_seed = ", ".join(f"{value:+.3f}" for value in step)
         ahead = sum(value < 0 for value in step)
         said.append(
             f"  chosen - best setting of each seed: {step.mean():+.3f} "
-            f"+- {1.96 * errors.mean():.3f} ({', '.join(f'{value:+.3f}' for value in step)}); ahead in {ahead} of {len(step)}"
+            f"+- {1.96 * errors.mean():.3f} ({by_seed}); ahead in {ahead} of {len(step)}"
         )
     return said
 
