@@ -13,6 +13,7 @@ anew for each of three seeds. Every way to choose takes the same samples, so cos
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -363,14 +364,60 @@ def million() -> list[str]:
     return said
 
 
+def on_spark(prompts: int) -> list[str]:
+    """A whole run on two cores: four made texts of 120 words a prompt, and as many human texts as
+    prompts."""
+    from dftspark import runs
+    from dftspark.config import Audit
+    from dftspark.spark.session import session
+    from dftspark.testing.synthetic import Phrase, Source
+
+    source = Source(
+        mean_tokens=120,
+        documents_per_prompt=4,
+        topic_shift=0.1,
+        phrases=(Phrase(text="it is worth noting", per_thousand=0.5, times=4.0),),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        corpora = {}
+        for role, count in (("human", prompts), ("model", 4 * prompts)):
+            path = f"{folder}/{role}.parquet"
+            source.write(path, count, role=role)  # type: ignore[arg-type]
+            corpora[role] = {"role": role, "path": path}
+        config = Audit.parse(
+            {
+                "out": f"{folder}/runs",
+                "corpora": corpora,
+                "embedding": {"embedder": "static"},
+                "report": {"page": False},
+            },
+            "the benchmark",
+        )
+        started = time.monotonic()
+        with session("benchmark", "local[2]") as spark:
+            run = runs.choose(spark, config)
+        seconds = time.monotonic() - started
+    stages = ", ".join(
+        f"{name} {one['seconds']:.0f}" for name, one in run.manifest["stages"].items()
+    )
+    return [
+        f"== on Spark, local[2], static embedder: {4 * prompts:,} samples of {prompts:,} prompts",
+        f"   {seconds:.0f} s, {seconds / prompts * 1e3:.2f} ms a prompt ({stages})",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--million", action="store_true")
     parser.add_argument("--cache", type=Path, default=Path("build"))
+    parser.add_argument("--spark", type=int, nargs="*", default=[], metavar="PROMPTS")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    for name in args.names or ([] if args.million else ["temperatures", "models"]):
+    for prompts in args.spark:
+        print("\n".join(on_spark(prompts)), flush=True)
+    only = args.million or args.spark
+    for name in args.names or ([] if only else ["temperatures", "models"]):
         print("\n".join(judged(name, args.cache)), "\n", flush=True)
     if args.million:
         print("\n".join(million()), flush=True)
