@@ -74,8 +74,7 @@ class Embedder:
         return self.device == "cpu" and self.max_tokens is not None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Returns one vector per text. Raises EnvironmentProblem where a single text is too large.
-        """
+        """Returns a vector per text. Raises EnvironmentProblem where a single text is too large."""
         if self.long_documents == "windows" and self.max_tokens is not None:
             return _checked(self._means(texts))
         if self.max_tokens is not None:
@@ -83,8 +82,7 @@ class Embedder:
         return _checked(self._forward(texts))
 
     def _means(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Returns the mean of each text's windows, which are unit vectors weighted by their tokens.
-        """
+        """Returns the mean of each text's windows, unit vectors weighted by their tokens."""
         pieces: list[str] = []
         weights: list[int] = []
         starts = [0]

@@ -48,8 +48,7 @@ class Few:
         }
 
     def missing(self) -> pa.Table:
-        """Returns key and text of what the store lacks; a text is repeated as often as it occurs.
-        """
+        """Returns key and text of what the store lacks, each text as often as it occurs."""
         held = pc.is_in(self.rows["key"], value_set=self._held()["key"].combine_chunks())
         return self.rows.filter(pc.invert(held)).select(["key", "text"])
 

@@ -35,8 +35,7 @@ def local_cores(spark: SparkSession) -> int:
 
 
 def threads(settings: Embedding, least: int) -> int:
-    """Returns the threads of the running task: `least`, or what Spark assigns where that is more.
-    """
+    """Returns the threads of the running task: `least`, or what Spark assigns if that is more."""
     if settings.threads != "auto":
         return settings.threads
     context = TaskContext.get()

@@ -66,8 +66,7 @@ class Budget:
         return price(self._endpoint, self.tokens_in, self.tokens_out)
 
     def take(self, tokens_in: int) -> bool:
-        """Sets aside the most that one request can cost, or returns False where it would not fit.
-        """
+        """Sets aside the most that one request can cost, or returns False if it would not fit."""
         with self._lock:
             tokens, cost = self._most(tokens_in)
             used = self.tokens_in + self.tokens_out
