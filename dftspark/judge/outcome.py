@@ -1,4 +1,4 @@
-"""What a run of judges says of itself: its finding in one line, and what is missing of it."""
+"""Outcome of a run of judges: its result in one line, and what is missing from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dftspark.endpoints.answers import LOST, NOT_ASKED
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 
-_MANY = 0.05  # of all requests, above which a run without their answers is finished in part
+_MANY = 0.05  # share of all requests; with more unanswered, a run is finished in part
 
 
 def headline(metrics: pa.Table) -> str:
