@@ -58,12 +58,12 @@ class NgramRows(State):
 
     @property
     def rows(self) -> Rows:
-        """Every column of every row, worked out anew at each call."""
+        """Every column of every row, recomputed at each call."""
         return counting.expanded(self.counted)
 
     @classmethod
     def decode_counted(cls, data: bytes | memoryview) -> Counted:
-        """The rows of an encoded state, without its totals."""
+        """Returns the rows of an encoded state, without its totals."""
         key, count, length, *several = decode_arrays(data, cls.__name__, first=_ROW_ARRAYS)
         return Counted(key, count, length, np.stack(several))
 
@@ -98,9 +98,9 @@ class NgramCounts(Statistic[Batch, NgramRows]):
         return next(self.observe_ranges(batch, 1))
 
     def observe_ranges(self, batch: Batch, ranges: int) -> Iterator[NgramRows]:
-        """The state cut by key range, so that a task never holds more than one range's rows.
+        """Yields the state cut by key range, so that a task never holds more than one range's rows.
 
-        Totals but `rate_norm` are in the state of range 0 alone: merging all gives `observe`.
+        Totals except `rate_norm` are only in the state of range 0: merging all gives `observe`.
         """
         totals = self._totals(batch)
         none = [np.zeros(BLOCKS, np.int64) for _ in totals]
@@ -114,7 +114,7 @@ class NgramCounts(Statistic[Batch, NgramRows]):
         return self.merge_all([left, right])
 
     def merge_all(self, states: Sequence[NgramRows]) -> NgramRows:
-        """The merge of many at once."""
+        """Merges many states at once."""
         if not states:
             return self.empty()
         totals = [sum(getattr(s, name) for s in states) for name in TOTALS]
