@@ -78,7 +78,8 @@ class Recipe:
 def recipe(settings: Embedding, device: str) -> Recipe:
     """Returns the recipe of these settings on a device, 'cpu' or 'cuda'. Loads no model.
 
-    Raises ConfigError for a model that does not exist, EnvironmentProblem for one that is not here.
+    Raises ConfigError for a model that does not exist, EnvironmentProblem for a model that is not
+    on this machine.
     """
     if settings.engine == OPENVINO and device != "cpu":
         raise ConfigError(

@@ -63,7 +63,7 @@ class Kind:
 
     @cached_property
     def _columns(self) -> tuple[list[str], list[str]]:
-        """The fields of an answer, and those of them that are floating numbers."""
+        """Names of an answer's fields, and of those that are floating numbers."""
         names = [field.name for field in fields(self.of)]
         return names, [n for n in names if pa.types.is_floating(self.schema.field(n).type)]
 

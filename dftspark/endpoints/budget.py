@@ -51,7 +51,9 @@ class Budget:
     """A task's limits and what it has spent. Safe to use from many threads."""
 
     def __init__(self, limits: Limits, endpoint: Endpoint, heard: Heard) -> None:
-        """`heard` is what an earlier attempt of the same task, which died, had sent already."""
+        """Starts the budget with `heard`, what an attempt of the same task that died had sent
+        already.
+        """
         self._limits, self._endpoint = limits, endpoint
         self._lock = threading.Lock()
         self._held_tokens, self._held_cost = 0.0, 0.0

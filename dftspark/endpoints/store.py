@@ -4,7 +4,7 @@ State   <store>/*.parquet of the kind's schema, each whole or not there at all a
         <store>/asking/, the journals of tasks that ask right now, or of a run that was killed.
         A run holds the lock of the store while it asks; it begins by taking in what a killed run
         left, and ends by turning its journals into one Parquet file.
-Cost    some 200 bytes a verdict, and a text's own; a run reads the keys of all files
+Cost    some 200 bytes a verdict, or the length of a text; a run reads the keys of all files
 """
 
 from __future__ import annotations

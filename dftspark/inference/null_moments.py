@@ -43,7 +43,7 @@ _LEAST_KEPT = 0.02
 class Null:
     """A corrected square under one source at two sizes: its standard deviation and skewness.
 
-    slope    what a difference d spread as the noise is adds to the variance, over |d|^2
+    slope    added variance, over |d|^2, by a difference d that is spread as the noise is
     """
 
     sd: float
@@ -62,7 +62,7 @@ class Null:
         return 1.0 if square <= rounding else math.nan
 
     def detectable(self) -> float:
-        """Returns the smallest square found with 80% power at level .05."""
+        """Returns the smallest square detected with 80% power at level .05."""
         q, z = self.quantile(), POWER_80**2
         b = q + z * self.slope / 2
         return b + math.sqrt(max(b * b - q * q + z * self.sd**2, 0.0))

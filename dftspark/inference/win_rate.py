@@ -35,7 +35,7 @@ class WinRate:
     """A mean of scores in [0, 1]; 0.5 is parity. nan where there are fewer than two clusters.
 
     p_value  two-sided, of parity
-    mde      smallest distance from parity found with 80% power at level 0.05
+    mde      smallest distance from parity detected with 80% power at level 0.05
     n_tell   clusters at which this rate is told from parity, with 80% power at level 0.05, and its
              interval; where p_value > .05 the lower end stands alone: "more than"
     """

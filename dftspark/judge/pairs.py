@@ -40,7 +40,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts, in no order yet. `model` is the side whose wins are counted, `against` the other.
+    """Two texts, not yet in order. `model` is the side whose wins are counted, `against` the other.
 
     kind   model             a model's text and a human text on one prompt
            human             two human texts on one prompt

@@ -1,4 +1,4 @@
-"""An endpoint's answer, read strictly: a verdict that is there to the letter, or why there is none.
+"""An endpoint's answer, read strictly: a verdict to the letter, or the reason why there is none.
 
 Nothing is repaired or guessed: an answer that is not exactly the one JSON object that was asked for
 is kept as it came, beside the reason, and counts for neither text.

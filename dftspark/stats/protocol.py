@@ -9,8 +9,8 @@ laws, which dftspark/testing/laws.py checks for every registered statistic:
     observe(x ++ y)        ==  merge(observe(x), observe(y))     batching never matters
     decode(encode(a))      ==  a                                 files never matter
 
-All states are integers, for which == means equal bit for bit. What cannot keep these laws, such as
-an exact median, is not a statistic here; find a mergeable sketch or drop it.
+All states are integers, for which == means equal bit for bit. Anything that cannot keep these laws,
+such as an exact median, is not a statistic here; find a mergeable sketch or drop it.
 """
 
 from __future__ import annotations

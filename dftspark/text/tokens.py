@@ -145,8 +145,8 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Makes the array read-only: Arrow's own memory can be written and memory from a file cannot,
-    and kernels would be compiled for each.
+    """Makes the array read-only: Arrow's own memory can be written, memory from a file cannot, and
+    kernels would otherwise be compiled for both.
     """
     array.flags.writeable = False
     return array

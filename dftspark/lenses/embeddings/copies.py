@@ -12,8 +12,8 @@ def copy_metrics(human: ClusterSums, model: ClusterSums, *, confidence: float) -
 
     near_duplicates        share of model documents whose nearest human one has a cosine of .95 or
                            more, answers to one prompt included
-    near_duplicates_human  share of human documents with such a human one of another cluster: what
-                           the human side does to itself; the upper end of its interval is the
+    near_duplicates_human  share of human documents with such a human one of another cluster, the
+                           repetition within the human side; the upper end of its interval is the
                            floor of the first
     """
     value, error, low, high = clustered_share(human, confidence)

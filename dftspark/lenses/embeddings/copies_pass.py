@@ -59,7 +59,7 @@ def human_side(vectors: Vectors, name: str) -> HumanSide:
 
 @dataclass(frozen=True)
 class CopiesFold:
-    """For each of `corpora`, schema.COPIED: its cluster sums and its nearest near duplicates.
+    """Cluster sums and nearest near duplicates of each of `corpora`, schema.COPIED.
 
     Rows have corpus, cluster, doc_id, vector and text, in any order.
     """

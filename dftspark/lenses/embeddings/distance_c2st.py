@@ -48,11 +48,11 @@ class Share:
 class Classified:
     """Results of the classifier.
 
-    accuracy   mean of the shares of human and of model documents told right
+    accuracy   mean of the shares of human and of model documents classified correctly
     area       chance that a model document looks more like the model than a human one does
     p_value    one-sided, that nothing tells the sides apart
     blocks     with documents, behind intervals and test
-    n_tell     documents a side that a reader needs who has already learnt the difference, to find
+    n_tell     documents a side that a reader needs who has already learnt the difference, to detect
                it with 80% power at level .05, and its interval; other measures' n_tell is for a
                reader who has not
     """

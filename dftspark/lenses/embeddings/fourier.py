@@ -279,8 +279,8 @@ _TWO = np.float32(2)
 def _add(sums: Any, projected: Any, blocks: Any, scales: Any) -> None:
     """Adds features to `sums` `(S, K, 2 D)`; documents of one block should follow each other.
 
-    cos 2a = cos^2 a - sin^2 a and sin 2a = 2 sin a cos a save the cases of the quadrants. Without
-    fast-math no operation is fused or moved, so every processor gives the same numbers.
+    cos 2a = cos^2 a - sin^2 a and sin 2a = 2 sin a cos a make cases for quadrants unnecessary.
+    Without fast-math no operation is fused or moved, so every processor gives the same numbers.
     """
     documents, count = projected.shape
     cosines, sines = np.empty(count, np.int32), np.empty(count, np.int32)

@@ -45,7 +45,8 @@ class RegionTable:
 
 
 def region_table(human: RegionSums, model: RegionSums, blocks: int) -> RegionTable:
-    """Makes the table from both sides' sums under one witness; `blocks` as `groups.adapt` gives it.
+    """Makes the table from both sides' sums under one witness; `blocks` as `inference.blocks.adapt`
+    gives it.
 
     A part of MMD squared is a product of noises at equality. Its jackknife z then has the right
     upper tail, but too heavy a lower tail (docs/limits.md). A negative part does not indicate a

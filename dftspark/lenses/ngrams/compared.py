@@ -1,6 +1,6 @@
 """The n-gram lens: results for a pair of corpora from the sums over all key ranges.
 
-Cost     constant per pair and order, but for sorting the z of every tested n-gram
+Cost     constant per pair and order, except for sorting the z of every tested n-gram
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
     noise = 0.0
     norms = np.diag(sums.products[1]).reshape(2, BLOCKS)
     for own, totals, norm in zip((sums.human, sums.model), (human, model), norms, strict=True):
-        # Rates are positive, so clusters together are as long as their squares' sum, or longer.
+        # Rates are positive, so the squared length of a sum bounds the sum of squared lengths.
         if np.minimum(norm, totals["squared_documents"]).max() > _SURELY_EXACT:
             return float("nan")
         noise += ngram_l2.document_noise(

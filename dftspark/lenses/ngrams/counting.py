@@ -75,7 +75,7 @@ def count(
     n: int,
     ranges: int,
 ) -> Iterator[Count]:
-    """Counts the n-grams of whole clusters, as in statistic.Batch: yields one Count for each key
+    """Counts the n-grams of whole clusters, as in protocol.Batch: yields a Count for each key
     range.
 
     ranges is a power of two; range r holds the keys whose top bits are r.

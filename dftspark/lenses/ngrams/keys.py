@@ -26,7 +26,7 @@ _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
 
 
 class Rows(NamedTuple):
-    """Rows of n-grams, `(K,)` each; every column but `key` adds up over documents.
+    """Rows of n-grams, `(K,)` each; every column except `key` adds up over documents.
 
     key       uint64  hash of the n-gram and, in the low 6 bits, the block
     count     int64   C, occurrences

@@ -43,7 +43,7 @@ class NgramStates:
 
     @cached_property
     def several_a_cluster(self) -> frozenset[str]:
-        """Corpora with several documents of one prompt, where prompts are what is counted."""
+        """Corpora with several documents of one prompt, where prompts are counted."""
         return frozenset(
             corpus
             for (corpus, _, _), totals in self.files.totals.items()

@@ -1,4 +1,6 @@
-"""From hashes back to text: places of the n-grams that a table may list, and one example each."""
+"""Text of n-grams, found again by their hashes: those that a table may list, with one example
+each.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,7 @@ def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _scan(
     here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
 ) -> None:
-    """Puts the first token of each improved example into `where` `(K,)`, and lowers `best`."""
+    """Writes the first token of each improved example to `where` `(K,)`, and lowers `best`."""
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1]):
             key = here[i]

@@ -15,7 +15,7 @@ from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.text.hashing import BLOCKS
 
 Floats = NDArray[np.float64]
-Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS
+Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in statistic_counts.TOTALS
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,7 +148,7 @@ class _Held:
     tokens: int = 0
 
     def add(self, hashes: NDArray[np.uint64], lengths: NDArray[np.int64], names: list[str]) -> None:
-        self.hashes.append(hashes.copy())  # a view of an array with room for every byte of the text
+        self.hashes.append(hashes.copy())  # copied: it is a view of a far larger array
         self.lengths.append(lengths)
         self.clusters += names
         self.tokens += len(hashes)

@@ -1,11 +1,11 @@
 """Exact n-gram counts of one order, by block: the keyed statistic of the n-gram lens.
 
-State    rows sorted by key, one for each n-gram and block that occurs (features/counting.py), and
-         per block (64,) the totals that turn counts into rates
-Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
-         document costs little more than its hash; rows are bounded by the tokens, not by a setting
-Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): of clusters with N
-         tokens and c occurrences it needs sum c, sum c^2, sum c N and how many have any
+State    rows sorted by key, one for each n-gram and block that occurs (counting.py), and per block
+         (64,) the totals that turn counts into rates
+Cost     see counting.py; 8 to 12 bytes a row encoded, since an n-gram of one document costs little
+         more than its hash; rows are bounded by the tokens, not by a setting
+Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): from clusters with
+         N tokens and c occurrences it needs sum c, sum c^2, sum c N and the clusters that have any
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
 from dftspark.text.hashing import BLOCKS
 
-_ROW_ARRAYS = 9  # of an encoded state: key, count, length and the six columns of `several`
+_ROW_ARRAYS = 9  # in an encoded state: key, count, length and the six columns of `several`
 TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")
 
 

@@ -193,7 +193,7 @@ def _measure(texts: Any, items: Any, offsets: Any, roles: Any, blocks: Any, size
 
 @numba.njit
 def _pacing(items: Any, roles: Any, low: Any, high: Any, own: Any, bins: Any, mean: Any) -> None:
-    """Measures the lengths of sentences of prose and of paragraphs, and how they vary."""
+    """Measures lengths of prose sentences and of paragraphs, and their variation."""
     lex, form, flag, key, _, _ = items
     prose = paragraphs = length = last_length = on_line = 0
     total = squares = paragraph_total = paragraph_squares = 0
@@ -328,7 +328,7 @@ def _is_i(data: Any, start: Any, end: Any) -> Any:
 
 @numba.njit
 def _variety(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, stamp: Any) -> None:
-    """Measures words and runs of three that come again."""
+    """Measures the repetition of words and of runs of three words."""
     _, form, flag, key, _, _ = items
     keys, stamps, values = known
     words = own[_WORD]

@@ -35,7 +35,7 @@ def none() -> Examples:
 
 
 def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np.int64]) -> None:
-    """Takes the documents of a batch, whose pattern counts are `hits` `(B, P)`, into `best`."""
+    """Adds the documents of a batch, whose pattern counts are `hits` `(B, P)`, to `best`."""
     hashes = np.array([digest64(doc_id, "example") >> 1 for doc_id in ids], np.int64)
     names = patterns.bundled().program.names
     wanted: dict[int, list[int]] = {}

@@ -139,7 +139,7 @@ def _merged(sides: Iterable[Side]) -> Side:
 
 
 def check_comparable(stored: StateTable, human: str) -> None:
-    """Raises IncomparableProfiles where a model's fingerprint is none of the human side's."""
+    """Raises IncomparableProfiles where a model's fingerprint is not among the human side's."""
     kinds = stored.distinct("corpus", "fingerprint")
     wanted = {made_by for corpus, made_by in kinds if corpus == human}
     for _, made_by in kinds:

@@ -4,7 +4,7 @@ The omnibus is the squared difference of all rates, each in units of the spread 
 without what sampling adds to it. Many small tells add up in it: it needs far fewer documents than
 the clearest single measure.
 
-Cost     a few milliseconds, but for the interval of the tell size
+Cost     a few milliseconds, except for the interval of the tell size
 """
 
 from __future__ import annotations
@@ -202,9 +202,7 @@ def _factor(of: Rates, human: Floats, model: Floats) -> Floats:
 
 
 def _outside_parts(of: Rates, splits: Splits) -> Parts | None:
-    """Evaluates the share on parts of the blocks, whose rates vary more in proportion as they are
-    smaller.
-    """
+    """Evaluates the share on parts of the blocks, where smaller parts have more variable rates."""
     human, model = (each[:, of.judged] for each in of.residuals())
     spread = np.sqrt(_under_one_source(of)[of.judged])
 
