@@ -132,8 +132,7 @@ class Embedder:
         return self._one_by_one(texts) if self.alone else self._batched(texts)
 
     def _one_by_one(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        # The first call sets the tokenizer's truncation, which cannot change while another thread
-        # reads.
+        # The first sets the tokenizer's truncation, which cannot change while another thread reads.
         found = [self._single(texts[0])]
         if self.threads > 1:
             with ThreadPoolExecutor(self.threads) as pool:
@@ -225,8 +224,7 @@ _loaded: list[tuple[tuple[Recipe, str], Embedder]] = []
 
 
 def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
-    """Returns the embedder of a recipe on a torch device ('cpu', 'cuda:0'). It is kept until
-    another is asked for.
+    """Returns the embedder of a recipe on a torch device ('cpu', 'cuda:0'), kept for the next call.
 
     Raises EnvironmentProblem for files unlike the recipe's, an absent device, absent packages.
     """
@@ -268,9 +266,7 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
 
 
 def require(device: str) -> None:
-    """Raises EnvironmentProblem where torch lacks the device. The device asked for is never
-    replaced.
-    """
+    """Raises EnvironmentProblem where torch lacks the device, which is never replaced."""
     import torch
 
     kind, _, number = device.partition(":")

@@ -30,8 +30,7 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 def runtime() -> Any:
     """Returns the module openvino. Raises EnvironmentProblem where it is not installed."""
-    # By default OpenVINO reports every import and conversion to its makers; without this package it
-    # cannot.
+    # OpenVINO reports imports and conversions to its makers; without this package it cannot.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino

@@ -59,8 +59,7 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         tokens = "the model's" if self.max_tokens is None else self.max_tokens
-        # Torch, the first engine, is left out: otherwise every store that it filled would be
-        # worthless.
+        # Torch, the first engine, is left out, or every store that it filled would be lost.
         engine = "" if self.engine == TORCH else f"engine={self.engine}, "
         return (
             f"embedder-v2(files={self.digest[:16]}, max_tokens={tokens}, "
@@ -100,9 +99,7 @@ def recipe(settings: Embedding, device: str) -> Recipe:
 
 
 def pinned(settings: Embedding, found: Recipe) -> Embedding:
-    """Returns the settings for a worker: the revision is the driver's, and a folder has its whole
-    path.
-    """
+    """Returns settings for a worker, with the driver's revision and the folder's whole path."""
     if _on_hub(settings.embedder):
         return settings.model_copy(update={"revision": found.revision})
     if settings.embedder in (PACKAGED, STATIC):

@@ -46,8 +46,7 @@ _tied: list[str] = []  # the address of this process's GPU
 
 
 def task_device(device: str) -> str:
-    """Returns the device of the running task, as torch names it: 'cpu', or the GPU that Spark
-    assigned.
+    """Returns the running task's device, as torch names it: 'cpu', or the GPU that Spark assigned.
 
     The first task of a worker ties the worker to its GPU, before torch is imported, so that nothing
     in the process can touch another. Raises EnvironmentProblem for a GPU that is not assigned.
@@ -65,8 +64,7 @@ def task_device(device: str) -> str:
                 f"Spark gave this task GPU {address}, but its Python worker already uses GPUs for "
                 f"something else. Embed in a Spark application of its own."
             )
-        # Spark's addresses follow the order of nvidia-smi; by default CUDA lists the fastest GPU
-        # first.
+        # Spark's addresses follow nvidia-smi; by default CUDA lists the fastest GPU first.
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = address
         _tied.append(address)

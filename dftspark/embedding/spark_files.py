@@ -77,9 +77,7 @@ class Plan:
 
     @property
     def chunks(self) -> int:
-        """The number of chunks: by all texts and not by those missing, so that a resumed job has
-        the same.
-        """
+        """The number of chunks, by all texts, so that a resumed job has the same chunks."""
         size = min(max(self.texts // 64, _LEAST_CHUNK), _MOST_CHUNK)
         return max(1, round(self.texts / size))
 

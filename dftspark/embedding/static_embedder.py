@@ -29,17 +29,13 @@ _TOKENS = 1_024  # through the transformer at once
 
 
 def folder(source: Path, source_digest: str) -> Path:
-    """Returns the folder of the static model of the transformer in `source`; builds it where it is
-    absent.
-    """
+    """Returns the folder of the static model of `source`, a transformer; builds it if absent."""
     target = cache.place(f"{_VERSION}-{source_digest[:32]}")
     return cache.made(target, lambda whole: _build(source, whole), "the static embedder")
 
 
 def digest(folder: Path) -> str:
-    """Returns a digest of the sources and method of the table, since machines round its rows
-    differently.
-    """
+    """Returns a digest of the table's sources and method; machines round its rows differently."""
     return hashlib.sha256(folder.name.encode()).hexdigest()
 
 

@@ -106,9 +106,7 @@ class VectorStore:
         return table["key"], vectors.reshape(len(table), -1)
 
     def index(self, keys: pa.Array[Any]) -> pa.Table:
-        """Returns key, problem and file of those keys that the store has; a text may be in several
-        files.
-        """
+        """Returns key, problem and file of those keys held; a text may be in several files."""
         parts = [pa.schema([("key", pa.binary()), ("problem", pa.string())]).empty_table()]
         names: list[str] = []
         for name in self.files():

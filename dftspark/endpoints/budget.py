@@ -26,8 +26,7 @@ class Limits:
     def split(
         self, requests: Sequence[float], tokens: Sequence[float], costs: Sequence[float]
     ) -> list[Limits]:
-        """Returns a part for each element, in proportion to it; the parts sum to no more than the
-        whole.
+        """Returns a part for each element, in proportion to it; together no more than the whole.
 
         Where nothing costs anything, each part has the whole of the cost.
         """
@@ -51,9 +50,7 @@ class Budget:
     """A task's limits and what it has spent. Safe to use from many threads."""
 
     def __init__(self, limits: Limits, endpoint: Endpoint, heard: Heard) -> None:
-        """Starts the budget with `heard`, what an attempt of the same task that died had sent
-        already.
-        """
+        """`heard` is what an attempt of the same task, since killed, had sent already."""
         self._limits, self._endpoint = limits, endpoint
         self._lock = threading.Lock()
         self._held_tokens, self._held_cost = 0.0, 0.0
@@ -86,8 +83,7 @@ class Budget:
             return True
 
     def settle(self, tokens_in: int, counted_in: int, counted_out: int, attempts: int) -> None:
-        """Counts the actual cost of a request that was estimated at `tokens_in` and sent `attempts`
-        times.
+        """Counts the actual cost of a request estimated at `tokens_in` and sent `attempts` times.
 
         The cost of a failed attempt is not known; only the request is counted for it.
         """

@@ -141,9 +141,7 @@ def _connected(host: str, port: int) -> socket.socket:
 
 
 def pool(endpoint: Endpoint, threads: int, path: str = PATH) -> tuple[Any, str]:
-    """Returns a pool of connections and the target for requests: a path, or for a proxy the
-    address.
-    """
+    """Returns a pool of connections and the target of requests: a path; for a proxy the address."""
     parts = urlsplit(endpoint.url)
     settings: dict[str, Any] = {"maxsize": threads, "block": False, "timeout": endpoint.timeout}
     proxy = urllib.request.getproxies().get(parts.scheme)

@@ -91,8 +91,7 @@ class Journal:
         self._write({"failed": key.hex(), "error": error})
 
     def _write(self, line: dict[str, Any]) -> None:
-        # One system call per line: when it returns, the kernel has the line, whatever happens to
-        # us.
+        # One system call per line: when it returns, the kernel has the line, whatever follows.
         data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
         with self._lock, writing(self._place):
             size = os.fstat(self._file.fileno()).st_size

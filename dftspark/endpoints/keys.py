@@ -25,8 +25,7 @@ _DEEP = 5  # spellings inside each other
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _STANDARD = str.maketrans("-_", "+/")
 
-# One level of JSON, C, JavaScript, URLs, HTML and quoted-printable; invisible characters are left
-# out.
+# One level of JSON, C, JavaScript, URLs, HTML, quoted-printable; without invisible characters.
 _HEX = "[0-9A-Fa-f]"
 _SPELLED = re.compile(
     rf"(?:\\u|\\U0000|%u)(?P<four>{_HEX}{{4}})|\\u\{{0{{0,4}}(?P<few>{_HEX}{{1,4}})\}}"
@@ -108,9 +107,7 @@ class _Layer:
         )
 
     def packed(self, least: int) -> Iterator[_Layer]:
-        """Yields the contents of its stretches of base64 and of hexadecimal digits, wherever they
-        begin.
-        """
+        """Yields the contents of its stretches of base64 and hexadecimal digits, anywhere."""
         for found in re.finditer(rf"[A-Za-z0-9+/_-]{{{least * 4 // 3},}}", self.text):
             for start in range(found.start(), min(found.start() + 4, found.end())):
                 digits = self.text[start : found.end()].translate(_STANDARD)
@@ -148,9 +145,7 @@ def _said(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class _Secret:
-    """A key, recognized by `least` of its characters in a row. Any such stretch holds a whole
-    block.
-    """
+    """A key, recognized by `least` characters in a row. Any such stretch holds a whole block."""
 
     key: str
     least: int

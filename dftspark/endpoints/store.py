@@ -48,9 +48,7 @@ class AnswerStore:
 
     @classmethod
     def of(cls, root: str, kind: Kind) -> AnswerStore:
-        """Opens the store. Raises ConfigError for an object store, which has neither locks nor
-        appending.
-        """
+        """Opens the store. Raises ConfigError for object stores: they lack locks and appending."""
         place = Location.parse(root)
         if not place.local:
             raise ConfigError(
@@ -65,9 +63,7 @@ class AnswerStore:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the store to this run while the block runs; first takes in what a killed run has
-        left.
-        """
+        """Keeps the store to this run in the block; first takes in what a killed run left."""
         with writing(Location.parse(str(self.folder))):
             (self.folder / "asking").mkdir(parents=True, exist_ok=True)
         busy = (
@@ -113,8 +109,7 @@ class AnswerStore:
             publish.put(place, name, data)
 
     def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
-        """Returns what is known of `keys`. An answer of a model wins over the rest, and then the
-        older.
+        """Returns what is known of `keys`. A model's answer wins over the rest, then the older.
 
         Raises InputError for a file that has changed since it was written.
         """

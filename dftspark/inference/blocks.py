@@ -20,8 +20,7 @@ CLUSTERS_PER_BLOCK = 2
 
 
 def adapt(clusters: int) -> int:
-    """Returns the number of blocks for the side with fewer clusters: a power of two in 8 .. 64, or
-    0.
+    """Returns how many blocks suit the side with fewer clusters: a power of two in 8 .. 64, or 0.
 
     A block has at least two clusters on average; below sixteen clusters the number is 0, and there
     is no interval or test. Hashed clusters leave some blocks empty, which costs nothing

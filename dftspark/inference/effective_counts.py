@@ -137,8 +137,7 @@ def share_p(human: Numbers, model: Numbers, human_sizes: Numbers, model_sizes: N
 
 
 def comparable_clustering(human: tuple[float, float], model: tuple[float, float]) -> bool:
-    """Returns whether rows of sides with these (sizes, sums of squared cluster sizes) can be
-    tested.
+    """Returns whether sides with these (sizes, sums of squared cluster sizes) can be tested.
 
     Few heavy clusters against many light ones cannot: no variance that was tried kept the level. It
     is kept up to twice as many effective clusters on the light side, so that long texts beside as

@@ -32,8 +32,7 @@ def source_floor(
     splits: int,
     seed: int,
 ) -> float:
-    """Returns the 95% quantile of a plug-in distance between two corpora of one source, of these
-    sizes.
+    """Returns the 95% quantile of a plug-in distance of two corpora of one source, of these sizes.
 
     Takes raw block sums `(S, m)` and sizes `(S,)`, not merged. Each of `splits` groupings has one
     group as large as the human side and one as large as the model side. Both have the same share of

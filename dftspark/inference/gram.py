@@ -66,11 +66,11 @@ def squared_replicates(products: Gram, *, paired: bool) -> Floats:
 
 
 def sampling_noise(products: Gram, *, paired: bool) -> float:
-    """Returns what sampling adds to the plug-in |p - q|^2, a squared rate, to be subtracted from
-    the exact one.
+    """Returns what sampling adds to the plug-in |p - q|^2; subtract it from the exact square.
 
-    `paired` counts what the two sides of a block share, which lowers it. From Count-Sketches its
-    relative standard deviation is at most sqrt(2 / width). nan with an empty side.
+    A squared rate. `paired` counts what the two sides of a block share, which lowers it. From
+    Count-Sketches its relative standard deviation is at most sqrt(2 / width). nan with an empty
+    side.
     """
     both = blocks.sides(products.blocks)
     noise = plug_in(products, *both) - between_blocks(products, *both, paired=paired)
@@ -98,8 +98,7 @@ def gram_of_products(products: Floats, sizes: Floats) -> Gram:
 
 
 def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
-    """Computes the Gram of the `weights` mean of strata: |sum of w (p - q)|^2 whatever the sides'
-    mix.
+    """Computes the Gram of a weighted mean of strata, |sum of w (p - q)|^2 for any mix of a side.
 
     Each stratum has (human, model, human sizes, model sizes) as in `gram`, the same blocks, and is
     centered at its rates, so that uneven numbers of its documents across blocks add no noise.
@@ -191,9 +190,7 @@ def _between_pairs(products: Gram, first: Floats, second: Floats) -> Floats:
 
 
 def plug_in(products: Gram, first: Floats, second: Floats) -> Floats:
-    """Returns |p - q|^2, noise included, of two groups of blocks, `(R, 2S)` 0/1 weights each:
-    `(R,)`.
-    """
+    """Returns |p - q|^2, with noise, of groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`."""
     weights = first / _sizes(products, first)[:, None]
     weights -= second / _sizes(products, second)[:, None]
     return np.asarray(((weights @ products.products) * weights).sum(axis=1))

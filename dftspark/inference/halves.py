@@ -53,9 +53,7 @@ def parts(
 
 
 def both_sides(kept: Floats) -> tuple[Floats, Floats]:
-    """Returns the human and the model group, `(R, 128)` each, that have the blocks `kept` `(R,
-    64)`.
-    """
+    """Returns the human and the model group, `(R, 128)` each, of the blocks `kept` `(R, 64)`."""
     none = np.zeros_like(kept)
     return np.hstack([kept, none]), np.hstack([none, kept])
 

@@ -62,9 +62,7 @@ class Inference:
     blocks: int = 0
 
     def rooted(self, value: float) -> Inference:
-        """Returns the same on the scale of the signed root of `value`; the error is nan at or below
-        0.
-        """
+        """Returns the same for the signed root of `value`; the error is nan at or below 0."""
         error = self.std_error / (2 * math.sqrt(value)) if value > 0 else _NAN
         return replace(
             self,

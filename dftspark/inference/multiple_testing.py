@@ -18,8 +18,7 @@ def two_sided_p(z: Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """Returns q-values `(V,)` of p-values `(V,)`: the smallest false-discovery rate at which each
-    counts as a finding.
+    """Returns q `(V,)` of p `(V,)`: the smallest false-discovery rate at which each is a finding.
 
     They are in [0, 1] and at least p; at most that share of the findings is false on average, also
     under the positive dependence of overlapping n-grams. A nan is not a test: it stays nan and does

@@ -40,8 +40,7 @@ def sample_weights(rates: Floats, target: int) -> Floats:
 def rate_scale(
     human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, weights: Floats
 ) -> Floats:
-    """Returns the factors `(m,)` by which `infer` scales n-grams for its test: sqrt(weight) /
-    pooled rate^(1/4).
+    """Returns factors `(m,)` of n-grams in the test of `infer`: sqrt(weight) / pooled rate^(1/4).
 
     From block counts `(S, m)`, tokens `(S,)` and sample weights `(m,)`. Squared differences are
     then in units of sqrt(rate), between L2, which is sensitive to frequent n-grams alone, and

@@ -111,9 +111,7 @@ class Moments:
         return float(np.clip(8 * third / (2 * trace) ** 1.5 * dropped, 0, math.sqrt(8)))
 
     def null(self) -> Null:
-        """Returns the Null of one source whose covariance is that of both sides' clusters
-        together.
-        """
+        """Returns the Null of one source with the covariance of both sides' clusters together."""
         if self.paired:
             weights, scale = np.ones(1), 1.0
         else:
@@ -144,9 +142,7 @@ class Moments:
         return size
 
     def tell_between(self, square: float) -> tuple[float, float]:
-        """Returns the 95% interval of n_tell, by inversion of how the square varies at these
-        sizes.
-        """
+        """Returns n_tell's 95% interval, by inversion of the square's variation at these sizes."""
         every = np.ones(len(self.clusters))
         null = 2 * self.trace(every)
         known = square**2 / (square**2 + null) if square > 0 else 0.0
@@ -177,8 +173,7 @@ class Moments:
 def tell_size(
     square: float, kappa: float, spread: float, skewness: float, *, paired: bool = False
 ) -> float:
-    """Returns the clusters a side at which a test of level .05 finds |d|^2 = `square` with 80%
-    power.
+    """Returns clusters a side at which a level .05 test finds |d|^2 = `square` with 80% power.
 
     `spread` / n^2 is the variance of the corrected square under one source at n clusters a side,
     kappa x square / n what the difference adds. An unpaired relabeling null holds part of the
@@ -205,9 +200,7 @@ def combined(nulls: Sequence[Null], weights: Sequence[float]) -> Null:
 
 
 def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> Moments:
-    """Computes the Moments of raw blocks, not merged ones; `clusters` are the human and the model
-    side's numbers.
-    """
+    """Computes Moments of raw blocks, not merged; `clusters` are the numbers of human and model."""
     count = products.blocks
     human, model = slice(0, count), slice(count, 2 * count)
     p, s = products.products, products.sizes
@@ -249,8 +242,7 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
 def tell_interval(
     products: Gram, clusters: tuple[float, float], square: float, left_out: Floats, *, paired: bool
 ) -> tuple[float, float, float]:
-    """Returns n_tell and its interval: the union of the inversion and of the jackknife of log
-    n_tell.
+    """Returns n_tell and its interval: the union of the inversion and of log n_tell's jackknife.
 
     `left_out` `(S,)` are the squares without block j of both sides.
     """
@@ -278,9 +270,7 @@ def tell_interval(
 
 
 def _ends(square: float, null: float, slope: float, reach: float) -> tuple[float, float]:
-    """Returns both D at which |square - D| = reach x sqrt(null + slope x D), as far as D is above
-    0.
-    """
+    """Returns both D with |square - D| = reach x sqrt(null + slope x D), where D is above 0."""
     b = square + reach**2 * slope / 2
     root = math.sqrt(max(b * b - square**2 + reach**2 * null, 0.0))
     return b - root, b + root

@@ -24,8 +24,7 @@ _NORMAL_QUANTILE = 1e-3  # and below which the shape of the quantile is
 def p_value(
     observed: float, null: Floats, relabelings: float = math.inf, rounding: float = 0.0
 ) -> float:
-    """Returns the one-sided p of `observed` among its relabelings `null` `(R,)`; large values are
-    evidence.
+    """Returns the one-sided p of `observed` among relabelings `null` `(R,)`; large is evidence.
 
     (1 + #{null >= observed}) / (R + 1); with fewer than ten such, the Pearson III tail of the
     null's mean, variance and skewness, at least 1 / `relabelings`, the number of distinct ones, and
@@ -47,8 +46,7 @@ def p_value(
 
 
 def pearson3_tail(x: float, skewness: float) -> float:
-    """Returns P(X > x) for the gamma distribution moved to mean 0 and scaled to variance 1, or -1
-    times it.
+    """Returns P(X > x) for a gamma distribution of mean 0 and variance 1, or -1 times it.
 
     scipy.stats has the same, but takes as long to import in every worker as all the rest.
     """

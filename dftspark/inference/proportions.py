@@ -17,11 +17,10 @@ _NORMAL_95 = 1.959963984540054
 
 
 def wilson(share: float, size: float, quantile: float = _NORMAL_95) -> tuple[float, float]:
-    """Returns the interval in [0, 1] of a share of `size` independent cases, at a normal or t
-    `quantile`.
+    """Returns the interval in [0, 1] of a share of `size` independent cases.
 
-    It is never empty: at a share of 0 it reaches up to quantile^2 / (size + quantile^2). nan
-    without cases.
+    `quantile` is normal or t. The interval is never empty: at a share of 0 it reaches up to
+    quantile^2 / (size + quantile^2). nan without cases.
     """
     if not size > 0:
         return math.nan, math.nan
@@ -57,8 +56,7 @@ class ClusterSums:
 
 
 def clustered_share(sums: ClusterSums, confidence: float) -> tuple[float, float, float, float]:
-    """Returns the share of documents that are cases, its standard error by cluster, and interval
-    ends.
+    """Returns the share of documents that are cases, its error by cluster, and interval ends.
 
     The interval is Wilson's at as many independent cases as would give that error, but no more than
     there are, nor than clusters where all cases are alike; t with clusters - 1 degrees of freedom.

@@ -162,8 +162,7 @@ def fused_test(
     for each in grams:
         values = between_blocks(each, groups[0], groups[1], paired=paired)
         spread = float(np.nanstd(values)) if np.isfinite(values).any() else np.nan
-        # A kernel without a spread above rounding contributes nothing; alone, it says that all is
-        # equal.
+        # A kernel without a spread above rounding tells nothing; alone, it shows that all is equal.
         scale = spread if spread > each.rounding else np.inf
         scale = 1.0 if len(grams) == 1 else scale
         largest = np.fmax(largest, values / scale)

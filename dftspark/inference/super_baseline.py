@@ -125,9 +125,7 @@ class SuperBaseline:
 
 
 def super_baseline(grid: Grid, *, confidence: float = 0.95, seed: int = 0) -> SuperBaseline:
-    """Returns the best candidate of `grid` as it looks, and as it is on halves that did not choose
-    it.
-    """
+    """Returns the best candidate as it looks, and as it is on halves that did not choose it."""
     chosen = grid.chosen()
     honest = _reported(grid, chosen, None, confidence)
     naive = float(grid.values[grid.best])

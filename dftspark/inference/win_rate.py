@@ -109,8 +109,7 @@ class Orders:
 
 
 def orders(model_first: Floats, model_second: Floats) -> Orders:
-    """Compares the model's score of each pair `(P,)` where it stood first and where it stood
-    second.
+    """Compares the model's scores of pairs `(P,)` where it stood first and where it stood second.
 
     nan where an order has no verdict.
     """
@@ -126,8 +125,7 @@ def orders(model_first: Floats, model_second: Floats) -> Orders:
 
 
 def from_odds(model_first: Floats, model_second: Floats) -> Floats:
-    """Returns the score of each pair `(P,)` in (0, 1), from the log odds of the model's text in
-    both orders.
+    """Returns each pair's score `(P,)` in (0, 1), from the model's log odds in both orders.
 
     d = (odds where it stood first + odds where it stood second) / 2 leaves out a position effect
     that adds to the log odds; the score is 1 / (1 + exp(-d)).

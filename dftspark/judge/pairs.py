@@ -178,9 +178,7 @@ def _broken(pair: Pair) -> Pair:
 
 
 def unshared(human: str, counts: dict[str, int]) -> InputError:
-    """Returns the error for corpora with these numbers of distinct prompts, none of which two sides
-    have.
-    """
+    """Returns the error for corpora with these numbers of prompts, none of them on two sides."""
     models = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != human)
     return InputError(
         f"judge: no model has a text on a prompt of the human corpus, so there is no pair to show "

@@ -43,9 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """Requests of a run. `known` are the stored verdicts; `missing` is what is to be asked, in
-    order.
-    """
+    """Requests of a run. `known` are stored verdicts; `missing` is to be asked, in order."""
 
     requests: Sequence[Request]
     known: Mapping[bytes, Entry]

@@ -61,9 +61,7 @@ class Prompts:
     def messages(
         self, dimension: str, prompt: str | None, first: str, second: str, ties: bool
     ) -> list[dict[str, str]]:
-        """Returns the system's message and the user's, with `first` as text A and `second` as text
-        B.
-        """
+        """Returns the system's message and the user's, with `first` as text A, `second` as B."""
         values = {
             "mark": mark(prompt or "", first, second),
             "prompt": prompt or "",
@@ -80,9 +78,7 @@ class Prompts:
 
 
 def mark(*texts: str) -> str:
-    """Returns sixteen hexadecimal digits that none of the texts can hold except by a chance of
-    2^-64.
-    """
+    """Returns sixteen hexadecimal digits that the texts hold only by a chance of 2^-64."""
     sizes = "".join(f"{len(text)}," for text in texts)
     return hashlib.sha256(f"mark v1 {sizes}{''.join(texts)}".encode()).hexdigest()[:16]
 

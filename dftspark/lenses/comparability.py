@@ -56,9 +56,7 @@ class Row:
 
 
 def rows(human: SurfaceSums, model: SurfaceSums) -> list[Row]:
-    """Returns all properties that documents have by themselves; none where a side has no
-    document.
-    """
+    """Returns all properties that documents have by themselves; none for a side without any."""
     if not human.documents.sum() or not model.documents.sum():
         return []
     found = [_non_ascii(human, model), _curly(human, model)]
@@ -73,9 +71,7 @@ def _flag(human: SurfaceSums, model: SurfaceSums, name: str, least: float) -> Ro
 
 
 def _non_ascii(human: SurfaceSums, model: SurfaceSums) -> Row:
-    """Differs only where one side hardly has any: the rest is a matter of dashes, which are
-    writing.
-    """
+    """Differs only where one side hardly has any: the rest is about dashes, which are writing."""
     sides = _of_flag(human, "non_ascii"), _of_flag(model, "non_ascii")
     said = f"{_NON_ASCII:g} apart, one at most {HARDLY:g} times the other"
     return _share_row("non_ascii", sides, _NON_ASCII, said, HARDLY)
@@ -158,8 +154,7 @@ def _fullest(side: SurfaceSums) -> tuple[int, float]:
 
 
 def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> list[Row]:
-    """Returns rows of tokens from a handful of documents that carry more than a fifth of L2
-    squared.
+    """Returns rows of tokens from few documents that carry more than a fifth of L2 squared.
 
     `listed` are rows of the ngrams table of order 1 and of one pair, which has `documents`.
     """

@@ -30,9 +30,7 @@ class Rows(NamedTuple):
 
 
 class Observer(Protocol):
-    """Part of a fold in a task: takes rows, and yields packed states by key at any time, the rest
-    at the end.
-    """
+    """A fold in a task: takes rows, and yields packed states by key at any time or at the end."""
 
     def add(self, rows: Rows) -> Left: ...
 

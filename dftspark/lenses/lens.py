@@ -157,9 +157,7 @@ class Lens(Protocol):
         return "lower"
 
     def told_in_prompts(self, metric: str, several: bool) -> bool:
-        """Returns whether n_tell of a metric counts prompts; `several` texts of a side may share
-        one.
-        """
+        """Returns whether n_tell of a metric counts prompts; `several` texts may share one."""
         return several
 
 
@@ -170,9 +168,7 @@ def ours() -> list[str]:
 
 @cache
 def _registered() -> dict[str, str]:
-    """Returns the class path of each lens: ours in their order, then those of other packages by
-    name.
-    """
+    """Returns the class path of each lens: ours in their order, then others by name."""
     theirs = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**_LENSES, **{name: theirs[name] for name in sorted(theirs.keys() - _LENSES.keys())}}
 

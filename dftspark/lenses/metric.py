@@ -61,9 +61,7 @@ class Metric:
 def measured(
     model: str, stratum: str, sizes: Sequence[int], metrics: Iterable[Metric]
 ) -> dict[str, Any]:
-    """Makes a row of schema.MEASURED: the metrics of a pair of `sizes` documents, human and
-    model.
-    """
+    """Makes a row of schema.MEASURED: metrics of a pair of `sizes` documents, human and model."""
     human, other = sizes
     return {
         "model": model,

@@ -15,9 +15,7 @@ WITHHELD = 1.5  # on the human side; above it no test is worth printing
 
 
 def warning(corpus: str, role: str, found: Copies, documents: int) -> str:
-    """Returns the warning on a corpus; empty where it hardly repeats itself, or nothing is
-    known.
-    """
+    """Returns the warning on a corpus; empty where it hardly repeats itself, or is unknown."""
     if not found.effect > TOLD:
         return ""
     about = documents / found.effect

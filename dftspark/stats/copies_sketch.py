@@ -70,9 +70,7 @@ class CopiesSketch(Statistic[KeyBatch, CopiesState]):
         return _least(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
     def observe(self, batch: KeyBatch) -> CopiesState:
-        """Sketches a batch. Raises ShapeError unless there is one key and one cluster per
-        document.
-        """
+        """Sketches a batch. Raises ShapeError unless each document has one key and one cluster."""
         if batch.keys.shape != batch.clusters.shape:
             raise ShapeError(
                 f"{len(batch.keys)} keys and {len(batch.clusters)} clusters; give one of each per "

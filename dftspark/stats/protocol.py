@@ -68,8 +68,7 @@ class Statistic(ABC, Generic[B_contra, S]):
 
     @property
     def fingerprint(self) -> str:
-        """A name, `ngram_counts-v1(n=2, text='...')`, that is equal exactly when states may merge
-        or compare.
+        """`ngram_counts-v1(n=2, text='...')`: equal exactly when states may merge or compare.
 
         It is written out, not hashed: it is a table key that people read.
         """

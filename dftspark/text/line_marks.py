@@ -50,9 +50,7 @@ def mark(items: Any, offsets: Any, shapes: Any, bits: Any) -> None:
 
 @numba.njit
 def _borders(items: Any, offsets: Any, shapes: Any, bits: Any) -> Any:
-    """Returns for each line the first item and the one after its last, and whether a document
-    opens.
-    """
+    """Returns each line's first item and the one after its last, and whether a document opens."""
     form, flag = items[2], items[3]
     lines = 0
     for i in range(len(flag)):
@@ -167,9 +165,7 @@ def _is_coded(items: Any, first: Any, stop: Any, mark: Any, spaced: Any) -> Any:
 def _openings(
     items: Any, first: Any, stop: Any, opens: Any, fenced: Any, shapes: Any, bits: Any
 ) -> Any:
-    """Returns for each line the hash of the mark that may open an item, else 0, and its number,
-    else -1.
-    """
+    """Returns the hash of each line's mark that may open an item, else 0; its number, else -1."""
     data, key, _, _, start, _ = items
     sign, value = np.zeros(len(first), np.uint64), np.full(len(first), -1, np.int64)
     comment = False

@@ -314,9 +314,7 @@ def _breaks(data: Any, start: Any, end: Any, apart: Any) -> Any:
 
 @compiled
 def _with_breaks(columns: Any, spans: Any) -> Any:
-    """Returns the tokens with a BREAK before each line, and one after each document that has
-    tokens.
-    """
+    """Returns tokens with a BREAK before each line, and one after each document with tokens."""
     lex, form, flag, key, starts, ends = columns
     _, _, tokens, text_offsets = spans
     most = 2 * len(lex) + len(tokens)

@@ -129,9 +129,7 @@ def _is_cut(text: str) -> bool:
 
 
 def bin_of(words: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns the bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for no word and for
-    one.
-    """
+    """Returns the bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for 0 or 1 words."""
     bins = np.floor(BINS_AN_OCTAVE * np.log2(np.maximum(words, 1))).astype(np.int64)
     return np.asarray(bins.clip(0, BINS - 1), np.int64)
 

@@ -45,9 +45,7 @@ class Tokenizer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A string that is equal exactly when two tokenizers give the same tokens for every
-        text.
-        """
+        """A string, equal exactly when two tokenizers give the same tokens for every text."""
         ...
 
     def tokenize(self, texts: pa.Array, spans: bool = False) -> TokenBatch: ...
@@ -120,9 +118,7 @@ def tokenizer(settings: config.Tokens) -> Tokenizer:
 
 
 def one_line(text: str) -> str:
-    """Replaces each run of white space inside by one space; a lone white-space token stays
-    itself.
-    """
+    """Replaces inner runs of white space by one space; a lone white-space token stays itself."""
     return " ".join(text.split()) or text
 
 

@@ -31,9 +31,7 @@ _EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than e
 
 @dataclass(frozen=True)
 class ToldApart:
-    """The classifier's metrics of a model, schema.MEASURED; `counts` are the documents of each
-    corpus.
-    """
+    """The classifier's metrics of a model, schema.MEASURED; `counts` are documents by corpus."""
 
     vectors: Vectors
     human: str
@@ -49,9 +47,7 @@ class ToldApart:
 
 @dataclass(frozen=True)
 class Exact:
-    """MMD by the kernel itself for each of `models`, schema.MEASURED, from at most `most` documents
-    of a side.
-    """
+    """MMD by the kernel for `models`, schema.MEASURED, from up to `most` documents a side."""
 
     vectors: Vectors
     of: FeatureSums

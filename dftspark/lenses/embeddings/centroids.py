@@ -58,8 +58,7 @@ class Regions:
     def assign(
         self, vectors: NDArray[np.floating[Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Returns the region `(B,)` of the nearest centroid, the first of equally near ones, and
-        the margin `(B,)`.
+        """Returns the nearest centroid's region `(B,)`, the first of equals, and the margin `(B,)`.
 
         The margin is the squared distance to the second nearest centroid less that to the nearest,
         at least 0: how clearly a document belongs to its region. Vectors and centroids are rounded
@@ -95,8 +94,7 @@ class Regions:
 
 
 def region_count(human: int, model: int, pilot: int) -> int:
-    """Returns the number of regions for corpora of `human` and `model` documents and a pilot of
-    `pilot`.
+    """Returns the number of regions for corpora of these documents and a pilot of `pilot`.
 
     It is a hundredth of the smaller corpus, so that divergences of shares are biased by less than
     .01 (growing corpora do not make them unbiased where regions grow along); at most 500, at most

@@ -76,9 +76,7 @@ class Vectors:
         return dict(found)
 
     def side(self, corpus: str, most: int) -> pa.Table:
-        """Returns up to `most` documents of a corpus with their vectors, by the hash of their
-        cluster.
-        """
+        """Returns up to `most` documents of a corpus with vectors, by the hash of their cluster."""
         names = pa.concat_tables(self.stored.tables(_NAMES, corpus))
         wanted = None
         if len(names) > most:

@@ -97,8 +97,7 @@ def stratified(
     settings: config.Inference,
     weights: str = "human",
 ) -> list[Metric]:
-    """Computes measures that a different mix of strata cannot move, from the states of each
-    stratum.
+    """Computes measures that another mix of strata cannot move, from the states of each stratum.
 
     mmd_squared_stratified, mmd_stratified  |sum of w (q - p)|^2: are the clouds alike once both
                                             have one mix?

@@ -152,9 +152,7 @@ class _Searching:
 
 
 def cluster_sums(found: pa.Table) -> dict[str, ClusterSums]:
-    """Returns the input of `lenses.embeddings.copies.copy_metrics` for every corpus, from
-    schema.COPIED.
-    """
+    """Returns the input of `copies.copy_metrics` for every corpus, from schema.COPIED."""
     return {row["corpus"]: ClusterSums(*row["sums"]) for row in found.to_pylist()}
 
 

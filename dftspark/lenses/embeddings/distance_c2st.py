@@ -81,8 +81,7 @@ def classify(
     *,
     confidence: float = 0.95,
 ) -> Classified:
-    """Classifies vectors or features `(B, d)`; `model` `(B,)` marks the model's, `blocks` is
-    `(B,)`.
+    """Classifies vectors or features `(B, d)`; `model` `(B,)` marks the model's; blocks `(B,)`.
 
     Block j goes to fold j mod 8, and to half j mod 2. The two sides weigh alike, so that unlike
     sizes leave accuracy at .5 where the sources agree. All nan where a side has documents in fewer
@@ -141,8 +140,7 @@ def cross_fitted(
     blocks: NDArray[np.int64],
     folds: int,
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Returns the logit `(B,)` of each document by the fit on all other folds, above 0 for model;
-    and folds `(B,)`.
+    """Returns each document's logit `(B,)` by the fit on other folds, above 0 for model; and folds.
 
     nan where the other folds lack a side.
     """
@@ -241,9 +239,7 @@ def _placements(
 
 
 def _block_error(influence: Floats, blocks: NDArray[np.int64]) -> float:
-    """Returns the standard error of a sum of influences that add to 0, documents of one block
-    together.
-    """
+    """Returns the standard error of a sum of influences that add to 0, grouped by block."""
     _, numbers = np.unique(blocks, return_inverse=True)
     sums = np.bincount(numbers, influence)
     return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))

@@ -29,8 +29,7 @@ def nearest(
     base: NDArray[np.floating[Any]],
     clusters: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns the row of `base` `(N, d)` nearest to each of `vectors` `(B, d)`, and the cosine,
-    `(B,)` each.
+    """Returns the row of `base` `(N, d)` nearest to each of `vectors` `(B, d)`, and the cosine.
 
     All are unit vectors. With `clusters` of both, `(B,)` and `(N,)`, pairs of one cluster do not
     count, as is right for documents among themselves. Of equally near ones the first counts. The
@@ -57,10 +56,10 @@ def nearest(
 
 
 def overlap(text: str, other: str) -> float:
-    """Returns the share of the five-word phrases of `text` that `other` has, in [0, 1]; 1 for a
-    copy or part.
+    """Returns the share of five-word phrases of `text` that `other` has, in [0, 1].
 
-    Words are runs of letters and digits, case folded. 0 for a text of fewer than five words.
+    1 for a copy or part, 0 for a text of fewer than five words. Words are runs of letters and
+    digits, case folded.
     """
     phrases, others = _phrases(text), _phrases(other)
     return len(phrases & others) / len(phrases) if phrases else 0.0

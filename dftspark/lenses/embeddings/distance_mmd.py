@@ -26,8 +26,7 @@ _EQUAL = 1e-10  # squared distances below this share of a squared length are rou
 
 
 def squared_mmd(human: Floats, model: Floats, n_human: float, n_model: float) -> float:
-    """Returns MMD^2 over all pairs of unlike documents, from sums `(m,)` of features with |phi|^2 =
-    1.
+    """Returns MMD^2 over all pairs of unlike documents, from sums `(m,)` of features, |phi|^2 = 1.
 
     |p - q|^2 - (1 - |p|^2) / (n - 1) - (1 - |q|^2) / (m - 1), the form that does not cancel.
     Dimensionless, at most 4; larger is further apart; its mean is 0 at equality, so a value may be
@@ -92,8 +91,7 @@ def exact_squared_mmd(
 def kernel_sums(
     vectors: NDArray[np.floating[Any]], groups: NDArray[np.int64], count: int, of: Kernel
 ) -> Floats:
-    """Returns sums `(count, count)` of the kernel over all pairs of vectors `(n, d)` of two groups
-    `(n,)`.
+    """Sums the kernel over all pairs of vectors `(n, d)` of two groups `(n,)`: `(count, count)`.
 
     Cost n^2 d; memory 32 MB.
     """
@@ -115,8 +113,7 @@ def squared_distances(x: Floats, y: Floats) -> Floats:
 
 
 def median_distance(vectors: NDArray[np.floating[Any]]) -> float:
-    """Returns the root of the median |x - y|^2 over all pairs of `vectors` `(n, d)`, to four
-    digits.
+    """Returns the root of the median |x - y|^2 over pairs of `vectors` `(n, d)`, to four digits.
 
     Where most pairs are equal, it is taken over those that are not; 1, the radius of the unit
     sphere, where all are, or there is one vector. Four digits are the same on every machine,

@@ -36,8 +36,7 @@ def exact_metrics(
     paired: bool,
     settings: config.Inference,
 ) -> list[Metric]:
-    """Returns metrics of vectors `(n, d)` in blocks `(n,)` below 64; `model` `(n,)` marks the
-    model's.
+    """Returns metrics of vectors `(n, d)` in blocks `(n,)` below 64; `model` `(n,)` marks a side.
 
     mmd_squared_exact, mmd_exact  the Gaussian kernel at the median bandwidth, all pairs
     mmd_squared_on_exact          random features of the same documents

@@ -103,9 +103,7 @@ def _grid(rows: list[Row], role: str, cells: int) -> Floats:
 
 
 def _density(grid: Floats) -> Floats:
-    """Returns shares of documents, smoothed with a bandwidth that falls with their number
-    (Scott).
-    """
+    """Returns shares of documents, smoothed; the bandwidth falls with their number (Scott)."""
     cells = np.arange(len(grid))
     smooth = grid / grid.sum()
     for axis in (0, 1):

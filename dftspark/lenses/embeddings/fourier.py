@@ -88,14 +88,11 @@ class Frequencies:
         return (*(f"gaussian_{c:g}" for c in self.ladder), "laplace", "imq", "energy")
 
     def manifest(self) -> dict[str, Any]:
-        """Returns a JSON-ready dict; `Frequencies(**manifest)` without "count" is equal to this
-        object.
-        """
+        """Returns a JSON-ready dict; `Frequencies(**manifest)` without "count" is equal to self."""
         return {**asdict(self), "ladder": list(self.ladder), "count": self.count}
 
     def groups(self, most: int = 32) -> list[NDArray[np.int64]]:
-        """Groups frequencies by orthogonal block, or by parts and unions of blocks: 4 to `most`
-        groups.
+        """Groups frequencies by orthogonal block, or by parts or unions of blocks: 4 to `most`.
 
         Each alone is a smaller map of the same kernels. Fewer than four where D is.
         """
@@ -104,9 +101,7 @@ class Frequencies:
 
     @property
     def energy_scale(self) -> float:
-        """The factor from the energy kernel's MMD^2 to the energy distance in units of the
-        vectors.
-        """
+        """The factor from the energy kernel's MMD^2 to the energy distance of the vectors."""
         constant = math.sqrt(math.pi) * math.exp(
             math.lgamma((self.dim + 1) / 2) - math.lgamma(self.dim / 2)
         )
@@ -147,9 +142,7 @@ def add_to_blocks(
 
 
 def _projected(frequencies: Frequencies, vectors: NDArray[np.floating[Any]]) -> Any:
-    """Yields (first row, projections `(rows, D)` float32 in whole units) of one tile after
-    another.
-    """
+    """Yields (first row, projections `(rows, D)` float32 in whole units), tile after tile."""
     if vectors.ndim != 2 or vectors.shape[1] != frequencies.dim:
         raise ShapeError(
             f"vectors have shape {vectors.shape}, these frequencies want (documents, "
@@ -185,9 +178,7 @@ def _unit(frequencies: Frequencies) -> float:
 
 @lru_cache(maxsize=4)
 def _directions(frequencies: Frequencies) -> Floats:
-    """Returns unit directions x 2^24 as whole numbers, `(dim, D)`; rows of a block are
-    orthogonal.
-    """
+    """Returns unit directions x 2^24 as whole numbers, `(dim, D)`, orthogonal within a block."""
     d, count = frequencies.dim, frequencies.count
     draw, _, _ = _generators(frequencies.seed)
     blocks = draw.standard_normal((count // d, d, d))
@@ -225,9 +216,7 @@ def _energy_reach(frequencies: Frequencies) -> float:
 
 
 def _strata(frequencies: Frequencies, rng: np.random.Generator) -> Floats:
-    """Draws a uniform number from each of D equal intervals, `(D,)`; each block is spread out
-    too.
-    """
+    """Draws a uniform number from each of D equal intervals, `(D,)`; each block is spread too."""
     d, count = frequencies.dim, frequencies.count
     blocks = count // d
     within = rng.permuted(np.tile(np.arange(blocks), (d, 1)), axis=1).T
@@ -241,8 +230,7 @@ def _generators(seed: int) -> list[np.random.Generator]:
 
 @compiled
 def _orthonormalize(blocks: Any) -> None:
-    """Runs Gram-Schmidt on the columns of each block `(G, d, d)`, in place, in one order of
-    operations.
+    """Runs Gram-Schmidt on the columns of each block `(G, d, d)`, in place, in a fixed order.
 
     LAPACK's order depends on the machine. The diagonal of R is positive, so columns are Haar.
     """

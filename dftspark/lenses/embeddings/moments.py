@@ -68,9 +68,7 @@ def _halved(
     rng: np.random.Generator,
     times: int = _HALVINGS,
 ) -> float:
-    """Returns the mean distance of halves of the groups of blocks `own` of the one and `other` of
-    the other.
-    """
+    """Returns the mean distance of halves of the groups of blocks `own` and `other`."""
     values = []
     for _ in range(times):
         alike = (own == other).all()

@@ -61,8 +61,7 @@ class Projection:
 def fit_projection(
     human: NDArray[np.floating[Any]], model: NDArray[np.floating[Any]], cells: int = CELLS
 ) -> Projection:
-    """Fits axes to as many vectors `(n, d)` of one side as of the other: the first ones of the
-    larger.
+    """Fits axes to as many vectors `(n, d)` of one side as of the other, the first of the larger.
 
     Each axis points so that its largest entry is positive. Raises ShapeError below three vectors a
     side or two dimensions.

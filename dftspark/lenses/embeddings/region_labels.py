@@ -46,8 +46,7 @@ def label_terms(
 def token_counts(
     texts: Sequence[str], clusters: Sequence[str], regions: NDArray[np.integer[Any]], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """Computes `counts`, `support` and `tokens` of `label_terms`, from documents `(B,)` and their
-    regions.
+    """Computes `counts`, `support` and `tokens` of `label_terms` from documents `(B,)`, by region.
 
     Tokens are runs of two or more letters with inner apostrophes, case folded, in sorted order.
     """

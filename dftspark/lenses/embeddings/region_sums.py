@@ -43,8 +43,7 @@ def region_sums(
     scores: NDArray[np.float64],
     count: int,
 ) -> RegionSums:
-    """Returns the state of some documents, from their block, region below `count` and score, `(B,)`
-    each.
+    """Returns the state of documents with block, region below `count` and score, `(B,)` each.
 
     Raises ShapeError for unlike lengths, numbers out of range and scores that are not finite.
     """

@@ -45,8 +45,7 @@ class RegionTable:
 
 
 def region_table(human: RegionSums, model: RegionSums, blocks: int) -> RegionTable:
-    """Makes the table from both sides' sums under one witness; `blocks` as `inference.blocks.adapt`
-    gives it.
+    """Makes the table from both sides' sums under one witness; `blocks` from `blocks.adapt`.
 
     A part of MMD squared is a product of noises at equality. Its jackknife z then has the right
     upper tail, but too heavy a lower tail (docs/limits.md). A negative part does not indicate a
@@ -75,8 +74,7 @@ def region_metrics(
     paired: bool,
     settings: Settings,
 ) -> list[Metric]:
-    """Computes the frontier area, its value at equality, and the unbiased square of the shares'
-    distance.
+    """Computes frontier area, its value at equality, and the shares' unbiased squared distance.
 
     The area at equality is the mean over pairs of groups with the same mixture of both sides and as
     many documents as the sides have: the area of one source at these sizes. Its 5% quantile is the
@@ -153,9 +151,7 @@ def _parts(columns: list[Floats]) -> RegionParts:
 
 
 def _jackknife_z(value: Floats, left_out: Floats) -> Floats:
-    """Returns value `(k,)` over the standard error of its replicates `(S, k)`; nan where that
-    is 0.
-    """
+    """Returns value `(k,)` over the standard error of replicates `(S, k)`; nan where it is 0."""
     blocks = len(left_out)
     error = np.sqrt((blocks - 1) / blocks * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
     return np.asarray(value / np.where(error > 0, error, np.nan))

@@ -203,9 +203,7 @@ class _Features:
 
 
 def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: bool) -> Witness:
-    """Returns the witness whose scores add up to the reported MMD squared, centered in the same
-    way.
-    """
+    """Returns the witness whose scores add up to the reported MMD squared, centered alike."""
     kernel = of.frequencies.kernels.index(DEFAULT)
     sums = [state.block_sums(kernel) for state in (human, model)]
     sizes = [state.documents.astype(np.float64) for state in (human, model)]

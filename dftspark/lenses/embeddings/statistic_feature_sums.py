@@ -56,9 +56,7 @@ class FeatureSums(Statistic[VectorBatch, FeatureState]):
         return FeatureState(np.empty(0, np.uint64), np.zeros(BLOCKS, np.int64), self._no_sums())
 
     def observe(self, batch: VectorBatch) -> FeatureState:
-        """Sums a batch. Raises ShapeError for vectors of another width, InputError for unfit
-        ones.
-        """
+        """Sums a batch. Raises ShapeError for another width, InputError for unfit vectors."""
         if not len(batch.vectors) == len(batch.blocks) == len(batch.clusters):
             raise ShapeError(
                 f"{len(batch.vectors)} vectors, {len(batch.clusters)} clusters and "

@@ -89,9 +89,7 @@ class Moments(Statistic[VectorBatch, MomentSums]):
         return no_moments(self.dim)
 
     def observe(self, batch: VectorBatch) -> MomentSums:
-        """Sums a batch. Raises as `moment_sums` does, and ShapeError for vectors of another
-        width.
-        """
+        """Sums a batch. Raises as `moment_sums` does, and ShapeError for another width."""
         if batch.vectors.shape[1:] != (self.dim,):
             raise ShapeError(f"vectors have shape {batch.vectors.shape}; expected width {self.dim}")
         return moment_sums(batch.vectors, batch.blocks)
@@ -101,8 +99,7 @@ class Moments(Statistic[VectorBatch, MomentSums]):
 
 
 def moments(state: MomentSums, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Returns mean `(d,)` and covariance `(d, d)` of the blocks with weight 1 in `weights` `(S,)`,
-    or all.
+    """Returns mean `(d,)` and covariance `(d, d)` of blocks with `weights` `(S,)` of 1, or of all.
 
     Divided by n - 1. nan below two documents.
     """

@@ -69,8 +69,7 @@ class Witness:
 
 
 def without_document(human: Floats, model: Floats, n: int, m: int) -> Witness:
-    """Returns the witness of the U-statistic over pairs of documents; from sums `(F,)` of n and m
-    documents.
+    """Returns the witness of the U-statistic over pairs of documents, from sums `(F,)` of n and m.
 
     Right where documents are independent; where a prompt, page or author has several, use the form
     without the block.
@@ -91,8 +90,7 @@ def without_block(
     *,
     center: Floats | None = None,
 ) -> Witness:
-    """Returns the witness of the U-statistic over pairs of blocks; from block sums `(S, F)` and
-    sizes `(S,)`.
+    """Returns the witness of the U-statistic over block pairs, from sums `(S, F)`, sizes `(S,)`.
 
     A document of block j is compared with its side without block j, in the scale that all blocks
     share, n / (n^2 - sum n_j^2). So blocks hashed to unlike sizes are compared with means of unlike
@@ -177,9 +175,7 @@ def _witness(directions: Floats, center: Floats | None) -> Witness:
 
 @compiled
 def _scores(phi: Any, blocks: Any, directions: Any, offsets: Any, own: Any) -> Any:
-    """Runs a plain loop: a matrix product would round a row depending on what else is in its
-    batch.
-    """
+    """Runs a plain loop: a matrix product would round a row depending on the rest of the batch."""
     out = np.empty(len(phi), np.float64)
     width = phi.shape[1]
     whole = width - width % 4

@@ -129,9 +129,7 @@ def _twice(found: WinRate) -> Inference:
 def _strengths(
     groups: dict[Key, Pairs], settings: config.Inference
 ) -> Iterator[tuple[str, Metric]]:
-    """Yields Bradley-Terry strengths of all models of a judge and dimension, human at 0, from two
-    models on.
-    """
+    """Yields Bradley-Terry strengths by judge and dimension, human at 0, from two models on."""
     every = sorted({(key[3], key[4]) for key in groups})
     for dimension, judge in every:
         own = {
@@ -189,9 +187,7 @@ def _agreements(
 def _side_by_side(
     groups: dict[Key, Pairs], model: str, dimension: str
 ) -> tuple[NDArray[np.int64], NDArray[Any], list[str]]:
-    """Returns codes of the verdicts `(J, N)` on the same pairs and orders, their clusters, the
-    judges.
-    """
+    """Returns codes of verdicts `(J, N)` on common pairs and orders, with clusters and judges."""
     own = {
         key[4]: pairs
         for key, pairs in groups.items()

@@ -69,9 +69,7 @@ class Pairs:
 
 
 def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
-    """Yields the pairs of each kind, model, other corpus, dimension and judge, from
-    schema.JUDGEMENTS.
-    """
+    """Yields pairs by kind, model, other corpus, dimension and judge, from schema.JUDGEMENTS."""
     columns = {name: table[name].to_pylist() for name in _COLUMNS}
     keys = list(
         zip(*(columns[n] for n in ("kind", "model", "against", "dimension", "judge")), strict=True)
@@ -119,9 +117,7 @@ def length_scale(table: pa.Table) -> float:
 
 
 def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
-    """Returns the columns of schema.WIN_RATES that follow from `pairs`; `scale` is
-    `length_scale`'s.
-    """
+    """Returns the columns of schema.WIN_RATES for `pairs`; `scale` comes from `length_scale`."""
     both = ~np.isnan(pairs.scores).any(axis=1)
     found = win_rate(pairs.scores[both].mean(axis=1), pairs.clusters[both], confidence)
     turned = orders(pairs.scores[:, 0], pairs.scores[:, 1])

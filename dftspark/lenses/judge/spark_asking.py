@@ -32,8 +32,7 @@ from dftspark.spark.records import record
 
 
 def candidates(documents: DataFrame, config: Audit) -> list[Document]:
-    """Returns every document that `pairs.sampled` can take, and few others, their text cut to the
-    limit.
+    """Returns every document that `pairs.sampled` can take, and few others, texts cut to the limit.
 
     Raises InputError where no model shares a prompt with the human corpus.
     """
@@ -128,9 +127,7 @@ def ask(
 
 
 def _work(parts: Sequence[Part], pairs: dict[str, Pair]) -> pa.Table:
-    """Returns schema.JUDGE_WORK: a row for each pair of a part, in the order in which they are
-    asked.
-    """
+    """Returns schema.JUDGE_WORK: a row for each pair of a part, in the order of asking."""
     rows = []
     for part in parts:
         own: dict[str, list[dict[str, Any]]] = {}

@@ -118,9 +118,7 @@ _SURELY_EXACT = 2.0**22
 
 
 def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
-    """Returns the noise; nan where a cluster has so many documents that `rate_norm` may have
-    wrapped.
-    """
+    """Returns the noise; nan where a cluster's many documents may have wrapped `rate_norm`."""
     noise = 0.0
     norms = np.diag(sums.products[1]).reshape(2, BLOCKS)
     for own, totals, norm in zip((sums.human, sums.model), (human, model), norms, strict=True):
@@ -139,9 +137,7 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
 
 
 def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
-    """Returns plug-in, corrected square and its root; which: 0 token-weighted, 1
-    document-weighted.
-    """
+    """Returns plug-in, corrected square and root; which: 0 token-weighted, 1 document-weighted."""
     plug_in_square = float(pair.sums.plug_in[which])
     name = ("l2", "l2_docs")[which]
     tested, plain, square = pair.design, None, None
@@ -244,9 +240,7 @@ def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]
 def _table(
     parts: list[Partial], squared_distance: float, most: int
 ) -> tuple[dict[str, NDArray[Any]], float]:
-    """Returns listed columns by falling |contribution| with `q_value`, and the remainder of L2
-    squared.
-    """
+    """Returns listed columns by falling |contribution| with `q_value`; the rest of L2 squared."""
     columns = {name: np.concatenate([p.listed[name] for p in parts]) for name in LISTED}
     top = np.lexsort((columns["key"], -np.abs(columns["contribution"])))[:most]
     columns = {name: column[top] for name, column in columns.items()}
@@ -257,9 +251,7 @@ def _table(
 
 
 def _q_values(shown: Floats, tested: Floats) -> Floats:
-    """Returns q of p-values `shown` `(k,)` that are among all those `tested` `(t,)`; nan stays
-    nan.
-    """
+    """Returns q of p-values `shown` `(k,)`, which are among all `tested` `(t,)`; nan stays nan."""
     order = np.sort(tested)
     q_sorted = benjamini_hochberg(order)
     at = np.minimum(np.searchsorted(order, shown), max(len(order) - 1, 0))

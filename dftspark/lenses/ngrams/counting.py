@@ -75,8 +75,7 @@ def count(
     n: int,
     ranges: int,
 ) -> Iterator[Count]:
-    """Counts the n-grams of whole clusters, as in protocol.Batch: yields a Count for each key
-    range.
+    """Counts the n-grams of whole clusters, as in protocol.Batch: a Count for each key range.
 
     ranges is a power of two; range r holds the keys whose top bits are r.
     """
@@ -156,9 +155,7 @@ def _squared(rate: Any) -> Any:
 
 @compiled
 def _grouped(hashes: Any, start: Any, length: Any, n: int, bits: int, document_bits: int) -> Any:
-    """Returns (T,) uint64 occurrences by the first bits of their hash, and the end of each
-    group.
-    """
+    """Returns (T,) uint64 occurrences by the first bits of their hash, and the groups' ends."""
     total = 0
     for d in range(len(start)):
         total += length[d]
@@ -226,9 +223,7 @@ def _singles(length: Any) -> Any:
 def _counted(
     occurrences: Any, ends: Any, first: int, bits: int, document_bits: int, documents: Any
 ) -> Any:
-    """Returns the rows of sorted groups, from `first` on, which end where `ends` says, and their
-    norms.
-    """
+    """Returns the rows of sorted groups, from `first` on, which end at `ends`, and their norms."""
     length, cluster, in_cluster, block = documents
     total = ends[-1] - ends[0]
     one_norm = _singles(length)

@@ -63,8 +63,7 @@ def term(p: Floats, q: Floats) -> Floats:
 
 
 def l2(p: Floats, q: Floats, weights: Floats | None = None) -> Floats:
-    """Returns the plug-in L2 distance of human rates `p` `(..., m)` and model rates `q` `(..., m)`,
-    as `(...)`.
+    """Returns the plug-in L2 distance of human rates `p` and model rates `q`, `(..., m)`: `(...)`.
 
     A difference of rates, in [0, sqrt 2]; larger is further apart, 0 at equality, and above the
     distance of the corpora's sources by their sampling noise. The coordinates are n-grams, or the

@@ -12,8 +12,7 @@ Floats = NDArray[np.float64]
 
 
 def signed_contributions(p: Floats, q: Floats) -> Floats:
-    """Returns (p - q)^2 `(V,)` with the sign of q - p: positive where the model uses the n-gram
-    more.
+    """Returns (p - q)^2 `(V,)` with the sign of q - p: positive where the model uses it more.
 
     A squared rate; the absolute values sum to the squared plug-in L2 distance. nan as the rates.
     """
@@ -23,8 +22,7 @@ def signed_contributions(p: Floats, q: Floats) -> Floats:
 def document_ratio(
     documents_human: Floats, documents_model: Floats, n_human: float, n_model: float
 ) -> Floats:
-    """Returns the share of model documents over the share of human documents, `(V,)`; 1 at
-    equality.
+    """Returns the share of model documents over that of human documents, `(V,)`; 1 at equality.
 
     Half a document is added to each count and each number of documents, so that the ratio is finite
     and its logarithm nearly unbiased (Walter 1975). In (0, infinity), above 1 where more model

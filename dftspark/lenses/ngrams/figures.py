@@ -21,8 +21,7 @@ _draw = partial(draw, home=__package__)
 
 
 def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -> Figure:
-    """Draws the n-grams that carry the distance, over-used ones to the right; all parts sum to
-    it."""
+    """Draws the n-grams that carry the distance, over-used to the right; all parts sum to it."""
     columns = [
         "model",
         "stratum",

@@ -51,9 +51,7 @@ def grams(rows: Counted) -> Grams:
 def matched(
     human: NDArray[np.uint64], model: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns the places in both of the keys that both have; each side's keys are sorted without
-    repeats.
-    """
+    """Returns the places of common keys in both sides, whose keys are sorted without repeats."""
     of_human, of_model = _matched(human, model)
     return of_human, of_model
 

@@ -63,9 +63,7 @@ def ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
 
 @compiled
 def ngram_keys(hashes: Any, offsets: Any, n: int) -> Any:
-    """Returns the key, block bits zero, of the n-gram at each token; 0 where a document ends
-    before.
-    """
+    """Returns the n-gram's key at each token, block bits zero; 0 where a document ends before."""
     out = np.zeros(len(hashes), np.uint64)
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1] - n + 1):

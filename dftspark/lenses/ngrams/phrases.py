@@ -24,9 +24,7 @@ _UNSEEN = np.int64(2**63 - 1)
 
 
 def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
-    """Returns keys of the `quota` most frequent n-grams of a key range, sorted; ties by smaller
-    key.
-    """
+    """Returns keys of a key range's `quota` most frequent n-grams, sorted; ties by smaller key."""
     keys, count = gram_counts(rows)
     if len(keys) <= quota:
         return keys
@@ -37,9 +35,7 @@ def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
 
 
 def _largest(values: NDArray[np.int64], k: int) -> int:
-    """Returns the k-th largest of positive integers, most of them small: a tally is faster than a
-    sort.
-    """
+    """Returns the k-th largest of positive, mostly small integers; a tally beats a sort."""
     tally = np.bincount(np.minimum(values, _OFTEN), minlength=_OFTEN + 1)
     at_least = tally[::-1].cumsum()[::-1]
     if at_least[_OFTEN] >= k:

@@ -106,9 +106,7 @@ def totals_of(rows: pa.Table) -> Totals:
 
 
 def _ranges_of(file: pq.ParquetFile, group: int) -> list[Range]:
-    """Returns the key ranges in a row group, by its statistics, or by its rows where it has
-    several.
-    """
+    """Returns the key ranges of a row group, by its statistics, or by its rows if several."""
     found = []
     for name in ("n", "part"):
         at = file.schema_arrow.get_field_index(name)

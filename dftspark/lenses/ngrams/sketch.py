@@ -135,8 +135,7 @@ def squared_norm(sketch: NDArray[Any]) -> float:
 def estimate(
     sketch: NDArray[Any], keys: NDArray[np.uint64], *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Returns the estimated count of each key, `(K,)`: the median over rows of sketch `(rows,
-    width)`.
+    """Estimates the count of each key, `(K,)`: the median over rows of sketch `(rows, width)`.
 
     `seed` is the one the sketch was made with. The error of one row has standard deviation at most
     |c| / sqrt(width). Takes 8 * rows * K bytes.

@@ -55,9 +55,7 @@ def pairs(
 
 
 def _one_by_one(spark: SparkSession, ranges: list[Range]) -> DataFrame:
-    """Returns a row (n, part) for each key range, dealt out so that every task has some of each
-    order.
-    """
+    """Returns a row (n, part) for each key range, dealt so that a task has some of each order."""
     tasks = max(1, min(len(ranges), shuffle_partitions(spark)))
     rows = [{"task": i % tasks, "n": n, "part": part} for i, (n, part) in enumerate(ranges)]
     dealt = spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.KEY_RANGES))

@@ -154,9 +154,7 @@ class _Held:
         self.tokens += len(hashes)
 
     def take(self, keep_last_cluster: bool) -> Batch:
-        """Returns the held documents as a batch; the last cluster stays behind where it may go
-        on.
-        """
+        """Returns the held documents as a batch; the last cluster stays if it may go on."""
         lengths = np.concatenate(self.lengths)
         hashes = np.concatenate(self.hashes)
         names = np.array(self.clusters, object)
@@ -203,9 +201,7 @@ def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
 
 
 def phrase_quota(config: Audit, ranges: int) -> int:
-    """Returns how many n-grams of one key range keep their text; the ranges are equal up to
-    chance.
-    """
+    """Returns how many n-grams of a key range keep their text; ranges are equal up to chance."""
     return -(-config.ngrams.phrases // ranges) + 32
 
 

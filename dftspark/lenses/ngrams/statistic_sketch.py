@@ -54,9 +54,7 @@ class NgramSketch(Statistic[Batch, BlockSketch]):
         return left + right
 
     def of_rows(self, rows: Counted, part: int = 0, parts: int = 1) -> BlockSketch:
-        """Sketches rows that all lie in key range `part` of `parts`: returns its slice of
-        buckets.
-        """
+        """Returns the slice of buckets of rows that all lie in key range `part` of `parts`."""
         counts, rates = np.zeros((2, BLOCKS, self.width // parts), np.int64)
         add_to_blocks(counts, rates, rows, self.width, part, self.seed)
         return BlockSketch(counts, rates)

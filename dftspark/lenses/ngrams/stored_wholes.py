@@ -19,9 +19,7 @@ _COLUMNS = ["corpus", "stratum", "state", "sketch", "fingerprint"]
 
 @dataclass(frozen=True)
 class Documents:
-    """States of one corpus and stratum; `fingerprints` of the statistics, several if they
-    differ.
-    """
+    """States of one corpus and stratum; `fingerprints` of statistics, several if they differ."""
 
     surface: SurfaceSums
     sketch: CopiesState

@@ -94,9 +94,7 @@ def compared(
     splits: Splits = _NONE,
     followed: Sequence[str] = (),
 ) -> Compared:
-    """Compares a pair. With `splits`, metrics and the rates `followed` are taken on parts of the
-    blocks too.
-    """
+    """Compares a pair; with `splits`, metrics and rates `followed` on parts of the blocks too."""
     clusters = cluster_hashes.count_of(human), cluster_hashes.count_of(model)
     count = blocks.adapt(int(min(clusters)))
     tested = design(settings, paired=paired)
@@ -129,9 +127,7 @@ def compared(
 def _followed(
     of: Rates, i: int, row: Row, clusters: tuple[float, float], tested: Design, splits: Splits
 ) -> Metric:
-    """Returns a rate without noise, which would make settings with fewer documents look farther
-    away.
-    """
+    """Returns a rate without noise, which would put settings with fewer documents farther away."""
     products = products_of(of, [i], np.ones(1))
     value = float(between_blocks(products, *blocks.sides(products.blocks), paired=tested.paired)[0])
     found = infer_grams([products], value=value, clusters=clusters, design=tested)

@@ -20,8 +20,7 @@ def steps(histograms: NDArray[np.generic], width: float) -> Floats:
 
 
 def wasserstein(human: Floats, model: Floats) -> Floats:
-    """Returns the distance of distributions given by `steps` over their sizes, `(..., m)` to
-    `(...)`.
+    """Returns the distance of distributions, `steps` over their sizes, `(..., m)` to `(...)`.
 
     In the unit of the bins: how far a case has to move on average. At least 0, which means equal;
     larger is further apart. nan where either side is.

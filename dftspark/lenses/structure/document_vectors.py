@@ -55,9 +55,7 @@ def fingerprint() -> str:
 
 
 def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
-    """Returns the vectors of string arrays `texts` and `clusters` `(B,)`; no null among the
-    clusters.
-    """
+    """Returns vectors of string arrays `texts` and `clusters` `(B,)`; no cluster is null."""
     items = stream.read(texts, patterns.bundled().program.lexicon)
     return of_items(texts, items, clusters)
 

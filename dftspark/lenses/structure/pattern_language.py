@@ -184,9 +184,7 @@ class _Parser:
 
 
 def _lexed(text: str) -> list[str]:
-    """Splits the text; marks that stand alone between spaces are tokens of the text, not of the
-    language.
-    """
+    """Splits the text; marks alone between spaces are tokens of the text, not of the language."""
     found: list[str] = []
     for part in text.split(" "):
         if part in set("?!|()&"):

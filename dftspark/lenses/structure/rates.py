@@ -157,9 +157,7 @@ def compared_rates(of: Rates, count: int, confidence: float) -> dict[str, NDArra
 
 
 def _test(of: Rates) -> tuple[Floats, Floats]:
-    """Returns p and the difference at which it would be .05; nan for measures that are not
-    judged.
-    """
+    """Returns p and the difference at which it would be .05; nan for measures not judged."""
     size = of.human.size + of.model.size
     degrees = np.maximum(of.human.filled + of.model.filled - 2, 1)
     p = 2 * special.stdtr(degrees, -np.abs(of.score.z))

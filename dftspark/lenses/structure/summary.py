@@ -40,8 +40,7 @@ _PRIOR = 5.0  # effective occurrences that draw a factor towards 1
 def summary(
     of: Rates, clusters: tuple[float, float], design: Design, splits: Splits
 ) -> list[Metric]:
-    """Returns structure_omnibus, structure_outside and structure_factor of all measures that are
-    judged.
+    """Returns structure_omnibus, structure_outside and structure_factor of all judged measures.
 
     structure_omnibus  mean over measures of the squared difference in units of the spread between
                        clusters, unbiased: 0 at equality, and it may be a little below
@@ -65,9 +64,7 @@ def summary(
 
 
 def products_of(of: Rates, chosen: NDArray[Any] | list[int], scale: Floats) -> Gram:
-    """Returns products of the blocks' residuals from the common rates, of measures `chosen` times
-    `scale`.
-    """
+    """Returns products of blocks' residuals from common rates, for measures `chosen`, scaled."""
     documents = of.human.documents, of.model.documents
     human, model = (
         each[:, chosen] * scale * size.sum()
@@ -77,9 +74,7 @@ def products_of(of: Rates, chosen: NDArray[Any] | list[int], scale: Floats) -> G
 
 
 def _coordinates(of: Rates, variance: Floats, kept: NDArray[np.bool_]) -> Gram:
-    """Does the same with each measure over the root of its `variance` `(R,)`, as a mean over
-    measures.
-    """
+    """Does the same as a mean over measures, each over the root of its `variance` `(R,)`."""
     return products_of(of, kept, 1 / np.sqrt(variance[kept] * kept.sum()))
 
 
@@ -103,9 +98,7 @@ def _omnibus(of: Rates, clusters: tuple[float, float], design: Design, splits: S
 def _tell(
     of: Rates, clusters: tuple[float, float], design: Design, p: float
 ) -> tuple[float, float, float]:
-    """Returns the tell size from spreads within sides: what the difference adds to blocks is not
-    noise.
-    """
+    """Returns the tell size from spreads within sides, without what the difference adds."""
     with np.errstate(invalid="ignore", divide="ignore"):
         within = sum(
             side.own_squares / side.size**2 * number / 2

@@ -87,9 +87,7 @@ def sampled(documents: Sequence[Document]) -> dict[str, list[Document]]:
 def compared(
     human: dict[str, list[Document]], model: dict[str, list[Document]], confidence: float = 0.95
 ) -> list[Measured]:
-    """Computes every measure of two samples of `sampled`. Raises EnvironmentProblem without
-    sacrebleu.
-    """
+    """Computes all measures of two `sampled` sides. Raises EnvironmentProblem without sacrebleu."""
     shared = [c for c in human if c in model]
     like = [(model[c], human[c]) for c in shared]
     other = [([ds[0]], ds[1:]) for ds in (human[c] for c in shared) if len(ds) > 1]

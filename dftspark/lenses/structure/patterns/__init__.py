@@ -53,9 +53,7 @@ def bundled() -> PatternSet:
 
 
 def read(patterns: str, lexicon: str) -> PatternSet:
-    """Reads a set from its two TOML documents. Raises ConfigError with the pattern and the
-    mistake.
-    """
+    """Reads a set from two TOML documents. Raises ConfigError with the pattern and the mistake."""
     try:
         documents = tomllib.loads(patterns), tomllib.loads(lexicon)
         classes = {name: frozenset(words.split()) for name, words in documents[1].items()}
