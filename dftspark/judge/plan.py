@@ -1,4 +1,4 @@
-"""What a run will ask: what the store lacks, cut into parts, with an estimate of its price."""
+"""The plan of a run: what the store lacks, cut into parts, with an estimate of its price."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """`known` are the stored verdicts; `missing` is what is to be asked, in order."""
+    """Requests of a run. `known` are stored verdicts; `missing` is to be asked, in order."""
 
     requests: Sequence[Request]
     known: Mapping[bytes, Entry]
@@ -44,7 +44,9 @@ class Plan:
         settings: Judge,
         again: bool = False,
     ) -> Plan:
-        """`again`: what was sent without the judge being heard is asked once more."""
+        """Makes the plan. With `again`, requests that were sent without a word from the judge are
+        repeated.
+        """
         every = sorted(requests, key=lambda r: r.rank)
         missing = lacking(every, known, again)
         estimates = [
@@ -60,8 +62,9 @@ class Plan:
         return cls(every, known, missing, estimates)
 
     def parts(self, settings: Judge) -> list[Part]:
-        """Of every judge as many as `settings.tasks`, with about as many pairs each; no more
-        requests than the cap allows."""
+        """Cuts every judge's requests into `settings.tasks` parts, with about as many pairs each;
+        no more requests than the cap allows.
+        """
         missing = self.missing[: settings.max_requests]
         cut: list[tuple[Endpoint, list[Request]]] = []
         count = max(settings.tasks, 1)

@@ -30,7 +30,7 @@ _NO_JUDGE = (
 
 
 def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console) -> None:
-    """Prints what will be asked and what it will cost, a line for each judge."""
+    """Prints the requests to be sent and their cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
     drawn = table(
