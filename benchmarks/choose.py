@@ -13,6 +13,7 @@ for each of three seeds. Every way to choose takes the same samples, so it costs
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-from benchmarks._held_out import Rows, Texts, measures
+from benchmarks._held_out import Measure, Rows, Texts, measures
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.group import arranged
@@ -49,6 +50,7 @@ SEEDS = (1, 2, 3)
 TARGET = 48  # blocks below are the target's
 BASE = ("gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "gpt2-xl", "opt-2.7b")
 HEATS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+GROUPS = 16  # of prompts, for the error of a difference
 DRAWS = 5  # random samples of a prompt, if a setting or the pool has several
 ONLY: dict[str, dict[str, float]] = {
     "n-grams alone": {"ngrams": 1.0},
@@ -268,7 +270,7 @@ def judged(name: str, cache: Path) -> list[str]:
     pieces = str(models.packaged() / "tokenizer.json")
     texts = Texts.of(corpus.texts, prompts, other, pieces)
     each: dict[str, dict[str, list[float]]] = {}
-    pairs: dict[str, list[float]] = {}
+    pairs: dict[str, list[tuple[float, float]]] = {}
     seconds, counts = [], []
     for seed in SEEDS:
         own = choosing(corpus, features, of, seed)
@@ -287,23 +289,29 @@ def judged(name: str, cache: Path) -> list[str]:
             for way, rows in drawn.items():
                 values = [take(texts, human, one) / unit for one in rows]
                 each.setdefault(way, {}).setdefault(measure, []).append(float(np.mean(values)))
-        pairs_of(pairs, each)
+        (chosen,) = (w for w in each if w.startswith("chosen: 1 of") and not w.endswith(" 2"))
+        settings = [way for way in each if way.startswith("setting")]
+        for measure, (take, unit) in measures(texts).items():
+            best = min(settings, key=lambda way: each[way][measure][-1])
+            step = each[chosen][measure][-1] - each[best][measure][-1]
+            sides = human, drawn[chosen][0], drawn[best][0]
+            pairs.setdefault(measure, []).append((step, jackknife(take, texts, sides) / unit))
     return told(name, each, pairs, seconds, counts)
 
 
-def pairs_of(pairs: dict[str, list[float]], each: dict[str, dict[str, list[float]]]) -> None:
-    """Adds, for the last seed, chosen minus the best setting of each measure, on the same
-    prompts."""
-    (chosen,) = (w for w in each if w.startswith("chosen: 1 of") and not w.endswith(" 2"))
-    for measure in each[chosen]:
-        settings = [v[measure][-1] for way, v in each.items() if way.startswith("setting")]
-        pairs.setdefault(measure, []).append(each[chosen][measure][-1] - min(settings))
+def jackknife(take: Measure, texts: Texts, sides: tuple[Rows, Rows, Rows]) -> float:
+    """The standard error of chosen minus best setting, over groups of prompts left out in turn."""
+    found = []
+    for group in range(GROUPS):
+        human, chosen, best = (rows[texts.groups[rows] % GROUPS != group] for rows in sides)
+        found.append(take(texts, human, chosen) - take(texts, human, best))
+    return float(np.std(found) * np.sqrt(GROUPS - 1))
 
 
 def told(
     name: str,
     each: dict[str, dict[str, list[float]]],
-    pairs: dict[str, list[float]],
+    pairs: dict[str, list[tuple[float, float]]],
     seconds: list[float],
     counts: list[tuple[int, int, int]],
 ) -> list[str]:
@@ -311,7 +319,8 @@ def told(
     said = [
         f"== {name}: prompts, samples and human texts that judge, by seed: {counts}",
         f"   choosing takes {np.mean(seconds):.1f} s of one core, scales included",
-        "   mean over seeds +- half of their range",
+        "   mean over seeds +- half of their range; of the difference 95% by leaving out prompts",
+        "   in turn, not divided by the number of seeds, whose prompts are of one corpus",
     ]
     for measure in names:
         said.append(f"\n{measure}")
@@ -322,11 +331,12 @@ def told(
             mark = " <- best setting" if way == best else ""
             half = (max(values) - min(values)) / 2
             said.append(f"  {way:42s} {np.mean(values):10.3f} +- {half:.3f}{mark}")
-        step = pairs[measure]
+        step, errors = np.array(pairs[measure]).T
+        by_seed = ", ".join(f"{value:+.3f}" for value in step)
         ahead = sum(value < 0 for value in step)
         said.append(
-            f"  chosen - best setting of each seed: {np.mean(step):+.3f} "
-            f"({', '.join(f'{value:+.3f}' for value in step)}); ahead in {ahead} of {len(step)}"
+            f"  chosen - best setting of each seed: {step.mean():+.3f} "
+            f"+- {1.96 * errors.mean():.3f} ({by_seed}); ahead in {ahead} of {len(step)}"
         )
     return said
 
@@ -357,14 +367,60 @@ def million() -> list[str]:
     return said
 
 
+def on_spark(prompts: int) -> list[str]:
+    """A whole run on two cores: four made texts of 120 words a prompt, and as many human texts as
+    prompts."""
+    from dftspark import runs
+    from dftspark.config import Audit
+    from dftspark.spark.session import session
+    from dftspark.testing.synthetic import Phrase, Source
+
+    source = Source(
+        mean_tokens=120,
+        documents_per_prompt=4,
+        topic_shift=0.1,
+        phrases=(Phrase(text="it is worth noting", per_thousand=0.5, times=4.0),),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        corpora = {}
+        for role, count in (("human", prompts), ("model", 4 * prompts)):
+            path = f"{folder}/{role}.parquet"
+            source.write(path, count, role=role)  # type: ignore[arg-type]
+            corpora[role] = {"role": role, "path": path}
+        config = Audit.parse(
+            {
+                "out": f"{folder}/runs",
+                "corpora": corpora,
+                "embedding": {"embedder": "static"},
+                "report": {"page": False},
+            },
+            "the benchmark",
+        )
+        started = time.monotonic()
+        with session("benchmark", "local[2]") as spark:
+            run = runs.choose(spark, config)
+        seconds = time.monotonic() - started
+    stages = ", ".join(
+        f"{name} {one['seconds']:.0f}" for name, one in run.manifest["stages"].items()
+    )
+    return [
+        f"== on Spark, local[2], static embedder: {4 * prompts:,} samples of {prompts:,} prompts",
+        f"   {seconds:.0f} s, {seconds / prompts * 1e3:.2f} ms a prompt ({stages})",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--million", action="store_true")
     parser.add_argument("--cache", type=Path, default=Path("build"))
+    parser.add_argument("--spark", type=int, nargs="*", default=[], metavar="PROMPTS")
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    for name in args.names or ([] if args.million else ["temperatures", "models"]):
+    for prompts in args.spark:
+        print("\n".join(on_spark(prompts)), flush=True)
+    only = args.million or args.spark
+    for name in args.names or ([] if only else ["temperatures", "models"]):
         print("\n".join(judged(name, args.cache)), "\n", flush=True)
     if args.million:
         print("\n".join(million()), flush=True)

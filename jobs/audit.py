@@ -11,8 +11,7 @@ Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 5 finished 
 
 from __future__ import annotations
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session
@@ -20,7 +19,7 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = job.parser("Audit model text against human text.")
+    parser = entry.parser("Audit model text against human text.")
     parser.add_argument("--profile-only", action="store_true", help="stop after the profile")
     args = parser.parse_args(argv)
 
@@ -30,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"audit {config.name}") as spark:
             return made_by(spark, config, args.date, Lines())
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

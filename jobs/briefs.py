@@ -11,7 +11,7 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 5 finished in part, 75 try ag
 
 from __future__ import annotations
 
-from dftspark import entry as job
+from dftspark import entry
 from dftspark.config.briefs import BriefMaking
 from dftspark.generation import brief_run
 from dftspark.progress import Lines
@@ -19,12 +19,12 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = job.parser("Make briefs of human documents.").parse_args(argv)
+    args = entry.parser("Make briefs of human documents.").parse_args(argv)
 
     def work() -> Run:
         return brief_run.make(BriefMaking.load(args.conf), Lines())
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

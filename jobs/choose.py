@@ -10,8 +10,7 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input
 
 from __future__ import annotations
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session
@@ -20,7 +19,7 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = job.parser("Choose one sample of each prompt.")
+    parser = entry.parser("Choose one sample of each prompt.")
     parser.add_argument("--profile", help="the run that has profiled the human side")
     args = parser.parse_args(argv)
 
@@ -30,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"choose {config.name}") as spark:
             return runs.choose(spark, config, args.date, Lines(), profiled)
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

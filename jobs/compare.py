@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session
@@ -34,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"compare {config.name}") as spark:
             return runs.compare(spark, config, profiled, Lines())
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

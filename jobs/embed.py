@@ -11,8 +11,7 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
 
 from __future__ import annotations
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.progress import Lines
 from dftspark.spark.session import session
@@ -20,14 +19,14 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = job.parser("Embed the texts of an audit.").parse_args(argv)
+    args = entry.parser("Embed the texts of an audit.").parse_args(argv)
 
     def work() -> Run:
         config = request.dated(Audit.load(args.conf), args.date)
         with session(f"embed {config.name}") as spark:
             return runs.embed(spark, config, args.date, Lines())
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config.generate import Generation
 from dftspark.progress import Lines
 from dftspark.spark.session import session
@@ -22,7 +21,7 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = job.parser("Let models write for briefs.")
+    parser = entry.parser("Let models write for briefs.")
     parser.add_argument(
         "--again", action="store_true", help="send again what was sent and brought no answer"
     )
@@ -36,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
                 spark = around.enter_context(session(f"generate {config.name}"))
             return runs.generate(config, Lines(), spark=spark, again=args.again)
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

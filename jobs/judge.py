@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from dftspark import entry as job
-from dftspark import runs
+from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.lenses.judge.lens import Asking
 from dftspark.lenses.judge.terminal import print_plan
@@ -25,7 +24,7 @@ from dftspark.store.run import Run
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = job.parser("Ask judges about model text and human text.")
+    parser = entry.parser("Ask judges about model text and human text.")
     parser.add_argument(
         "--again",
         action="store_true",
@@ -40,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         with session(f"judge {config.name}") as spark:
             return runs.judge(spark, config, args.date, Lines(), asking)
 
-    return job.exit_code(work)
+    return entry.exit_code(work)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +16,26 @@ from dftspark.errors import ConfigError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from dftspark.config.generate import Generation, Writer
+    from dftspark.progress import Progress
+    from dftspark.store.run import Run
+
+
+ExportBatch = Annotated[
+    Path | None,
+    typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
+]
+IngestBatch = Annotated[
+    list[Path] | None,
+    typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
+]
+
 
 @app.command()
 def briefs(
     conf: Annotated[Path, typer.Argument(help="The TOML file with [briefs].")],
+    export_batch: ExportBatch = None,
+    ingest_batch: IngestBatch = None,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
@@ -28,7 +45,11 @@ def briefs(
     word into it. It costs what the endpoint charges, never more than the caps of [briefs], and no
     answer is paid for twice.
 
+    Batch files come in two rounds: documents are cleaned first, and described when all are clean.
+
     Example: `dftspark briefs briefs.toml`
+
+    Example: `dftspark briefs briefs.toml --export-batch first`
     """
     from dftspark.config.briefs import BriefMaking
     from dftspark.entry import accept
@@ -36,7 +57,19 @@ def briefs(
     from dftspark.progress import progress
     from dftspark.redaction import redact
 
+    if export_batch is not None and ingest_batch:
+        raise ConfigError("give one of --export-batch and --ingest-batch")
     config = BriefMaking.load(conf, out)
+    if ingest_batch:
+        _take_in(ingest_batch, config.store, [config.briefs.model])
+    if export_batch or ingest_batch:
+        stage, asked = brief_run.lacking(config)
+        left = sum(map(len, asked.values()))
+        if export_batch:
+            _export(asked, export_batch)
+        if left or export_batch:
+            print(f"{left:,} requests are left of the round {stage!r}", file=sys.stderr)
+            return
     made = brief_run.make(config, progress(console(stderr=True), quiet))
     told = made.manifest["generate"]
     if not quiet:
@@ -51,17 +84,15 @@ def generate(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be asked and its price; stop.")
     ] = False,
-    export_batch: Annotated[
-        Path | None,
-        typer.Option("--export-batch", metavar="DIR", help="Write requests as batch files; stop."),
-    ] = None,
-    ingest_batch: Annotated[
-        list[Path] | None,
-        typer.Option("--ingest-batch", metavar="FILE", help="Results of a batch; asks nothing."),
-    ] = None,
+    export_batch: ExportBatch = None,
+    ingest_batch: IngestBatch = None,
     again: Annotated[
         bool,
         typer.Option("--again", help="Send again what was sent and brought no answer."),
+    ] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Go on: choose among the samples, audit all, make the page."),
     ] = False,
     out: Out = None,
     master: Master = None,
@@ -75,15 +106,12 @@ def generate(
     Example: `dftspark generate write.toml --dry-run`
 
     Example: `dftspark generate write.toml`
+
+    Example: `dftspark generate write.toml --audit`
     """
     from dftspark.config.generate import Generation
-    from dftspark.endpoints import batch
-    from dftspark.endpoints.keys import hiding_those_set
-    from dftspark.endpoints.store import AnswerStore
-    from dftspark.entry import accept
-    from dftspark.generation import asking, run, texts
-    from dftspark.generation.terminal import print_plan, print_run
-    from dftspark.progress import progress
+    from dftspark.generation import asking
+    from dftspark.generation.terminal import print_plan
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -93,20 +121,71 @@ def generate(
         print_plan(ready.plan.estimates, config.generate, console())
         if export_batch:
             asked = asking.batch_requests(ready, config.generate)
-            for path, count in batch.export(asked, export_batch):
-                print(f"{path}: {count:,} requests")
+            _export(asked, export_batch)
         return
     if ingest_batch:
-        writers = [one for writer in config.generate.models for one in writer.endpoints()]
-        store = AnswerStore.of(config.store, texts.KIND)
-        said = batch.ingest(ingest_batch, store, texts.parse, hiding_those_set(writers))
-        print(said, file=sys.stderr)
+        _take_in(ingest_batch, config.store, config.generate.models)
+    if audit and config.generate.human is None:
+        raise ConfigError("--audit needs the human side: set it as [generate.human]")
+    made = written(config, master, quiet, ask=not ingest_batch, again=again)
+    if audit:
+        audited(made, config, master, quiet)
+
+
+def _export(asked: Mapping[str, Iterable[tuple[bytes, bytes]]], folder: Path) -> None:
+    from dftspark.endpoints import batch
+
+    for path, count in batch.export(asked, folder):
+        print(f"{path}: {count:,} requests")
+
+
+def _take_in(files: list[Path], store: str, writers: Iterable[Writer]) -> None:
+    from dftspark.endpoints import batch
+    from dftspark.endpoints.keys import hiding_those_set
+    from dftspark.endpoints.store import AnswerStore
+    from dftspark.generation import texts
+
+    hide = hiding_those_set([one for writer in writers for one in writer.endpoints()])
+    said = batch.ingest(files, AnswerStore.of(store, texts.KIND), texts.parse, hide)
+    print(said, file=sys.stderr)
+
+
+def written(
+    config: Generation, master: str | None, quiet: bool, *, ask: bool = True, again: bool = False
+) -> Run:
+    """Makes and prints the run of texts; raises for one that ended early."""
+    from dftspark.entry import accept
+    from dftspark.generation import run
+    from dftspark.generation.terminal import print_run
+    from dftspark.progress import progress
+
     local = any(writer.local for writer in config.generate.models)
     shown = progress(console(stderr=True), quiet)
     with _spark(master) if local else nullcontext() as spark:
-        made = run.generate(config, shown, spark=spark, ask=not ingest_batch, again=again)
+        made = run.generate(config, shown, spark=spark, ask=ask, again=again)
     print_run(made, console(), quiet)
     accept(made)
+    return made
+
+
+def audited(made: Run, config: Generation, master: str | None, quiet: bool) -> None:
+    """Audits the texts of a run at every setting, chosen ones beside them where there are several
+    samples of a brief."""
+    from dftspark import runs
+    from dftspark.choose.audits import FILE as OF_CHOICE
+    from dftspark.config import Audit
+    from dftspark.generation.sweep import FILE as OF_TEXTS
+
+    texts = Audit.load(f"{made.path}/{OF_TEXTS}")
+
+    def work(spark: SparkSession, shown: Progress) -> Run:
+        judged = texts
+        if config.generate.samples * len(config.generate.settings) > 1:
+            chosen = runs.choose(spark, texts, "", shown)
+            judged = Audit.load(f"{chosen.path}/{OF_CHOICE}")
+        return runs.audit(spark, judged, "", shown)
+
+    compute("generate", work, master, quiet)
 
 
 def _spark(master: str | None) -> AbstractContextManager[SparkSession]:

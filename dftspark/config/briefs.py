@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from dftspark.config.audit import parsed, read
 from dftspark.config.frozen import Frozen
-from dftspark.config.generate import Writer
+from dftspark.config.generate import NAME, Writer, Writing
 
 
 class DocumentColumns(Frozen):
@@ -48,21 +46,12 @@ class Briefs(Frozen):
     store: str | None = Field(None, description="folder of answers, else `texts` in `out`")
 
 
-class BriefMaking(Frozen):
+class BriefMaking(Writing):
     """One TOML file of `dftspark briefs`."""
 
-    name: str = Field("briefs", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    out: str = Field("runs", description="folder of the run store")
+    name: str = Field("briefs", pattern=NAME)
     briefs: Briefs
 
     @property
     def store(self) -> str:
-        return self.briefs.store or f"{self.out.rstrip('/')}/texts"
-
-    @classmethod
-    def load(cls, path: str | Path, out: str | None = None) -> BriefMaking:
-        """Loads the file. Raises ConfigError that lists every mistake."""
-        document = read(Path(path))
-        if out is not None:
-            document["out"] = out
-        return parsed(cls, document, str(path))
+        return self._texts(self.briefs.store)

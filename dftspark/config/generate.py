@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -181,21 +181,33 @@ class Generate(Frozen):
         ]
 
 
-class Generation(Frozen):
-    """One TOML file of `dftspark generate`."""
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
-    name: str = Field("sweep", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+
+class Writing(Frozen):
+    """One TOML file of a command that has models write."""
+
+    name: str = Field(pattern=NAME)
     out: str = Field("runs", description="folder of the run store")
-    generate: Generate
-
-    @property
-    def store(self) -> str:
-        return self.generate.store or f"{self.out.rstrip('/')}/texts"
 
     @classmethod
-    def load(cls, path: str | Path, out: str | None = None) -> Generation:
-        """Loads the file. Raises ConfigError that lists every mistake."""
+    def load(cls, path: str | Path, out: str | None = None) -> Self:
+        """Reads the file; raises ConfigError that lists every mistake."""
         document = read(Path(path))
         if out is not None:
             document["out"] = out
         return parsed(cls, document, str(path))
+
+    def _texts(self, store: str | None) -> str:
+        return store or f"{self.out.rstrip('/')}/texts"
+
+
+class Generation(Writing):
+    """One TOML file of `dftspark generate`."""
+
+    name: str = Field("sweep", pattern=NAME)
+    generate: Generate
+
+    @property
+    def store(self) -> str:
+        return self._texts(self.generate.store)

@@ -1,7 +1,7 @@
-"""Models that are made once on a machine, each a folder in the user's cache.
+"""Models that are made once on a machine, each as a folder in the user's cache.
 
-Several processes may want one at once: it appears whole or not at all, the first of its name
-stays, and the others wait instead of making it too, where the file system has locks.
+Several processes may need the same one at once. A folder appears whole or not at all, the first of
+its name stays, and where the file system has locks the others wait instead of making it too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def place(name: str) -> Path:
 
 
 def made(target: Path, make: Callable[[Path], None], what: str) -> Path:
-    """The folder `target`, which `make` fills in another place where it is absent.
+    """Returns the folder `target`; where it is absent, `make` fills it in another place first.
 
-    Raises EnvironmentProblem, which says `what` it holds, where it cannot be written.
+    Raises EnvironmentProblem, which says `what` the folder holds, where it cannot be written.
     """
     if target.is_dir():
         return target
@@ -45,20 +45,20 @@ def made(target: Path, make: Callable[[Path], None], what: str) -> Path:
 
 @contextmanager
 def _turn(target: Path) -> Iterator[None]:
-    """One process after another. It only saves their work, so it may be without effect."""
+    """Lets one process in after another. This only saves work, so it may be without effect."""
     lock = target.parent / f".{target.name}.lock"
     with lock.open("w") as file:
-        with suppress(OSError):  # a file system without locks
+        with suppress(OSError):  # the file system has no locks
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)  # who waits holds the file itself
+            lock.unlink(missing_ok=True)  # a process that waits holds the file itself
 
 
 def _put(whole: Path, target: Path) -> None:
     try:
         whole.rename(target)
     except OSError:
-        if not target.is_dir():  # else another process was first
+        if not target.is_dir():  # otherwise another process was first
             raise

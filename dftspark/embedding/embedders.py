@@ -1,12 +1,13 @@
-"""Texts to unit vectors with a sentence-transformers model, on whatever device it is told.
+"""Embedders that turn texts into unit vectors with a sentence-transformers model, on any device.
 
-On a CPU a transformer reads one text at a time, without padding, each on one thread: how sums are
-cut hangs on a batch's shape and on the number of threads, so that a text's vector would depend on
-its neighbors in the last bits. Alone it depends on the text, the model and the processor.
+On a CPU a transformer reads one text at a time, without padding, each on one thread: the order in
+which numbers are summed depends on a batch's shape and on the number of threads, so in a batch the
+last bits of a text's vector would depend on its neighbors. Read alone, it depends on the text, the
+model and the processor.
 
 On a GPU, where that would be slow, texts are sorted by length and cut into batches by a budget of
-tokens, padding included. Where the device runs out of memory the budget halves, is remembered for
-the process, and the batch is tried again. There the last bits depend on the batch.
+tokens, padding included. Where the device runs out of memory, the budget is halved for the rest of
+the process and the batch is tried again. There the last bits depend on the batch.
 
 Cost    with all-MiniLM-L6-v2 about 5 GFLOP a text of 256 tokens; the model is loaded once a process
 """
@@ -30,9 +31,9 @@ from dftspark.errors import EnvironmentProblem
 
 BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 
-_MOST_TEXTS = 1_024  # of a batch
-_BYTES_A_TOKEN = 3  # few, so that a guessed length errs to the long side
-_CHARACTERS_A_TOKEN = 64  # what is read of a text that will be truncated: bounds the tokenizer
+_MOST_TEXTS = 1_024  # in a batch
+_BYTES_A_TOKEN = 3  # low, so that an estimated length errs to the long side
+_CHARACTERS_A_TOKEN = 64  # read of a text that will be truncated, to bound the tokenizer's work
 
 ZERO = "vector_zero"
 NOT_FINITE = "vector_not_finite"
@@ -41,7 +42,7 @@ NOT_FINITE = "vector_not_finite"
 @dataclass(frozen=True)
 class Encoded:
     """vectors   `(B, d)` float32 of unit norm; zeros where there is a problem
-    problems  `(B,)`: None, or why a text has no vector
+    problems  `(B,)`: None, or the reason why a text has no vector
     """
 
     vectors: NDArray[np.float32]
@@ -50,8 +51,9 @@ class Encoded:
 
 @dataclass
 class Embedder:
-    """A loaded model. `batch_tokens` is the budget as it stands, lower after memory ran out;
-    `threads` is how many texts are read at once where each is read alone."""
+    """A loaded model. `batch_tokens` is the current budget, lower after memory ran out; `threads`
+    is how many texts are read at once where each is read alone.
+    """
 
     model: Any
     device: str
@@ -66,12 +68,13 @@ class Embedder:
 
     @property
     def alone(self) -> bool:
-        """Whether texts are read one by one. A model without a limit, a table of token vectors, has
-        no padding, and adds up each text by itself in any batch."""
+        """True if texts are read one by one. A model without a limit, a table of token vectors, has
+        no padding, and sums each text by itself in any batch.
+        """
         return self.device == "cpu" and self.max_tokens is not None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """One vector a text. Raises EnvironmentProblem where a single text is too large."""
+        """Returns a vector per text. Raises EnvironmentProblem where a single text is too large."""
         if self.long_documents == "windows" and self.max_tokens is not None:
             return _checked(self._means(texts))
         if self.max_tokens is not None:
@@ -79,7 +82,7 @@ class Embedder:
         return _checked(self._forward(texts))
 
     def _means(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The mean of a text's windows, each a unit vector weighted by its tokens."""
+        """Returns the mean of each text's windows, unit vectors weighted by their tokens."""
         pieces: list[str] = []
         weights: list[int] = []
         starts = [0]
@@ -89,13 +92,15 @@ class Embedder:
                 weights.append(tokens)
             starts.append(len(pieces))
         vectors = self._forward(pieces)
-        with np.errstate(all="ignore"):  # what is not finite is found at the end
+        with np.errstate(all="ignore"):  # values that are not finite are caught at the end
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             weighted = vectors * np.array(weights, np.float32)[:, None]
         return np.add.reduceat(weighted, starts[:-1], axis=0)
 
     def _windows(self, text: str) -> Iterator[tuple[str, int]]:
-        """The text in pieces that the model reads whole, cut before words, with their tokens."""
+        """Yields pieces of the text, cut before words so that the model reads each whole, with
+        their numbers of tokens.
+        """
         assert self.max_tokens is not None
         places, words = self._tokens(text)
         usable = max(1, self.max_tokens - self._taken())
@@ -104,20 +109,20 @@ class Embedder:
             end = start + usable
             while end > start + 1 and words[end] is not None and words[end] == words[end - 1]:
                 end -= 1
-            end = end if end > start + 1 else start + usable  # one word that fills the window
+            end = end if end > start + 1 else start + usable  # a single word fills the window
             yield text[places[start][0] : places[end - 1][1]], end - start
             start = end
         yield text[places[start][0] :] if places else text, max(1, len(places) - start)
 
     def _tokens(self, text: str) -> tuple[list[tuple[int, int]], list[int | None]]:
-        """Of each token of the whole text, its place and the number of its word."""
+        """Returns the place of each token of the whole text and the number of its word."""
         said = self.model.tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         return said["offset_mapping"], said.word_ids()
 
     def _taken(self) -> int:
-        """Tokens of every window that are not the text's."""
+        """Returns how many tokens of every window are not the text's."""
         tokenizer = self.model.tokenizer
         prompt = self.model.prompts.get(self.model.default_prompt_name) or ""
         own: int = tokenizer.num_special_tokens_to_add()
@@ -127,7 +132,7 @@ class Embedder:
         return self._one_by_one(texts) if self.alone else self._batched(texts)
 
     def _one_by_one(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        # The first sets the tokenizer's truncation, which it cannot change while another reads.
+        # The first sets the tokenizer's truncation, which cannot change while another thread reads.
         found = [self._single(texts[0])]
         if self.threads > 1:
             with ThreadPoolExecutor(self.threads) as pool:
@@ -149,7 +154,7 @@ class Embedder:
         out: NDArray[np.float32] | None = None
         at = 0
         while at < len(order):
-            # Lengths fall, so the first of a batch decides its padding.
+            # Lengths fall, so the first text of a batch decides its padding.
             width = int(lengths[order[at]])
             count = min(max(1, self.batch_tokens // width), _MOST_TEXTS)
             batch = order[at : at + count]
@@ -169,7 +174,7 @@ class Embedder:
         return np.clip(sizes // _BYTES_A_TOKEN + 2, 8, self.max_tokens)
 
     def _tried(self, texts: list[str]) -> NDArray[np.float32] | None:
-        """None where the device has too little memory for the batch."""
+        """Encodes a batch; returns None where the device has too little memory for it."""
         import torch
 
         try:
@@ -183,7 +188,7 @@ class Embedder:
         except RuntimeError as error:
             if "out of memory" not in str(error):
                 raise
-        # Here and not above: while the error is at hand, its frames hold the tensors.
+        # Done here and not above: as long as the error is referenced, its frames hold the tensors.
         if self.device.startswith("cuda") and torch.cuda.is_available():
             torch.cuda.empty_cache()
         return None
@@ -195,7 +200,7 @@ class Embedder:
                 f"Lower embedding.max_tokens, take a smaller embedder, or give the task a device "
                 f"of its own."
             )
-        # What was tried, not what was allowed: a batch may have been far below its budget.
+        # Halve the size that was tried and not the budget: the batch may have been far below it.
         self.batch_tokens = max(1, texts * tokens // 2)
 
 
@@ -214,12 +219,12 @@ def _checked(raw: NDArray[np.float32]) -> Encoded:
 
 # --- loading ------------------------------------------------------------------------------------
 
-# One model a process: a worker that goes on to another has no room for two.
+# One model per process: a worker that goes on to another has no room for two.
 _loaded: list[tuple[tuple[Recipe, str], Embedder]] = []
 
 
 def load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Embedder:
-    """The embedder of a recipe on a device of torch: 'cpu', 'cuda:0'. Kept until another is asked.
+    """Returns the embedder of a recipe on a torch device ('cpu', 'cuda:0'), kept for the next call.
 
     Raises EnvironmentProblem for files unlike the recipe's, an absent device, absent packages.
     """
@@ -244,11 +249,11 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
             recipe.long_documents,
             threads,
         )
-    # Onto the device only in the precision it will have: twice the size need not fit there.
+    # Moved to the device only in its final precision: twice the size need not fit there.
     model = torch_model.read(folder)
     import torch
 
-    # Of one operation. A processor's threads take a text each, see `Embedder.alone`.
+    # Threads of a single operation. On a CPU each thread reads a text, see `Embedder.alone`.
     torch.set_num_threads(1 if device == "cpu" else threads)
     require(device)
     model = model.to(getattr(torch, recipe.precision)).to(device).eval()
@@ -261,7 +266,7 @@ def _load(settings: Embedding, recipe: Recipe, device: str, threads: int) -> Emb
 
 
 def require(device: str) -> None:
-    """EnvironmentProblem where torch has no such device. A device asked for is never replaced."""
+    """Raises EnvironmentProblem where torch lacks the device, which is never replaced."""
     import torch
 
     kind, _, number = device.partition(":")

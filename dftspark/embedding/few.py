@@ -1,7 +1,7 @@
-"""Documents to be embedded that are few: the driver samples them, looks into the store and reads
-their vectors itself, for which Spark would need ten jobs.
+"""A short way to embed few documents: the driver samples them, looks into the store and reads their
+vectors itself, for which Spark would need ten jobs.
 
-What comes out is the same as of spark_files, which does it at any size.
+The result is the same as from spark_files, which works at any size.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _TURNS = ("order", "cluster", "within", "doc_id")
 
 @dataclass(frozen=True, eq=False)
 class Few:
-    """`rows` are documents to be embedded, with key, text and turn as in schema.TEXTED_CLOUDS."""
+    """A few documents to be embedded; `rows` has key, text and turn as in schema.TEXTED_CLOUDS."""
 
     rows: pa.Table
     store: VectorStore
 
     @classmethod
     def sampled(cls, named: pa.Table, sample: int | str, store: VectorStore) -> Few:
-        """Up to `sample` documents of each corpus by the turn of their cluster."""
+        """Takes up to `sample` documents of each corpus by the turn of their cluster."""
         if sample != "all":
             ordered = named.sort_by([(name, "ascending") for name in ("corpus", *_TURNS)])
             corpora = ordered["corpus"].to_numpy(zero_copy_only=False)
@@ -39,7 +39,7 @@ class Few:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Documents, distinct texts, and how many of these the store lacks."""
+        """The numbers of documents, of distinct texts, and of texts that the store lacks."""
         keys = pc.unique(self.rows["key"])
         return {
             "documents": len(self.rows),
@@ -48,12 +48,12 @@ class Few:
         }
 
     def missing(self) -> pa.Table:
-        """key and text of what the store lacks, a text as often as it comes."""
+        """Returns key and text of what the store lacks, each text as often as it occurs."""
         held = pc.is_in(self.rows["key"], value_set=self._held()["key"].combine_chunks())
         return self.rows.filter(pc.invert(held)).select(["key", "text"])
 
     def without_vector(self) -> dict[str, int]:
-        """How many documents of a corpus have no vector, for each that has such."""
+        """Counts the documents without a vector in each corpus that has such."""
         held = self._held()
         troubled = held.filter(pc.is_valid(held["problem"]))["key"].combine_chunks()
         own = self.rows.filter(pc.is_in(self.rows["key"], value_set=troubled))
@@ -61,12 +61,12 @@ class Few:
         return {row["corpus"]: row["count_all"] for row in counted}
 
     def vectors(self) -> pa.Table:
-        """schema.TEXTED_CLOUDS of those whose text has a vector."""
+        """Returns schema.TEXTED_CLOUDS of the documents whose text has a vector."""
         from dftspark.embedding.spark_vectors import column
 
         held = self._held()
         held = held.filter(pc.is_null(held["problem"]))
-        # Two jobs at once may both have embedded a text; on a GPU their vectors differ.
+        # Two jobs may have embedded a text at once; on a GPU their vectors differ.
         located = held.group_by("key").aggregate([("file", "min")])
         parts = []
         for name in sorted(pc.unique(located["file_min"]).to_pylist()):
@@ -80,5 +80,5 @@ class Few:
         return pa.concat_tables([schema.TEXTED_CLOUDS.empty_table(), *parts])
 
     def _held(self) -> pa.Table:
-        """key, problem and file of what the store has of these texts."""
+        """Returns key, problem and file of these texts in the store."""
         return self.store.index(pc.unique(self.rows["key"]))

@@ -1,7 +1,7 @@
-"""From the weights of a sentence-transformers model to a graph of OpenVINO, once a machine.
+"""Conversion of a sentence-transformers model into an OpenVINO graph, once a machine.
 
-Transformer, pooling and what comes after become one graph of token ids alone: a text is computed by
-itself, so there is nothing to mask. Before it is kept, the graph must give torch's own vectors of a
+Transformer, pooling and what follows become one graph that takes only token ids: texts are computed
+one by one, so there is nothing to mask. The graph is kept only if it gives torch's vectors for a
 few texts.
 
 State   a folder in the user's cache, named after the weights and the versions that traced them:
@@ -25,7 +25,7 @@ from dftspark.embedding.embedders import Embedder
 from dftspark.embedding.openvino_embedder import ABOUT, GRAPH, TOKENIZER
 from dftspark.errors import ConfigError
 
-_VERSION = "openvino-v1"  # changes with anything below that changes a graph
+_VERSION = "openvino-v1"  # raise it when anything below changes a graph
 _TRACED_BY = ("openvino", "torch", "transformers", "sentence-transformers")
 _LEAST_COSINE = 0.99999
 _PROBES = (
@@ -37,7 +37,8 @@ _PROBES = (
 
 
 def folder(source: Path, digest: str) -> Path:
-    """The graph of the model in `source`, whose files have this digest; made where it is absent.
+    """Returns the folder of the graph for the model in `source`, whose files have this digest;
+    makes it where it is absent.
 
     Raises ConfigError for a model that cannot be converted, EnvironmentProblem where a package is
     absent or the cache cannot be written.
@@ -57,7 +58,7 @@ def _convert(source: Path, target: Path) -> None:
     if limit is None or limit == float("inf") or tokenizer is None:
         raise _refused(source, "it is no transformer with a tokenizer of the library tokenizers")
     prompt = model.prompts.get(model.default_prompt_name) or ""
-    ids = model.preprocess([_PROBES[0]])["input_ids"]  # which sets the tokenizer's truncation too
+    ids = model.preprocess([_PROBES[0]])["input_ids"]  # this sets the tokenizer's truncation too
     about = {
         "prompt": prompt,
         "max_seq_length": int(limit),
@@ -88,12 +89,12 @@ def _traced(openvino: Any, model: Any, ids: Any) -> Any:
             return said["sentence_embedding"]
 
     with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # of the tracer; what it made is compared
+        warnings.simplefilter("ignore")  # from the tracer; its graph is compared
         return openvino.convert_model(Alone().eval(), example_input=ids, input=[1, -1])
 
 
 def _compare(source: Path, model: Any, target: Path) -> None:
-    """Raises ConfigError where the graph does not give the model's own vectors."""
+    """Raises ConfigError where the graph does not give the model's vectors."""
     theirs = Embedder(model, "cpu", 1).encode(_PROBES).vectors
     ours = openvino_embedder.load(target).encode(_PROBES).vectors
     least = float(np.min(np.sum(theirs * ours, axis=1))) if ours.shape == theirs.shape else 0.0

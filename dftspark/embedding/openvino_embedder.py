@@ -1,8 +1,8 @@
 """A transformer that OpenVINO computes on a CPU, from a folder of `openvino_convert`.
 
 Texts are tokenized together and computed one by one, without padding, each on one thread, shortest
-first so that neighbors have one shape. So a vector depends on its text, the model and the processor
-alone, and several threads have a stream each.
+first so that neighbors have the same shape. So a vector depends only on its text, the model and the
+processor. With several threads, each has its stream.
 
 Cost    all-MiniLM-L6-v2 is ready in two CPU-seconds and takes 570 MiB: torch is not imported
 """
@@ -29,8 +29,8 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
 def runtime() -> Any:
-    """The module openvino. Raises EnvironmentProblem where it is not installed."""
-    # By default it tells its makers of every import and conversion; without this package it cannot.
+    """Returns the module openvino. Raises EnvironmentProblem where it is not installed."""
+    # OpenVINO reports imports and conversions to its makers; without this package it cannot.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
@@ -43,7 +43,7 @@ def runtime() -> Any:
 
 
 def precisions() -> list[str]:
-    """In what OpenVINO computes on this processor, as embedding.precision names it."""
+    """Returns the precisions that this processor supports, as embedding.precision names them."""
     said = runtime().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     names = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
     return [name for code, name in names.items() if code in said]
@@ -51,13 +51,13 @@ def precisions() -> list[str]:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a folder of `openvino_convert` holds.
+    """Contents of a folder of `openvino_convert`.
 
     file            the graph, from token ids `(1, n)` to a vector `(1, d)`
     tokenizer       with the truncation and the marks of the model
     whole           the same without truncation
     prompt          what the model puts before every text
-    max_seq_length  tokens that are read, marks included
+    max_seq_length  the most tokens that are read, marks included
     """
 
     file: Path
@@ -85,7 +85,7 @@ def _read(folder: Path, max_tokens: int | None) -> Graph:
 
 @dataclass
 class Converted(Embedder):
-    """An embedder whose model is a Graph. It computes in `precision`."""
+    """An embedder whose model is a Graph, computed in `precision`."""
 
     precision: str = "float32"
     _queue: tuple[int, Any] | None = field(default=None, init=False)
@@ -116,7 +116,7 @@ class Converted(Embedder):
         return np.stack(found)
 
     def _streams(self) -> Any:
-        """A queue of requests, one for each thread that reads texts."""
+        """Returns a queue of requests, one for each thread that reads texts."""
         if self._queue is None or self._queue[0] != self.threads:
             openvino = runtime()
             self._queue = (self.threads, openvino.AsyncInferQueue(self._compiled(openvino)))
@@ -127,7 +127,7 @@ class Converted(Embedder):
             "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
-            # Several workers of a machine would all be bound to its first processors.
+            # If pinned, the workers of a machine would all be bound to its first processors.
             "ENABLE_CPU_PINNING": False,
         }
         file = self.model.file
@@ -138,7 +138,7 @@ class Converted(Embedder):
                 f"OpenVINO {openvino.__version__} cannot read {file}: {str(error).strip()}\n  "
                 f"delete the folder {file.parent}; the model is then converted again"
             ) from error
-        # Without a word it computes in float32 where the processor has not what it is told.
+        # Where the processor lacks the precision, OpenVINO silently computes in float32.
         if compiled.get_property("INFERENCE_PRECISION_HINT").to_string() != _HINTS[self.precision]:
             raise EnvironmentProblem(
                 f"embedding.precision is {self.precision}, which OpenVINO does not compute in on "
@@ -155,13 +155,13 @@ def load(
     long_documents: str = "truncate",
     threads: int = 1,
 ) -> Converted:
-    """The embedder of a folder of `openvino_convert`.
+    """Returns the embedder of a folder of `openvino_convert`.
 
     Raises EnvironmentProblem for a precision that the processor does not have, and for a folder
     that is damaged.
     """
     graph = _read(folder, max_tokens)
-    # A batch is a text, so that its budget of tokens is the text's.
+    # A batch is one text, so its budget of tokens is the text's.
     found = Converted(
         graph, "cpu", graph.max_seq_length, long_documents, threads, precision=precision
     )

@@ -1,6 +1,6 @@
-"""Which files an embedder is made of, and the recipe that settles every vector.
+"""Files of an embedder, and the recipe that determines every vector.
 
-The driver writes the recipe without loading the model; a worker loads the same files and compares
+The driver writes the recipe without loading the model. A worker loads the same files and compares
 their digest, so a model that differs on one machine is an error and never a second kind of vector.
 
 Cost    a pass of SHA-256 over the files: about a second a gigabyte
@@ -30,7 +30,7 @@ _ENGINES = {
     TORCH: _LIBRARIES,
     OPENVINO: _LIBRARIES | {OPENVINO: "pip install 'dftspark[openvino]'"},
 }
-# Weights are read from safetensors alone: the other formats can carry code.
+# Weights are read from safetensors only: the other formats can carry code.
 _NEVER_READ = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.h5", "*.msgpack", "*.ot", "*.onnx", "*.gguf")
 _SAYS_NOTHING = ("README*", "LICENSE*", "*.md", "*.png", "*.pdf", *_NEVER_READ)
 _OTHER_FORMATS = frozenset({"onnx", "openvino"})
@@ -38,13 +38,13 @@ _OTHER_FORMATS = frozenset({"onnx", "openvino"})
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a vector; plain values, for workers and manifests.
+    """Everything that decides a vector, as plain values for workers and manifests.
 
     model      as the configuration names it; two names of the same files are one embedder
-    revision   commit of a model of the hub, else empty
+    revision   the commit, for a model of the hub, else empty
     digest     SHA-256 over the model's files
     libraries  versions under which the same files may tokenize or pool in another way
-    engine     what computes: 'torch' or 'openvino'
+    engine     the library that computes: 'torch' or 'openvino'
     """
 
     model: str
@@ -59,7 +59,7 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         tokens = "the model's" if self.max_tokens is None else self.max_tokens
-        # Torch, the first, is not named, or every store that it filled would be worth nothing.
+        # Torch, the first engine, is left out, or every store that it filled would be lost.
         engine = "" if self.engine == TORCH else f"engine={self.engine}, "
         return (
             f"embedder-v2(files={self.digest[:16]}, max_tokens={tokens}, "
@@ -69,15 +69,16 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """The name of the fingerprint's folder in a store."""
+        """The name of the embedder's folder in a store."""
         whole = self.fingerprint + self.digest
         return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def recipe(settings: Embedding, device: str) -> Recipe:
-    """What these settings make of a text on a device, 'cpu' or 'cuda'. Loads no model.
+    """Returns the recipe of these settings on a device, 'cpu' or 'cuda'. Loads no model.
 
-    Raises ConfigError for a model that does not exist, EnvironmentProblem for one that is not here.
+    Raises ConfigError for a model that does not exist, EnvironmentProblem for a model that is not
+    on this machine.
     """
     if settings.engine == OPENVINO and device != "cpu":
         raise ConfigError(
@@ -98,7 +99,7 @@ def recipe(settings: Embedding, device: str) -> Recipe:
 
 
 def pinned(settings: Embedding, found: Recipe) -> Embedding:
-    """The settings for a worker: the revision that the driver found, a folder by its whole path."""
+    """Returns settings for a worker, with the driver's revision and the folder's whole path."""
     if _on_hub(settings.embedder):
         return settings.model_copy(update={"revision": found.revision})
     if settings.embedder in (PACKAGED, STATIC):
@@ -108,7 +109,7 @@ def pinned(settings: Embedding, found: Recipe) -> Embedding:
 
 
 def folder_of(settings: Embedding) -> Path:
-    """The folder of the model's files on this machine; a model of the hub may be fetched."""
+    """Returns the folder of the model's files on this machine; may fetch a model of the hub."""
     name = settings.embedder
     if name == PACKAGED:
         return packaged()
@@ -135,7 +136,7 @@ def packaged() -> Path:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over names and contents of the files that decide a vector."""
+    """Returns the SHA-256 over names and contents of the files that decide a vector."""
     whole = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
@@ -151,7 +152,7 @@ def digest_of(folder: Path) -> str:
 
 
 def verified(settings: Embedding, wanted: Recipe) -> Path:
-    """The folder, if its files are those of the recipe. Raises EnvironmentProblem if not."""
+    """Returns the folder if its files match the recipe. Raises EnvironmentProblem if not."""
     folder = folder_of(settings)
     found = static_embedder.digest(folder) if settings.embedder == STATIC else digest_of(folder)
     libraries = _libraries(wanted.engine)

@@ -1,6 +1,6 @@
-"""Where a task computes: the threads it may use, and the GPU that Spark gave it.
+"""Devices of a task: the threads that it may use, and the GPU that Spark assigned to it.
 
-Spark gives out GPUs by task on a cluster, and none in local mode. The first task of a Python worker
+Spark assigns GPUs to tasks on a cluster, and none in local mode. The first task of a Python worker
 ties the worker to its GPU, before torch is imported.
 """
 
@@ -20,14 +20,14 @@ _GPUS = "spark.task.resource.gpu.amount"
 
 
 def device_for(spark: SparkSession, settings: Embedding) -> str:
-    """'cpu' or 'cuda', the same for all tasks."""
+    """Returns 'cpu' or 'cuda', the same for all tasks."""
     if settings.device != "auto":
         return settings.device
     return "cuda" if float(spark.conf.get(_GPUS, None) or 0) > 0 else "cpu"
 
 
 def local_cores(spark: SparkSession) -> int:
-    """Cores of a local run, all of them this run's; 1 on a cluster."""
+    """Returns the cores of a local run, which has them all; 1 on a cluster."""
     found = re.fullmatch(r"local\[(\d+|\*)(,\d+)?\]", spark.conf.get("spark.master", None) or "")
     if found is None:
         return 1
@@ -35,7 +35,7 @@ def local_cores(spark: SparkSession) -> int:
 
 
 def threads(settings: Embedding, least: int) -> int:
-    """Of the running task: `least`, or what Spark gives it where that is more."""
+    """Returns the threads of the running task: `least`, or what Spark assigns if that is more."""
     if settings.threads != "auto":
         return settings.threads
     context = TaskContext.get()
@@ -46,10 +46,10 @@ _tied: list[str] = []  # the address of this process's GPU
 
 
 def task_device(device: str) -> str:
-    """The device of the running task, as torch names it: 'cpu', or the GPU that Spark gave it.
+    """Returns the running task's device, as torch names it: 'cpu', or the GPU that Spark assigned.
 
     The first task of a worker ties the worker to its GPU, before torch is imported, so that nothing
-    in the process can touch another. Raises EnvironmentProblem for a GPU that is not given.
+    in the process can touch another. Raises EnvironmentProblem for a GPU that is not assigned.
     """
     if device == "cpu":
         return "cpu"
@@ -64,7 +64,7 @@ def task_device(device: str) -> str:
                 f"Spark gave this task GPU {address}, but its Python worker already uses GPUs for "
                 f"something else. Embed in a Spark application of its own."
             )
-        # Spark's addresses count as nvidia-smi does; CUDA by default counts the fastest first.
+        # Spark's addresses follow nvidia-smi; by default CUDA lists the fastest GPU first.
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = address
         _tied.append(address)
@@ -79,7 +79,7 @@ def task_device(device: str) -> str:
 
 
 def _unassigned(context: TaskContext | None) -> str:
-    """In local mode Spark gives out no GPUs: its tasks share those of the machine evenly."""
+    """Returns a GPU for local mode, where Spark assigns none: tasks share the machine's evenly."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,12 +1,12 @@
 """Documents to vectors on Spark, through a store that remembers every text.
 
-The driver samples documents by the hash of their cluster, finds which of their texts the store
-lacks, and cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the
-store as one file. What a killed job had finished stays; the same text is embedded once.
+The driver samples documents by the hash of their cluster, finds the texts that the store lacks, and
+cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the store as
+one file. What a killed job had finished stays, and each text is embedded once.
 
-On a CPU a vector depends on its text alone, so what else the store held, how the work was cut and
-what was killed change no bit on the same kind of processor. On a GPU it depends on its batch, in
-the last bits.
+On a CPU a vector depends on its text alone, so on the same kind of processor no bit changes with
+what else the store held, how the work was cut and what was killed. On a GPU the last bits depend on
+the batch.
 
 Cost    besides the model: two passes over the documents' text, one over the store's keys
 """
@@ -40,7 +40,7 @@ from dftspark.location import Location
 from dftspark.spark import tables
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
-_CHUNK_BYTES = 256 << 20  # of text that a task holds at once
+_CHUNK_BYTES = 256 << 20  # text that a task holds at once
 
 _WHY = {
     ZERO: "the embedder gives this text a zero vector, which has no direction",
@@ -51,12 +51,12 @@ _WHY = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be embedded, and what is in the store already.
+    """Texts to be embedded, and texts that are in the store already.
 
     members    schema.MEMBERS, one row a sampled document
-    documents  how many they are
-    texts      how many distinct texts they have
-    missing    how many of these the store lacks
+    documents  number of members
+    texts      number of their distinct texts
+    missing    number of texts that the store lacks
     few        the members, where the driver has them
     """
 
@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def chunks(self) -> int:
-        """By the texts and not by what is missing, so that a resumed job has the same ones."""
+        """The number of chunks, by all texts, so that a resumed job has the same chunks."""
         size = min(max(self.texts // 64, _LEAST_CHUNK), _MOST_CHUNK)
         return max(1, round(self.texts / size))
 
@@ -85,9 +85,9 @@ class Plan:
 def plan(
     spark: SparkSession, documents: DataFrame, config: Audit, staging: str, size: int | None = None
 ) -> Plan:
-    """Samples the documents, into Parquet at `staging`, and looks into the store.
+    """Samples the documents into Parquet at `staging`, and looks into the store.
 
-    `size` are their bytes; those that are few come to the driver.
+    `size` is their number of bytes; where they are few, they come to the driver.
 
     Raises ConfigError and EnvironmentProblem for an embedder that is not there.
     """
@@ -124,7 +124,8 @@ def plan(
 def fill(plan: Plan) -> list[dict[str, Any]]:
     """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
 
-    Raises EnvironmentProblem for an absent device, unlike models, a store that others cannot see.
+    Raises EnvironmentProblem for an absent device, models that differ, a store that others cannot
+    see.
     """
     if not plan.missing:
         return []
@@ -143,7 +144,7 @@ def fill(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _cut(plan: Plan) -> DataFrame:
-    """(key, text, chunk) of what is missing, a text as often as it comes, in order."""
+    """Returns (key, text, chunk) of the missing texts in order, each as often as it occurs."""
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     if plan.few is not None:
         wanted = plan.spark.createDataFrame(plan.few.missing())
@@ -158,18 +159,18 @@ def _cut(plan: Plan) -> DataFrame:
 
 
 def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
-    """Whether the driver sees every file that tasks say they wrote, and they hold all texts."""
+    """Returns whether the driver sees every file that tasks report, and these hold all texts."""
     seen = {row["file"] for row in done} <= set(plan.store.files())
     return seen and sum(row["texts"] for row in done) == plan.missing
 
 
 def vectors(plan: Plan) -> DataFrame:
-    """schema.TEXTED_CLOUDS: a unit vector for each member but those that `problems` has."""
+    """Returns schema.TEXTED_CLOUDS: a unit vector for each member except those in `problems`."""
     return of_members(plan.members, plan.root, plan.recipe)
 
 
 def problems(plan: Plan, documents: DataFrame) -> DataFrame:
-    """Issues, as of spark.documents, for the members that have no vector.
+    """Returns issues, as spark.documents does, for the members that have no vector.
 
     Their action is 'noted': the documents stay, and only the embeddings lack them.
     """
@@ -189,14 +190,14 @@ def problems(plan: Plan, documents: DataFrame) -> DataFrame:
 
 
 def without_vector(plan: Plan) -> dict[str, int]:
-    """How many members of a corpus have no vector, for each that has such."""
+    """Counts the members without a vector in each corpus that has such."""
     if plan.few is not None:
         return plan.few.without_vector()
     return _counts(plan.members.join(_troubled(plan), "key"))
 
 
 def check(plan: Plan, found: dict[str, int], config: Audit) -> None:
-    """Raises InputError where too many documents of a corpus are `without_vector`, or all."""
+    """Raises InputError where too many documents of a corpus, or all, are in `found`."""
     sizes = _counts(plan.members) if found else {}
     for corpus, bad in found.items():
         if bad == sizes[corpus]:
@@ -228,7 +229,7 @@ def _missing(plan: Plan) -> DataFrame:
 
 
 def _troubled(plan: Plan) -> DataFrame:
-    """(key, problem) of the texts without a vector."""
+    """Returns (key, problem) of the texts without a vector."""
     without = stored(plan.spark, plan.store).where("problem IS NOT NULL")
     return without.groupBy("key").agg(F.min("problem").alias("problem"))
 
@@ -262,7 +263,7 @@ def _filling(
 
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[bytes, str]]]:
-    """Each chunk's distinct texts in the order of their keys; rows come sorted."""
+    """Yields each chunk's distinct texts in the order of their keys; rows come sorted."""
     rows = (
         row
         for batch in batches
@@ -275,7 +276,7 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[bytes,
 def _pieces(
     chunks: Iterable[Iterator[tuple[bytes, str]]],
 ) -> Iterator[tuple[list[bytes], list[str]]]:
-    """Chunks, cut where they hold too much at once."""
+    """Yields chunks, cut where they hold too much at once."""
     for chunk in chunks:
         keys: list[bytes] = []
         texts: list[str] = []

@@ -1,4 +1,4 @@
-"""Which documents are embedded: a sample of each corpus, by the hash of its clusters.
+"""The documents that are embedded: a sample of each corpus, by the hash of its clusters.
 
 Cost    a pass over the names of documents, and a sort of what can be in the sample
 """
@@ -15,16 +15,16 @@ from pyspark.sql.window import Window
 from dftspark.config import Embedding
 from dftspark.embedding.store import KEY_BYTES
 
-# Another hash than that of the blocks: a sample must not favor some of them.
+# Not the hash of the blocks: a sample must not favor some of them.
 _SAMPLING = "dftspark sample v1"
 _BUCKETS_BITS = 12
 
 
 def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
-    """`settings.sample` documents of each corpus, or fewer where there are fewer.
+    """Takes `settings.sample` documents of each corpus, or all where there are fewer.
 
-    Clusters come in the order of a hash of their name, whole but for the last: the same prompts in
-    every corpus that has them, whatever the partitioning.
+    Clusters come in the order of a hash of their name, all of them whole except the last: the same
+    prompts in every corpus that has them, whatever the partitioning.
     """
     key = key_column().alias("key")
     named = documents.select("corpus", "stratum", "cluster", "doc_id", "text", key)
@@ -36,7 +36,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     last = _last_buckets(counts, settings.sample)
     if not last:
         return named
-    # A window over a whole corpus would sort it in one task; what can be in the sample is small.
+    # A window over a whole corpus would sort it in one task; the possible sample is small.
     lasts = F.create_map(*[F.lit(item) for pair in last.items() for item in pair])
     turn = Window.partitionBy("corpus").orderBy("order", "cluster", "within", "doc_id")
     return (
@@ -48,7 +48,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
 
 
 def few(documents: DataFrame) -> pa.Table:
-    """All documents on the driver, with what `Few.sampled` orders them by, in one job."""
+    """Collects all documents on the driver, with the order for `Few.sampled`, in one job."""
     key, turn = key_column().alias("key"), F.xxhash64("cluster").alias("turn")
     named = documents.select("corpus", "stratum", "cluster", "doc_id", "text", key, turn)
     return named.withColumns(_turns()).toArrow()
@@ -62,7 +62,7 @@ def _turns() -> dict[str, Column]:
 
 
 def _last_buckets(counts: list[dict[str, Any]], sample: int) -> dict[str, int]:
-    """For each corpus the bucket in which its sample is full, or its last."""
+    """Returns for each corpus the bucket in which its sample is full, or its last."""
     last: dict[str, int] = {}
     taken: dict[str, int] = {}
     for row in sorted(counts, key=lambda row: (row["corpus"], row["bucket"])):
@@ -74,5 +74,5 @@ def _last_buckets(counts: list[dict[str, Any]], sample: int) -> dict[str, int]:
 
 
 def key_column() -> Column:
-    """vectors.key_of in the Java machine."""
+    """Computes store.key_of in the Java machine."""
     return F.unhex(F.substring(F.sha2(F.col("text"), 256), 1, 2 * KEY_BYTES))

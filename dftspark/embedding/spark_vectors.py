@@ -1,8 +1,8 @@
 """Vectors on Spark: from the store to documents, and between Arrow and NumPy.
 
-On Spark a vector is binary, its float32 coordinates one after another, which Java moves as a whole:
-through `mapInArrow` it costs 5 microseconds at d = 384, a list of as many floats 25, and written to
-Parquet 10 and 100. So lists, which the store keeps for all readers, are read in Python.
+On Spark a vector is binary, its float32 coordinates in a row, which Java moves as a whole: through
+`mapInArrow` it costs 5 microseconds at d = 384 and a list of floats 25; written to Parquet, 10 and
+100. So lists, which the store keeps for the sake of all readers, are read in Python.
 
 Cost    one shuffle of the members' names; a task holds one file of the store, at most 16,384 texts
 """
@@ -31,9 +31,10 @@ _ITEM = np.dtype(np.float32).itemsize
 
 
 def matrix(column: pa.Array[Any] | pa.ChunkedArray[Any], dim: int | None = None) -> NDArray[Any]:
-    """`(B, dim)` float32 of a binary column, without a copy where it is one array.
+    """Returns a binary column as `(B, dim)` float32, without a copy where it is one array.
 
-    Raises InputError for nulls, ShapeError for vectors of unlike widths, or of another than `dim`.
+    Raises InputError for nulls, ShapeError for vectors whose widths differ from each other or from
+    `dim`.
     """
     if column.null_count:
         raise InputError(
@@ -62,7 +63,7 @@ def _rows(chunk: pa.Array[Any], dim: int) -> NDArray[np.float32]:
 
 
 def column(vectors: NDArray[np.float32]) -> pa.Array[Any]:
-    """The binary column of vectors `(B, d)`, below 2 GiB."""
+    """Returns the binary column of vectors `(B, d)`, below 2 GiB."""
     whole = np.ascontiguousarray(vectors, np.float32)
     offsets = np.arange(len(whole) + 1, dtype=np.int32) * np.int32(_ITEM * whole.shape[1])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(whole)]
@@ -73,7 +74,7 @@ def column(vectors: NDArray[np.float32]) -> pa.Array[Any]:
 
 
 def stored(spark: SparkSession, store: VectorStore) -> DataFrame:
-    """(key, problem, file) of all that the store holds; a text may be in several files."""
+    """Returns (key, problem, file) of all that the store holds; a text may be in several files."""
     reader = spark.read.schema(from_arrow_schema(schema.VECTORS))
     reader = reader.option("parquet.page.verify-checksum.enabled", "true")
     paths = [(store.folder / name).for_spark for name in store.files()]
@@ -85,10 +86,10 @@ def stored(spark: SparkSession, store: VectorStore) -> DataFrame:
 
 
 def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:
-    """schema.TEXTED_CLOUDS of schema.MEMBERS: those whose text has a vector."""
+    """Returns schema.TEXTED_CLOUDS of those schema.MEMBERS whose text has a vector."""
     spark, store = members.sparkSession, VectorStore.of(root, recipe)
     held = stored(spark, store).where("problem IS NULL")
-    # Two jobs at once may both have embedded a text; on a GPU their vectors differ in last bits.
+    # Two jobs may have embedded a text at once; on a GPU the last bits of their vectors differ.
     located = (
         members.select("key")
         .distinct()

@@ -1,7 +1,7 @@
 """A table of token vectors distilled from a transformer: embeddings at the cost of tokenizing.
 
-Every token of the vocabulary goes through the transformer on its own; its vector, centered over
-the vocabulary and weighted down where the token is frequent, is its row. A text's vector is the
+Every token of the vocabulary goes through the transformer by itself; its vector, centered over the
+vocabulary and weighted down where the token is frequent, becomes its row. A text's vector is the
 mean of its tokens' rows. Word order is lost, and topic weighs less than in the transformer.
 
 State   a folder in the user's cache: a StaticEmbedding of sentence-transformers, 45 MB
@@ -23,19 +23,19 @@ from numpy.typing import NDArray
 
 from dftspark.embedding import cache, torch_model
 
-_VERSION = "static-v1"  # changes with anything below that changes a row
+_VERSION = "static-v1"  # raise it when anything below changes a row
 _SMOOTHING = 1e-4
 _TOKENS = 1_024  # through the transformer at once
 
 
 def folder(source: Path, source_digest: str) -> Path:
-    """The folder of the static model of the transformer in `source`, built where it is absent."""
+    """Returns the folder of the static model of `source`, a transformer; builds it if absent."""
     target = cache.place(f"{_VERSION}-{source_digest[:32]}")
     return cache.made(target, lambda whole: _build(source, whole), "the static embedder")
 
 
 def digest(folder: Path) -> str:
-    """Of what the table was made from and how: two machines round its rows alike, not equally."""
+    """Returns a digest of the table's sources and method; machines round its rows differently."""
     return hashlib.sha256(folder.name.encode()).hexdigest()
 
 
@@ -51,7 +51,7 @@ def _build(source: Path, target: Path) -> None:
 
 
 def _rows(teacher: Any) -> NDArray[np.float32]:
-    """The transformer's vector of each token between its begin and end marks, `(V, d)`."""
+    """Returns the transformer's vector of each token between its begin and end marks, `(V, d)`."""
     import torch
 
     tokenizer = teacher.tokenizer
@@ -87,5 +87,5 @@ def _tokenizer(source: Path) -> Any:
 
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.no_truncation()  # the transformer's limit is not the table's
+    tokenizer.no_truncation()  # the transformer's limit does not apply to the table
     return tokenizer

@@ -1,10 +1,10 @@
 """The embedding store: the vector of every text that was ever embedded, by hash of the text.
 
-State   <store>/<embedder>/embedder.json, which says what the embedder is, and files of
-        schema.VECTORS beside it. A file holds some texts, is named after them and appears whole or
-        not at all; nothing is ever changed. So a killed job loses the files it was writing, two
-        jobs may fill one store at once, and two embedders never mix.
-Cost    16 bytes and a vector a text; a look for what is missing reads the keys of all files
+State   <store>/<embedder>/embedder.json, which describes the embedder, and files of schema.VECTORS
+        beside it. A file holds some texts, is named after them and appears whole or not at all;
+        nothing is ever changed. So a killed job loses only the files it was writing, two jobs may
+        fill one store at once, and two embedders never mix.
+Cost    16 bytes and a vector a text; finding what is missing reads the keys of all files
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from dftspark.store import publish
 if TYPE_CHECKING:
     from dftspark.progress import Stage
 
-KEY_BYTES = 16  # of SHA-256: an accident is out of reach at any size, and a forgery too
+KEY_BYTES = 16  # of SHA-256: no collision at any size, by accident or by forgery
 
 _FILE = re.compile(r"[0-9a-f]{32}-(\d+)\.parquet")
-_SECONDS = 2.0  # between two looks at what was added
+_SECONDS = 2.0  # between two checks for additions
 
 
 def key_of(text: str) -> bytes:
@@ -55,7 +55,7 @@ class VectorStore:
         return cls(Location.parse(root) / recipe.key)
 
     def describe(self, recipe: Recipe) -> None:
-        """Makes the folder, with a file that says what the embedder is."""
+        """Makes the folder, with a file that describes the embedder."""
         said = {**asdict(recipe), "fingerprint": recipe.fingerprint}
         with writing(self.folder):
             self.folder.filesystem.create_dir(self.folder.path, recursive=True)
@@ -65,7 +65,9 @@ class VectorStore:
     def add(
         self, keys: Sequence[bytes], vectors: NDArray[np.float32], problems: Sequence[str | None]
     ) -> str:
-        """One new file; the same keys make the same name, and the first of its name stays."""
+        """Writes one new file and returns its name; the same keys make the same name, and the first
+        file of a name stays.
+        """
         name = f"{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}-{len(keys)}.parquet"
         offsets = np.arange(len(keys) + 1, dtype=np.int32) * vectors.shape[1]
         table = pa.Table.from_arrays(
@@ -77,7 +79,7 @@ class VectorStore:
             schema=schema.VECTORS,
         )
         sink = pa.BufferOutputStream()
-        # Vectors are noise to a compressor and to a dictionary.
+        # Neither compression nor a dictionary makes vectors smaller.
         pq.write_table(
             table, sink, compression="none", use_dictionary=["problem"], write_page_checksum=True
         )
@@ -86,7 +88,7 @@ class VectorStore:
         return name
 
     def read(self, name: str) -> tuple[pa.Array[Any], NDArray[np.float32]]:
-        """Of a file, the keys of the texts that have a vector, and the vectors `(k, d)`.
+        """Reads a file: the keys of the texts that have a vector, and the vectors `(k, d)`.
 
         Raises InputError where the file is not whole, or has other texts than its name says.
         """
@@ -95,7 +97,7 @@ class VectorStore:
             with file.filesystem.open_input_file(file.path) as source:
                 stored = pq.ParquetFile(source, page_checksum_verification=True)
                 table = stored.read(["key", "vector", "problem"])
-        except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
+        except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # a garbled name
             raise InputError(_damaged(file, str(error))) from error
         if texts and len(table) != int(texts[1]):
             raise InputError(_damaged(file, f"it has {len(table):,} texts"))
@@ -104,7 +106,7 @@ class VectorStore:
         return table["key"], vectors.reshape(len(table), -1)
 
     def index(self, keys: pa.Array[Any]) -> pa.Table:
-        """key, problem and file of what is held of these keys; a text may be in several files."""
+        """Returns key, problem and file of those keys held; a text may be in several files."""
         parts = [pa.schema([("key", pa.binary()), ("problem", pa.string())]).empty_table()]
         names: list[str] = []
         for name in self.files():
@@ -113,14 +115,14 @@ class VectorStore:
                 with file.filesystem.open_input_file(file.path) as source:
                     stored = pq.ParquetFile(source, page_checksum_verification=True)
                     table = stored.read(["key", "problem"])
-            except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # of a garbled name
+            except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:  # a garbled name
                 raise InputError(_damaged(file, str(error))) from error
             parts.append(table.filter(pc.is_in(table["key"], value_set=keys)))
             names += [name] * len(parts[-1])
         return pa.concat_tables(parts).append_column("file", pa.array(names, pa.string()))
 
     def files(self) -> dict[str, int]:
-        """Texts in each file."""
+        """Returns the number of texts in each file."""
         if self.folder.kind == FileType.NotFound:
             return {}
         names = (info.base_name for info in self.folder.children())
@@ -128,7 +130,7 @@ class VectorStore:
 
     @contextmanager
     def watched(self, stage: Stage) -> Iterator[None]:
-        """Tells `stage` of the texts that come in while the block runs, whoever adds them."""
+        """Reports to `stage` the texts that come in while the block runs, whoever adds them."""
         seen = sum(self.files().values())
 
         def look() -> None:
@@ -149,5 +151,5 @@ def _damaged(file: Location, what: str) -> str:
 
 
 def _put(folder: Location, name: str, data: bytes) -> None:
-    with suppress(FileExistsError):  # another writer was first, with the same
+    with suppress(FileExistsError):  # another writer was first, with the same texts
         publish.put(folder, name, data)

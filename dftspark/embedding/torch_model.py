@@ -10,12 +10,12 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 
 
 def read(folder: Path) -> Any:
-    """The SentenceTransformer of a folder, on the CPU and in the precision of its files.
+    """Loads the SentenceTransformer of a folder, on the CPU and in the precision of its files.
 
     Raises ConfigError for a folder that it cannot load, EnvironmentProblem for absent packages.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are here
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a worker's, amid the run's own
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all files are on this machine
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # they would mix with the run's
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
@@ -39,7 +39,7 @@ def read(folder: Path) -> Any:
 
 
 def check_length(max_tokens: int, positions: int | None) -> None:
-    """ConfigError for more tokens than a model has positions."""
+    """Raises ConfigError for more tokens than a model has positions."""
     if positions is not None and max_tokens > positions:
         raise ConfigError(
             f"embedding.max_tokens = {max_tokens}, but the model has {positions} positions"
@@ -47,7 +47,7 @@ def check_length(max_tokens: int, positions: int | None) -> None:
 
 
 def positions(model: Any) -> int | None:
-    """The most tokens that a SentenceTransformer can read; None where it does not say."""
+    """Returns the most tokens that a SentenceTransformer can read; None where it does not say."""
     said = getattr(getattr(model, "transformers_model", None), "config", None)
     most: int | None = getattr(said, "max_position_embeddings", None)
     return most

@@ -1,1 +1,1 @@
-"""Asking models over HTTP: never twice, within caps, whatever is killed. Who asks says what for."""
+"""Requests to models over HTTP: never sent twice, within caps, whatever is killed."""

@@ -1,4 +1,4 @@
-"""Kinds of answers: what a reply becomes, and how that is kept in journals and stores."""
+"""Kinds of answers: what a reply becomes, and how it is kept in journals and stores."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-Hide = Callable[[str, int], str]  # so many characters of a text, without the key
+Hide = Callable[[str, int], str]  # cuts a text to so many characters and hides the key
 
 MALFORMED, LOST = "malformed", "lost"
 NOT_ASKED = "not asked"  # the error of a request that was never sent
 UNHEARD = frozenset({MALFORMED, LOST})  # the model itself said nothing
-_MOST_TOKENS = 10**9  # that a usage may say
+_MOST_TOKENS = 10**9  # that a usage may report
 
 
 class Answer(Protocol):
-    """A frozen dataclass of plain values; `problem` says why it is none, if it is none:
+    """A frozen dataclass of plain values. `problem` says why there is no answer, if there is none:
 
-    malformed   the reply is not one of the protocol
-    lost        sent by a run that was killed before it heard the answer
+    malformed   the reply does not follow the protocol
+    lost        sent by a run that was killed before the answer came
     """
 
     @property
@@ -38,10 +38,10 @@ Parse = Callable[[bytes, Hide], Answer]
 
 @dataclass(frozen=True)
 class Kind:
-    """plural   what its answers are called
+    """plural   name of its answers
     of       the class of an answer, whose fields are columns of `schema`
     schema   of its store: key, the fields of `of`, seconds, attempts and at
-    asked    whom one asks
+    asked    name of whom is asked
     setting  of the configuration that names the store
     """
 
@@ -52,7 +52,7 @@ class Kind:
     setting: str
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
-        """From the columns of `schema`; a null number is nan."""
+        """Makes an answer from the columns of `schema`; a null number becomes nan."""
         names, floats = self._columns
         found = {name: row[name] for name in names}
         for name in floats:
@@ -63,12 +63,12 @@ class Kind:
 
     @cached_property
     def _columns(self) -> tuple[list[str], list[str]]:
-        """The fields of an answer, and those of them that are floating numbers."""
+        """Names of an answer's fields, and of those that are floating numbers."""
         names = [field.name for field in fields(self.of)]
         return names, [n for n in names if pa.types.is_floating(self.schema.field(n).type)]
 
     def row(self, answer: Answer) -> dict[str, Any]:
-        """The columns that it has; JSON knows no nan, which is null."""
+        """Returns the answer's columns; nan becomes null, since JSON has no nan."""
         found = dict(vars(answer))
         return {
             name: None if isinstance(value, float) and math.isnan(value) else value
@@ -81,7 +81,7 @@ class Kind:
 
 
 def count(usage: Any, name: str) -> int:
-    """A number of tokens that a reply's usage tells; 0 for what is none."""
+    """Reads a number of tokens from a reply's usage; 0 if there is no valid one."""
     value = usage.get(name) if isinstance(usage, dict) else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS:
         return value
@@ -89,5 +89,5 @@ def count(usage: Any, name: str) -> int:
 
 
 def storable(said: Any) -> str:
-    """JSON can spell halves of characters, which no table can hold."""
+    """Replaces halves of characters, which JSON can spell and no table can hold."""
     return str(said or "").encode("utf-8", "replace").decode()

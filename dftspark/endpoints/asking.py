@@ -1,4 +1,4 @@
-"""One task's requests: sent by a few threads, within its budget, written down as they happen."""
+"""One task's requests: sent by a few threads, within its budget, recorded as they happen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dftspark.endpoints.protocol import PATH
 
 @dataclass(frozen=True)
 class Item:
-    """A request that is to be sent: its key, its body, and about how many tokens it has."""
+    """A request to be sent: its key, its body, and its approximate number of tokens."""
 
     key: bytes
     body: bytes
@@ -29,7 +29,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a task did: requests sent, answers heard, and why it stopped early, if it did."""
+    """Outcome of a task: requests sent, answers received, and the reason if it stopped early."""
 
     requests: int
     answered: int
@@ -52,9 +52,9 @@ def ask(
     parse: Parse,
     path_of: str = PATH,
 ) -> Asked:
-    """Asks what the journal at `path` has not sent already; `parse` makes answers of replies.
+    """Sends what the journal at `path` has not sent already; `parse` turns replies into answers.
 
-    Ends early, and says why, where the budget is spent, where the endpoint refuses everybody (a
+    Ends early, with the reason, where the budget is spent, where the endpoint refuses everybody (a
     wrong key, no money), or where it has failed many times in a row.
     """
     with journal.opened(path, kind) as (own, heard), _quick_turns():
@@ -64,8 +64,9 @@ def ask(
 
 @contextmanager
 def _quick_turns() -> Iterator[None]:
-    """An answer that has come waits for the thread that holds the interpreter, each time up to 5 ms
-    by default, a tenth of a quick endpoint's latency."""
+    """Shortens the interpreter's switch interval. At the default, a received answer waits up to 5
+    ms for the thread that runs, a tenth of a quick endpoint's latency.
+    """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
     try:
@@ -118,8 +119,8 @@ class _Work:
         return Asked(self._budget.requests, self._answered, self._stopped)
 
     def _wait(self, over: Callable[[], bool]) -> None:
-        # Thread.join that was interrupted takes the thread for ended (CPython before 3.13). A wait
-        # without end misses a signal that comes just before it.
+        # After an interrupted Thread.join, CPython before 3.13 believes that the thread has ended.
+        # A wait without a time-out misses a signal that comes just before it.
         with self._change:
             while not self._change.wait_for(over, timeout=0.1):
                 pass
@@ -135,8 +136,8 @@ class _Work:
                 self._change.notify()
 
     def _send(self) -> None:
-        # Who sends builds the request too. A thread that built them ahead would have to wake, and
-        # to take the interpreter, at each answer.
+        # The thread that sends also builds the request. One that built them ahead would have to
+        # wake, and to take the interpreter, at each answer.
         try:
             while not self._stopped:
                 with self._turn:
@@ -144,7 +145,7 @@ class _Work:
                 if item is None:
                     return
                 self._one(item)
-        except BaseException as error:  # storage that is full, above all
+        except BaseException as error:  # above all, full storage
             self._crashed = error
             self._stop(f"{type(error).__name__} in a task")
 

@@ -1,8 +1,8 @@
 """Requests as files for a batch interface, and its results back into the store of answers.
 
-The form is that of OpenAI's batches: a line {"custom_id", "method", "url", "body"} a request, and a
-line {"custom_id", "response": {"status_code", "body"}, "error"} a result. The custom_id is the key
-of the request, so a result finds its place whatever its order, and whoever sent it.
+The form is that of OpenAI's batches: each request is a line {"custom_id", "method", "url", "body"},
+and each result a line {"custom_id", "response": {"status_code", "body"}, "error"}. The custom_id is
+the key of the request, so a result finds its place whatever its order and whoever sent it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from dftspark.endpoints.protocol import KEY_BYTES, PATH
 from dftspark.endpoints.store import AnswerStore
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 
-LINES, BYTES = 50_000, 190 << 20  # of a file, as the interface allows
+LINES, BYTES = 50_000, 190 << 20  # per file, within the interface's limits
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 Request = tuple[bytes, bytes]  # key and body
 
 
 def export(requests: Mapping[str, Iterable[Request]], folder: Path) -> list[tuple[Path, int]]:
-    """Writes the requests of each endpoint, by its name, into new files of `folder`; each file with
-    its number of requests.
+    """Writes the requests of each endpoint, by its name, into new files of `folder`; returns each
+    file with its number of requests.
 
-    A file is of one endpoint and within the interface's limits. EnvironmentProblem where files
-    cannot be written, ConfigError where they are there already.
+    A file is for one endpoint and within the interface's limits. Raises EnvironmentProblem where
+    files cannot be written, ConfigError where they exist already.
     """
     written = []
     try:
@@ -68,11 +68,11 @@ def _parts(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def ingest(paths: Sequence[Path], store: AnswerStore, parse: Parse, hide: Hide) -> str:
-    """Results into the store; says how many of what.
+    """Adds results to the store; returns a message with the counts.
 
-    A result with status 200 is an answer, or the reason why it has none; others are left out, and
-    asked when the endpoint is asked next. InputError for a file that is not of this form, and where
-    no line is.
+    A result with status 200 becomes an answer, or the reason why there is none; others are left
+    out, and asked again when the endpoint is asked next. Raises InputError for a file that is not
+    of this form, and where there are no lines.
     """
     found: dict[bytes, Entry] = {}
     lines = failed = strange = 0

@@ -1,7 +1,7 @@
-"""What a run may spend: requests, tokens and money, of one task's part of the whole.
+"""The budget of a run: requests, tokens and money, of which each task has a part.
 
-Before a request is sent, the most that it can cost is set aside; when its answer is there, what it
-did cost is counted instead. So the parts of all tasks together never exceed the cap, but by what an
+Before a request is sent, the most that it can cost is set aside; when its answer arrives, the
+actual cost is counted instead. So all tasks together never exceed the cap, except by what an
 endpoint counts beyond the estimate of a single request's tokens.
 """
 
@@ -26,7 +26,7 @@ class Limits:
     def split(
         self, requests: Sequence[float], tokens: Sequence[float], costs: Sequence[float]
     ) -> list[Limits]:
-        """A part for each element, in proportion to it; the parts' sum is no more than the whole.
+        """Returns a part for each element, in proportion to it; together no more than the whole.
 
         Where nothing costs anything, each part has the whole of the cost.
         """
@@ -47,10 +47,10 @@ def _shares(weights: Sequence[float]) -> list[float]:
 
 
 class Budget:
-    """Safe to use from many threads."""
+    """A task's limits and what it has spent. Safe to use from many threads."""
 
     def __init__(self, limits: Limits, endpoint: Endpoint, heard: Heard) -> None:
-        """`heard` is what an attempt of the same task that died had sent already."""
+        """`heard` is what an attempt of the same task, since killed, had sent already."""
         self._limits, self._endpoint = limits, endpoint
         self._lock = threading.Lock()
         self._held_tokens, self._held_cost = 0.0, 0.0
@@ -65,7 +65,7 @@ class Budget:
         return price(self._endpoint, self.tokens_in, self.tokens_out)
 
     def take(self, tokens_in: int) -> bool:
-        """Sets one request's most aside, or says that it would not fit."""
+        """Sets aside the most that one request can cost, or returns False if it would not fit."""
         with self._lock:
             tokens, cost = self._most(tokens_in)
             used = self.tokens_in + self.tokens_out
@@ -83,9 +83,9 @@ class Budget:
             return True
 
     def settle(self, tokens_in: int, counted_in: int, counted_out: int, attempts: int) -> None:
-        """Of a request estimated at `tokens_in` that was sent `attempts` times.
+        """Counts the actual cost of a request estimated at `tokens_in` and sent `attempts` times.
 
-        What a failed attempt did cost is not known; nothing is counted for it but the request.
+        The cost of a failed attempt is not known; only the request is counted for it.
         """
         with self._lock:
             tokens, cost = self._most(tokens_in)
@@ -100,5 +100,5 @@ class Budget:
 
 
 def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float:
-    """In the currency of the endpoint's prices."""
+    """Returns the price in the currency of the endpoint."""
     return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6

@@ -1,12 +1,13 @@
 """One endpoint over HTTP: requests with retries, as many at once as there are threads.
 
-Threads over urllib3, because the work of a request is a third of a millisecond there and ten with
-an asynchronous framework; a task so keeps a thousand requests a second in flight on one core.
+It uses threads over urllib3, because the work of a request is a third of a millisecond there and
+ten with an asynchronous framework; so a task keeps a thousand requests a second in flight on one
+core.
 
-What is tried again: 408, 409, 429, 5xx, a time-out and a lost connection. The wait is what
-Retry-After says, and else doubles from half a second to 30, with jitter of its whole length; a
-Retry-After holds back all threads of the endpoint, not only the one that was told. Whatever else
-goes wrong in an exchange is the failure of one request.
+Retried are 408, 409, 429, 5xx, a time-out and a lost connection. The wait is what Retry-After says,
+and otherwise doubles from half a second to 30, with jitter over its whole length; a Retry-After
+holds back all threads of the endpoint, not only the one that received it. Any other error in an
+exchange is the failure of one request.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from dftspark.endpoints.protocol import PATH
 from dftspark.errors import EnvironmentProblem
 
 _AGAIN = frozenset({408, 409, 429})
-_HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # of every request alike
+_HOPELESS = frozenset({401, 402, 403, 404, 405, 407})  # for every request alike
 _FIRST_WAIT, _MOST_WAIT = 0.5, 30.0
 _LONGEST_ASKED = 300.0  # a longer Retry-After ends the work of the endpoint
-_TOLD = 200  # characters of what a server says
+_TOLD = 200  # characters kept of a server's message
 
 
 @dataclass(frozen=True)
 class Reply:
     """body      of a reply with status 200, as it came: it may repeat the key; else None
-    error     why there is none, in words that hold no key
+    error     why there is no body, in words without the key
     attempts  requests that were sent
-    final     whether the next request would fare no better: a wrong key, no money left
+    final     whether the next request would fail too: a wrong key, no money left
     """
 
     body: bytes | None
@@ -50,9 +51,9 @@ class Reply:
 
 
 class Client:
-    """Safe to use from many threads. Raises EnvironmentProblem where the key is not there.
+    """A client that many threads may use. Raises EnvironmentProblem where the key is not there.
 
-    `hide` cuts a text that a server sent and takes the key out of it.
+    `hide` cuts a text that a server sent and removes the key from it.
     """
 
     def __init__(self, endpoint: Endpoint, threads: int, retries: int, path: str = PATH) -> None:
@@ -73,12 +74,13 @@ class Client:
             "User-Agent": f"dftspark/{__version__}",
             **_credentials(endpoint, key),
         }
-        self._not_before = 0.0  # monotonic; what a Retry-After asks of all threads
+        self._not_before = 0.0  # monotonic; a Retry-After sets it for all threads
         self._over = threading.Event()
 
     def stop(self) -> None:
-        """Nothing more is sent: threads that wait to try again give up. Answers that are on their
-        way are still heard, for they are paid for."""
+        """Sends nothing more: threads that wait to try again give up. Answers that are on their way
+        are still received, since they are paid for.
+        """
         self._over.set()
 
     def close(self) -> None:
@@ -88,7 +90,9 @@ class Client:
     def ask(
         self, body: bytes, may_send: Callable[[], bool], failed: Callable[[str], None]
     ) -> Reply:
-        """`may_send` is asked before every attempt, and `failed` is told of each that failed."""
+        """Sends a request, with retries. `may_send` is called before every attempt, and `failed`
+        after each that failed.
+        """
         started, error = time.monotonic(), ""
         for attempt in range(self._retries + 1):
             if not self._waited() or not may_send():
@@ -189,8 +193,9 @@ class _Failure:
 
 
 def retry_after(headers: Any) -> float | None:
-    """Seconds that a server asks to wait, from `retry-after-ms` or Retry-After in either form;
-    None where neither is a number or a date."""
+    """Returns the seconds that a server asks to wait, from `retry-after-ms` or Retry-After in
+    either form; None where neither is a number or a date.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -205,7 +210,7 @@ def retry_after(headers: Any) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    """At least 0. None for no number, and for nan."""
+    """Returns a number of at least 0; None where there is none, and for nan."""
     try:
         value = float(text or "")
     except ValueError:
@@ -214,8 +219,9 @@ def _number(text: str | None) -> float | None:
 
 
 def _read(response: Any) -> bytes:
-    """The whole reply as it came over the wire. Never decompressed: a small reply may unpack to a
-    huge one."""
+    """Reads the whole reply as it came over the wire. It is never decompressed: a small reply may
+    unpack to a huge one.
+    """
     parts = []
     while part := response.read1(1 << 16, decode_content=False):
         parts.append(part)
@@ -232,7 +238,7 @@ def _named(problem: BaseException) -> str:
 
 
 def _message(content: bytes) -> tuple[str, str]:
-    """What an error's body says, and its code."""
+    """Returns the message of an error's body, and its code."""
     try:
         found = json.loads(content)
         error = found.get("error", found) if isinstance(found, dict) else found

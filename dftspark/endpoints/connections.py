@@ -1,9 +1,9 @@
-"""HTTP connections on which a whole exchange ends at one time, and is read up to one size.
+"""HTTP connections on which a whole exchange has one deadline and one limit on its size.
 
-A time-out of a socket is for one call of the system: it begins anew with each byte of a slow
-header, each interim answer and each trailer. Here every read and every write is given what is left
-of the exchange: connecting, the handshake, a proxy's answer, the request, headers, interim answers,
-body and trailers together. Only the look-up of a host's name ends by the resolver's own limits.
+A socket's time-out is for one system call: it begins anew with each byte of a slow header, each
+interim answer and each trailer. Here every read and every write gets what is left of the time of
+the exchange: connecting, the handshake, a proxy's answer, the request, headers, interim answers,
+body and trailers together. Only the look-up of a host's name has the resolver's limits instead.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from dftspark.config import Endpoint
 from dftspark.endpoints.protocol import PATH
 from dftspark.errors import EnvironmentProblem
 
-LARGEST = 1 << 20  # bytes that are read of one exchange
+LARGEST = 1 << 20  # bytes read in one exchange
 _CONNECT = 10.0  # seconds for each address of a host
-_PIECE = 1 << 14  # bytes that are written at once: the most that one record of TLS holds
+_PIECE = 1 << 14  # bytes written at once: the most that one TLS record holds
 
-_ends: ContextVar[float] = ContextVar("_ends")  # time.monotonic, of this thread's exchange
+_ends: ContextVar[float] = ContextVar("_ends")  # time.monotonic, end of this thread's exchange
 
 
 class TooLong(Exception):
@@ -41,7 +41,7 @@ class TooLong(Exception):
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread exchanges in the block ends in that time, or with TimeoutError."""
+    """Gives this thread's exchange in the block that time to end; raises TimeoutError after it."""
     before = _ends.set(time.monotonic() + seconds)
     try:
         yield
@@ -85,7 +85,7 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        # urllib3 would log a line that is no header, which may repeat the key.
+        # urllib3 would log a malformed header line, which may repeat the key.
         self.msg.set_payload("")
         self.msg.defects.clear()
 
@@ -121,7 +121,7 @@ class _SafePool(HTTPSConnectionPool):
 
 
 def _connected(host: str, port: int) -> socket.socket:
-    """To the first address that takes it. What is left goes on to the handshake of TLS."""
+    """Connects to the first address that accepts. The rest of the time is for the TLS handshake."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM
@@ -141,20 +141,20 @@ def _connected(host: str, port: int) -> socket.socket:
 
 
 def pool(endpoint: Endpoint, threads: int, path: str = PATH) -> tuple[Any, str]:
-    """Connections, and the target to ask them for: of a pool its path, of a proxy the address."""
+    """Returns a pool of connections and the target of requests: a path; for a proxy the address."""
     parts = urlsplit(endpoint.url)
     settings: dict[str, Any] = {"maxsize": threads, "block": False, "timeout": endpoint.timeout}
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         return _through(proxy, settings), endpoint.url + path
-    # A manager would look its one pool up anew for every request.
+    # A manager would look up its only pool anew for every request.
     kind = _SafePool if parts.scheme == "https" else _Pool
     host = parts.hostname or ""
     return kind(host, parts.port, **settings), parts.path + path
 
 
 def _through(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
-    """Connections through a proxy as the environment names it, with a name and password or not."""
+    """Connects through a proxy as the environment names it, with a name and password or without."""
     address = proxy if "://" in proxy else f"http://{proxy}"
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -1,11 +1,11 @@
-"""What one task has sent and heard, written down as it happens, so that nothing is asked twice.
+"""The journal of one task: what it has sent and received, so that nothing is asked twice.
 
 State   a file of JSON lines: before a request is sent, its key; when its answer is there, the
-        answer. Who asks holds the lock of the file, which the system takes back when the process
-        ends, however it ends. So of two tasks with the same work (Spark's speculation, or a retry
-        while the first still runs) one asks and the other waits; a task that starts again goes on
-        where the dead one stopped; and what was sent without being heard is known, and not sent
-        again unless somebody says so.
+        answer. The asking task holds the lock of the file, which the system takes back when the
+        process ends, however it ends. So of two tasks with the same work (Spark's speculation, or
+        a retry while the first still runs) one asks and the other waits; a restarted task goes on
+        where the dead one stopped; and a request that was sent without an answer is known, and not
+        sent again unless somebody says so.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from dftspark.endpoints.client import Reply
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
 
-_WAIT = 0.5  # seconds between two looks at a lock that another process holds
+_WAIT = 0.5  # seconds between two tries of a lock that another process holds
 _BUSY = frozenset({errno.EACCES, errno.EAGAIN})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An answer with what it took: seconds, requests sent, and when it came (UTC)."""
+    """An answer with its seconds, the number of requests sent, and the time when it came (UTC)."""
 
     said: Any  # an Answer of the journal's kind
     seconds: float = 0.0
@@ -43,19 +43,19 @@ class Entry:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], kind: Kind) -> Entry:
-        """From the columns of the kind's schema."""
+        """Makes an entry from the columns of the kind's schema."""
         took = {name: row[name] for name in ("seconds", "attempts", "at")}
         return cls(kind.answer(row), **took)
 
     @property
     def unheard(self) -> bool:
-        """Whether it was sent and the model itself said nothing."""
+        """True if the request was sent and the model itself said nothing."""
         return self.said.problem in UNHEARD
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a journal holds. `failed` says why; `lost` was sent and never heard of."""
+    """Contents of a journal. `failed` gives reasons; `lost` was sent without an answer."""
 
     answered: dict[bytes, Entry]
     failed: dict[bytes, str]
@@ -64,9 +64,9 @@ class Heard:
 
 
 class Journal:
-    """Open for writing, its lock held. Safe to use from many threads.
+    """A journal open for writing, its lock held. Safe to use from many threads.
 
-    What cannot be written is an EnvironmentProblem, and leaves no part of a line behind.
+    A failed write raises EnvironmentProblem and leaves no part of a line behind.
     """
 
     def __init__(self, file: IO[bytes], path: Path, kind: Kind) -> None:
@@ -91,7 +91,7 @@ class Journal:
         self._write({"failed": key.hex(), "error": error})
 
     def _write(self, line: dict[str, Any]) -> None:
-        # One system call a line: the kernel has it when this returns, whatever becomes of us.
+        # One system call per line: when it returns, the kernel has the line, whatever follows.
         data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
         with self._lock, writing(self._place):
             size = os.fstat(self._file.fileno()).st_size
@@ -105,7 +105,7 @@ class Journal:
 
 @contextmanager
 def locked(path: Path, kind: Kind, *, wait: bool, busy: str = "") -> Iterator[IO[bytes]]:
-    """The file open for appending, and nobody else's until the block ends.
+    """Opens the file for appending and keeps it locked until the block ends.
 
     Waits for another holder, or raises EnvironmentProblem with `busy`.
     """
@@ -142,20 +142,20 @@ def _try_lock(file: IO[bytes], path: Path, kind: Kind) -> bool:
 
 @contextmanager
 def opened(path: Path, kind: Kind) -> Iterator[tuple[Journal, Heard]]:
-    """The journal, when no other process holds it, and what it has so far."""
+    """Opens the journal, when no other process holds it, and reads what it has so far."""
     with locked(path, kind, wait=True) as file:
         heard = read(path, kind)
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             with writing(Location.parse(str(path))):
-                file.write(b"\n")  # a line that the kill of its writer cut
+                file.write(b"\n")  # ends a line that was cut when its writer was killed
         yield Journal(file, path, kind), heard
 
 
 @contextmanager
 def taken(path: Path, deadline: float, kind: Kind) -> Iterator[Heard]:
-    """What an ended task's journal holds; the file is gone after the block.
+    """Yields the contents of an ended task's journal; removes the file after the block.
 
-    EnvironmentProblem where its task has not ended by `deadline` (time.monotonic).
+    Raises EnvironmentProblem where its task has not ended by `deadline` (time.monotonic).
     """
     with path.open("ab") as file:
         while not _try_lock(file, path, kind):
@@ -170,7 +170,7 @@ def taken(path: Path, deadline: float, kind: Kind) -> Iterator[Heard]:
 
 
 def read(path: Path, kind: Kind) -> Heard:
-    """What a journal holds by now; the later line on a request wins."""
+    """Returns the current contents of a journal; the later line on a request wins."""
     answered: dict[bytes, Entry] = {}
     failed: dict[bytes, str] = {}
     open_: dict[bytes, None] = {}
@@ -191,7 +191,7 @@ def read(path: Path, kind: Kind) -> Heard:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Whole lines only: the last may be one that its writer did not live to finish."""
+    """Yields whole lines only: the last may be one that its writer did not live to finish."""
     with path.open("rb") as file:
         for line in file:
             try:
@@ -203,12 +203,12 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def lost(kind: Kind) -> Entry:
-    """Of a request that was sent and never heard of."""
+    """Returns the entry of a request that was sent without an answer."""
     return Entry(kind.lost(), attempts=1)
 
 
 def counting(path: Path) -> Callable[[], int]:
-    """A function that tells how many answers came since it was called last."""
+    """Returns a function that counts the answers that came since its last call."""
     position = 0
 
     def more() -> int:

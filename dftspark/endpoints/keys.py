@@ -1,9 +1,9 @@
-"""An endpoint's key: where it comes from, and how it is kept out of what a server says.
+"""An endpoint's key: where it comes from, and how it is kept out of a server's messages.
 
-What a server says goes into tables, logs and pages, and some servers repeat the key: as it is, as
-JSON, a URL, HTML or base64 spells it, or half of it. So every text is searched as it stands and as
-it reads once it is decoded, a spelling inside a spelling too, for any stretch of the key that is
-half as long as the key, in capitals or not.
+A server's messages go into tables, logs and pages, and some servers repeat the key: as it is, as
+JSON, a URL, HTML or base64 spells it, or half of it. So every text is searched both as it stands
+and decoded, through spellings inside spellings, for any stretch at least half as long as the key,
+in any case.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dftspark.config import Endpoint
 from dftspark.endpoints.answers import Hide
 from dftspark.errors import EnvironmentProblem
 
-_SECRET = 8  # characters from which a key is one; local servers are given words like "none"
+_SECRET = 8  # characters; a shorter one is not a key: local servers are given words like "none"
 _LOOKED_AT = 20_000  # characters; nothing that is kept is nearly as long
 _DEEP = 5  # spellings inside each other
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _STANDARD = str.maketrans("-_", "+/")
 
-# One level of JSON, C, JavaScript, URLs, HTML and quoted-printable; what nobody sees is left out.
+# One level of JSON, C, JavaScript, URLs, HTML, quoted-printable; without invisible characters.
 _HEX = "[0-9A-Fa-f]"
 _SPELLED = re.compile(
     rf"(?:\\u|\\U0000|%u)(?P<four>{_HEX}{{4}})|\\u\{{0{{0,4}}(?P<few>{_HEX}{{1,4}})\}}"
@@ -36,7 +36,9 @@ _SPELLED = re.compile(
 
 
 def key_of(endpoint: Endpoint) -> str:
-    """From the environment. EnvironmentProblem where the variable is not set, or is no header."""
+    """Reads the key from the environment. Raises EnvironmentProblem where the variable is not set,
+    or cannot be a header.
+    """
     if endpoint.key_env is None:
         return ""
     key = os.environ.get(endpoint.key_env, "").strip()
@@ -55,7 +57,7 @@ def key_of(endpoint: Endpoint) -> str:
 
 
 def hiding(keys: Iterable[str]) -> Hide:
-    """A function that cuts texts, and blots out what they repeat of these keys."""
+    """Returns a function that cuts texts, and blots out what they repeat of these keys."""
     secrets = [_Secret.of(key) for key in keys if len(key) >= _SECRET]
 
     def hide(text: str, most: int) -> str:
@@ -68,14 +70,14 @@ def hiding(keys: Iterable[str]) -> Hide:
 
 
 def hiding_those_set(endpoints: Iterable[Endpoint]) -> Hide:
-    """The same of the keys that the environment has now."""
+    """Does the same for the keys that the environment has now."""
     names = [endpoint.key_env for endpoint in endpoints if endpoint.key_env]
     return hiding(os.environ.get(name, "").strip() for name in names)
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A text as it reads once decoded, and where each of its characters stood before."""
+    """A text as it reads once decoded, and the place where each of its characters stood before."""
 
     text: str
     begins: list[int]
@@ -86,7 +88,7 @@ class _Layer:
         return cls(text, list(range(len(text))), list(range(1, len(text) + 1)))
 
     def plainer(self) -> _Layer:
-        """With one level of spelling undone."""
+        """Undoes one level of spelling."""
         parts: list[str] = []
         begins: list[int] = []
         ends: list[int] = []
@@ -105,7 +107,7 @@ class _Layer:
         )
 
     def packed(self, least: int) -> Iterator[_Layer]:
-        """What its stretches of base64 and of hexadecimal digits hold, wherever they begin."""
+        """Yields the contents of its stretches of base64 and hexadecimal digits, anywhere."""
         for found in re.finditer(rf"[A-Za-z0-9+/_-]{{{least * 4 // 3},}}", self.text):
             for start in range(found.start(), min(found.start() + 4, found.end())):
                 digits = self.text[start : found.end()].translate(_STANDARD)
@@ -130,7 +132,7 @@ class _Layer:
 
 
 def _said(found: re.Match[str]) -> str:
-    """The character that a spelling stands for; none for what nobody sees."""
+    """Returns the character that a spelling stands for; empty for what is invisible."""
     kind = found.lastgroup
     if kind is None:
         return ""
@@ -143,7 +145,7 @@ def _said(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class _Secret:
-    """`least` characters of it in a row are told as it. Any such stretch holds a whole block."""
+    """A key, recognized by `least` characters in a row. Any such stretch holds a whole block."""
 
     key: str
     least: int
@@ -167,7 +169,7 @@ class _Secret:
         return "".join([*out, text[last:]])
 
     def _found(self, layer: _Layer, deep: int, packed: int = 2) -> Iterator[tuple[int, int]]:
-        """Where stretches of the key begin and end in the text that `layer` was made of."""
+        """Yields begin and end of stretches of the key in the text that `layer` was made of."""
         for begin, end in self._stretches(layer.text.translate(_LOWER)):
             yield layer.begins[begin], layer.ends[end - 1]
         if packed:

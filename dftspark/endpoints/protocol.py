@@ -18,11 +18,11 @@ _BYTES_PER_TOKEN = 4.0  # of English; a task corrects it by what the endpoint co
 
 
 def key_of(endpoint: Endpoint, body: bytes) -> bytes:
-    """The key of a request. Stores hold these, so what is hashed may never change."""
+    """Returns the key of a request. Stores hold these, so what is hashed may never change."""
     head = f"dftspark verdict v1\n{endpoint.url}{PATH}\n"
     return hashlib.sha256(head.encode() + body).digest()[:KEY_BYTES]
 
 
 def tokens(body: bytes) -> int:
-    """About how many tokens an endpoint will count."""
+    """Estimates the number of tokens that an endpoint will count."""
     return round(len(body) / _BYTES_PER_TOKEN)

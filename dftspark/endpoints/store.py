@@ -2,9 +2,9 @@
 
 State   <store>/*.parquet of the kind's schema, each whole or not there at all and never changed;
         <store>/asking/, the journals of tasks that ask right now, or of a run that was killed.
-        A run holds the lock of the store while it asks; it begins by taking in what a killed one
-        left, and ends by turning its own journals into one Parquet file.
-Cost    some 200 bytes a verdict, and a text's own; a run reads the keys of all files
+        A run holds the lock of the store while it asks; it begins by taking in what a killed run
+        left, and ends by turning its journals into one Parquet file.
+Cost    some 200 bytes a verdict, or the length of a text; a run reads the keys of all files
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dftspark.store import publish
 if TYPE_CHECKING:
     from dftspark.progress import Stage
 
-_SECONDS = 1.0  # between two looks at what was answered
+_SECONDS = 1.0  # between two checks for new answers
 _FILE = re.compile(r"([0-9a-f]{32})-[0-9]+\.parquet")
 _PATIENCE = 20.0  # seconds that tasks of a killed run are given to end
 
@@ -48,7 +48,7 @@ class AnswerStore:
 
     @classmethod
     def of(cls, root: str, kind: Kind) -> AnswerStore:
-        """ConfigError for an object store, which has neither locks nor appending."""
+        """Opens the store. Raises ConfigError for object stores: they lack locks and appending."""
         place = Location.parse(root)
         if not place.local:
             raise ConfigError(
@@ -63,7 +63,7 @@ class AnswerStore:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """This run's alone while the block runs; first takes in what a killed run has left."""
+        """Keeps the store to this run in the block; first takes in what a killed run left."""
         with writing(Location.parse(str(self.folder))):
             (self.folder / "asking").mkdir(parents=True, exist_ok=True)
         busy = (
@@ -76,9 +76,9 @@ class AnswerStore:
             yield
 
     def take_in(self) -> dict[bytes, str]:
-        """Journals become answers; returns what failed, and why.
+        """Turns journals into stored answers; returns failed requests with the reason.
 
-        EnvironmentProblem where tasks of a killed run do not end.
+        Raises EnvironmentProblem where tasks of a killed run do not end.
         """
         deadline = time.monotonic() + _PATIENCE
         failed: dict[bytes, str] = {}
@@ -93,7 +93,7 @@ class AnswerStore:
         return {key: why for key, why in failed.items() if key not in found}
 
     def add(self, entries: Mapping[bytes, Entry]) -> None:
-        """One new file."""
+        """Writes one new file."""
         if not entries:
             return
         keys = sorted(entries)
@@ -109,9 +109,9 @@ class AnswerStore:
             publish.put(place, name, data)
 
     def load(self, keys: set[bytes]) -> dict[bytes, Entry]:
-        """What is known of `keys`. What a model said wins over the rest, and then the older.
+        """Returns what is known of `keys`. A model's answer wins over the rest, then the older.
 
-        InputError for a file that is not as it was written.
+        Raises InputError for a file that has changed since it was written.
         """
         wanted = pa.array(sorted(keys), pa.binary())
         found: dict[bytes, Entry] = {}
@@ -126,7 +126,7 @@ class AnswerStore:
 
     @contextmanager
     def watched(self, stage: Stage) -> Iterator[None]:
-        """Tells `stage` of the answers that come in while the block runs, whoever asks."""
+        """Reports to `stage` the answers that come in while the block runs, whoever asks."""
         counts: dict[Path, Callable[[], int]] = {}
 
         def look() -> None:
@@ -139,7 +139,7 @@ class AnswerStore:
 
 
 def _whole(path: Path, kind: Kind) -> pa.Table:
-    """A file that has what its name says. InputError for another one."""
+    """Reads a file that holds what its name says. Raises InputError for any other."""
     said = _FILE.fullmatch(path.name)
     if not said:
         raise InputError(
@@ -156,7 +156,7 @@ def _whole(path: Path, kind: Kind) -> pa.Table:
 
 
 def job() -> str:
-    """A name for the journals of one run."""
+    """Returns a name for the journals of one run."""
     return secrets.token_hex(6)
 
 

@@ -153,9 +153,11 @@ def rows(
     blocks = block_of([request.brief.prompt_id for request in requests])
     splits = [SPLITS[place] for place in split_of(np.asarray(blocks))]
     made = ready.template.fingerprint
+    names = {id(one.setting): setting_name(one.setting) for one in requests}
     found = []
     for request, split in zip(requests, splits, strict=True):
-        row = {**run, **_of_request(request), "template": made, "split": split}
+        setting = names[id(request.setting)]
+        row = {**run, **_of_request(request, setting), "template": made, "split": split}
         entry = known.get(request.key)
         if entry is None:
             row |= {"problem": failed.get(request.key, NOT_ASKED), "cost": 0.0, "attempts": 0}
@@ -177,7 +179,7 @@ def rows(
     return found
 
 
-def _of_request(request: Request) -> dict[str, Any]:
+def _of_request(request: Request, setting: str) -> dict[str, Any]:
     brief = request.brief
     return {
         "doc_id": request.key.hex(),
@@ -186,7 +188,7 @@ def _of_request(request: Request) -> dict[str, Any]:
         "stratum": brief.stratum,
         "text": None,
         "model": request.writer.name,
-        "setting": setting_name(request.setting),
+        "setting": setting,
         "sampler": list(request.setting.items()),
         "seed": request.seed,
         "sample": request.sample,

@@ -56,9 +56,7 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
     with store.held():
         whole = Limits(settings.max_requests, settings.max_tokens, settings.max_cost)
         first, stopped, left = _heard(documents, _clean_body, settings, store, progress, whole)
-        own, wrong = _each(
-            documents, first, CLEAN, lambda d, said: reading.cleaned(d, said, settings.most_dropped)
-        )
+        own, wrong = _cleaned(documents, first, settings)
         clean = [found for _, found in own]
         second, more, _ = _heard(clean, _brief_body, settings, store, progress, left)
         made, refused = _each(
@@ -75,6 +73,33 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
         except BaseException:
             writer.give_up()
             raise
+
+
+def lacking(config: BriefMaking) -> tuple[str, dict[str, list[tuple[bytes, bytes]]]]:
+    """Returns the stage that is next and what the store lacks of it, as keys and bodies by model.
+
+    All documents are cleaned before any is described, for a brief is made of what cleaning left.
+    """
+    settings = config.briefs
+    store = AnswerStore.of(config.store, KIND)
+    documents = read(settings)
+    for stage, body in ((CLEAN, _clean_body), (BRIEF, _brief_body)):
+        asked = _asked(documents, body, settings)
+        known = store.load({key for key, _ in asked.values()})
+        left = [one for one in asked.values() if one[0] not in known]
+        if left or stage == BRIEF:
+            return stage, {settings.model.name: left[: settings.max_requests]}
+        heard = {name: known[key] for name, (key, _) in asked.items()}
+        documents = [found for _, found in _cleaned(documents, heard, settings)[0]]
+    raise AssertionError
+
+
+def _cleaned(
+    documents: Sequence[Document], heard: dict[str, Entry], settings: Briefs
+) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:
+    return _each(
+        documents, heard, CLEAN, lambda d, said: reading.cleaned(d, said, settings.most_dropped)
+    )
 
 
 def read(settings: Briefs) -> list[Document]:
@@ -131,6 +156,14 @@ def _body(writer: Writer, prompt: str, properties: dict[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _asked(
+    documents: Sequence[Document], body: Callable[[Document, Briefs], bytes], settings: Briefs
+) -> dict[str, tuple[bytes, bytes]]:
+    """Key and body of the request about each document, by its name."""
+    bodies = {document.doc_id: body(document, settings) for document in documents}
+    return {name: (key_of(settings.model, _SEED, own), own) for name, own in bodies.items()}
+
+
 def _heard(
     documents: Sequence[Document],
     body: Callable[[Document, Briefs], bytes],
@@ -142,8 +175,8 @@ def _heard(
     """Returns the answer to each document, by its name; why some were not asked; and what may still
     be spent."""
     writer = settings.model
-    bodies = {d.doc_id: body(d, settings) for d in documents}
-    keys = {name: key_of(writer, _SEED, own) for name, own in bodies.items()}
+    asked = _asked(documents, body, settings)
+    keys = {name: key for name, (key, _) in asked.items()}
     known = store.load(set(keys.values()))
     missing = [name for name, key in keys.items() if key not in known][: limits.requests]
     endpoints = writer.endpoints()
@@ -155,7 +188,7 @@ def _heard(
         Job(
             writer.name,
             endpoint,
-            [Item(keys[name], bodies[name], tokens(bodies[name])) for name in part],
+            [Item(*asked[name], tokens(asked[name][1])) for name in part],
             share,
             path_of(writer),
             len(part),

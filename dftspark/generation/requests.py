@@ -20,6 +20,7 @@ from dftspark.generation.template import Template
 from dftspark.text.hashing import digest64
 
 _SEED_BITS = 31
+_PROMPT, _SEED = b"<the prompt of this request>", b"<the seed of this request>"
 Setting = dict[str, float | int]
 # Made once, since making it takes as long as encoding a body.
 _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -51,18 +52,23 @@ class Request:
 def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
     """Yields all requests of a run, in the order in which they are asked."""
     order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
-    grid = settings.settings
     weights = {one.name: digest_of(one) for one in settings.models}
+    forms = [
+        (writer, setting, _form(writer, setting))
+        for setting in settings.settings
+        for writer in settings.models
+    ]
     for brief in order:
         prompt = template.render(brief)
+        quoted = _JSON.encode(prompt).encode()
         for sample in range(settings.samples):
             seed = digest64(f"{sample} {brief.prompt_id}", "dftspark seed v1") >> (64 - _SEED_BITS)
-            for setting in grid:
-                for writer in settings.models:
-                    body = encoded(writer, prompt, setting, seed)
-                    key = key_of(writer, seed, body, weights[writer.name])
-                    size = tokens(body)
-                    yield Request(key, brief, prompt, writer, setting, sample, seed, size)
+            filling = {_PROMPT: quoted, _SEED: str(seed).encode()}
+            for writer, setting, form in forms:
+                body = b"".join([filling.get(part, part) for part in form])
+                key = key_of(writer, seed, body, weights[writer.name])
+                size = tokens(body)
+                yield Request(key, brief, prompt, writer, setting, sample, seed, size)
 
 
 def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
@@ -75,6 +81,17 @@ def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
     if writer.seed:
         body["seed"] = seed
     return _JSON.encode(body).encode()
+
+
+def _form(writer: Writer, setting: Setting) -> list[bytes]:
+    """The body in parts, of which two stand for prompt and seed. Every request of a setting is
+    filled into them, for encoding each anew would be half of the work of a resume."""
+    whole = encoded(writer, _PROMPT.decode(), setting, 0)
+    head, _, tail = whole.partition(_JSON.encode(_PROMPT.decode()).encode())
+    before, seed, after = tail.partition(b'"seed":0')
+    if not seed:
+        return [head, _PROMPT, tail]
+    return [head, _PROMPT, before + b'"seed":', _SEED, after]
 
 
 def path_of(writer: Writer) -> str:

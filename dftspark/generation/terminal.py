@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.config.generate import Generate
+from dftspark.endpoints.plan import Estimate
 from dftspark.generation import sweep
-from dftspark.generation.plan import Estimate
 from dftspark.redaction import redact
 from dftspark.report.terminal.drawing import line, table
 from dftspark.report.terminal.program import program

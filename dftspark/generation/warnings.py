@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 _CUT = 0.05  # of a setting's texts; a larger share of cut ones is not an accident
 _SAME = 0.01  # of a model's prompts; one text for a larger share is not an accident
+_ALIKE = 0.9  # of texts with one seed at two settings; if more are equal, the sampler is ignored
+_SOME = 10  # texts at both settings; with fewer, equal ones may be an accident
 _FEW = 5  # prompts that one text must answer to be reported
 
 
 def warnings(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> list[str]:
     """Returns warnings for rows of schema.TEXTS; `names` is each model's name at its endpoint."""
-    return [*_cut(rows), *_same(rows), *_others(rows, names), *_without(rows)]
+    return [
+        *_cut(rows),
+        *_alike(rows),
+        *_same(rows),
+        *_others(rows, names),
+        *_without(rows),
+    ]
 
 
 def _cut(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -28,6 +37,25 @@ def _cut(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield (
                 f"{model} at {setting}: {share:.0%} of {own.total():,} texts were cut at "
                 f"max_tokens, so their lengths are not the model's; raise it"
+            )
+
+
+def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """One seed gives two texts at two settings, unless the endpoint does without the sampler."""
+    texts: dict[tuple[str, str, int], dict[str, str]] = {}
+    for row in rows:
+        if row["text"] is not None:
+            own = texts.setdefault((row["model"], row["prompt_id"], row["sample"]), {})
+            own[row["setting"]] = row["text"]
+    counts: dict[tuple[str, str, str], Counter[bool]] = {}
+    for (model, *_), settings in texts.items():
+        for (one, text), (other, beside) in pairwise(settings.items()):
+            counts.setdefault((model, one, other), Counter())[text == beside] += 1
+    for (model, one, other), own in counts.items():
+        if own.total() >= _SOME and own[True] / own.total() > _ALIKE:
+            yield (
+                f"{model}: {own[True]:,} of {own.total():,} texts are the same at {one} and at "
+                f"{other}; the endpoint seems to ignore the sampler"
             )
 
 

@@ -1,7 +1,7 @@
-"""How far judges agree beyond what chance would give.
+"""Agreement of judges beyond what chance would give.
 
-Source   Cohen (1960); Krippendorff (2004), with the nominal metric; Fleiss' kappa is the same for
-         full tables but for the correction for small samples
+Source   Cohen (1960); Krippendorff (2004), with the nominal metric; for full tables Fleiss' kappa
+         is the same except for the correction for small samples
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MOST_GROUPS = 64
 
 
 def cohen_kappa(first: Codes, second: Codes) -> float:
-    """Of two judges' verdicts `(N,)`, codes from 0 on, -1 where one is missing.
+    """Computes kappa of two judges' verdicts `(N,)`, codes from 0 on, -1 where one is missing.
 
-    1 is agreement in all, 0 what chance gives, below 0 less than chance. nan where both always
-    give one and the same verdict, or share no case.
+    1 is full agreement, 0 what chance gives, below 0 less than chance. nan where both always give
+    one and the same verdict, or share no case.
     """
     both = (first >= 0) & (second >= 0)
     a, b = first[both], second[both]
@@ -38,10 +38,10 @@ def cohen_kappa(first: Codes, second: Codes) -> float:
 
 
 def krippendorff_alpha(verdicts: Codes) -> float:
-    """Of any number of judges, `(J, N)` codes from 0 on, -1 where one is missing.
+    """Computes alpha of any number of judges, `(J, N)` codes from 0 on, -1 where one is missing.
 
-    1 is agreement in all, 0 what chance gives. nan where every verdict is the same, or where no
-    case has two.
+    1 is full agreement, 0 what chance gives. nan where every verdict is the same, or where no case
+    has two.
     """
     return _alpha(_values(verdicts))
 
@@ -49,8 +49,9 @@ def krippendorff_alpha(verdicts: Codes) -> float:
 def alpha_interval(
     verdicts: Codes, clusters: NDArray[Any], confidence: float = 0.95
 ) -> tuple[float, float, float, float]:
-    """Alpha, its standard error and interval, by a jackknife over clusters `(N,)`, which are put
-    together into at most 64 groups in their sorted order."""
+    """Computes alpha, its standard error and interval, by a jackknife over clusters `(N,)`, which
+    are put together into at most 64 groups in their sorted order.
+    """
     if verdicts.ndim != 2 or verdicts.shape[1] != len(clusters):
         raise ShapeError(f"verdicts are (J, N), clusters (N,): {verdicts.shape}, {len(clusters)}")
     counts = _values(verdicts)
@@ -65,7 +66,7 @@ def alpha_interval(
 
 
 def _values(verdicts: Codes) -> NDArray[np.float64]:
-    """How many judges gave each verdict `(N, C)`, of the cases that have two or more."""
+    """Counts the judges that gave each verdict `(N, C)`, for the cases that have two or more."""
     codes = int(verdicts.max()) + 1 if verdicts.size else 0
     counts = (
         np.stack([(verdicts == c).sum(axis=0) for c in range(codes)], axis=1)

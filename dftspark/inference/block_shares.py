@@ -1,9 +1,9 @@
-"""Whether two shares, or two rates, differ: a score test at effective counts, from block sums.
+"""A score test of whether two shares, or two rates, differ, at effective counts from block sums.
 
-Occurrences come in clumps, within documents and within clusters. What a block has too many or too
-few of them, by the rate of both sides, tells how large a clump is, and a count divided by that is
-tested as if its occurrences were one by one. No side's own variance is used, so that a small side
-that happens to have none is not taken for one that is sure to.
+Occurrences come in clumps, within documents and within clusters. The excess or deficit of each
+block against the rate of both sides shows how large a clump is; a count divided by that is tested
+as if its occurrences were independent. The test never uses one side's variance alone, so a small
+side that happens to have none is not mistaken for a certain one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Ints = NDArray[np.int64]
 
 
 def difference_p(human: tuple[Ints, Ints], model: tuple[Ints, Ints], *, share: bool) -> float:
-    """The two-sided mid-p that both sides have one rate; 1 where there is nothing to tell by.
+    """Returns the two-sided mid-p that both sides have one rate; 1 where there are no data to tell.
 
-    Each side is (occurrences, cases) by block, `(64,)`. With `share` the occurrences are cases, of
-    which the rarer of having and lacking is tested.
+    Each side is (occurrences, cases) by block, `(64,)`. With `share` the occurrences are cases; the
+    rarer of having and lacking is tested.
     """
     top = np.concatenate([human[0], model[0]]).astype(np.float64)
     cases = np.concatenate([human[1], model[1]]).astype(np.float64)

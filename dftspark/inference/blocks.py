@@ -1,8 +1,8 @@
-"""Blocks of clusters: how many, how they merge, and how they are relabeled.
+"""Blocks of clusters: their number, how they merge, and how they are relabeled.
 
 A block holds the clusters whose hash falls in it, on both sides alike; `human` and `model` below
-are its sums, `(S, m)`, and their sizes (tokens or documents), `(S,)`. Groups of blocks are rows
-of 0/1 weights over the 2S blocks, the S of the human side first.
+are its sums, `(S, m)`, and their sizes (tokens or documents), `(S,)`. Groups of blocks are rows of
+0/1 weights over the 2S blocks, the S of the human side first.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CLUSTERS_PER_BLOCK = 2
 
 
 def adapt(clusters: int) -> int:
-    """Number of blocks for the side with fewer clusters: a power of two in 8 .. 64, or 0.
+    """Returns how many blocks suit the side with fewer clusters: a power of two in 8 .. 64, or 0.
 
-    At least two clusters a block on average; 0, for which no interval or test is given, below
-    sixteen clusters. Hashed clusters leave some blocks empty, which costs nothing: coverage and
-    level were the same with 1, 2, 5 and 10 clusters a block.
+    A block has at least two clusters on average; below sixteen clusters the number is 0, and there
+    is no interval or test. Hashed clusters leave some blocks empty, which costs nothing
+    (docs/limits.md).
     """
     if clusters < FEWEST * CLUSTERS_PER_BLOCK:
         return 0
@@ -47,13 +47,13 @@ def coarsen(sums: NDArray[np.generic], blocks: int) -> Floats:
 
 
 def sides(blocks: int) -> tuple[Floats, Floats]:
-    """The human and the model group, `(1, 2S)` each."""
+    """Returns the human and the model group, `(1, 2S)` each."""
     human = np.repeat([1.0, 0.0], blocks)[None]
     return human, 1 - human
 
 
 def all_but_one(blocks: int) -> tuple[Floats, Floats]:
-    """The sides without block j, for every j: `(S, 2S)` each."""
+    """Returns the sides without block j, for every j: `(S, 2S)` each."""
     keep, none = 1 - np.eye(blocks), np.zeros((blocks, blocks))
     return np.hstack([keep, none]), np.hstack([none, keep])
 
@@ -61,10 +61,10 @@ def all_but_one(blocks: int) -> tuple[Floats, Floats]:
 def relabelings(
     blocks: int, count: int, rng: np.random.Generator, *, paired: bool
 ) -> tuple[Floats, Floats]:
-    """Random groups under equality, `(count, 2S)` each.
+    """Draws random groups under equality, `(count, 2S)` each.
 
-    paired exchanges the two sides of a block with probability 1/2, which is right whatever its
-    two sides share; otherwise S of the 2S blocks are drawn for the first group.
+    paired exchanges the two sides of a block with probability 1/2, which is right whatever its two
+    sides share; otherwise S of the 2S blocks are drawn for the first group.
     """
     if paired:
         kept = rng.integers(0, 2, (count, blocks)).astype(np.float64)
@@ -77,12 +77,12 @@ def relabelings(
 def balanced(
     blocks: int, share: float, count: int, rng: np.random.Generator, *, paired: bool
 ) -> tuple[Floats, Floats]:
-    """Relabelings whose groups take the same share of both sides, `(count, 2S)` each.
+    """Draws relabelings whose groups take the same share of both sides, `(count, 2S)` each.
 
     The first group has `share` of the human and of the model blocks, at least one of each, the
-    second the rest. Whatever the difference of the sides, it is in both groups alike, so these
-    show the noise alone. They are no group of permutations: a p-value from them would be too
-    small. paired never puts both sides of a block in the smaller group.
+    second the rest. Any difference of the sides is in both groups alike, so these show the noise
+    alone. They are not a group of permutations: a p-value from them would be too small. paired
+    never puts both sides of a block in the smaller group.
     """
     smaller = min(max(1, round(min(share, 1 - share) * blocks)), blocks // 2)
     row = np.repeat([1, 2, 0], [smaller, smaller, blocks - 2 * smaller])
@@ -95,7 +95,7 @@ def balanced(
 def as_large(
     human: float, model: float, blocks: int, count: int, rng: np.random.Generator
 ) -> Floats:
-    """Groups as large as the human side of sizes `human` and `model`, `(count, 2S)`.
+    """Draws groups as large as the human side of sizes `human` and `model`, `(count, 2S)`.
 
     Each has the human side's share of the blocks of either side, rounded up or down at random so
     that the share is right on average. No rows where that share is less than one block, or all.
@@ -109,12 +109,12 @@ def as_large(
 
 
 def human_halves(blocks: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Random halves of the human blocks, `(count, 2S)` each, no model block in either."""
+    """Draws random halves of the human blocks, `(count, 2S)` each, without model blocks."""
     first, none = _halves(blocks, count, rng), np.zeros((count, blocks))
     return np.hstack([first, none]), np.hstack([1 - first, none])
 
 
 def _halves(blocks: int, count: int, rng: np.random.Generator) -> Floats:
-    """Rows of 0 and 1, half of each, in random order: `(count, blocks)`."""
+    """Draws rows of 0 and 1, half of each, in random order: `(count, blocks)`."""
     row = np.repeat([1.0, 0.0], [blocks // 2, blocks - blocks // 2])
     return rng.permuted(np.tile(row, (count, 1)), axis=1)

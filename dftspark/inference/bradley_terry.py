@@ -1,8 +1,8 @@
 """One scale for many sides, from who beat whom: P(i beats j) = 1 / (1 + exp(s_j - s_i)).
 
-The first side is the anchor, at 0. Ties are half a win for each. The interval is that of a
-bootstrap over clusters, which are drawn whole, percentiles of the draws. A weak normal prior
-(standard deviation 5) keeps a side that won or lost everything finite.
+The first side is the anchor, at 0. Ties count as half a win for each. The interval has the
+percentiles of a bootstrap that draws whole clusters. A weak normal prior (standard deviation 5)
+keeps a side that won or lost everything finite.
 
 Source   Bradley and Terry (1952); Hunter (2004)
 """
@@ -46,8 +46,9 @@ def bradley_terry(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Strengths:
-    """From pairs `(P, 2)` of side numbers below `count`, the first one's score `(P,)` in [0, 1] and
-    clusters `(P,)`. Sides that nothing connects with the first have nan."""
+    """Fits strengths to pairs `(P, 2)` of side numbers below `count`, the first one's score `(P,)`
+    in [0, 1] and clusters `(P,)`. Sides that nothing connects with the first have nan.
+    """
     if sides.shape != (len(scores), 2) or len(clusters) != len(scores):
         raise ShapeError(f"sides are (P, 2), scores and clusters (P,): {sides.shape}")
     _, number = np.unique(clusters, return_inverse=True)
@@ -83,7 +84,7 @@ def _connected(won: Floats, count: int) -> NDArray[np.bool_]:
 
 
 def _fit(won: Floats) -> Floats:
-    """Strengths `(D, K)` from wins `(D, K, K)` of row over column, all problems at once."""
+    """Fits strengths `(D, K)` to wins `(D, K, K)` of row over column, all problems at once."""
     played = won + won.transpose(0, 2, 1)
     size = won.shape[1]
     found = np.zeros(won.shape[:2])

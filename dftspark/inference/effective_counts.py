@@ -1,9 +1,9 @@
 """Tests of one rate on both sides, by exact mid-p at effective counts.
 
-The variance of a rate is that of clusters, or of blocks of them, under one source. It makes counts
-into effective ones, as many independent occurrences as would vary as much; of those, each is the
-model's with the probability of its share of the text. For frequent things this is the score z, for
-rare ones the exact binomial mid-p of Kish's effective counts.
+The variance of a rate is taken over clusters, or over blocks of them, under one source. It turns
+counts into effective ones: as many independent occurrences as would vary as much. Each of these is
+the model's with the probability of its share of the text. For frequent things this is the score z,
+for rare ones the exact binomial mid-p of Kish's effective counts.
 
 Cost     a microsecond a tested rate
 Source   Kish (1965) for design effects; Lancaster (1961) for mid-p
@@ -20,9 +20,9 @@ from scipy import special
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64] | Floats
 
-FEWEST_CLUSTERS = 20  # of both sides together that have it, or a rate is not tested
+FEWEST_CLUSTERS = 20  # on both sides together that have it; below this a rate is not tested
 FEWEST_EXPECTED = 1.0  # effective occurrences on the smaller side under one rate
-_OWN = 20.0  # clusters with it at which a side's own variance weighs as much as the common one
+_OWN = 20.0  # clusters with it at which a side's variance weighs as much as the common one
 _TINY = 1e-300
 _UNEVEN = 4.0
 _ENOUGH_CLUSTERS = 100.0
@@ -33,7 +33,7 @@ _OUTNUMBERED = 2.0
 class Squares:
     """Squared residuals of one side about the common rate, `(V,)`, of `units` clusters or blocks.
 
-    size     what the rate is of: tokens, words, documents; `(V,)` or one for all
+    size     total behind the rate: tokens, words, documents; `(V,)` or one for all
     units    clusters, or blocks that have anything
     """
 
@@ -45,14 +45,14 @@ class Squares:
 
 @dataclass(frozen=True)
 class Score:
-    """`(V,)` each.
+    """Results of the test, `(V,)` each.
 
     p          two-sided, that both sides have one rate
     z          normal score of p, positive where the model's rate is higher
     expected   effective occurrences on the smaller side under one rate
     variance   of model count - share x count under one rate
     spread     variance a unit of size that both sides together show
-    design     what occurrences are divided by to be effective ones
+    design     divisor that turns occurrences into effective ones
     """
 
     p: Floats
@@ -64,8 +64,9 @@ class Score:
 
 
 def mid_p(model: Floats, human: Floats, share: Floats | float) -> Floats:
-    """Two-sided mid-p `(V,)` of `model` among `model + human` counts, real numbers at least 0,
-    when each is the model's with probability `share`. At most 1."""
+    """Returns the two-sided mid-p `(V,)`, at most 1, of `model` among `model + human` counts, real
+    numbers at least 0, when each is the model's with probability `share`.
+    """
     x, y = np.maximum(model, 0.0), np.maximum(human, 0.0)
     some_x, some_y = np.maximum(x, _TINY), np.maximum(y, _TINY)
     upper = np.where(x > 0, special.betainc(some_x, y + 1, share), 1.0)
@@ -76,7 +77,7 @@ def mid_p(model: Floats, human: Floats, share: Floats | float) -> Floats:
 
 
 def score(human: Squares, model: Squares, own_human: Floats, own_model: Floats) -> Score:
-    """Test of each rate. `own_human`, `own_model` `(V,)` say how many units of a side speak of it:
+    """Tests each rate. `own_human`, `own_model` `(V,)` are the units of a side with data on it:
     from few, a side takes most of its variance from both sides together.
 
     nan where neither side has any.
@@ -109,11 +110,11 @@ def score(human: Squares, model: Squares, own_human: Floats, own_model: Floats) 
 
 
 def share_p(human: Numbers, model: Numbers, human_sizes: Numbers, model_sizes: Numbers) -> Floats:
-    """Two-sided p `(V,)` that both sides have one share of documents with each thing.
+    """Returns the two-sided p `(V,)` that both sides have one share of documents with each thing.
 
-    `human`, `model` `(V, S)` count such documents by block, the sizes `(S,)` all of them. The
-    rarer of having and lacking it is tested. nan where fewer than twenty documents have it or lack
-    it, and where less than one effective document is expected on the smaller side.
+    `human`, `model` `(V, S)` count such documents by block, the sizes `(S,)` all of them. The rarer
+    of having and lacking it is tested. nan where fewer than twenty documents have it or lack it,
+    and where less than one effective document is expected on the smaller side.
     """
     sizes = np.concatenate([human_sizes, model_sizes])
     counts = np.concatenate([human, model], axis=1)
@@ -136,11 +137,11 @@ def share_p(human: Numbers, model: Numbers, human_sizes: Numbers, model_sizes: N
 
 
 def comparable_clustering(human: tuple[float, float], model: tuple[float, float]) -> bool:
-    """Whether rows of sides with these (sizes, sums of squared cluster sizes) can be tested.
+    """Returns whether sides with these (sizes, sums of squared cluster sizes) can be tested.
 
-    Few heavy clusters against many light ones cannot: no variance that was tried kept the level.
-    Up to twice as many effective clusters on the light side it is kept, so that long texts beside
-    as many short ones have their test.
+    Few heavy clusters against many light ones cannot: no variance that was tried kept the level. It
+    is kept up to twice as many effective clusters on the light side, so that long texts beside as
+    many short ones have their test.
     """
     weights = [squares / size if size else np.nan for size, squares in (human, model)]
     effective = [size**2 / squares if squares else 0.0 for size, squares in (human, model)]

@@ -32,12 +32,12 @@ def source_floor(
     splits: int,
     seed: int,
 ) -> float:
-    """95% quantile of a plug-in distance between two corpora of one source, of these two sizes.
+    """Returns the 95% quantile of a plug-in distance of two corpora of one source, of these sizes.
 
-    Raw block sums `(S, m)` and sizes `(S,)`, not merged. Each of `splits` groupings is as large as
-    the human side on one hand and as the model side on the other, and has the same share of both
-    sides' blocks in it, so that their difference is in both hands alike. nan where one side has
-    less than a block's worth of the other.
+    Takes raw block sums `(S, m)` and sizes `(S,)`, not merged. Each of `splits` groupings has one
+    group as large as the human side and one as large as the model side. Both have the same share of
+    either side's blocks, so the sides' difference is in both alike. nan where one side has less
+    than a block's worth of the other.
     """
     sums = np.concatenate([human, model])
     sizes = np.concatenate([human_sizes, model_sizes])
@@ -56,7 +56,7 @@ def source_floor(
 def replicates(
     distance: Distance, human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats
 ) -> Floats:
-    """The distance without block j of either side, `(S,)`: what `intervals.jackknife` takes."""
+    """Returns the distance without block j of either side, `(S,)`, for `intervals.jackknife`."""
     sums, sizes = stacked(human, model, human_sizes, model_sizes)
     return _distances(distance, sums, sizes, *blocks.all_but_one(len(human)))
 
@@ -64,14 +64,16 @@ def replicates(
 def on_groups(
     distance: Distance, human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats
 ) -> Distance:
-    """The distance of two groups of blocks, `(R, 2S)` weights each, as `(R,)`; nan without size."""
+    """Returns the distance of two groups of blocks, `(R, 2S)` weights each, as `(R,)`; nan without
+    size.
+    """
     return partial(_distances, distance, *stacked(human, model, human_sizes, model_sizes))
 
 
 def _distances(
     distance: Distance, sums: Floats, sizes: Floats, first: Floats, second: Floats
 ) -> Floats:
-    """`distance` of the rates of two groups of blocks, `(R, 2S)` weights each: `(R,)`.
+    """Returns `distance` of the rates of two groups of blocks, `(R, 2S)` weights each: `(R,)`.
 
     nan where a group is empty.
     """

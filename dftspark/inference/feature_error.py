@@ -1,7 +1,7 @@
-"""How far random features may be from their kernel, said by the features themselves.
+"""The error of random features against their kernel, estimated from the features themselves.
 
 Source   independent orthogonal blocks of frequencies, Yu et al. (2016): each block alone is a map
-         of the same kernel, so what they find differs by the noise of features alone
+         of the same kernel, so their results differ by the noise of features alone
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def by_group(sides: Sides, groups: Sequence[NDArray[np.int64]], *, paired: bool) -> Floats:
-    """The squared distance from each group of frequencies alone, `(G,)`.
+    """Returns the squared distance from each group of frequencies alone, `(G,)`.
 
     `sides` are block sums `(S, 2 D)`, cosines before sines, and sizes; groups hold frequency
     numbers below D.
@@ -34,10 +34,11 @@ def by_group(sides: Sides, groups: Sequence[NDArray[np.int64]], *, paired: bool)
 
 
 def half_width(found: Floats) -> float:
-    """95% half-width of the mean of `by_group`'s values `(G,)`, by t with G - 1 degrees of freedom.
+    """Returns the 95% half-width of the mean of `by_group`'s values `(G,)`, by t with G - 1 degrees
+    of freedom.
 
-    What another seed of the features would change. Models of one run share frequencies and human
-    side, so the errors of all of them have one sign. nan below two groups.
+    It is what another seed of the features would change. Models of one run share frequencies and
+    human side, so the errors of all of them have one sign. nan below two groups.
     """
     if len(found) < 2:
         return float("nan")

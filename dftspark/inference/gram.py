@@ -1,9 +1,10 @@
 """Gram matrices of block sums, and the squared distances that are read off them.
 
 Block sums are first scaled to the same total size on both sides, so that unequal corpora weigh
-alike in every relabeling (weights of their own sizes reject one distribution in a fifth to a third
-of the cases), and centered at the rates of both sides together: with blocks of equal size that
-changes nothing, with others it takes away the part of their noise that points along the rates.
+alike in every relabeling; weighted by their sizes, equal sources would be rejected too often
+(docs/limits.md). They are then centered at the rates of both sides together: with blocks of equal
+size this changes nothing, with others it removes the part of their noise that points along the
+rates.
 
 Cost     (2S)^2 m multiplications for m coordinates; a square costs (2S)^2 more, whatever m
 """
@@ -43,14 +44,14 @@ class Gram:
         return len(self.sizes) // 2
 
     def coarsen(self, count: int) -> Gram:
-        """With block j of either side added into block j mod `count`."""
+        """Adds block j of either side into block j mod `count`."""
         sides = np.eye(2)
         merged = np.kron(sides, np.tile(np.eye(count), self.blocks // count))
         products = merged @ self.products @ merged.T
         return Gram(products, merged @ self.sizes, self.rounding)
 
     def without(self, block: int) -> Gram:
-        """Without block `block` of both sides, each side's sizes again summing to 1."""
+        """Leaves out block `block` of both sides; each side's sizes again sum to 1."""
         kept = np.delete(np.arange(2 * self.blocks), [block, self.blocks + block])
         sizes = self.sizes[kept]
         totals = np.repeat(sizes.reshape(2, -1).sum(axis=1), self.blocks - 1)
@@ -60,15 +61,16 @@ class Gram:
 
 
 def squared_replicates(products: Gram, *, paired: bool) -> Floats:
-    """The estimate without block j of either side, `(S,)`: what `intervals.jackknife` takes."""
+    """Returns the estimate without block j of either side, `(S,)`, for `intervals.jackknife`."""
     return between_blocks(products, *blocks.all_but_one(products.blocks), paired=paired)
 
 
 def sampling_noise(products: Gram, *, paired: bool) -> float:
-    """What sampling adds to the plug-in |p - q|^2, a squared rate: subtract it from the exact one.
+    """Returns what sampling adds to the plug-in |p - q|^2; subtract it from the exact square.
 
-    `paired` counts what the two sides of a block share, which lowers it. From Count-Sketches its
-    relative standard deviation is at most sqrt(2 / width). nan with an empty side.
+    A squared rate. `paired` counts what the two sides of a block share, which lowers it. From
+    Count-Sketches its relative standard deviation is at most sqrt(2 / width). nan with an empty
+    side.
     """
     both = blocks.sides(products.blocks)
     noise = plug_in(products, *both) - between_blocks(products, *both, paired=paired)
@@ -76,14 +78,16 @@ def sampling_noise(products: Gram, *, paired: bool) -> float:
 
 
 def gram(human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats) -> Gram:
-    """Of block sums `(S, m)` and sizes `(S,)`; m are n-grams or the buckets of one Count-Sketch,
-    or random features."""
+    """Computes the Gram of block sums `(S, m)` and sizes `(S,)`; the m coordinates are n-grams, the
+    buckets of one Count-Sketch, or random features.
+    """
     return stratified_gram([(human, model, human_sizes, model_sizes)], [1.0])
 
 
 def gram_of_products(products: Floats, sizes: Floats) -> Gram:
-    """`gram` where only products `(2S, 2S)` of block sums are known, as those of a kernel: sums of
-    its values over all pairs of documents of two blocks. Sizes `(2S,)`, human blocks first."""
+    """Computes `gram` where only products `(2S, 2S)` of block sums are known. Those of a kernel are
+    sums of its values over all pairs of documents of two blocks. Sizes `(2S,)`, human blocks first.
+    """
     count = len(sizes) // 2
     totals = np.repeat([sizes[:count].sum(), sizes[count:].sum()], count)
     totals[totals == 0] = np.nan
@@ -94,11 +98,11 @@ def gram_of_products(products: Floats, sizes: Floats) -> Gram:
 
 
 def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
-    """Of the `weights` mean of strata: |sum of w (p - q)|^2 whatever the sides' own mix.
+    """Computes the Gram of a weighted mean of strata, |sum of w (p - q)|^2 for any mix of a side.
 
     Each stratum has (human, model, human sizes, model sizes) as in `gram`, the same blocks, and is
-    centered at its own rates, so that unlike numbers of its documents in unlike blocks are no
-    noise. `weights` sum to 1.
+    centered at its rates, so that uneven numbers of its documents across blocks add no noise.
+    `weights` sum to 1.
     """
     totals, shares, rounding = None, None, 0.0
     for side, weight in zip(strata, weights, strict=True):
@@ -115,12 +119,12 @@ def stratified_gram(strata: Sequence[Sides], weights: Sequence[float]) -> Gram:
 def between_documents(
     human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, *, paired: bool
 ) -> float:
-    """|p - q|^2 without noise of the two sides as they are: what `infer_squared` calls `value`.
+    """Returns |p - q|^2 without noise of the two sides as they are: the `value` of `infer_squared`.
 
-    With blocks of equal size and unpaired, the plain mean over pairs of documents of unlike blocks
-    of either side, less that over all pairs of both. Sides that share only some prompts need the
-    centering: without it the paired form is off by a tenth of what models differ by. Shapes, nan
-    and errors as in `gram`.
+    With blocks of equal size and unpaired, it is the plain mean over pairs of documents of unlike
+    blocks of either side, less the mean over all pairs of both. Sides that share only some prompts
+    need the centering: without it the paired form is off (docs/limits.md). Shapes, nan and errors
+    as in `gram`.
     """
     both = blocks.sides(len(human))
     products = gram(human, model, human_sizes, model_sizes)
@@ -130,7 +134,7 @@ def between_documents(
 def stacked(
     human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats
 ) -> tuple[Floats, Floats]:
-    """Sums `(2S, m)` and sizes `(2S,)` of both sides, each side scaled to a total size of 1.
+    """Stacks sums `(2S, m)` and sizes `(2S,)` of both sides, each scaled to a total size of 1.
 
     nan on a side without size. Raises ShapeError.
     """
@@ -151,12 +155,12 @@ def stacked(
 
 
 def between_blocks(products: Gram, first: Floats, second: Floats, *, paired: bool) -> Floats:
-    """|p - q|^2 without noise of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`.
+    """Returns |p - q|^2 without noise of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`.
 
     Unpaired, with c_j the sums and s_j the sizes of a group's blocks and s their sum, each group
     gives (|sum c_j|^2 - sum |c_j|^2) / (s^2 - sum s_j^2), less 2 p.q. Paired, with B_j the
-    difference of both sides' shares of p and q in block j, (|p - q|^2 - sum |B_j|^2) /
-    (1 - sum s_j^2), s_j the mean size of block j. nan where a group has not two filled blocks.
+    difference of both sides' shares of p and q in block j, (|p - q|^2 - sum |B_j|^2) / (1 - sum
+    s_j^2), s_j the mean size of block j. nan where a group has not two filled blocks.
     """
     if paired:
         return _between_pairs(products, first, second)
@@ -171,7 +175,7 @@ def between_blocks(products: Gram, first: Floats, second: Floats, *, paired: boo
 
 
 def _between_pairs(products: Gram, first: Floats, second: Floats) -> Floats:
-    """Each group holds at most one side of a block."""
+    """Computes the paired form; each group holds at most one side of a block."""
     size, partner = products.sizes, np.roll(second, products.blocks, axis=1)
     diagonal = np.diag(products.products)
     across = np.diag(np.roll(products.products, products.blocks, axis=1))
@@ -186,7 +190,7 @@ def _between_pairs(products: Gram, first: Floats, second: Floats) -> Floats:
 
 
 def plug_in(products: Gram, first: Floats, second: Floats) -> Floats:
-    """|p - q|^2, noise included, of two groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`."""
+    """Returns |p - q|^2, with noise, of groups of blocks, `(R, 2S)` 0/1 weights each: `(R,)`."""
     weights = first / _sizes(products, first)[:, None]
     weights -= second / _sizes(products, second)[:, None]
     return np.asarray(((weights @ products.products) * weights).sum(axis=1))

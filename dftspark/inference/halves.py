@@ -1,9 +1,9 @@
 """A measure of a pair on parts of the blocks: without each of them, and on random halves.
 
-A half has the same blocks of both sides, so that prompts which the sides share stay together, and
-the same split has the same blocks whatever the corpora and the measure: what is chosen on one half
-can be reported on the other. Blocks are not merged first, for corpora of unlike size would then
-not have the same halves.
+A half has the same blocks of both sides, so that prompts which the sides share stay together. A
+split has the same blocks whatever the corpora and the measure, so that a choice made on one half
+can be reported on the other. Blocks are not merged first, since corpora of unlike size would then
+have other halves.
 
 Cost     64 + 2 splits more evaluations of the measure
 """
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Splits:
-    """How many random splits of the blocks into halves, and their seed; 0 for none."""
+    """The number of random splits of the blocks into halves, and their seed; 0 for none."""
 
     count: int = 0
     seed: int = 0
@@ -40,9 +40,10 @@ class Parts:
 def parts(
     measure: Callable[[Floats, Floats], Floats], splits: Splits, left_out: Floats | None = None
 ) -> Parts | None:
-    """`measure` takes two groups of blocks, `(R, 128)` weights each, human blocks first, and gives
-    `(R,)`, nan where it cannot be said. `left_out` saves its evaluation where it is known better.
-    None without splits."""
+    """Evaluates `measure`, which takes two groups of blocks, `(R, 128)` weights each, human blocks
+    first, and gives `(R,)`, nan where undefined. `left_out` saves its evaluation where better
+    known. None without splits.
+    """
     if not splits.count:
         return None
     if left_out is None:
@@ -52,13 +53,13 @@ def parts(
 
 
 def both_sides(kept: Floats) -> tuple[Floats, Floats]:
-    """The human and the model group, `(R, 128)` each, that have the blocks `kept` `(R, 64)`."""
+    """Returns the human and the model group, `(R, 128)` each, of the blocks `kept` `(R, 64)`."""
     none = np.zeros_like(kept)
     return np.hstack([kept, none]), np.hstack([none, kept])
 
 
 def halves(splits: Splits) -> Floats:
-    """Weights `(splits, 2, 64)` of 0 and 1; the halves of a split share no block."""
+    """Draws weights `(splits, 2, 64)` of 0 and 1; the halves of a split share no block."""
     first, second = blocks.human_halves(
         blocks.MOST, splits.count, np.random.default_rng([splits.seed, splits.count])
     )

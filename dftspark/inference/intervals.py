@@ -1,4 +1,4 @@
-"""What is said of an estimate besides its value, and the jackknife behind its interval."""
+"""Results of inference for an estimate besides its value, and the jackknife behind its interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """How a pair of corpora is tested.
+    """Settings for testing a pair of corpora.
 
     paired        the sides share prompts, so the two sides of a block are exchanged
     permutations  relabelings of a test
@@ -34,7 +34,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """All in the unit of the value but p_value, the tell sizes and blocks; nan is what is unknown.
+    """Inference for a value, in its unit except p_value, the tell sizes and blocks; nan is unknown.
 
     std_error    delete-one-block jackknife
     ci_low       confidence interval about the value, t with blocks - 1 degrees of freedom; near
@@ -44,7 +44,7 @@ class Inference:
                  it exactly where p_value < .05
     mde          smallest value that the test finds with 80% power at level .05
     n_tell       clusters a side at which the test finds this difference, with 80% power at level
-                 .05; infinite where none was found
+                 .05; infinite where no difference was detected
     n_tell_low   its 95% interval; where p_value > .05 the lower end stands alone: "more than"
     n_tell_high
     blocks       per side
@@ -62,7 +62,7 @@ class Inference:
     blocks: int = 0
 
     def rooted(self, value: float) -> Inference:
-        """The same on the scale of the signed root of `value`; the error is nan at or below 0."""
+        """Returns the same for the signed root of `value`; the error is nan at or below 0."""
         error = self.std_error / (2 * math.sqrt(value)) if value > 0 else _NAN
         return replace(
             self,
@@ -75,19 +75,19 @@ class Inference:
 
 
 def signed_root(square: float) -> float:
-    """sign(x) sqrt|x|: the root of a corrected square, which may be below 0."""
+    """Returns sign(x) sqrt|x|: the root of a corrected square, which may be below 0."""
     return math.copysign(math.sqrt(abs(square)), square)
 
 
 def no_inference(blocks: int) -> Inference:
-    """What too few blocks allow to say: nothing."""
+    """Returns the Inference of too few blocks: all unknown."""
     return Inference(blocks=blocks)
 
 
 def agreeing(floor: float, value: float, p_value: float) -> float:
-    """The floor, moved to the value where it contradicts the test.
+    """Returns the floor, moved to the value where it contradicts the test.
 
-    A floor that was drawn apart from its test falls now and then on the other side of the value.
+    A floor that was drawn separately from its test sometimes falls on the other side of the value.
     The test decides: with p < .05 the floor ends just below the value, else it reaches it.
     """
     if math.isnan(floor) or math.isnan(p_value) or math.isnan(value):
@@ -96,11 +96,11 @@ def agreeing(floor: float, value: float, p_value: float) -> float:
 
 
 def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float, float, float]:
-    """Standard error and interval `(std_error, low, high)` of `value`.
+    """Computes standard error and interval `(std_error, low, high)` of `value`.
 
     `left_out` `(S,)` is the estimate without block j of both sides. For the difference of two
-    models against one human side pass the difference of their `left_out`: what they share
-    cancels. nan below two blocks.
+    models against one human side pass the difference of their `left_out`: what they share cancels.
+    nan below two blocks.
     """
     blocks = len(left_out)
     if blocks < 2:
@@ -112,7 +112,8 @@ def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float,
 
 
 def jackknife_covariance(left_out: Floats) -> Floats:
-    """Covariance `(K, K)` of K estimates that share their human blocks, from `left_out` `(K, S)`.
+    """Computes the covariance `(K, K)` of K estimates that share their human blocks, from
+    `left_out` `(K, S)`.
 
     Its diagonal holds the squares of `jackknife`'s standard errors. nan below two blocks.
     """

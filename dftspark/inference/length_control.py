@@ -4,12 +4,12 @@
 
 with position +1 where the model's text stood first and -1 where it stood second. The win rate at
 equal lengths is 1 / (1 + exp(-theta)). Ties are half a win. The standard error is the sandwich over
-clusters, but no less than the one that independent verdicts would have: where position or length
-decide every verdict no residual is left, and the sandwich would be 0 where nothing is known. The
-interval is that of theta with t of clusters - 1 degrees of freedom, mapped.
+clusters, but no less than the error of independent verdicts: where position or length decide every
+verdict no residual is left, and the sandwich would be 0 where nothing is known. The interval is
+that of theta with t of clusters - 1 degrees of freedom, mapped.
 
 A weak normal prior on the three coefficients (standard deviation 5) keeps them finite where a judge
-always goes by position or length; at 800 verdicts it moves a rate by less than .0005.
+always goes by position or length (docs/limits.md says how little it moves a rate).
 
 Source   the form of Dubois, Galambosi, Liang and Hashimoto (2024), whose standard error is another;
          Liang and Zeger (1986) for the sandwich
@@ -60,10 +60,11 @@ def length_controlled(
     scale: float,
     confidence: float = 0.95,
 ) -> LengthControlled:
-    """From each verdict `(V,)`: the model's score 0, .5 or 1, whether its text stood first, how
-    much longer it is, and the cluster. `scale` is in the unit of `difference` and above 0.
+    """Fits the win rate to verdicts `(V,)`: the model's score 0, .5 or 1, whether its text stood
+    first, how much longer it is, and the cluster. `scale` is in the unit of `difference` and above
+    0.
 
-    `std_error` is that of the rate.
+    `std_error` is the error of the rate.
     """
     count = len(wins)
     if not (len(model_first) == len(difference) == len(clusters) == count) or not scale > 0:
@@ -101,8 +102,9 @@ def length_controlled(
 
 
 def _fit(design: Floats, wins: Floats) -> tuple[Floats, Floats]:
-    """Coefficients and the inverse of the penalized information, by Newton's steps, halved where
-    one would lower the likelihood."""
+    """Fits coefficients by Newton's steps, halved where one would lower the likelihood; returns
+    them and the inverse of the penalized information.
+    """
     found = np.zeros(design.shape[1])
     prior = _PRIOR * np.eye(design.shape[1])
 

@@ -17,7 +17,7 @@ PRIOR_SHARE = 0.01
 def shrunken_log_odds(
     count_human: Floats, count_model: Floats, tokens_human: float, tokens_model: float
 ) -> Floats:
-    """Log odds ratio `(V,)` with an informative prior, natural log; positive for model overuse.
+    """Returns log odds ratios `(V,)` with an informative prior, natural log; overuse is positive.
 
     log[(y + a) / (T + a0 - y - a)] of the model less that of the human, a = a0 x pooled rate. The
     prior weighs a0 = 1% of both sides' tokens: the value is finite, and an n-gram that one of two

@@ -13,16 +13,16 @@ Floats = NDArray[np.float64]
 
 
 def two_sided_p(z: Floats) -> Floats:
-    """P(|N(0, 1)| >= |z|), elementwise; nan where z is nan."""
+    """Returns P(|N(0, 1)| >= |z|), elementwise; nan where z is nan."""
     return np.asarray(2 * special.ndtr(-np.abs(z)))
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """q-values `(V,)` of p-values `(V,)`: the smallest false-discovery rate at which each is found.
+    """Returns q `(V,)` of p `(V,)`: the smallest false-discovery rate at which each is a finding.
 
-    In [0, 1], at least p; at most that rate of the findings is false on average, also under the
-    positive dependence of overlapping n-grams. A nan is not a test: it stays nan and does not
-    count.
+    They are in [0, 1] and at least p; at most that share of the findings is false on average, also
+    under the positive dependence of overlapping n-grams. A nan is not a test: it stays nan and does
+    not count.
     """
     q = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))

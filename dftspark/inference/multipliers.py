@@ -1,6 +1,6 @@
 """The null distribution of an L1 distance of distribution functions, by multipliers of blocks.
 
-What each block has beyond its share of both sides' common distribution is multiplied by a random
+The excess of each block over its share of both sides' common distribution is multiplied by a random
 normal number: sums of these vary as the difference of two samples of one source would.
 
 Source   van der Vaart and Wellner (1996), chapter 2.9
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FEWEST_BLOCKS = 20  # of both sides together that have any mass
+FEWEST_BLOCKS = 20  # on both sides together that have any mass
 _DRAWS = 400
 
 
 def multiplier_null(
     human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, *, seed: int
 ) -> Floats:
-    """Draws `(400,)` of sum |p - q| under one source, from raw block sums `(S, m)` and their
-    masses `(S,)`. Empty below twenty blocks with mass, and where a side has none."""
+    """Draws `(400,)` values of sum |p - q| under one source, from raw block sums `(S, m)` and their
+    masses `(S,)`. Empty below twenty blocks with mass, and where a side has none.
+    """
     sums, sizes = np.concatenate([human, model]), np.concatenate([human_sizes, model_sizes])
     filled = int((sizes > 0).sum())
     totals = human_sizes.sum(), model_sizes.sum()

@@ -13,7 +13,8 @@ Floats = NDArray[np.float64]
 
 
 def in_sample(rates: Floats, uniform: Floats, target: int) -> NDArray[np.bool_]:
-    """Which n-grams are in, `(V,)`: uniform < min(1, target x rate). Needs no other n-gram.
+    """Returns which n-grams are in the sample, `(V,)`: uniform < min(1, target x rate), each
+    independent of the others.
 
     `rates` `(V,)` is (p + q) / 2 and sums to 1 over all n-grams, so at most `target` are in on
     average; `uniform` `(V,)` in [0, 1) comes from a hash of the n-gram.
@@ -22,10 +23,10 @@ def in_sample(rates: Floats, uniform: Floats, target: int) -> NDArray[np.bool_]:
 
 
 def sample_weights(rates: Floats, target: int) -> Floats:
-    """Weights `(k,)` of the n-grams that `in_sample` chose from all, whose rates sum to 1.
+    """Returns weights `(k,)` of the n-grams that `in_sample` chose from all, whose rates sum to 1.
 
-    1 / min(1, target x rate), then scaled over those not certain to be in so that weights x rates
-    sum to 1: a weighted distance in [0, 1] stays in it.
+    They are 1 / min(1, target x rate), scaled over n-grams not certain to be in so that weights x
+    rates sum to 1: a weighted distance in [0, 1] stays in it.
     """
     chance = np.minimum(1.0, target * rates)
     weights = 1 / chance
@@ -39,12 +40,13 @@ def sample_weights(rates: Floats, target: int) -> Floats:
 def rate_scale(
     human: Floats, model: Floats, human_sizes: Floats, model_sizes: Floats, weights: Floats
 ) -> Floats:
-    """What `infer` multiplies n-grams by for its test, `(m,)`: sqrt(weight) / pooled rate^(1/4).
+    """Returns factors `(m,)` of n-grams in the test of `infer`: sqrt(weight) / pooled rate^(1/4).
 
     From block counts `(S, m)`, tokens `(S,)` and sample weights `(m,)`. Squared differences are
-    then in units of sqrt(rate), between L2, which hears frequent n-grams alone, and chi-squared,
-    which hears rare ones most. Tokens are pooled over both sides: under equality that rate says
-    nothing of the labels, while the mean of two rates, p + q, does where sizes are unlike.
+    then in units of sqrt(rate), between L2, which is sensitive to frequent n-grams alone, and
+    chi-squared, which is most sensitive to rare ones. Tokens are pooled over both sides: under
+    equality that rate reveals nothing about the labels, while the mean of two rates, p + q, does
+    where sizes are unlike.
     """
     tokens = human_sizes.sum() + model_sizes.sum()
     pooled = (human.sum(axis=0) + model.sum(axis=0)) / tokens

@@ -1,4 +1,4 @@
-"""How a corrected square would vary under one source, and how many documents it takes to tell.
+"""The spread of a corrected square under one source, and the number of documents it takes to tell.
 
 Everything follows from the products of block sums that the test itself uses. With S blocks a side,
 h_j a block's sum over its side's total size, s_j its share of that size and P the products:
@@ -8,9 +8,10 @@ h_j a block's sum over its side's total size, s_j its share of that size and P t
     K_ij = Z_ij + s_j |e_i|^2 + s_i |e_j|^2 - s_i s_j sum |e|^2,  K_ii = 0
     tr Sigma^2 = sum K_ij^2 over what the same sum is for Sigma = 1
 
-K puts back what centering took, without which the trace of rare n-grams is far too large. Sigma is
-the covariance of a side's rates at its size; times the number of clusters it belongs to the source
-alone. Where the sides share prompts, the differences of both sides of a block are one side.
+K restores what centering removed, without which the trace of rare n-grams is far too large. Sigma
+is the covariance of a side's rates at its size; times the number of clusters it is a property of
+the source alone. Where the sides share prompts, the differences of both sides of a block form one
+side.
 
 Cost     half a millisecond for 64 blocks a side, whatever the coordinates
 """
@@ -33,7 +34,7 @@ from dftspark.inference.permutation import POWER_80, pearson3_quantile, pearson3
 Floats = NDArray[np.float64]
 
 _FEW_BLOCKS = 16
-_SKEWNESS_OF_FEW = 1.2  # assumed below so many filled blocks, which cannot show it
+_SKEWNESS_OF_FEW = 1.2  # assumed with fewer filled blocks than this, which cannot show it
 _PASSES = 4
 _LEAST_KEPT = 0.02
 
@@ -42,7 +43,7 @@ _LEAST_KEPT = 0.02
 class Null:
     """A corrected square under one source at two sizes: its standard deviation and skewness.
 
-    slope    what a difference d spread as the noise is adds to the variance, over |d|^2
+    slope    added variance, over |d|^2, by a difference d that is spread as the noise is
     """
 
     sd: float
@@ -53,13 +54,15 @@ class Null:
         return pearson3_quantile(self.skewness, level) * self.sd
 
     def p_value(self, square: float, rounding: float = 0.0) -> float:
-        """Of the Pearson III tail. 1 without a spread, nan for a square that has none."""
+        """Returns p from the Pearson III tail: 1 without a spread, nan for a square that has
+        none.
+        """
         if self.sd > 0:
             return pearson3_tail(square / self.sd, self.skewness)
         return 1.0 if square <= rounding else math.nan
 
     def detectable(self) -> float:
-        """Smallest square found with 80% power at level .05."""
+        """Returns the smallest square detected with 80% power at level .05."""
         q, z = self.quantile(), POWER_80**2
         b = q + z * self.slope / 2
         return b + math.sqrt(max(b * b - q * q + z * self.sd**2, 0.0))
@@ -89,11 +92,13 @@ class Moments:
         return len(self.clusters) == 1
 
     def trace(self, weights: Floats) -> float:
-        """tr (sum of weight x Sigma)^2."""
+        """Returns tr (sum of weight x Sigma)^2."""
         return max(float(weights @ self.traces @ weights), 0.0)
 
     def skewness(self, weights: Floats) -> float:
-        """Skewness of |noise|^2 of the covariance sum of weight x Sigma, in 0 to sqrt 8."""
+        """Returns the skewness of |noise|^2 for the covariance sum of weight x Sigma, in 0 to sqrt
+        8.
+        """
         if self.filled < _FEW_BLOCKS:
             return _SKEWNESS_OF_FEW
         trace = self.trace(weights)
@@ -106,7 +111,7 @@ class Moments:
         return float(np.clip(8 * third / (2 * trace) ** 1.5 * dropped, 0, math.sqrt(8)))
 
     def null(self) -> Null:
-        """Under one source whose covariance is that of both sides' clusters together."""
+        """Returns the Null of one source with the covariance of both sides' clusters together."""
         if self.paired:
             weights, scale = np.ones(1), 1.0
         else:
@@ -118,15 +123,16 @@ class Moments:
     def tell(
         self, square: float, kappa: float | None = None, skewness: float | None = None
     ) -> float:
-        """n_tell of a corrected `square`; `kappa` is 4 d'(C_h + C_m)d / |d|^2 of single clusters,
-        like the skewness of the null by default that of the data."""
+        """Returns n_tell of a corrected `square`; `kappa` is 4 d'(C_h + C_m)d / |d|^2 of single
+        clusters. It and the skewness of the null come from the data by default.
+        """
         kappa = self._kappa(square) if kappa is None else kappa
         skewness = self.own_skewness if skewness is None else skewness
         per_cluster = np.outer(self.clusters, self.clusters) * self.traces
         own = float(np.trace(per_cluster))
         across = float(per_cluster.sum()) - own
         size, count = math.inf, blocks.MOST
-        for _ in range(_PASSES):  # a test at that size has so many blocks
+        for _ in range(_PASSES):  # a test at that size has this many blocks
             spread = 2 * (count / (count - 1) * own + across)
             size = tell_size(square, kappa, spread, skewness, paired=self.paired)
             new = blocks.adapt(int(size)) or blocks.FEWEST if math.isfinite(size) else blocks.MOST
@@ -136,7 +142,7 @@ class Moments:
         return size
 
     def tell_between(self, square: float) -> tuple[float, float]:
-        """95% interval of n_tell, by inversion of what the square varies by at these sizes."""
+        """Returns n_tell's 95% interval, by inversion of the square's variation at these sizes."""
         every = np.ones(len(self.clusters))
         null = 2 * self.trace(every)
         known = square**2 / (square**2 + null) if square > 0 else 0.0
@@ -167,7 +173,7 @@ class Moments:
 def tell_size(
     square: float, kappa: float, spread: float, skewness: float, *, paired: bool = False
 ) -> float:
-    """Clusters a side at which a test of level .05 finds |d|^2 = `square` with 80% power.
+    """Returns clusters a side at which a level .05 test finds |d|^2 = `square` with 80% power.
 
     `spread` / n^2 is the variance of the corrected square under one source at n clusters a side,
     kappa x square / n what the difference adds. An unpaired relabeling null holds part of the
@@ -184,7 +190,7 @@ def tell_size(
 
 
 def combined(nulls: Sequence[Null], weights: Sequence[float]) -> Null:
-    """Of a sum of squares times weights, from those of independent parts."""
+    """Returns the Null of a sum of squares times weights, from the Nulls of independent parts."""
     sd = math.sqrt(sum((w * each.sd) ** 2 for w, each in zip(weights, nulls, strict=True)))
     if not sd > 0:
         return Null(sd, 0.0, 0.0)
@@ -194,7 +200,7 @@ def combined(nulls: Sequence[Null], weights: Sequence[float]) -> Null:
 
 
 def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> Moments:
-    """Of raw blocks, not merged ones; `clusters` are the human and the model side's numbers."""
+    """Computes Moments of raw blocks, not merged; `clusters` are the numbers of human and model."""
     count = products.blocks
     human, model = slice(0, count), slice(count, 2 * count)
     p, s = products.products, products.sizes
@@ -236,7 +242,7 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
 def tell_interval(
     products: Gram, clusters: tuple[float, float], square: float, left_out: Floats, *, paired: bool
 ) -> tuple[float, float, float]:
-    """n_tell and its interval: the union of the inversion and of the jackknife of log n_tell.
+    """Returns n_tell and its interval: the union of the inversion and of log n_tell's jackknife.
 
     `left_out` `(S,)` are the squares without block j of both sides.
     """
@@ -264,7 +270,7 @@ def tell_interval(
 
 
 def _ends(square: float, null: float, slope: float, reach: float) -> tuple[float, float]:
-    """Both D at which |square - D| = reach x sqrt(null + slope x D), as far as D is above 0."""
+    """Returns both D with |square - D| = reach x sqrt(null + slope x D), where D is above 0."""
     b = square + reach**2 * slope / 2
     root = math.sqrt(max(b * b - square**2 + reach**2 * null, 0.0))
     return b - root, b + root
@@ -303,7 +309,7 @@ class _Side:
 
 
 def _toward(projected: Floats, side: _Side, noise: float) -> float:
-    """d' Sigma d, without what the noise of d itself adds."""
+    """Returns d' Sigma d, without what the noise of d itself adds."""
     if not side.scale > 0:
         return 0.0
     return max(float((projected**2).sum()) / side.scale - noise, 0.0)

@@ -18,18 +18,18 @@ FEW = 10
 POWER_80 = 0.8416212335729143
 _ROUNDING = 1e-12
 _NORMAL = 1e-4  # skewness below which a shape of 4 / skewness**2 is beyond the gamma functions
-_NORMAL_QUANTILE = 1e-3  # and below which that of the quantile is
+_NORMAL_QUANTILE = 1e-3  # and below which the shape of the quantile is
 
 
 def p_value(
     observed: float, null: Floats, relabelings: float = math.inf, rounding: float = 0.0
 ) -> float:
-    """One-sided p of `observed` among its relabelings `null` `(R,)`; large values are evidence.
+    """Returns the one-sided p of `observed` among relabelings `null` `(R,)`; large is evidence.
 
     (1 + #{null >= observed}) / (R + 1); with fewer than ten such, the Pearson III tail of the
-    null's mean, variance and skewness, at least 1 / `relabelings`, the number of distinct ones,
-    and at most ten over R + 1. nan without an `observed`; relabelings that are nan, of groups
-    with too little in them, do not count. Values that differ by at most `rounding` are equal.
+    null's mean, variance and skewness, at least 1 / `relabelings`, the number of distinct ones, and
+    at most ten over R + 1. nan without an `observed`; relabelings that are nan, of groups with too
+    little in them, do not count. Values that differ by at most `rounding` are equal.
     """
     null = null[np.isfinite(null)]
     if not (math.isfinite(observed) and len(null)):
@@ -46,9 +46,9 @@ def p_value(
 
 
 def pearson3_tail(x: float, skewness: float) -> float:
-    """P(X > x) for the gamma distribution moved to mean 0 and scaled to variance 1, or -1 times it.
+    """Returns P(X > x) for a gamma distribution of mean 0 and variance 1, or -1 times it.
 
-    scipy.stats has the same, and takes as long to import in every worker as all the rest.
+    scipy.stats has the same, but takes as long to import in every worker as all the rest.
     """
     if abs(skewness) < _NORMAL:
         return float(special.ndtr(-x))
@@ -59,7 +59,7 @@ def pearson3_tail(x: float, skewness: float) -> float:
 
 
 def pearson3_quantile(skewness: float, level: float) -> float:
-    """The value that the same distribution exceeds with probability 1 - `level`."""
+    """Returns the value that the same distribution exceeds with probability 1 - `level`."""
     if skewness < _NORMAL_QUANTILE:
         return float(special.ndtri(level))
     shape = 4 / skewness**2
@@ -67,11 +67,11 @@ def pearson3_quantile(skewness: float, level: float) -> float:
 
 
 def distinct_relabelings(blocks: int, *, paired: bool) -> float:
-    """Number of ways to relabel `blocks` blocks a side that a symmetric distance tells apart."""
+    """Counts the relabelings of `blocks` blocks a side that a symmetric distance tells apart."""
     return 2.0 ** (blocks - 1) if paired else float(math.comb(2 * blocks, blocks) // 2)
 
 
 def upper(null: Floats) -> float:
-    """95% quantile of draws `(R,)`, without those that are nan; nan where all are."""
+    """Returns the 95% quantile of draws `(R,)`, without nan; nan where all are."""
     defined = null[np.isfinite(null)]
     return float(np.quantile(defined, 0.95)) if len(defined) else math.nan

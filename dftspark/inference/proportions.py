@@ -1,4 +1,4 @@
-"""Intervals of shares, of independent cases and of cases that come in clusters.
+"""Intervals of shares, for independent cases and for cases that come in clusters.
 
 Source   Wilson (1927); the effective size after Korn and Graubard (1998)
 """
@@ -17,10 +17,10 @@ _NORMAL_95 = 1.959963984540054
 
 
 def wilson(share: float, size: float, quantile: float = _NORMAL_95) -> tuple[float, float]:
-    """Interval in [0, 1] of a share of `size` independent cases, at a normal or t `quantile`.
+    """Returns the interval in [0, 1] of a share of `size` independent cases.
 
-    Never empty: at a share of 0 it reaches up to quantile^2 / (size + quantile^2). nan for no
-    case.
+    `quantile` is normal or t. The interval is never empty: at a share of 0 it reaches up to
+    quantile^2 / (size + quantile^2). nan without cases.
     """
     if not size > 0:
         return math.nan, math.nan
@@ -34,8 +34,8 @@ def wilson(share: float, size: float, quantile: float = _NORMAL_95) -> tuple[flo
 class ClusterSums:
     """Sums over clusters of c cases in d documents each; additive.
 
-    clusters, documents, cases     how many of each
-    squared_cases, squared_documents, cross   sums of c^2, d^2 and c d
+    clusters, documents, cases                their numbers squared_cases, squared_documents, cross
+    sums of c^2, d^2 and c d
     """
 
     clusters: int
@@ -47,7 +47,7 @@ class ClusterSums:
 
     @classmethod
     def of(cls, cases: NDArray[np.bool_], clusters: NDArray[Any]) -> ClusterSums:
-        """From documents that are cases or not `(n,)`, and their clusters `(n,)`."""
+        """Sums documents that are cases or not `(n,)`, by their clusters `(n,)`."""
         _, numbers = np.unique(clusters, return_inverse=True)
         d = np.bincount(numbers)
         c = np.bincount(numbers[cases], minlength=len(d))
@@ -56,11 +56,11 @@ class ClusterSums:
 
 
 def clustered_share(sums: ClusterSums, confidence: float) -> tuple[float, float, float, float]:
-    """Share of documents that are cases, its standard error by cluster, and interval ends.
+    """Returns the share of documents that are cases, its error by cluster, and interval ends.
 
-    Wilson's interval at as many cases as would give that error if they were independent, but no
-    more than there are, nor than clusters where all cases are alike; t with clusters - 1 degrees
-    of freedom. nan below two clusters.
+    The interval is Wilson's at as many independent cases as would give that error, but no more than
+    there are, nor than clusters where all cases are alike; t with clusters - 1 degrees of freedom.
+    nan below two clusters.
     """
     count, n = sums.clusters, sums.documents
     if count < 2:

@@ -1,9 +1,9 @@
 """Inference for the squared L2 distance without noise, from the Gram matrix of block sums.
 
 The estimate is the mean product of block sums from unlike blocks, so nothing that clusters share
-inside a block can bias it. Its p-value is the larger of two: of relabeled blocks, and of the tail
-that the moments of one source give at these sizes. Relabeling alone rejects one source too often
-where the sides are of unlike sizes, the moments alone where clusters are few.
+inside a block can bias it. Its p-value is the larger of two: from relabeled blocks, and from the
+tail that the moments of one source give at these sizes. Relabeling alone rejects one source too
+often where the sides are of unlike sizes, the moments alone where clusters are few.
 
 Cost     (2S)^2 for a relabeling, whatever the coordinates
 Source   block permutation: Domingo-Enrich, Dwivedi and Mackey (2025); for shared prompts the two
@@ -40,7 +40,7 @@ def infer_squared(
     design: Design,
     tells: bool = False,
 ) -> Inference:
-    """Inference for |p - q|^2 without noise, from raw block sums `(S, m)` and sizes `(S,)`.
+    """Infers |p - q|^2 without noise, from raw block sums `(S, m)` and sizes `(S,)`.
 
     Blocks may be empty; they are merged to as many as the `clusters` of the smaller side allow.
     `value` is the exact corrected square. It and the ends of its interval may be below 0. All nan
@@ -64,10 +64,10 @@ def infer_grams(
     weights: Sequence[float] = (1.0,),
     tells: bool = False,
 ) -> Inference:
-    """Inference for a sum of squares times `weights`, each from a Gram of the same raw blocks.
+    """Infers a sum of squares times `weights`, each from a Gram of the same raw blocks.
 
-    Arguments and nan as in `infer_squared`. A block is left out and relabeled in all Grams at
-    once, so they may share clusters; only one Gram has a tell size.
+    Arguments and nan as in `infer_squared`. A block is left out and relabeled in all Grams at once,
+    so they may share clusters; only one Gram has a tell size.
     """
     count = blocks.adapt(int(min(clusters)))
     if not count or not all(np.isfinite(each.sizes).all() for each in grams):
@@ -118,9 +118,9 @@ def infer_grams(
 def tell_sizes(
     products: Gram, value: float, p: float, clusters: tuple[float, float], *, paired: bool
 ) -> tuple[float, float, float]:
-    """n_tell of the corrected square `value` of raw blocks, and its 95% interval.
+    """Returns n_tell of the corrected square `value` of raw blocks, and its 95% interval.
 
-    Where p > .05 nothing was found: only the lower end is finite, "more than".
+    Where p > .05 no difference was detected: only the lower end is finite, "more than".
     """
     if math.isnan(p):
         return _UNTOLD
@@ -137,17 +137,17 @@ def tell_sizes(
 def block_test(
     products: Gram, *, paired: bool, permutations: int, rng: np.random.Generator
 ) -> float:
-    """p-value that both sides come from one source, by relabeling blocks alone."""
+    """Returns the p-value that both sides come from one source, by relabeling blocks alone."""
     return fused_test([products], paired=paired, permutations=permutations, rng=rng)
 
 
 def fused_test(
     grams: Sequence[Gram], *, paired: bool, permutations: int, rng: np.random.Generator
 ) -> float:
-    """p-value of the same for several kernels or bandwidths at once: of the largest of their
+    """Tests several kernels or bandwidths at once: returns the p-value of the largest of their
     squares, each over its standard deviation among all labelings, the observed one included.
 
-    One test, of the level of one. Source: after MMD-FUSE, Biggs, Schrab and Gretton (2023).
+    It is one test, at the level of one. Source: after MMD-FUSE, Biggs, Schrab and Gretton (2023).
     """
     count = grams[0].blocks
     groups = [
@@ -162,7 +162,7 @@ def fused_test(
     for each in grams:
         values = between_blocks(each, groups[0], groups[1], paired=paired)
         spread = float(np.nanstd(values)) if np.isfinite(values).any() else np.nan
-        # Without a spread above rounding a kernel says nothing; alone, it says that all is equal.
+        # A kernel without a spread above rounding tells nothing; alone, it shows that all is equal.
         scale = spread if spread > each.rounding else np.inf
         scale = 1.0 if len(grams) == 1 else scale
         largest = np.fmax(largest, values / scale)

@@ -2,19 +2,18 @@
 
 The best of K noisy values looks better than it is, the more so the more settings are tried. So the
 setting is also chosen on one half of the prompts' blocks and reported on the other, both ways and
-over many splits: what is reported has had no part in the choice. With no true difference between
-settings its mean is their common value, where the naive best lies below it by the mean of the
-largest of K correlated errors.
+over many splits: no reported value has had a part in its choice. With no true difference between
+settings the mean of these values is their common value, while the naive best lies below it by the
+mean of the largest of K correlated errors.
 
 Values on halves are first moved so that each setting's mean over all of them is its value on all
 blocks: a distance with a bias that depends on the number of documents is twice as biased on a half,
-and that is no optimism. Then one that always wins has its own value as the honest one. An honest
+and that is not optimism. A setting that always wins then has its value as the honest one. An honest
 distance of about 0 may come out a little below it.
 
-An interval is as wide as that of the settings that were chosen, on average. Averaging over many
-splits and settings makes the value steadier than that: in simulations of 2 to 100 settings, alike
-or not, intervals of level .95 covered .94 to .99 of the time, the most where many settings are
-alike. Credit for the averaging brings them down to .79.
+An interval is as wide as those of the settings that were chosen, on average. Averaging over many
+splits and settings makes the value steadier than that, so intervals are cautious; docs/sweeps.md
+has their coverage.
 
 Cost     K x splits reads of memory; K^2 x draws for the tests of who may be best
 Source   sample splitting against selection: Cox (1975); multiple comparisons with the best: Hsu
@@ -39,7 +38,7 @@ Integers = NDArray[np.int64]
 DRAWS = 999
 _SURELY = 1e-4  # a bound of p below which no draws are needed
 _ROUNDING = 1e-9
-_FEW = 10  # draws beyond the observed value below which a bound takes the place of their share
+_FEW = 10  # draws beyond the observed value; with fewer, a bound takes the place of their share
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +48,8 @@ class Grid:
     values     `(K,)` from all blocks
     left_out   `(K, S)` the same without block j of both sides
     halves     `(K, splits, 2)` on both halves of the blocks, the same split for all
-    blocks     `(K,)` how many blocks the corpus fills: degrees of freedom and one
-    candidates `(K,)` which of them are settings to choose from; the others are challengers
+    blocks     `(K,)` blocks that the corpus fills: degrees of freedom plus one
+    candidates `(K,)` true for settings to choose from; the others are challengers
 
     Raises ShapeError for arrays that do not go together and without a candidate.
     """
@@ -85,20 +84,20 @@ class Grid:
 
     @property
     def effects(self) -> Floats:
-        """`(K, S)` whose products are jackknife covariances."""
+        """Effects `(K, S)` whose products are jackknife covariances."""
         blocks = self.left_out.shape[1]
         centered = self.left_out - self.left_out.mean(axis=1, keepdims=True)
         return np.asarray(centered * math.sqrt((blocks - 1) / blocks))
 
     def chosen(self) -> Integers:
-        """The best candidate `(splits, 2)` on each half."""
+        """Returns the best candidate `(splits, 2)` on each half."""
         there = np.where(np.isnan(self.centered), np.inf, self.centered)
         return np.asarray(np.argmin(_only(there, self.candidates[:, None, None]), axis=0))
 
 
 @dataclass(frozen=True)
 class Value:
-    """An estimate with its interval; p is two-sided that it is 0, nan for what no one asks of."""
+    """An estimate with its interval; p is two-sided for 0, nan where it is not asked for."""
 
     value: float
     std_error: float
@@ -111,7 +110,7 @@ class Value:
 class SuperBaseline:
     """best      the naive choice, on all blocks
     naive      its value, as a report takes it
-    honest     of what is chosen on one half, on the other half
+    honest     of the choice made on one half, on the other half
     optimism   honest less naive: how much of the naive value is luck
     expected   what the optimism would be on average if all settings were alike
     chosen     share of the halves in which each corpus was the best, `(K,)`
@@ -126,7 +125,7 @@ class SuperBaseline:
 
 
 def super_baseline(grid: Grid, *, confidence: float = 0.95, seed: int = 0) -> SuperBaseline:
-    """The best candidate of `grid` as it looks, and as it is on halves that did not choose it."""
+    """Returns the best candidate as it looks, and as it is on halves that did not choose it."""
     chosen = grid.chosen()
     honest = _reported(grid, chosen, None, confidence)
     naive = float(grid.values[grid.best])
@@ -142,9 +141,10 @@ def super_baseline(grid: Grid, *, confidence: float = 0.95, seed: int = 0) -> Su
 
 
 def challenge(grid: Grid, challenger: int, *, confidence: float = 0.95) -> Value:
-    """The challenger less the honest super baseline, from the same blocks: below 0 it is better.
+    """Returns the challenger less the honest super baseline, from the same blocks: below 0 it is
+    better.
 
-    What both owe to the human side cancels. Raises ShapeError for one that could be chosen.
+    What both owe to the human side cancels. Raises ShapeError for a corpus that could be chosen.
     """
     if grid.candidates[challenger]:
         raise ShapeError("a challenger is no candidate of the grid that it is compared with")
@@ -153,7 +153,7 @@ def challenge(grid: Grid, challenger: int, *, confidence: float = 0.95) -> Value
 
 
 def regret(grid: Grid, other: Grid, *, confidence: float = 0.95) -> Value:
-    """What the setting that is best by `other` costs in `grid`'s measure, at least about 0.
+    """Returns what the best setting by `other` costs in `grid`'s measure, at least about 0.
 
     Both are chosen on one half and reported on the other.
     """
@@ -161,11 +161,11 @@ def regret(grid: Grid, other: Grid, *, confidence: float = 0.95) -> Value:
 
 
 def expected_optimism(effects: Floats, *, seed: int = 0, draws: int = 1_000) -> float:
-    """-E min of K normal errors with covariance `effects` `(K, S)` @ its transpose.
+    """Returns -E min of K normal errors with covariance `effects` `(K, S)` @ its transpose.
 
-    K independent errors of one size: their standard deviation times the mean of the largest of K
-    standard normals, 1.03 for 4, 1.79 for 17, 2.51 for 100; times sqrt(1 - r) where r is what they
-    share by the human side.
+    For K independent errors of one size it is their standard deviation times the mean of the
+    largest of K standard normals, 1.03 for 4, 1.79 for 17, 2.51 for 100; times sqrt(1 - r) where r
+    is what they share by the human side.
     """
     normal = np.random.default_rng(seed).standard_normal((draws // 2, effects.shape[1]))
     errors = np.concatenate([normal, -normal]) @ effects.T
@@ -173,10 +173,10 @@ def expected_optimism(effects: Floats, *, seed: int = 0, draws: int = 1_000) -> 
 
 
 def may_be_best(grid: Grid, *, seed: int = 0, draws: int = DRAWS) -> Floats:
-    """p `(K,)` of each candidate that none is truly better than it; nan for what is none.
+    """Returns p `(K,)` of each candidate that none is truly better than it; nan for the others.
 
-    Its largest standardized lag behind another, among draws of the same for errors alone. Those
-    with p above .05 hold the truly best setting 95% of the time.
+    It compares the largest standardized lag behind another with draws of errors alone. Candidates
+    with p above .05 include the truly best setting 95% of the time.
     """
     own = np.flatnonzero(grid.candidates & np.isfinite(grid.values))
     out = np.full(len(grid.values), np.nan)
@@ -207,7 +207,9 @@ def may_be_best(grid: Grid, *, seed: int = 0, draws: int = DRAWS) -> Floats:
 
 
 def _student_scales(blocks: Integers, uniform: Floats) -> dict[int, Floats]:
-    """By number of blocks, what makes draws of normals those of t: one chi-squared for all."""
+    """Returns, by number of blocks, factors that turn normal draws into draws of t: one chi-squared
+    for all.
+    """
     return {
         int(b): np.sqrt((b - 1) / (2 * special.gammaincinv((b - 1) / 2, uniform)))
         for b in np.unique(blocks)
@@ -216,9 +218,9 @@ def _student_scales(blocks: Integers, uniform: Floats) -> dict[int, Floats]:
 
 
 def no_common_best(p_values: Sequence[Floats]) -> float:
-    """p that one setting is the best by all measures, from `may_be_best` of each.
+    """Returns the p that one setting is the best by all measures, from `may_be_best` of each.
 
-    Bonferroni over the measures, for the setting that stands it best: valid whatever measures
+    It is Bonferroni's over the measures, for the setting with the largest: valid whatever measures
     have in common. nan where a measure knows no candidate.
     """
     together = np.stack([np.asarray(p, np.float64) for p in p_values])
@@ -229,7 +231,8 @@ def no_common_best(p_values: Sequence[Floats]) -> float:
 
 
 def front(values: Floats) -> NDArray[np.bool_]:
-    """Which of K settings no other is at least as good as by all of M measures and better by one.
+    """Returns which of K settings are not dominated: no other is at least as good by all of M
+    measures and better by one.
 
     `values` `(M, K)`, smaller is better; False where one is nan.
     """
@@ -251,8 +254,9 @@ def _shift(grid: Grid) -> Floats:
 
 
 def _reported(grid: Grid, first: Integers, second: Integers | None, confidence: float) -> Value:
-    """Mean over halves of `first` `(splits, 2)`, less `second`, as chosen on each half, on the
-    other one."""
+    """Takes the mean over halves of `first` `(splits, 2)`, less `second`, chosen on each half and
+    read on the other.
+    """
     split = np.arange(len(first))[:, None]
     other = np.array([[1, 0]])
     values = grid.centered[first, split, other]

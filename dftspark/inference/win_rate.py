@@ -1,9 +1,9 @@
-"""How often one side wins, from judged pairs in clusters; ties are half a win.
+"""The share of judged pairs in clusters that one side wins; ties are half a win.
 
 A pair that is shown in both orders has the mean of both scores: 0, .25, .5, .75 or 1. A judge that
 goes by position alone gives every pair .5, so position cannot move the mean from parity; it does
-draw true preferences toward it (a preference of .731 to .611 under a position effect of 2 logits).
-Pairs whose orders disagree stay in: without them the rate is off by .02 to .08.
+draw true preferences toward it. Pairs whose orders disagree stay in: without them the rate would be
+biased (docs/limits.md has the sizes of both effects).
 
 Interval  Wilson's, at as many independent pairs as would give the cluster-robust standard error,
           with t of clusters - 1 degrees of freedom. Where every pair has one score the clusters
@@ -35,7 +35,7 @@ class WinRate:
     """A mean of scores in [0, 1]; 0.5 is parity. nan where there are fewer than two clusters.
 
     p_value  two-sided, of parity
-    mde      smallest distance from parity found with 80% power at level 0.05
+    mde      smallest distance from parity detected with 80% power at level 0.05
     n_tell   clusters at which this rate is told from parity, with 80% power at level 0.05, and its
              interval; where p_value > .05 the lower end stands alone: "more than"
     """
@@ -54,7 +54,7 @@ class WinRate:
 
 
 def win_rate(scores: Floats, clusters: NDArray[Any], confidence: float = 0.95) -> WinRate:
-    """From the score of each pair `(P,)`, in [0, 1], and its cluster `(P,)`.
+    """Computes the win rate from the score of each pair `(P,)`, in [0, 1], and its cluster `(P,)`.
 
     std_error = sqrt(G / (G - 1) sum_g (sum over the pairs of g of score - mean)^2) / P.
     """
@@ -85,8 +85,9 @@ def win_rate(scores: Floats, clusters: NDArray[Any], confidence: float = 0.95) -
 
 
 def _tell_size(rate: float, spread: float) -> float:
-    """Clusters at which a two-sided test of level .05 tells `rate` from parity with 80% power;
-    `spread` is the standard deviation of a cluster's score."""
+    """Returns the clusters at which a two-sided test of level .05 tells `rate` from parity with 80%
+    power; `spread` is the standard deviation of a cluster's score.
+    """
     gap = abs(rate - 0.5)
     if not gap > 0:
         return math.inf
@@ -95,7 +96,7 @@ def _tell_size(rate: float, spread: float) -> float:
 
 @dataclass(frozen=True)
 class Orders:
-    """What the order of the texts did. Shares in [0, 1]; nan without a case.
+    """Effects of the order of the texts. Shares in [0, 1]; nan without a case.
 
     first  how often the text that stood first won, ties as half; .5 without a position effect
     flips  share of pairs shown in both orders whose winner changed with the order; a tie in one
@@ -108,7 +109,7 @@ class Orders:
 
 
 def orders(model_first: Floats, model_second: Floats) -> Orders:
-    """From the model's score of each pair `(P,)` where it stood first and where it stood second.
+    """Compares the model's scores of pairs `(P,)` where it stood first and where it stood second.
 
     nan where an order has no verdict.
     """
@@ -124,7 +125,7 @@ def orders(model_first: Floats, model_second: Floats) -> Orders:
 
 
 def from_odds(model_first: Floats, model_second: Floats) -> Floats:
-    """Score of each pair `(P,)` in (0, 1), from the log odds of the model's text in both orders.
+    """Returns each pair's score `(P,)` in (0, 1), from the model's log odds in both orders.
 
     d = (odds where it stood first + odds where it stood second) / 2 leaves out a position effect
     that adds to the log odds; the score is 1 / (1 + exp(-d)).

@@ -1,1 +1,1 @@
-"""Which of two texts does a judge prefer? Prompts, pairs, requests, the client, verdicts."""
+"""Judges that say which of two texts is better: prompts, pairs, requests, the client, verdicts."""

@@ -19,8 +19,9 @@ from dftspark.judge.verdicts import KIND, parsing
 def export(
     plan: Plan, pairs: Sequence[Pair], prompts: Prompts, settings: Judge, folder: Path
 ) -> list[tuple[Path, int]]:
-    """Writes what the store lacks, within the run's cap of requests; raises what
-    `endpoints.batch.export` raises."""
+    """Writes the requests that the store lacks, within the run's cap; raises what
+    `endpoints.batch.export` raises.
+    """
     texts = {pair.pair_id: pair for pair in pairs}
     missing = plan.missing[: settings.max_requests]
     requests = {
@@ -45,7 +46,7 @@ def export(
 
 
 def ingest(paths: Sequence[Path], config: Audit) -> str:
-    """Results into the verdict store; raises what `endpoints.batch.ingest` raises."""
+    """Adds results to the verdict store; raises what `endpoints.batch.ingest` raises."""
     store = AnswerStore.of(config.verdict_store, KIND)
     hide = hiding_those_set(config.judge.endpoints)
     return batch.ingest(paths, store, parsing(config.judge.ties), hide)

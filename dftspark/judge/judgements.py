@@ -1,4 +1,4 @@
-"""The table of judgements: every request of a run with what became of it, in terms of the sides."""
+"""The table of judgements: every request of a run and its result, in terms of the sides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dftspark.judge.pairs import Pair
 from dftspark.judge.requests import Request
 from dftspark.judge.verdicts import Verdict
 
-_ROWS = 20_000  # that are dictionaries at once
+_ROWS = 20_000  # held as dictionaries at once
 
 
 def judgements(
@@ -27,7 +27,7 @@ def judgements(
     settings: Judge,
     run: dict[str, Any],
 ) -> pa.Table:
-    """schema.JUDGEMENTS; `run` has run_id, date and human."""
+    """Returns schema.JUDGEMENTS; `run` has run_id, date and human."""
     by_id = {pair.pair_id: pair for pair in pairs}
     endpoints = {endpoint.name: endpoint for endpoint in settings.endpoints}
     tables = []
@@ -102,7 +102,7 @@ def _of_entry(entry: Entry, request: Request) -> dict[str, Any]:
 
 
 def side(verdict: Verdict, model_first: bool) -> str | None:
-    """Whose text A or B was."""
+    """Returns whose text A or B was."""
     if verdict.answer in (None, "tie"):
         return verdict.answer
     return "model" if (verdict.answer == "A") == model_first else "against"

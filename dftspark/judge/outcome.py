@@ -1,4 +1,4 @@
-"""What a run of judges says of itself: its finding in one line, and what is missing of it."""
+"""Outcome of a run of judges: its result in one line, and what is missing from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dftspark.endpoints.answers import LOST, NOT_ASKED
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 
-_MANY = 0.05  # of all requests, above which a run without their answers is finished in part
+_MANY = 0.05  # share of all requests; with more unanswered, a run is finished in part
 
 
 def headline(metrics: pa.Table) -> str:
@@ -35,7 +35,7 @@ def spoken(metric: str) -> str:
 
 
 def unanswered(run: Run) -> str:
-    """Says what is missing of a run's verdicts and why; empty if nothing is."""
+    """Describes the missing verdicts of a run and the reasons; empty if there are none."""
     told = run.manifest.get("judge", {})
     missing = int(told.get("unanswered", 0))
     if not missing:
@@ -55,7 +55,7 @@ def unanswered(run: Run) -> str:
 
 
 def unfinished(run: Run) -> str:
-    """Says what `unanswered` does if so much is missing that the run is finished in part only."""
+    """Returns `unanswered` if so much is missing that the run is finished in part; else empty."""
     told = run.manifest.get("judge", {})
     early = told.get("stopped") or told.get("errors", {}).get(NOT_ASKED)
     many = told.get("unanswered", 0) > _MANY * told.get("requests", 0)

@@ -1,9 +1,9 @@
-"""Which texts meet: human and model on one prompt, and the controls beside them.
+"""Pairs of texts to be judged: human and model on one prompt, and the controls beside them.
 
-All by hashes, so that the same corpora give the same pairs whatever the partitioning: clusters come
-in the order of a hash of their name, the prompts of a cluster together, and of several texts of a
-corpus on a prompt the one with the smallest hash is taken. Models that answer the same prompts are
-so compared on the same ones.
+All choices are made by hashes, so that the same corpora give the same pairs whatever the
+partitioning: clusters come in the order of a hash of their name, the prompts of a cluster together,
+and of several texts of a corpus on a prompt the one with the smallest hash is taken. So models that
+answer the same prompts are compared on the same ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dftspark.errors import InputError
 
 Kind = Literal["model", "human", "human_unprompted", "broken", "models"]
 
-# Other hashes than those of blocks, sketches and of the documents that are embedded.
+# Not the hashes of blocks, of sketches and of the documents that are embedded.
 CLUSTERS = "dftspark judge cluster v1 "
 DOCUMENTS = "dftspark judge document v1 "
 _FEWEST = 20  # prompts with two human texts below which the control takes texts of two prompts
@@ -40,7 +40,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts, in no order yet. `model` is the side whose wins are counted, `against` the other.
+    """Two texts, not yet in order. `model` is the side whose wins are counted, `against` the other.
 
     kind   model             a model's text and a human text on one prompt
            human             two human texts on one prompt
@@ -66,12 +66,12 @@ class Pair:
 
 
 def place(domain: str, name: str) -> str:
-    """What clusters and documents are ordered by, as Spark's sha2 gives it too."""
+    """Returns the hash that orders clusters and documents, the same as from Spark's sha2."""
     return hashlib.sha256(f"{domain}{name}".encode()).hexdigest()
 
 
 def sampled(documents: Iterable[Document], human: str, settings: Judge) -> list[Pair]:
-    """Pairs of every model with the human corpus, and the controls that `settings` ask for.
+    """Samples pairs of every model with the human corpus, and the controls that `settings` ask for.
 
     Raises InputError where no model shares a prompt with the human corpus.
     """
@@ -113,14 +113,18 @@ def _in_order(prompts: dict[str, list[Document]]) -> list[str]:
 
 
 def _neighbors(models: Sequence[str]) -> list[tuple[str, str]]:
-    """Each model and the next by name, the last and the first: as few as connect all twice."""
+    """Pairs each model with the next by name, and the last with the first: the fewest that connect
+    all twice.
+    """
     if len(models) < 3:
         return [(models[0], models[1])] if len(models) == 2 else []
     return list(zip(models, [*models[1:], models[0]], strict=True))
 
 
 def _pair(kind: Kind, of: Document, other: Document, text: str | None = None) -> Pair:
-    """Without a rank; `of` is the side whose wins are counted, with `text` instead of its own."""
+    """Makes a pair without a rank; `of` is the side whose wins are counted, with `text` in place of
+    its text.
+    """
     names = "\0".join((kind, of.corpus, of.doc_id, other.corpus, other.doc_id))
     return Pair(
         pair_id=hashlib.sha256(names.encode()).hexdigest()[:16],
@@ -145,7 +149,7 @@ def _ranked(pairs: list[Pair]) -> list[Pair]:
 
 
 def _humans(people: dict[str, list[Document]], order: list[str]) -> list[Pair]:
-    """Two human texts on a prompt where enough prompts have two, else on two prompts."""
+    """Pairs two human texts on a prompt where enough prompts have two, else on two prompts."""
     alike = []
     for key in order:
         first = people[key][0]
@@ -166,7 +170,7 @@ def _humans(people: dict[str, list[Document]], order: list[str]) -> list[Pair]:
 
 
 def _broken(pair: Pair) -> Pair:
-    """The pair with the words of the model's text in another order."""
+    """Returns the pair with the words of the model's text in another order."""
     words = pair.model_text.split()
     random.Random(pair.pair_id).shuffle(words)
     values = {**pair.__dict__, "kind": "broken", "model_text": " ".join(words)}
@@ -174,7 +178,7 @@ def _broken(pair: Pair) -> Pair:
 
 
 def unshared(human: str, counts: dict[str, int]) -> InputError:
-    """Of corpora with these numbers of distinct prompts, none of which two sides have."""
+    """Returns the error for corpora with these numbers of prompts, none of them on two sides."""
     models = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != human)
     return InputError(
         f"judge: no model has a text on a prompt of the human corpus, so there is no pair to show "

@@ -1,12 +1,12 @@
-"""What a judge is told: a frame, a task with both texts between marks, and a question a dimension.
+"""Prompts of a judge: a frame, a task with both texts between marks, and a question a dimension.
 
 They are files, the package's own beside this module or a user's in a folder: `frame.txt`,
-`task.txt`, `task_without_assignment.txt`, and one file for each dimension, whose name is the
-file's. The first line of a file says its version, and the bytes of all of them are a part of every
-verdict's key: another word, another verdict.
+`task.txt`, `task_without_assignment.txt`, and one file for each dimension, named after it. The
+first line of a file states its version, and the bytes of all of them are a part of every verdict's
+key: another word, another verdict.
 
-The mark that delimits the texts is a hash of the texts themselves. Who writes one of the texts
-cannot put it there: he would have to know the other, and to find a text that holds its own hash.
+The mark that delimits the texts is a hash of the texts themselves. The author of one of the texts
+cannot put it there without knowing the other, and finding a text that holds its own hash.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _LARGEST = 20_000  # characters of a file
 
 @dataclass(frozen=True)
 class Prompts:
-    """The texts by file name, and the version that each says of itself."""
+    """The texts by file name, and the version that each states."""
 
     texts: dict[str, str]
     versions: dict[str, int]
 
     @classmethod
     def load(cls, dimensions: tuple[str, ...], folder: str | None = None) -> Prompts:
-        """From `folder`, or the package's own.
+        """Reads prompts from `folder`, or the package's own.
 
         Raises ConfigError for a file that is not there, has no version or lacks a place for a text.
         """
@@ -54,14 +54,14 @@ class Prompts:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of every byte of them."""
+        """A hash of every byte of them."""
         whole = "\0".join(f"{name}\0{text}" for name, text in sorted(self.texts.items()))
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def messages(
         self, dimension: str, prompt: str | None, first: str, second: str, ties: bool
     ) -> list[dict[str, str]]:
-        """The system's message and the user's, with `first` as text A and `second` as text B."""
+        """Returns the system's message and the user's, with `first` as text A, `second` as B."""
         values = {
             "mark": mark(prompt or "", first, second),
             "prompt": prompt or "",
@@ -78,7 +78,7 @@ class Prompts:
 
 
 def mark(*texts: str) -> str:
-    """Sixteen hexadecimal digits that none of the texts can hold but by a chance of 2^-64."""
+    """Returns sixteen hexadecimal digits that the texts hold only by a chance of 2^-64."""
     sizes = "".join(f"{len(text)}," for text in texts)
     return hashlib.sha256(f"mark v1 {sizes}{''.join(texts)}".encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""What is asked: one request for each pair, order, dimension and judge, named by its content.
+"""Requests to judges: one for each pair, order, dimension and judge, named by its content.
 
 The key of a request is a hash of the address and of every byte of its body: model, options, frame,
 question, both texts in their order, and the form of the answer. Nothing else shapes a verdict, so a
@@ -23,9 +23,9 @@ _NEEDS_PROMPT = "relevance"
 
 @dataclass(frozen=True)
 class Request:
-    """Of `pair_id`, with the model's text shown as A where `model_first`, else as B.
+    """A request on `pair_id`, with the model's text shown as A where `model_first`, else as B.
 
-    rank       where in the run it is asked; requests of a pair are neighbors
+    rank       place in the order of the run; requests of a pair are neighbors
     tokens_in  estimate
     """
 
@@ -39,7 +39,7 @@ class Request:
 
 
 def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterator[Request]:
-    """Every request of a run, those that share a key too.
+    """Yields every request of a run, those that share a key too.
 
     Controls are asked on their own dimensions; relevance only where the prompt is shown. Raises
     ConfigError where that leaves a dimension without any.
@@ -77,7 +77,7 @@ def _dimensions(pair: Pair, settings: Judge) -> list[str]:
 def encoded(
     endpoint: Endpoint, prompts: Prompts, pair: Pair, dimension: str, model_first: bool, ties: bool
 ) -> bytes:
-    """The body of a request, the same bytes every time."""
+    """Returns the body of a request, the same bytes every time."""
     texts = (pair.model_text, pair.against_text)
     first, second = texts if model_first else texts[::-1]
     body: dict[str, Any] = {

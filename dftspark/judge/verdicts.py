@@ -1,7 +1,7 @@
-"""An endpoint's answer, read strictly: a verdict that is there to the letter, or why there is none.
+"""An endpoint's answer, read strictly: a verdict to the letter, or the reason why there is none.
 
-Nothing is repaired and nothing is guessed: an answer that is not the one JSON object that was asked
-for is kept as it came, beside the reason, and counts for neither text.
+Nothing is repaired or guessed: an answer that is not exactly the one JSON object that was asked for
+is kept as it came, beside the reason, and counts for neither text.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dftspark.endpoints.answers import MALFORMED, Hide, Kind, Parse, count, stor
 
 Answer = Literal["A", "B", "tie"]
 
-KEPT = 400  # characters of an answer that has no verdict
-_SERVED = 200  # of the name of the model that answered
-_LEAST_LOG = -1e6  # below it a log-probability is no number to count with
+KEPT = 400  # characters kept of an answer that has no verdict
+_SERVED = 200  # characters kept of the name of the model that answered
+_LEAST_LOG = -1e6  # below it a log-probability is not a number to count with
 
 REFUSED, CUT, UNPARSABLE = "refused", "cut", "unparsable"
 
@@ -30,11 +30,11 @@ class Verdict:
     refused     the judge would not answer
     cut         the answer ended at the limit of tokens before it was a verdict
     unparsable  the answer is not the object that was asked for
-    malformed   the reply is not one of the protocol
-    lost        sent by a run that was killed before it heard the answer
+    malformed   the reply does not follow the protocol
+    lost        sent by a run that was killed before the answer came
 
     odds        log of P(A) / P(B) of the answer's token, nan without log-probabilities
-    raw         beginning of an answer that is no verdict
+    raw         beginning of an answer that is not a verdict
     """
 
     answer: Answer | None = None
@@ -47,7 +47,7 @@ class Verdict:
 
 
 def parsing(ties: bool) -> Parse:
-    """`parse` of judges that may answer that neither is better, or may not."""
+    """Returns `parse` for judges that may, or may not, answer that neither is better."""
     return lambda reply, hide: parse(reply, ties, hide)
 
 
@@ -55,10 +55,10 @@ KIND = Kind("verdicts", Verdict, schema.VERDICTS, asked="judges", setting="judge
 
 
 def parse(reply: bytes, ties: bool, hide: Hide) -> Verdict:
-    """From the body of a reply with status 200; `hide` takes keys out of what is kept of it."""
+    """Reads the body of a reply with status 200; `hide` removes keys from what is kept of it."""
     try:
         return _parsed(json.loads(reply), ties, hide)
-    except Exception:  # whatever a server sends is one reply that is not of the protocol
+    except Exception:  # whatever else a server sends is one reply that does not follow the protocol
         return Verdict(None, MALFORMED, raw=hide(reply.decode("utf-8", "replace"), KEPT))
 
 
@@ -85,7 +85,7 @@ def _parsed(document: Any, ties: bool, hide: Hide) -> Verdict:
 
 
 def _answer(content: str, ties: bool) -> Answer | None:
-    """Of {"verdict": "A"}, with that one key, once."""
+    """Reads {"verdict": "A"}, with that one key, once."""
     try:
         found = json.loads(content, object_pairs_hook=lambda pairs: pairs)
     except (ValueError, RecursionError):
@@ -97,10 +97,10 @@ def _answer(content: str, ties: bool) -> Answer | None:
 
 
 def _odds(logprobs: Any, answer: Answer) -> float:
-    """log P(A) - log P(B) at the token where the verdict's letter stands.
+    """Returns log P(A) - log P(B) at the token where the verdict's letter stands.
 
-    A letter that is not among the tokens told has at most the probability of the least of them,
-    and is given that. nan for a tie and where the letter's token cannot be told.
+    A letter that is not among the reported tokens has at most the probability of the least of them,
+    and is given that. nan for a tie and where the letter's token cannot be identified.
     """
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if answer == "tie" or not isinstance(tokens, list):
@@ -125,7 +125,7 @@ def _odds(logprobs: Any, answer: Answer) -> float:
 
 
 def _letter(token: dict[str, Any]) -> str | None:
-    """A or B, where that is all the token says beside quotes and blanks."""
+    """Returns A or B, where the token holds nothing else except quotes and blanks."""
     text = token.get("token")
     bare = text.strip(' "\n\t:{}') if isinstance(text, str) else ""
     return bare if bare in ("A", "B") else None

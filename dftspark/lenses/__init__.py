@@ -1,1 +1,1 @@
-"""Two profiles to numbers, one lens at a time: pure functions of stored states."""
+"""Lenses, which turn two profiles into numbers: pure functions of stored states."""

@@ -1,7 +1,7 @@
-"""Where two sides differ in what is not writing, which would be read as style: rows in words.
+"""Differences between two sides other than writing, which would be read as style: rows in words.
 
-A row differs where a test says that the sides differ and the difference is large enough to matter:
-an artefact is a matter of whole corpora, so that a large corpus does not cry wolf over a tenth of a
+A row differs where a test says that the sides differ and the difference is large enough to matter.
+An artifact is a matter of whole corpora, so a large corpus must not cry wolf over a tenth of a
 percent.
 """
 
@@ -21,8 +21,8 @@ from dftspark.text import surface
 from dftspark.text.language import LANGUAGES
 
 LEVEL = 1e-3  # some twenty rows a pair: one in a hundred pairs, before the least differences
-HARDLY = 0.1  # times the other side's share: hardly any of its documents has it
-_SHARES = {  # least difference between the shares that is named
+HARDLY = 0.1  # times the other side's share: hardly any documents have it
+_SHARES = {  # least difference between the shares that is reported
     "mojibake": 0.02,
     "lower_cased": 0.1,
     "tokenized_spacing": 0.1,
@@ -32,10 +32,10 @@ _SHARES = {  # least difference between the shares that is named
 TOKEN = 0.2  # of L2 squared
 _NON_ASCII, _CURLY, _LANGUAGE, _PILE = 0.05, 0.2, 0.1, 0.2
 _LONGER, _MORE_LINES, _LINES = 1.5, 2.0, 0.5
-_LISTED = 0.01  # of the documents: a rarer language has no row
+_LISTED = 0.01  # share of the documents: a rarer language has no row
 _PILE_FROM = 4 * surface.BINS_AN_OCTAVE  # 16 words: among shorter texts every length is common
 _FEW = 0.02  # share of the documents that is a handful
-_ENOUGH = 100  # documents, of fewer of which one is much
+_ENOUGH = 100  # documents; of fewer, one is much
 
 Ints = NDArray[np.int64]
 Pair = tuple[Ints, Ints]  # occurrences and cases by block
@@ -56,7 +56,7 @@ class Row:
 
 
 def rows(human: SurfaceSums, model: SurfaceSums) -> list[Row]:
-    """All properties that documents have by themselves; none where a side has no document."""
+    """Returns all properties that documents have by themselves; none for a side without any."""
     if not human.documents.sum() or not model.documents.sum():
         return []
     found = [_non_ascii(human, model), _curly(human, model)]
@@ -71,7 +71,7 @@ def _flag(human: SurfaceSums, model: SurfaceSums, name: str, least: float) -> Ro
 
 
 def _non_ascii(human: SurfaceSums, model: SurfaceSums) -> Row:
-    """Only where one side hardly has any: the rest is a matter of dashes, which are writing."""
+    """Differs only where one side hardly has any: the rest is about dashes, which are writing."""
     sides = _of_flag(human, "non_ascii"), _of_flag(model, "non_ascii")
     said = f"{_NON_ASCII:g} apart, one at most {HARDLY:g} times the other"
     return _share_row("non_ascii", sides, _NON_ASCII, said, HARDLY)
@@ -84,7 +84,7 @@ def _curly(human: SurfaceSums, model: SurfaceSums) -> Row:
 
 
 def _languages(human: SurfaceSums, model: SurfaceSums) -> Iterator[Row]:
-    """Of the documents that tell their language."""
+    """Yields rows for languages, over the documents whose language is recognized."""
     first = surface.FLAGS.index(f"language_{LANGUAGES[0]}")
     told = [side.flags[:, first : first + len(LANGUAGES)] for side in (human, model)]
     for i, name in enumerate(LANGUAGES):
@@ -115,7 +115,7 @@ def _lines(human: SurfaceSums, model: SurfaceSums) -> Row:
 
 
 def _length(human: SurfaceSums, model: SurfaceSums) -> Row:
-    """By how many documents are longer than the middle between both medians."""
+    """Compares the shares of documents that are longer than the middle between both medians."""
     places = _median_place(human), _median_place(model)
     middle = round(sum(places) / 2)
     sides = [(side.lengths[:, middle:].sum(axis=1), side.documents) for side in (human, model)]
@@ -126,7 +126,7 @@ def _length(human: SurfaceSums, model: SurfaceSums) -> Row:
 
 
 def _median_place(side: SurfaceSums) -> float:
-    """Where the median is among the bins, within one of them."""
+    """Returns the place of the median among the bins, interpolated within one of them."""
     counts = side.lengths.sum(axis=0)
     below = np.cumsum(counts)
     half = below[-1] / 2
@@ -135,7 +135,7 @@ def _median_place(side: SurfaceSums) -> float:
 
 
 def _pile(human: SurfaceSums, model: SurfaceSums) -> Row:
-    """The share of documents in the fullest two bins of lengths, 4.4% wide."""
+    """Compares the shares of documents in the fullest two bins of lengths, 4.4% wide."""
     full = [_fullest(side) for side in (human, model)]
     values = full[0][1], full[1][1]
     at, _ = full[int(values[1] > values[0])]
@@ -154,7 +154,7 @@ def _fullest(side: SurfaceSums) -> tuple[int, float]:
 
 
 def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> list[Row]:
-    """Tokens of a handful of documents that carry more than a fifth of L2 squared.
+    """Returns rows of tokens from few documents that carry more than a fifth of L2 squared.
 
     `listed` are rows of the ngrams table of order 1 and of one pair, which has `documents`.
     """

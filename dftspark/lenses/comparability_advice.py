@@ -1,4 +1,4 @@
-"""What to do about each property in which two sides differ, in one sentence."""
+"""Advice on each property in which two sides differ, in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIDES = ("human", "model")
 
 
 def advice(name: str, values: tuple[float, float]) -> str:
-    """For a row of `lenses.comparability` that differs; values of human, model."""
+    """Returns advice on a row of `lenses.comparability` that differs; values of human, model."""
     low, high = _SIDES[int(values[1] < values[0])], _SIDES[int(values[1] >= values[0])]
     if name.startswith("language_"):
         language = LANGUAGE_NAMES[name.removeprefix("language_")]

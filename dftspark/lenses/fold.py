@@ -1,4 +1,4 @@
-"""What a lens adds up over rows, in a pass that lenses share: see dftspark.spark.fold."""
+"""Sums of a lens over rows, in a pass that lenses share: see dftspark.spark.fold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Group = tuple[str, str]  # corpus, stratum
 
 
 class Key(NamedTuple):
-    """What states are merged by; `part` is one of several of a large state."""
+    """The key by which states are merged; `part` is one of several of a large state."""
 
     corpus: str
     stratum: str
@@ -30,7 +30,7 @@ class Rows(NamedTuple):
 
 
 class Observer(Protocol):
-    """In a task: takes rows, and leaves packed states by key as it likes, the rest at the end."""
+    """A fold in a task: takes rows, and yields packed states by key at any time or at the end."""
 
     def add(self, rows: Rows) -> Left: ...
 
@@ -38,7 +38,7 @@ class Observer(Protocol):
 
 
 class Fold(Protocol):
-    """How rows become the rows of a table of states. It travels to the tasks, so it is small.
+    """Turns rows into the rows of a table of states. It travels to the tasks, so it is small.
 
     table    its name
     columns  of that table
@@ -51,9 +51,9 @@ class Fold(Protocol):
     def columns(self) -> pa.Schema: ...
 
     def observer(self) -> Observer:
-        """One for each task."""
+        """Returns an observer, one for each task."""
         ...
 
     def merged(self, key: Key, states: Sequence[pa.Buffer]) -> tuple[pa.RecordBatch, bytes]:
-        """The table's row of a key, and what the driver is told of it."""
+        """Returns the table's row of a key, and a message about it for the driver."""
         ...

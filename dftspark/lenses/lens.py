@@ -1,9 +1,9 @@
 """A lens: one way to look at two bodies of text, from documents to stored states to numbers.
 
-Stages loop over the lenses that a configuration names. The registry is the only list of them: ours,
-and those that installed packages declare by the entry point `dftspark.lenses`, as `name =
-"package.lens:Class"`. What it names is imported when it is first asked for, so that a command line
-starts without it. How a lens is shown is in `shown.py` of the same package, as SHOWN.
+Stages loop over the lenses that a configuration names. The registry is the only list of them: the
+package's own, and those that installed packages declare by the entry point `dftspark.lenses`, as
+`name = "package.lens:Class"`. A module is imported when its lens is first asked for, so that a
+command line starts without it. SHOWN in `shown.py` of the same package defines how a lens is shown.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Night:
-    """Says that a profile is one side's, for a nightly audit to merge with others.
+    """A profile of one side, for a nightly audit to merge with others.
 
     What was frozen in `like` is taken from there, where the settings are the same.
     """
@@ -60,7 +60,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What the lenses are told of the corpora that they compare.
+    """Facts about the corpora that the lenses compare.
 
     shared     clusters that each model corpus has in common with the human one
     returning  corpora whose clusters come on several days
@@ -76,14 +76,14 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Compared:
-    """Rows of schema.MEASURED with a `fingerprint` each, and what the run's manifest says."""
+    """Rows of schema.MEASURED with a `fingerprint` each, and entries for the run's manifest."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
 
 
 class Lens(Protocol):
-    """What a stage asks of a lens. A lens inherits what it has nothing to say about.
+    """Interface between a stage and a lens. A lens inherits the defaults of what it does not need.
 
     name      as in `lenses` of the configuration
     tables    result tables that no other lens writes
@@ -103,83 +103,84 @@ class Lens(Protocol):
     settings: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
-        """Raises before any work is done what would be raised in the middle of it.
+        """Raises before any work is done the errors that would come in the middle of it.
 
         `order` is what the caller asks of this lens beside the configuration.
         """
 
     def rates(self) -> list[str]:
-        """The names of measures that a sweep may follow one by one, as rate_NAME."""
+        """Returns the names of measures that a sweep may follow one by one, as rate_NAME."""
         return []
 
     def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
-        """What two profiles have in common when they merge."""
+        """Returns what two profiles must have in common to be merged."""
         return {}
 
     def frozen(self, state: Any) -> dict[str, str]:
-        """More of that, which only the profile itself can tell."""
+        """Returns further fingerprints, which only the profile itself has."""
         return {}
 
     def fold(self, config: Audit, ranges: int) -> Fold | None:
-        """What it adds up of the documents in the pass that lenses share, if it does.
+        """Returns the lens's fold for the pass over documents that lenses share, if it has one.
 
-        `ranges` is into how many parts a state is cut that may be large. Rows come by corpus,
-        stratum and cluster, each cluster whole in one task, with doc_id and text.
+        `ranges` is the number of parts into which a possibly large state is cut. Rows come by
+        corpus, stratum and cluster, each cluster whole in one task, with doc_id and text.
         """
         return None
 
     def profile(
         self, making: Making, texts: Texts, night: Night | None, folded: Folded | None
     ) -> Any:
-        """Writes the tables of `states` and returns them as `opened` does; that of its fold is
-        there already, and `folded` says what was told of it."""
+        """Writes the tables of `states` and returns them as `opened` does; the table of its fold is
+        there already, and `folded` has the fold's messages.
+        """
         return None
 
     def opened(self, spark: SparkSession, config: Audit, runs: Sequence[Run]) -> Any:
-        """The states that `runs` keep, together; of several the first is the reference."""
+        """Opens the states that `runs` keep, together; of several the first is the reference."""
         return None
 
     def unlike(self, config: Audit, state: Any) -> list[str]:
-        """Where the states were made in another way than this version would."""
+        """Returns where the states were made in another way than this version would make them."""
         return []
 
     def manifest(self, state: Any) -> dict[str, Any]:
-        """What the manifest of a profile says."""
+        """Returns the lens's part of a profile's manifest."""
         return {}
 
     def compare(self, making: Making, state: Any, pairing: Pairing) -> Compared:
-        """Writes `tables` and returns what is measured of each pair."""
+        """Writes `tables` and returns the measures of each pair."""
         return Compared()
 
     def better(self, metric: str) -> str:
-        """Which values of a metric are good: lower, higher or parity."""
+        """Returns which values of a metric are good: lower, higher or parity."""
         return "lower"
 
     def told_in_prompts(self, metric: str, several: bool) -> bool:
-        """Whether n_tell of a metric counts prompts; `several` of a side may share one."""
+        """Returns whether n_tell of a metric counts prompts; `several` texts may share one."""
         return several
 
 
 def ours() -> list[str]:
-    """The names of the lenses of this package."""
+    """Returns the names of the lenses of this package."""
     return list(_LENSES)
 
 
 @cache
 def _registered() -> dict[str, str]:
-    """Where each lens is: ours in their order, then those of other packages by name."""
+    """Returns the class path of each lens: ours in their order, then others by name."""
     theirs = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**_LENSES, **{name: theirs[name] for name in sorted(theirs.keys() - _LENSES.keys())}}
 
 
 def names() -> list[str]:
-    """The names of all lenses that are installed."""
+    """Returns the names of all lenses that are installed."""
     return list(_registered())
 
 
 @cache
 def lens(name: str) -> Lens:
-    """The lens of that name.
+    """Returns the lens of that name.
 
     Raises EnvironmentProblem where the package that declares it cannot be imported.
     """
@@ -211,12 +212,12 @@ def _join(name: str, schemas: Mapping[str, pa.Schema], states: Sequence[str]) ->
 
 
 def home(name: str) -> str:
-    """The package that has the files of a lens."""
+    """Returns the package that has the files of a lens."""
     return _registered()[name].partition(":")[0].rpartition(".")[0]
 
 
 def unknown(name: str) -> str:
-    """Why there is no lens of that name, or nothing where there is one."""
+    """Explains why there is no lens of that name; empty where there is one."""
     if name in names():
         return ""
     near = difflib.get_close_matches(name, names(), n=1)
@@ -225,23 +226,23 @@ def unknown(name: str) -> str:
 
 
 def sections(names: Iterable[str]) -> dict[str, type[BaseModel]]:
-    """The settings that lenses of other packages bring, by the name of their section."""
+    """Returns the settings that lenses of other packages bring, by the name of their section."""
     theirs = [lens(name) for name in names if name in _registered() and name not in _LENSES]
     return {one.name: one.section for one in theirs if one.section}
 
 
 def chosen(config: Audit, kept: bool = False) -> Iterator[Lens]:
-    """The lenses of an audit in the registry's order; with `kept` those that keep states."""
+    """Yields the lenses of an audit in the registry's order; with `kept` those that keep states."""
     for name in names():
         if name in config.lenses and (not kept or lens(name).states):
             yield lens(name)
 
 
 def rates() -> list[str]:
-    """The measures of our lenses that a sweep may follow one by one."""
+    """Returns the measures of our lenses that a sweep may follow one by one."""
     return [name for one in every() for name in one.rates()]
 
 
 def every() -> list[Lens]:
-    """All of ours; another package's is imported only where a configuration names it."""
+    """Returns all of ours; another package's is imported only where a configuration names it."""
     return [lens(name) for name in _LENSES]

@@ -1,4 +1,4 @@
-"""One number of a comparison, with what is known about its uncertainty."""
+"""One number of a comparison, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dftspark.inference.intervals import Design, Inference, signed_root
 
 @dataclass(frozen=True)
 class Metric:
-    """`name` as in the metrics table; `value` and the inference are in `unit`.
+    """A number; `name` as in the metrics table; `value` and the inference are in `unit`.
 
     `parts` is the same measure on parts of the blocks, where a sweep asks for it and it is a
     function of sums by block.
@@ -29,7 +29,7 @@ class Metric:
     parts: Parts | None = None
 
     def rooted(self, name: str, unit: str) -> Metric:
-        """The signed root of a corrected square, its parts included."""
+        """Returns the signed root of a corrected square, its parts included."""
         parts = self.parts and Parts(
             *(np.sign(x) * np.sqrt(np.abs(x)) for x in (self.parts.left_out, self.parts.halves))
         )
@@ -37,7 +37,7 @@ class Metric:
         return Metric(name, signed_root(self.value), unit, inference, parts)
 
     def record(self) -> dict[str, Any]:
-        """The metric as an item of schema.MEASURED's list."""
+        """Returns the metric as an item of schema.MEASURED's list."""
         found = self.inference
         return {
             "metric": self.name,
@@ -61,7 +61,7 @@ class Metric:
 def measured(
     model: str, stratum: str, sizes: Sequence[int], metrics: Iterable[Metric]
 ) -> dict[str, Any]:
-    """A row of schema.MEASURED: what is said of a pair of `sizes` documents, human and model."""
+    """Makes a row of schema.MEASURED: metrics of a pair of `sizes` documents, human and model."""
     human, other = sizes
     return {
         "model": model,
@@ -72,7 +72,7 @@ def measured(
     }
 
 
-# What is 0 on average under one source at any two sizes, or the signed root of that.
+# 0 on average under one source at any two sizes, or the signed root of such a value.
 _UNBIASED = re.compile(
     r"l2(_docs)?(_squared)?_corrected_\dgram|mmd(_squared)?(_(?!feature_error|fused)\w.*)?"
     r"|energy_distance|frechet_corrected|region_l2_squared|structure_omnibus|rate_\w+|c2st_\w+"
@@ -82,7 +82,7 @@ _ALIKE = 1.1
 
 
 def comparable(metric: str, sizes: Iterable[int]) -> bool:
-    """Whether values of a metric may be ranked: corpora of these numbers of documents.
+    """Returns whether values of a metric may be ranked over corpora of these numbers of documents.
 
     A plug-in distance is larger the fewer documents there are, so of unlike sizes the largest
     corpus would be called the nearest to human.
@@ -92,7 +92,7 @@ def comparable(metric: str, sizes: Iterable[int]) -> bool:
 
 
 def design(settings: config.Inference, *, paired: bool) -> Design:
-    """How the settings of a run test a pair whose sides share prompts, or do not."""
+    """Returns the Design of a run's settings for a pair whose sides share prompts, or do not."""
     return Design(
         paired=paired,
         permutations=settings.permutations,

@@ -1,7 +1,8 @@
-"""What a corpus whose clusters repeat each other does to every test, and when to say it.
+"""Effects on every test of a corpus whose clusters repeat each other, and when to report them.
 
-Every test takes clusters for independent, and nothing can repair its p afterwards. Repeats are not
-merged unasked: that a model writes the same thing again is no dependence of its answers.
+Every test takes clusters for independent, and nothing can repair its p afterwards. Repeats are
+merged only on request: a model that writes the same thing again does not make its answers
+dependent.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from dftspark.corpus.parts import corpus_of
 from dftspark.stats.copies_sketch import Copies
 
 TOLD = 1.06  # of 25 sides of 8 corpora, those that repeat nothing are below it
-WITHHELD = 1.5  # on the human side, above which no test is worth printing
+WITHHELD = 1.5  # on the human side; above it no test is worth printing
 
 
 def warning(corpus: str, role: str, found: Copies, documents: int) -> str:
-    """What to say of a corpus; empty where it hardly repeats itself, or nothing is known."""
+    """Returns the warning on a corpus; empty where it hardly repeats itself, or is unknown."""
     if not found.effect > TOLD:
         return ""
     about = documents / found.effect
@@ -35,5 +36,5 @@ def warning(corpus: str, role: str, found: Copies, documents: int) -> str:
 
 
 def withholds_tests(role: str, found: Copies) -> bool:
-    """Whether the human side repeats itself so much that only distances can be given."""
+    """Returns whether the human side repeats itself so much that only distances can be given."""
     return role == "human" and found.effect > WITHHELD

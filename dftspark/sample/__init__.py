@@ -7,11 +7,18 @@ from importlib import resources
 from pathlib import Path
 
 from dftspark.config import Audit
+from dftspark.config.generate import Generation
 
 NOTE = (
     "The sample is Python's reference manual beside a model's explanations of its 79 topics. It "
     "shows the tool, not the quality of a model: layout and length differ as well."
 )
+GENERATED = (
+    "SmolLM2-135M-Instruct explains the 79 topics of Python's reference manual, twice at each of "
+    "two temperatures, beside the manual's own first sentences; then one of the four is chosen for "
+    "each topic. So small a model is seldom right: this shows the way from briefs to the page."
+)
+_LEAST_WORDS = 8  # of a paragraph of prose
 
 
 def write(folder: Path) -> tuple[Path, Path]:
@@ -43,3 +50,43 @@ def audit(out: str) -> Audit:
         },
         "demo",
     )
+
+
+def generation(out: str, model: Path) -> Generation:
+    """The demo of generating: briefs and human texts are written to `<out>/sample`, and `model` is
+    the folder of a model's weights."""
+    import pydoc_data.topics
+
+    folder = Path(out) / "sample"
+    folder.mkdir(parents=True, exist_ok=True)
+    briefs, human = folder / "briefs.jsonl", folder / "openings.jsonl"
+    topics = {name: _opening(text) for name, text in sorted(pydoc_data.topics.topics.items())}
+    asked = "In one or two plain sentences, what is {topic!r} in the Python language?"
+    _lines(briefs, [{"prompt_id": name, "prompt": asked.format(topic=name)} for name in topics])
+    _lines(human, [{"topic": name, "text": text} for name, text in topics.items() if text])
+    columns = {"doc_id": "topic", "prompt_id": "topic"}
+    document = {
+        "name": "demo-generate",
+        "out": out,
+        "generate": {
+            "briefs": str(briefs),
+            "samples": 2,
+            "sampler": {"temperature": [0.5, 1.0]},
+            "models": [{"name": "smollm2", "path": str(model), "max_tokens": 96, "batch": 32}],
+            "human": {"role": "human", "path": str(human), "columns": columns},
+        },
+    }
+    return Generation.model_validate(document)
+
+
+def _lines(file: Path, rows: list[dict[str, str]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _opening(text: str) -> str:
+    """The first paragraph of prose of a manual's page, or nothing."""
+    for paragraph in text.split("\n\n"):
+        words = paragraph.split()
+        if len(words) >= _LEAST_WORDS and words[0][:1].isupper() and words[-1][-1] in ".:":
+            return " ".join(words)
+    return ""

@@ -1,1 +1,1 @@
-"""One file, one statistic; all of them obey the laws of dftspark.stats.protocol."""
+"""One statistic per file; all of them obey the laws of dftspark.stats.protocol."""

@@ -1,7 +1,7 @@
-"""How many clusters a corpus has, from the least of their hashes.
+"""The number of clusters of a corpus, from the least of their hashes.
 
 State    at most 1,024 uint64, sorted
-Source   Bar-Yossef et al. (2002): the k-th least of uniform hashes says how many there are
+Source   Bar-Yossef et al. (2002): the k-th least of uniform hashes tells their number
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ KEPT = 1024
 
 
 def least(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The least distinct hashes `(k,)`, at most KEPT, sorted."""
+    """Returns the least distinct hashes `(k,)`, at most KEPT, sorted."""
     return np.unique(hashes)[:KEPT]
 
 
 def merged(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The least hashes of both."""
+    """Returns the least hashes of both."""
     return np.union1d(left, right)[:KEPT]
 
 
 def count(hashes: NDArray[np.uint64]) -> float:
-    """Number of clusters: exact below KEPT, otherwise with a relative error of 3%."""
+    """Counts clusters: exact below KEPT, otherwise with a relative error of 3%."""
     if len(hashes) < KEPT:
         return float(len(hashes))
     return (KEPT - 1) * 2.0**64 / float(hashes[-1])
 
 
 def count_of(*states: Any) -> float:
-    """Number of clusters that states with `clusters` have together."""
+    """Counts the clusters that states with `clusters` have together."""
     return count(least(np.concatenate([state.clusters for state in states])))

@@ -1,10 +1,10 @@
-"""Which documents of a corpus repeat those of other clusters: a sketch of their keys.
+"""A sketch of keys, for finding documents that repeat documents of other clusters.
 
-State    the KEYS least distinct keys of documents, and of each the CLUSTERS least hashes of the
+State    the KEYS least distinct keys of documents, and for each the CLUSTERS least hashes of the
          clusters that have it: about 64 kB, whatever the corpus
 Cost     a sort of the keys of a batch
-Source   keys are those of text/minhash.py. The least keys are a random sample of the distinct
-         ones, and the k-th least of hashes tells how many there are (Bar-Yossef et al. 2002)
+Source   keys come from text/minhash.py. The least keys are a random sample of the distinct
+         ones, and the k-th least of hashes tells their number (Bar-Yossef et al. 2002)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dftspark.state import State
 from dftspark.stats.protocol import Statistic
 from dftspark.text import minhash
 
-KEYS = 4_096  # of a corpus with an effect of 1.04 it is told to .006; a quarter as many, to .012
+KEYS = 4_096  # tells an effect of 1.04 to within .006; a quarter as many keys, to .012
 CLUSTERS = 8
 _SPAN = 2.0**64
 
@@ -35,9 +35,10 @@ class KeyBatch:
 
 @dataclass(frozen=True, eq=False)
 class CopiesState(State):
-    """keys   (K,) uint64, sorted
-    counts    (K,) int64, how many cluster hashes are kept of each: 1 .. CLUSTERS
-    clusters  (sum of counts,) uint64, those of each key in turn, sorted within it"""
+    """keys      (K,) uint64, sorted
+    counts    (K,) int64, number of cluster hashes kept of each: 1 .. CLUSTERS
+    clusters  (sum of counts,) uint64, those of each key in turn, sorted within it
+    """
 
     keys: NDArray[np.uint64]
     counts: NDArray[np.int64]
@@ -45,9 +46,10 @@ class CopiesState(State):
 
 
 class Copies(NamedTuple):
-    """effect  by how many times the variance of a mean is larger than of as many documents that do
-            not repeat each other: 1 where none does, 2 where all are stored twice. nan of no key
-    share      of documents that repeat one of another cluster, the first of its kind aside"""
+    """effect  factor by which the variance of a mean exceeds that of as many documents that do not
+            repeat each other: 1 where none does, 2 where all are stored twice. nan without keys
+    share   of documents that repeat one of another cluster, the first of its kind aside
+    """
 
     effect: float
     share: float
@@ -68,7 +70,7 @@ class CopiesSketch(Statistic[KeyBatch, CopiesState]):
         return _least(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
     def observe(self, batch: KeyBatch) -> CopiesState:
-        """Raises ShapeError where keys and clusters are not one each of a document."""
+        """Sketches a batch. Raises ShapeError unless each document has one key and one cluster."""
         if batch.keys.shape != batch.clusters.shape:
             raise ShapeError(
                 f"{len(batch.keys)} keys and {len(batch.clusters)} clusters; give one of each per "
@@ -83,7 +85,7 @@ class CopiesSketch(Statistic[KeyBatch, CopiesState]):
 
 
 def _least(keys: NDArray[np.uint64], clusters: NDArray[np.uint64]) -> CopiesState:
-    """The state of pairs `(P,)`, repeats among them."""
+    """Returns the state of pairs `(P,)`, which may repeat."""
     order = np.lexsort((clusters, keys))
     keys, clusters = keys[order], clusters[order]
     new = np.r_[True, (keys[1:] != keys[:-1]) | (clusters[1:] != clusters[:-1])][: len(keys)]
@@ -101,10 +103,10 @@ def _least(keys: NDArray[np.uint64], clusters: NDArray[np.uint64]) -> CopiesStat
 
 
 def copies(state: CopiesState) -> Copies:
-    """How far the clusters of a corpus repeat each other, from its sketch.
+    """Estimates how far the clusters of a corpus repeat each other, from its sketch.
 
-    Of m clusters with one key the effect is sum m^2 / sum m over keys, and the share
-    1 - keys / sum m. m is exact below CLUSTERS, from there on it is estimated without bias.
+    With m clusters of one key the effect is sum m^2 / sum m over keys, and the share 1 - keys / sum
+    m. m is exact below CLUSTERS; from there on it is estimated without bias.
     """
     if not len(state.keys):
         return Copies(float("nan"), float("nan"))
@@ -114,7 +116,7 @@ def copies(state: CopiesState) -> Copies:
     last = np.cumsum(state.counts)[full] - 1
     inverse = _SPAN / (state.clusters[last].astype(np.float64) + 1)
     m[full] = np.maximum((CLUSTERS - 1) * inverse, CLUSTERS)
-    # Of m hashes the k-th least is U: E (k - 1) / U = m, E (k - 1) (k - 2) / U^2 = m (m - 1).
+    # U is the k-th least of m hashes: E (k - 1) / U = m, E (k - 1) (k - 2) / U^2 = m (m - 1).
     pairs = (CLUSTERS - 1) * (CLUSTERS - 2) * inverse**2
     squares[full] = np.maximum(pairs + m[full], CLUSTERS**2)
     return Copies(float(squares.sum() / m.sum()), float(1 - len(m) / m.sum()))

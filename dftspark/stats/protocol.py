@@ -9,8 +9,8 @@ laws, which dftspark/testing/laws.py checks for every registered statistic:
     observe(x ++ y)        ==  merge(observe(x), observe(y))     batching never matters
     decode(encode(a))      ==  a                                 files never matter
 
-All states are integers, for which == means equal bit for bit. What cannot keep these
-laws, such as an exact median, is not a statistic here; find a mergeable sketch or drop it.
+All states are integers, for which == means equal bit for bit. Anything that cannot keep these laws,
+such as an exact median, is not a statistic here; find a mergeable sketch or drop it.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ class VectorBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Statistic(ABC, Generic[B_contra, S]):
-    """Parameters are the dataclass fields; they are all of its identity."""
+    """A statistic; its parameters, the dataclass fields, are all of its identity."""
 
     name: ClassVar[str]
-    version: ClassVar[int]  # changes when observe() would give other numbers
+    version: ClassVar[int]  # raise it when observe() would give other numbers
     state: ClassVar[type[State]]
 
     @property
     def fingerprint(self) -> str:
         """`ngram_counts-v1(n=2, text='...')`: equal exactly when states may merge or compare.
 
-        Written out, not hashed: it is a table key that people read.
+        It is written out, not hashed: it is a table key that people read.
         """
         params = ", ".join(f"{key}={value!r}" for key, value in sorted(asdict(self).items()))
         return f"{self.name}-v{self.version}({params})"

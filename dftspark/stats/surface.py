@@ -1,4 +1,4 @@
-"""Counts of documents by what is not their writing, by block: what `comparability` is made of.
+"""Counts of documents by properties other than their writing, by block, for `comparability`.
 
 State    by block: documents (64,), documents that have each flag (64, F), words and line breaks
          (64, 2), and a histogram of lengths (64, bins), int64. Some 500 kB, about 8 encoded
@@ -34,7 +34,7 @@ class SurfaceSums(SumState):
 
 @dataclass(frozen=True, kw_only=True)
 class Surface(Statistic[Surfaces, SurfaceSums]):
-    """Parameters: text, the fingerprint of cleaning; features, the version of what is told."""
+    """Parameters: text, the fingerprint of cleaning; features, the version of the properties."""
 
     name = "surface"
     version = 1

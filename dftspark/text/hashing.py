@@ -21,7 +21,7 @@ BLOCKS = 1 << int(BLOCK_BITS)
 
 @numba.njit
 def mix64(h: Any) -> Any:
-    """A uint64 in, a uint64 out; every input bit flips each output bit half of the time."""
+    """Maps a uint64 to a uint64; every input bit flips each output bit half of the time."""
     h = np.uint64(h)
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
@@ -33,7 +33,7 @@ def mix64(h: Any) -> Any:
 
 @compiled
 def mixed(keys: NDArray[np.uint64], seed: np.uint64) -> NDArray[np.uint64]:
-    """An independent hash of each key for each seed; `(K,)` uint64 in and out."""
+    """Returns an independent hash of each key for each seed; `(K,)` uint64 in and out."""
     out = np.empty(len(keys), np.uint64)
     for i in range(len(keys)):
         out[i] = mix64(mix64(keys[i]) ^ seed)
@@ -41,6 +41,6 @@ def mixed(keys: NDArray[np.uint64], seed: np.uint64) -> NDArray[np.uint64]:
 
 
 def digest64(text: str, purpose: str) -> int:
-    """A stable 64-bit hash of a string; unlike purposes give independent hashes."""
+    """Returns a stable 64-bit hash of a string; unlike purposes give independent hashes."""
     key = purpose.encode()
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=key).digest(), "little")

@@ -1,6 +1,6 @@
 """Hugging Face tokenizers: any `tokenizer.json`, so that counts are in a model's own tokens.
 
-Cost     the `tokenizers` library's own, a few microseconds a token
+Cost     of the `tokenizers` library, a few microseconds a token
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class HuggingFaceTokens:
 
     @classmethod
     def load(cls, path: str) -> HuggingFaceTokens:
-        """Raises ConfigError for a file that is no tokenizer; nothing is ever downloaded."""
+        """Loads a tokenizer. Raises ConfigError for any other file; nothing is ever downloaded."""
         return _load(path)
 
     @property

@@ -1,6 +1,6 @@
-"""Which language a text is in, of a handful: by its script, or by the commonest words of seven.
+"""The language of a text, from a handful: by its script, or by the commonest words of seven.
 
-It is for telling that two sides differ, not for sorting documents: a text of few common words has
+It is for detecting that two sides differ, not for sorting documents: a text of few common words has
 no language here.
 """
 
@@ -35,12 +35,12 @@ _LANGUAGES_OF = {
 }
 _OF_SCRIPT = tuple((name, re.compile(f"[{span}]")) for name, span in _SCRIPTS)
 _LEAST = 3  # common words
-_SHARE = 0.1  # of the words, which are common in a text of a language
-_SCRIPT_SHARE = 0.3  # of the characters; kana are fewer than the kanji beside them
+_SHARE = 0.1  # share of the words that are common words of the language
+_SCRIPT_SHARE = 0.3  # share of the characters; kana are fewer than the kanji beside them
 
 
 def language_of(text: str) -> str | None:
-    """A name of LANGUAGES, or None where the text does not tell."""
+    """Returns a name of LANGUAGES, or None where the text does not show its language."""
     # Letters of these scripts have two bytes or more.
     if not text.isascii() and len(text.encode()) > (1 + _SCRIPT_SHARE) * len(text):
         for name, letters in _OF_SCRIPT:

@@ -1,14 +1,15 @@
-"""What a line is by the lines around it: an item of a list, program code, apart from what is above.
+"""Marks of lines that depend on the lines around them: list item, program code, apart from the line
+above.
 
 A dash that opens a line opens an item only where a line near it opens so too: a text that was cut
-off before a dash, a signature and a footnote are no lists. "# " opens a heading in prose and a
+off before a dash, a signature and a footnote are not lists. "# " opens a heading in prose and a
 comment in code. Neither can be seen from the line alone.
 
 An item     opens with a mark or a number and a mark, then white space; within NEAR lines another
             opens with the same mark, or with the next or last number. Not in a code block or a
             comment of C, not where * or another mark closes the line too, and not in a run of
             dashes of which some ask and others answer: that is speech.
-Apart       opens its document, or the line above ends with a mark that is no comma or semicolon
+Apart       opens its document, or the line above ends with a mark other than comma or semicolon
 Code        in a fenced block; a line with a call, an assignment, a comparison, a brace or a
             semicolon at its end, unless it ends as a sentence; a line of one # that touches such a
             line, and one of any number of # that goes on in lower case on the next line
@@ -35,8 +36,8 @@ _SENTENCE_ENDS = (ord("."), ord("?"), ord("!"))
 def mark(items: Any, offsets: Any, shapes: Any, bits: Any) -> None:
     """Sets three flags at first items of lines.
 
-    `items` is (data, key, form, flag, start, end) of a Stream, whose flags change; `shapes` are
-    those of a number, a mark and a break, and `bits` the flags line, spaced, listed, code and
+    `items` is (data, key, form, flag, start, end) of a Stream, whose flags change; `shapes` are the
+    shapes of a number, a mark and a break, and `bits` the flags line, spaced, listed, code and
     apart.
     """
     first, stop, opens = _borders(items, offsets, shapes, bits)
@@ -49,7 +50,7 @@ def mark(items: Any, offsets: Any, shapes: Any, bits: Any) -> None:
 
 @numba.njit
 def _borders(items: Any, offsets: Any, shapes: Any, bits: Any) -> Any:
-    """Of each line the first item and the one after its last, and whether a document opens."""
+    """Returns each line's first item and the one after its last, and whether a document opens."""
     form, flag = items[2], items[3]
     lines = 0
     for i in range(len(flag)):
@@ -83,7 +84,7 @@ def _mark_apart(items: Any, first: Any, stop: Any, opens: Any, shapes: Any, bits
 
 @numba.njit
 def _mark_code(items: Any, first: Any, stop: Any, opens: Any, shapes: Any, bits: Any) -> Any:
-    """Marks lines of code, and says which are in fences."""
+    """Marks lines of code, and returns which are in fences."""
     data, _, _, flag, start, end = items
     spaced, code = bits[1], bits[3]
     inside = np.zeros(len(first), np.bool_)
@@ -118,7 +119,7 @@ def _mark_code(items: Any, first: Any, stop: Any, opens: Any, shapes: Any, bits:
 
 @numba.njit
 def _is_fence(items: Any, i: Any, stop: Any) -> Any:
-    """Whether the line opens with three backticks or tildes."""
+    """Returns whether the line opens with three backticks or tildes."""
     data, start = items[0], items[4]
     byte, at = data[start[i]], start[i]
     if (byte != ord("`") and byte != ord("~")) or stop - i < 3:
@@ -136,7 +137,7 @@ def _wraps(data: Any, low: Any, high: Any) -> Any:
 
 @numba.njit
 def _is_coded(items: Any, first: Any, stop: Any, mark: Any, spaced: Any) -> Any:
-    """A brace, a semicolon at the end, an assignment, a call, a comparison or an arrow."""
+    """Finds a brace, a semicolon at the end, an assignment, a call, a comparison or an arrow."""
     data, _, form, flag, start, end = items
     last = data[end[stop - 1] - 1]
     if last in _SENTENCE_ENDS:
@@ -164,7 +165,7 @@ def _is_coded(items: Any, first: Any, stop: Any, mark: Any, spaced: Any) -> Any:
 def _openings(
     items: Any, first: Any, stop: Any, opens: Any, fenced: Any, shapes: Any, bits: Any
 ) -> Any:
-    """Of each line the hash of the mark that may open an item, else 0, and its number, else -1."""
+    """Returns the hash of each line's mark that may open an item, else 0; its number, else -1."""
     data, key, _, _, start, _ = items
     sign, value = np.zeros(len(first), np.uint64), np.full(len(first), -1, np.int64)
     comment = False
@@ -185,7 +186,7 @@ def _openings(
 
 @numba.njit
 def _is_mark(items: Any, i: Any, stop: Any, mark: Any, spaced: Any) -> Any:
-    """A mark and white space open the line, and it is not closed as * text * is."""
+    """Returns whether a mark and white space open the line, and it is not closed as * text * is."""
     _, key, form, flag, _, _ = items
     if form[i] >> 3 != mark or stop - i < 2 or flag[i + 1] & spaced == 0:
         return False
@@ -194,7 +195,9 @@ def _is_mark(items: Any, i: Any, stop: Any, mark: Any, spaced: Any) -> Any:
 
 @numba.njit
 def _number(items: Any, i: Any, stop: Any, shapes: Any, spaced: Any) -> Any:
-    """The number of up to three digits that opens the line before a mark and white space, or -1."""
+    """Returns the number of up to three digits that opens the line before a mark and white space,
+    or -1.
+    """
     data, _, form, flag, start, end = items
     if form[i] >> 3 != shapes[0] or end[i] - start[i] > 3 or stop - i < 3:
         return -1
@@ -228,7 +231,7 @@ def _mark_lists(items: Any, first: Any, opens: Any, sign: Any, value: Any, bits:
 
 @numba.njit
 def _unmark_speech(items: Any, first: Any, stop: Any, opens: Any, sign: Any, bits: Any) -> None:
-    """Takes the mark from runs of lines with dashes of which some ask and others do not."""
+    """Unmarks runs of lines with dashes of which some ask and others do not."""
     data, _, _, flag, start, end = items
     run, asks = 0, 0  # lines so far, and those that end with a question mark
     for n in range(len(first) + 1):

@@ -1,7 +1,8 @@
 """Keys of documents that are equal where the documents are near copies: three MinHashes in one.
 
-Two documents of which J of the 3-grams are common, of those that either has, have one key with the
-probability J cubed: 0.86 at 95%, 0.13 at half, 0.001 at a tenth, which boilerplate may reach.
+If J is the share of 3-grams that two documents have in common, of those that either has, they have
+one key with probability J cubed: 0.86 at 95%, 0.13 at half, 0.001 at a tenth, which boilerplate may
+reach.
 
 Cost     six mixes a token
 Source   Broder (1997), On the resemblance and containment of documents
@@ -19,7 +20,7 @@ from dftspark.compiled import compiled
 from dftspark.text.hashing import digest64, mix64
 
 VERSION = 1
-_TOKENS = 5  # of a document of three 3-grams; shorter ones are compared by their text
+_TOKENS = 5  # in a document of three 3-grams; shorter ones are compared by their text
 _SEEDS = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64
 )  # odd constants without a pattern in common
@@ -29,9 +30,9 @@ _NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 def document_keys(
     hashes: NDArray[np.uint64], offsets: NDArray[np.int64], texts: Sequence[str]
 ) -> NDArray[np.uint64]:
-    """Keys `(B,)` of documents with the tokens `hashes` `(T,)` and `offsets` `(B+1,)`.
+    """Returns keys `(B,)` of documents with the tokens `hashes` `(T,)` and `offsets` `(B+1,)`.
 
-    `texts` are read where a document has fewer than three 3-grams: its key is that of the text
+    `texts` are read where a document has fewer than three 3-grams: its key then comes from the text
     without case and without the width of its white space.
     """
     keys: NDArray[np.uint64] = _keys(hashes, offsets, _SEEDS)

@@ -1,13 +1,13 @@
-"""Text as a stream of classified tokens with its lines and sentences marked: what patterns read.
+"""Text as a stream of classified tokens with its lines and sentences marked, for patterns to read.
 
-One token of the `words` tokenizer is one item; before the first token of a document and after the
+Each token of the `words` tokenizer is an item; before the first token of a document and after the
 last of every line there is one more item, a break. A line feed ends a line unless it wraps a
 sentence: the next line starts with a lower-case letter and this one ends without an end mark. So a
-paragraph, a heading and a list item are lines, and blank lines are none.
+paragraph, a heading and a list item are lines, and blank lines are not.
 
 A sentence ends with its line, and with a run of . ! ? or an ellipsis and the closing quotes after
-it where white space follows and the next token is not lower case; not after an abbreviation, a
-lone capital letter (J. Smith), a number that opens a line (1. First) or inside a token (3.14).
+it where white space follows and the next token is not lower case; not after an abbreviation, a lone
+capital letter (J. Smith), a number that opens a line (1. First) or inside a token (3.14).
 
 Cost     one pass over the tokens, about 30 ns each; 16 bytes an item
 """
@@ -72,7 +72,7 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """From token hash to lexicon id, by open addressing, and from id to the splitter's classes.
+    """Maps token hash to lexicon id, by open addressing, and id to the splitter's classes.
 
     keys    (H,) uint64  H a power of two, 0 where empty
     ids     (H,) int16
@@ -85,7 +85,7 @@ class Lexicon:
 
 
 def token_hashes(words: list[str]) -> NDArray[np.uint64]:
-    """The hash of each word `(len(words),)`. Raises ValueError unless each is one token."""
+    """Returns the hash of each word `(len(words),)`. Raises ValueError unless each is one token."""
     batch = WORDS.tokenize(pa.array(words, pa.string()))
     single = np.diff(batch.offsets) == 1
     if not single.all():
@@ -95,7 +95,7 @@ def token_hashes(words: list[str]) -> NDArray[np.uint64]:
 
 
 def lexicon(ids: dict[str, int], roles: NDArray[np.uint8]) -> Lexicon:
-    """`ids` maps each word to its id, from 1 on; `roles` is indexed by id."""
+    """Makes a lexicon; `ids` maps each word to its id, from 1 on; `roles` is indexed by id."""
     size = 1 << max(4, (2 * len(ids)).bit_length())
     keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int16)
     words = sorted(ids)
@@ -104,7 +104,7 @@ def lexicon(ids: dict[str, int], roles: NDArray[np.uint8]) -> Lexicon:
 
 
 def read(texts: pa.Array, known: Lexicon) -> Stream:
-    """The items of string array `texts` `(B,)`; nulls have none."""
+    """Returns the items of string array `texts` `(B,)`; nulls have none."""
     batch = WORDS.tokenize(texts, spans=True)
     offsets, data = _buffers(texts)
     lex, form = _words(
@@ -151,7 +151,7 @@ def _lookup(keys: Any, values: Any, key: Any) -> Any:
 
 @numba.njit
 def _ending(data: Any, start: Any, end: Any) -> Any:
-    """Ending of an ASCII word of at least four letters; capitals do not count."""
+    """Returns the ending of an ASCII word of at least four letters; capitals do not count."""
     size = end - start
     if size < 4:
         return PLAIN
@@ -234,9 +234,9 @@ def _shape(data: Any, start: Any, end: Any, classes: Any, lower: Any) -> Any:
 
 @compiled
 def _words(data: Any, hashes: Any, spans: Any, tables: Any, known: Any) -> Any:
-    """Lexicon id and form of each token, whatever stands around it."""
+    """Returns lexicon id and form of each token, whatever stands around it."""
     lex, form = np.zeros(len(hashes), np.int16), np.empty(len(hashes), np.uint8)
-    # Taken apart here, once: Numba counts references where a tuple is read.
+    # Unpacked here, once: Numba counts references where a tuple is read.
     (starts, ends), (classes, lower), (keys, ids) = spans, tables, known
     for t in range(len(hashes)):
         lex[t] = _lookup(keys, ids, hashes[t])
@@ -250,7 +250,7 @@ def _words(data: Any, hashes: Any, spans: Any, tables: Any, known: Any) -> Any:
 
 @compiled
 def _flags(data: Any, form: Any, roles: Any, spans: Any) -> Any:
-    """Where lines and sentences begin, what is quoted, and what stands apart, by token."""
+    """Returns where lines and sentences begin, what is quoted, and what stands apart, by token."""
     starts, ends, tokens, text_offsets = spans
     found = np.zeros(len(form), np.uint8)
     for d in range(len(tokens) - 1):
@@ -260,7 +260,7 @@ def _flags(data: Any, form: Any, roles: Any, spans: Any) -> Any:
         numbered = False  # the line opens with a number that only counts
         on_line = 0  # tokens of the line so far
         role, shape, size = 0, BREAK, 0  # of the token before
-        word_shape = BREAK  # of the last token that was no mark
+        word_shape = BREAK  # of the last token other than a mark
         before = text_offsets[d]
         for t in range(tokens[d], tokens[d + 1]):
             s, e = starts[t], ends[t]
@@ -303,8 +303,9 @@ def _flags(data: Any, form: Any, roles: Any, spans: Any) -> Any:
 
 @numba.njit
 def _breaks(data: Any, start: Any, end: Any, apart: Any) -> Any:
-    """Whether what is between two tokens ends a line: two line feeds, or one where the second
-    token is `apart` from the first."""
+    """Returns whether the text between two tokens ends a line: two line feeds, or one where the
+    second token is `apart` from the first.
+    """
     feeds = 0
     for i in range(start, end):
         feeds += data[i] == 10
@@ -313,7 +314,7 @@ def _breaks(data: Any, start: Any, end: Any, apart: Any) -> Any:
 
 @compiled
 def _with_breaks(columns: Any, spans: Any) -> Any:
-    """The tokens with a BREAK before each line, and one after each document that has tokens."""
+    """Returns tokens with a BREAK before each line, and one after each document with tokens."""
     lex, form, flag, key, starts, ends = columns
     _, _, tokens, text_offsets = spans
     most = 2 * len(lex) + len(tokens)

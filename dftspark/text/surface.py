@@ -1,7 +1,7 @@
-"""What a document is like that is not its writing: encoding, case, spacing, lines, cuts, language.
+"""Properties of a document other than its writing: encoding, case, spacing, lines, cuts, language.
 
-Cost     words and signs are counted in all of the text, case, spacing and language looked for in
-         its first 1,500 characters: some 150 microseconds for 400 words
+Cost     words and signs are counted in all of the text, case, spacing and language in its first
+         1,500 characters: some 150 microseconds for 400 words
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from dftspark.text.language import LANGUAGES, language_of
 
 VERSION = 1
-_READ = 1_500  # characters in which case, spacing and language are looked for
-_LETTERS = 20  # fewer letters say nothing of case
+_READ = 1_500  # characters searched for case, spacing and language
+_LETTERS = 20  # with fewer letters, case is unknown
 _SPACED = 2  # marks after a blank, from which on a text may be tokenized
 BINS_AN_OCTAVE = 32
 BINS = 24 * BINS_AN_OCTAVE
@@ -35,8 +35,8 @@ FLAGS = (
     *(f"language_{name}" for name in LANGUAGES),
 )
 
-# UTF-8 read as Windows-1252 or Latin-1 (whose control characters cleaning takes out), characters
-# that could not be decoded, and apostrophes that became question marks.
+# UTF-8 read as Windows-1252 or Latin-1 (whose control characters cleaning removes), characters that
+# could not be decoded, and apostrophes that became question marks.
 _MOJIBAKE = re.compile(
     "[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00c3\u0192|\u00ef\u00bb\u00bf|\ufffd"
     r"|\w\u00e2(?:s|re|ll|ve)\b|n\u00e2t\b"
@@ -67,7 +67,7 @@ class Surfaces:
 
 
 def of(texts: Sequence[str], blocks: NDArray[np.int64]) -> Surfaces:
-    """The surfaces of texts, which have the blocks `(B,)`."""
+    """Returns the surfaces of texts, which have the blocks `(B,)`."""
     flags = np.zeros((len(texts), len(FLAGS)), bool)
     for row, text in zip(flags, texts, strict=True):
         found = _flags(text)
@@ -81,7 +81,7 @@ def of(texts: Sequence[str], blocks: NDArray[np.int64]) -> Surfaces:
 
 
 def _flags(text: str) -> tuple[bool, ...]:
-    """All FLAGS but those of languages."""
+    """Returns all FLAGS except those of languages."""
     ascii_only, start = text.isascii(), text[:_READ]
     curly = not ascii_only and _CURLY.search(text) is not None
     return (
@@ -105,13 +105,14 @@ def _is_garbled(text: str, start: str) -> bool:
 
 
 def _is_lower(text: str) -> bool:
-    """Whether there are letters that have case, and none is a capital."""
+    """Returns whether there are letters that have case, and none is a capital."""
     return text == text.lower() and sum(map(str.islower, text)) >= _LETTERS
 
 
 def _is_tokenized(text: str) -> bool:
-    """Whether most commas and points stand after a blank, or contractions are split, as treebanks
-    have it. Before other marks French has a blank too."""
+    """Returns whether most commas and points stand after a blank, or contractions are split, as in
+    treebanks. Before other marks French has a blank too.
+    """
     if " ," not in text and " ." not in text and " n't" not in text and " '" not in text:
         return False
     line = " ".join(text.split()) + " "
@@ -122,17 +123,17 @@ def _is_tokenized(text: str) -> bool:
 
 
 def _is_cut(text: str) -> bool:
-    """Whether the text ends without a mark that ends a sentence, closing quotes aside."""
+    """Returns whether the text ends without a mark that ends a sentence, closing quotes aside."""
     body = text[-40:].rstrip(_CLOSERS)
     return bool(body) and body[-1] not in _TERMINALS
 
 
 def bin_of(words: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for no word and for one."""
+    """Returns the bin of lengths `(B,)`, BINS_AN_OCTAVE to a factor of two; 0 for 0 or 1 words."""
     bins = np.floor(BINS_AN_OCTAVE * np.log2(np.maximum(words, 1))).astype(np.int64)
     return np.asarray(bins.clip(0, BINS - 1), np.int64)
 
 
 def words_at(place: float) -> float:
-    """The length in words at a place among the bins."""
+    """Returns the length in words at a place among the bins."""
     return math.exp2(place / BINS_AN_OCTAVE)

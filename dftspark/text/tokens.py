@@ -1,9 +1,9 @@
 """Text to tokens: 64-bit token hashes straight from Arrow's UTF-8 buffers.
 
 The `words` tokenizer: a run of letters, digits, marks and connectors is one token, with an
-apostrophe between letters inside it (don't) and a point or comma between digits (3.14, 1,000);
-an ideograph or kana is one token; any other character that is not white space is one token, with
-the marks, selectors and joined emoji that follow it. White space is no token.
+apostrophe between letters inside it (don't) and a point or comma between digits (3.14, 1,000); an
+ideograph or kana is one token; any other character except white space is one token, with the marks,
+selectors and joined emoji that follow it. White space is not a token.
 
 Cost     one pass over the bytes; 24 bytes a token
 """
@@ -41,24 +41,25 @@ class TokenBatch:
 
 
 class Tokenizer(Protocol):
-    """Texts to 64-bit hashes of tokens, and from places of tokens back to text."""
+    """Turns texts into 64-bit hashes of tokens, and places of tokens back into text."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal exactly when two tokenizers give the same tokens for every text."""
+        """A string, equal exactly when two tokenizers give the same tokens for every text."""
         ...
 
     def tokenize(self, texts: pa.Array, spans: bool = False) -> TokenBatch: ...
 
     def token_texts(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> list[str]:
-        """The n tokens from token `first` on, as strings; the batch has spans."""
+        """Returns the n tokens from token `first` on, as strings; the batch has spans."""
         ...
 
     def example(
         self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
     ) -> tuple[str, list[str], str]:
-        """The n-gram as it stands in the document, on one line; its tokens; and up to about
-        `width` characters of the document, the n-gram in the middle."""
+        """Returns the n-gram as it stands in the document, on one line; its tokens; and up to about
+        `width` characters of the document, the n-gram in the middle.
+        """
         ...
 
 
@@ -108,7 +109,7 @@ class Words:
 
 
 def tokenizer(settings: config.Tokens) -> Tokenizer:
-    """That of the settings. Raises what HuggingFaceTokens.load raises."""
+    """Returns the tokenizer of the settings. Raises what HuggingFaceTokens.load raises."""
     if settings.tokenizer == "words":
         return Words(settings.lowercase)
     from dftspark.text.hf_tokens import HuggingFaceTokens
@@ -117,7 +118,7 @@ def tokenizer(settings: config.Tokens) -> Tokenizer:
 
 
 def one_line(text: str) -> str:
-    """Each run of white space inside as one space; a lone white-space token stays itself."""
+    """Replaces inner runs of white space by one space; a lone white-space token stays itself."""
     return " ".join(text.split()) or text
 
 
@@ -125,7 +126,7 @@ _NO_TABLE = np.empty(0, np.int32)
 
 
 def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Offsets `(B+1,)` and bytes of a string array, without copying either."""
+    """Returns offsets `(B+1,)` and bytes of a string array, without copying either."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if texts.null_count:
@@ -140,15 +141,16 @@ def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Arrow's own memory can be written and what came from a file cannot; kernels would be
-    compiled for each."""
+    """Makes the array read-only: Arrow's own memory can be written, memory from a file cannot, and
+    kernels would otherwise be compiled for both.
+    """
     array.flags.writeable = False
     return array
 
 
 @numba.njit
 def _decode(data: Any, i: int) -> Any:
-    """(code point, bytes) of the UTF-8 sequence at i; Arrow strings are valid UTF-8."""
+    """Returns (code point, bytes) of the UTF-8 sequence at i; Arrow strings are valid UTF-8."""
     b = data[i]
     if b < 0x80:
         return np.int32(b), 1
@@ -182,7 +184,7 @@ def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -
                 continue
             start = i
             is_word = kind == unicode.WORD or kind == unicode.DIGIT
-            last = kind  # class of the last character that is no mark
+            last = kind  # class of the last character other than a mark
             h = np.uint64(0x9E3779B97F4A7C15)
             while True:
                 folded = lower[point] if fold else point

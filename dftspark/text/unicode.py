@@ -41,14 +41,14 @@ _IDEOGRAPHS = [
 
 @cache
 def classes() -> NDArray[np.uint8]:
-    """The class of each code point, `(0x110000,)`: SPACE ... JOINER."""
+    """Returns the class of each code point, `(0x110000,)`: SPACE ... JOINER."""
     with np.load(PATH, allow_pickle=False) as stored:
         return np.repeat(stored["kind"], stored["length"])
 
 
 @cache
 def lowercase() -> NDArray[np.int32]:
-    """Each code point's one-to-one lowercase, `(0x110000,)`; itself where there is none."""
+    """Returns each code point's one-to-one lowercase, `(0x110000,)`; itself where there is none."""
     table = np.arange(_POINTS, dtype=np.int32)
     with np.load(PATH, allow_pickle=False) as stored:
         table[stored["upper"]] = stored["lower"]

@@ -181,3 +181,32 @@ def test_documents_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         file.write('\n{"doc_id": "d0", "text": "again"}\n{"doc_id": "e"}\n')
     with pytest.raises(InputError, match=r"(?s)d0.*came before.*row 26: no 'doc_id' or no 'text'"):
         made(path)
+
+
+def test_batch_files_in_two_rounds(tmp_path: Path) -> None:
+    """Nothing is sent: both rounds go out as files, and come back as results."""
+    with serving(reader) as server:
+        path = conf(tmp_path, server)
+        for number, stage in enumerate(("clean", "brief")):
+            folder = tmp_path / f"round-{number}"
+            assert cli.main(["briefs", str(path), "--export-batch", str(folder)]) == 0
+            (file,) = folder.glob("*.jsonl")
+            requests = [json.loads(line) for line in file.read_text().splitlines()]
+            assert len(requests) == COUNT, stage
+            results = [
+                {
+                    "custom_id": one["custom_id"],
+                    "response": {
+                        "status_code": 200,
+                        "body": json.loads(
+                            reader(Asked(0, json.dumps(one["body"]).encode(), {}, 1)).body
+                        ),
+                    },
+                }
+                for one in requests
+            ]
+            done = tmp_path / f"results-{number}.jsonl"
+            done.write_text("\n".join(map(json.dumps, results)))
+            assert cli.main(["briefs", str(path), "--ingest-batch", str(done), "--quiet"]) == 0
+        assert not server.requests
+        assert made(path).table("briefs").num_rows == COUNT

@@ -141,6 +141,7 @@ BRIEFS = [Brief(f"p{i}", f"Prompt {i}") for i in range(20)]
 def test_the_grid_is_asked_prompt_by_prompt() -> None:
     found = list(planned(BRIEFS, Template.load(), config().generate))
     assert len(found) == len({one.key for one in found}) == 20 * 2 * 6
+    assert all(one.key == key_of(one.writer, one.seed, one.body) for one in found)
     for start in range(0, len(found), 12):
         own = found[start : start + 12]
         assert len({one.brief.prompt_id for one in own}) == 1
@@ -181,6 +182,7 @@ def test_the_key_is_of_the_weights_and_not_of_the_address() -> None:
 def test_samples_without_a_seed_are_asked_apart() -> None:
     found = list(planned(BRIEFS, Template.load(), config(model={"seed": False}).generate))
     assert len({one.key for one in found}) == len(found)
+    assert all(one.key == key_of(one.writer, one.seed, one.body) for one in found)
     assert "seed" not in json.loads(found[0].body)
 
 

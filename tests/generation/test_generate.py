@@ -193,6 +193,18 @@ def test_what_is_odd_is_said(tmp_path: Path) -> None:
     assert run.manifest["generate"]["in_part"] is False
 
 
+def test_an_endpoint_that_ignores_the_sampler_is_told(tmp_path: Path) -> None:
+    def deaf(asked: Asked) -> Answer:
+        return said(f"Once {asked.body['seed']} {prompt_of(asked)}")
+
+    for behavior, told in ((deaf, True), (story, False)):
+        folder = tmp_path / behavior.__name__
+        folder.mkdir()
+        with serving(behavior) as server:
+            warned = "\n".join(made(conf(folder, server)).manifest["generate"]["warnings"])
+        assert ("the endpoint seems to ignore the sampler" in warned) == told, warned
+
+
 def test_an_endpoint_that_refuses_a_setting_is_left_after_a_few(tmp_path: Path) -> None:
     def refuses(asked: Asked) -> Answer:
         return failure(400, "top_k is not supported")

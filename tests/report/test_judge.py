@@ -11,8 +11,8 @@ from rich.console import Console
 
 from dftspark import schema
 from dftspark.config import Judge
+from dftspark.endpoints.plan import Estimate
 from dftspark.judge import outcome
-from dftspark.judge.plan import Estimate
 from dftspark.lenses.judge import terminal as judge
 from dftspark.report.terminal.run import render
 from dftspark.store.run import Run

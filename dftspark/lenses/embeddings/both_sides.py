@@ -1,6 +1,7 @@
-"""What needs the vectors of both sides at once: the classifier and the exact MMD, a task a model.
+"""Measures that need the vectors of both sides at once: the classifier and the exact MMD.
 
-Cost     at most `CLASSIFIED` documents of a side for the classifier, what is asked for of the other
+Cost     a task a model; at most `CLASSIFIED` documents of a side for the classifier, and as many
+         as the settings ask for in the exact MMD
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ _EXACT_TOGETHER = 4_000  # documents of both sides: the kernel costs less than e
 
 @dataclass(frozen=True)
 class ToldApart:
-    """Of a model: the classifier's metrics, schema.MEASURED; `counts` are the documents of each
-    corpus."""
+    """The classifier's metrics of a model, schema.MEASURED; `counts` are documents by corpus."""
 
     vectors: Vectors
     human: str
@@ -47,8 +47,7 @@ class ToldApart:
 
 @dataclass(frozen=True)
 class Exact:
-    """Of a model of `models`: MMD by the kernel itself, schema.MEASURED, of at most `most`
-    documents of a side."""
+    """MMD by the kernel for `models`, schema.MEASURED, from up to `most` documents a side."""
 
     vectors: Vectors
     of: FeatureSums
@@ -68,7 +67,7 @@ class Exact:
         shared: dict[str, int],
         config: Audit,
     ) -> Exact:
-        """For the models that `mmd.exact` asks for."""
+        """Makes the work for the models that `mmd.exact` asks for."""
         most, human = config.mmd.exact, counts[config.human]
         models = counts.keys() - {config.human}
         if most < 0:

@@ -3,7 +3,7 @@
 State    centroids (k, d) float32, largest region of the pilot first
 Cost     fitting: k-means on the pilot, seconds for ten thousand vectors; 2 d k operations a vector
          to assign it
-Source   Lloyd's k-means as faiss has it; the number of regions: `region_count`
+Source   Lloyd's k-means as in faiss; the number of regions: `region_count`
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REPEATS = 5
 _STEPS = 50
 _CHUNK = 4096
 _BITS = 21  # centroids are at most 2^21 units long
-_LONGEST = 2.0**52 / 3  # of a vector's squared length in units: all sums stay below 2^53
+_LONGEST = 2.0**52 / 3  # bounds a vector's squared length in units: all sums stay below 2^53
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Regions:
 
     @property
     def fingerprint(self) -> str:
-        """`regions-v1(centroids=..., k=20, pilot=..., seed=0, text='...')`."""
+        """A name: `regions-v1(centroids=..., k=20, pilot=..., seed=0, text='...')`."""
         own = _digest(np.ascontiguousarray(self.centroids))
         return (
             f"regions-v1(centroids={own!r}, k={self.count}, pilot={self.pilot!r}, "
@@ -58,14 +58,13 @@ class Regions:
     def assign(
         self, vectors: NDArray[np.floating[Any]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Region `(B,)` of the nearest centroid, of equally near ones the first, and margin `(B,)`.
+        """Returns the nearest centroid's region `(B,)`, the first of equals, and the margin `(B,)`.
 
-        The margin is the squared distance to the second nearest centroid less that to the
-        nearest, at least 0: how clearly a document belongs to its region. Vectors and centroids
-        are rounded to whole numbers so small that float64 holds every partial sum of their
-        products: both are the same in any batch, on any processor. Raises ShapeError for another
-        width, InputError for vectors that are not finite, or some hundred times as long as the
-        centroids.
+        The margin is the squared distance to the second nearest centroid less that to the nearest,
+        at least 0: how clearly a document belongs to its region. Vectors and centroids are rounded
+        to whole numbers so small that float64 holds every partial sum of their products: both
+        results are the same in any batch, on any processor. Raises ShapeError for another width,
+        InputError for vectors that are not finite, or some hundred times as long as the centroids.
         """
         dim = self.centroids.shape[1]
         if vectors.ndim != 2 or vectors.shape[1] != dim:
@@ -95,11 +94,11 @@ class Regions:
 
 
 def region_count(human: int, model: int, pilot: int) -> int:
-    """How many regions for corpora of `human` and `model` documents and a pilot of `pilot`.
+    """Returns the number of regions for corpora of these documents and a pilot of `pilot`.
 
-    A hundredth of the smaller corpus, so that divergences of shares are biased by less than .01
-    (they do not become unbiased with growing corpora where regions grow along); at most 500, at
-    most one for 40 vectors of the pilot, at least 2.
+    It is a hundredth of the smaller corpus, so that divergences of shares are biased by less than
+    .01 (growing corpora do not make them unbiased where regions grow along); at most 500, at most
+    one for 40 vectors of the pilot, at least 2.
     """
     return max(2, min(MOST, min(human, model) // DOCUMENTS_PER_REGION, pilot // PILOT_PER_REGION))
 
@@ -112,10 +111,10 @@ def fit_regions(
     seed: int,
     text: str = "",
 ) -> Regions:
-    """k-means on as many vectors `(n, d)` of one side as of the other.
+    """Fits k-means to as many vectors `(n, d)` of one side as of the other.
 
-    The larger side gives those of smallest digest, so the order of vectors does not matter. With
-    several models give all of them as `model`, alike in number. Raises ShapeError for unlike
+    From the larger side it takes those of smallest digest, so the order of vectors does not matter.
+    With several models give all of them as `model`, alike in number. Raises ShapeError for unlike
     dimensions and fewer vectors than regions, EnvironmentProblem without faiss.
     """
     if human.ndim != 2 or model.ndim != 2 or human.shape[1] != model.shape[1]:

@@ -1,6 +1,6 @@
-"""The files of the embedding lens: states of a corpus, and documents with their vectors.
+"""Files of the embedding lens: states of a corpus, and documents with their vectors.
 
-Tasks of one worker compare one model after another, so the human side is kept in it.
+Tasks of one worker compare one model after another, so the worker keeps the human side.
 
 Cost     a state of feature sums is 8 MB, one of moments 9.5 MB, for each stratum
 """
@@ -26,15 +26,16 @@ _NAMES = ("turn", "cluster", "doc_id")
 
 
 def check_comparable(stored: StateTable, of: Statistic[Any, Any]) -> None:
-    """Raises IncomparableProfiles for states of another statistic than `of`: of other frequencies,
-    bandwidth, seed or embedder."""
+    """Raises IncomparableProfiles for states of another statistic than `of`: with other
+    frequencies, bandwidth, seed or embedder.
+    """
     for (made_by,) in stored.distinct("fingerprint"):
         if made_by != of.fingerprint:
             raise IncomparableProfiles(of.name, of.fingerprint, made_by)
 
 
 def states(stored: StateTable, of: Statistic[Any, Any], corpus: str) -> States:
-    """The states of a corpus by stratum; of several days what they add up to."""
+    """Returns the states of a corpus by stratum; those of several days are merged."""
     found: States = {}
     for row in stored.rows(("stratum", "state"), corpus):
         own, stratum = of.state.decode(row["state"]), row["stratum"]
@@ -46,7 +47,7 @@ kept_states = lru_cache(maxsize=2)(states)
 
 
 def together(of: Statistic[Any, Any], found: States) -> Any:
-    """All strata as one."""
+    """Merges all strata into one."""
     return reduce(of.merge, found.values(), of.empty())
 
 
@@ -58,7 +59,7 @@ class Vectors:
 
     @cached_property
     def groups(self) -> dict[Group, int]:
-        """Documents by corpus and stratum."""
+        """The number of documents by corpus and stratum."""
         found: Counter[Group] = Counter()
         for table in self.stored.tables(("corpus", "stratum")):
             counted = table.group_by(["corpus", "stratum"]).aggregate([([], "count_all")])
@@ -68,14 +69,14 @@ class Vectors:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Documents by corpus."""
+        """The number of documents by corpus."""
         found: Counter[str] = Counter()
         for (corpus, _), count in sorted(self.groups.items()):
             found[corpus] += count
         return dict(found)
 
     def side(self, corpus: str, most: int) -> pa.Table:
-        """Up to `most` documents of a corpus with their vectors, by the hash of their cluster."""
+        """Returns up to `most` documents of a corpus with vectors, by the hash of their cluster."""
         names = pa.concat_tables(self.stored.tables(_NAMES, corpus))
         wanted = None
         if len(names) > most:

@@ -1,4 +1,4 @@
-"""Stored feature sums to measures, a model at a time."""
+"""Measures from stored feature sums, one model at a time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dftspark.store.state_table import StateTable
 
 @dataclass(frozen=True)
 class CloudPairs:
-    """Of a model: a row a stratum with its metrics, schema.MEASURED, from schema.FEATURE_SUMS.
+    """Metrics of a model, schema.MEASURED, a row a stratum, from schema.FEATURE_SUMS.
 
-    The stratum '' is all documents; with several strata it has the stratified measures too, and
-    each stratum that both sides have a row of its own. `shared` is how many clusters each model
-    corpus has in common with the human one.
+    The stratum '' is all documents. With several strata it has the stratified measures too, and
+    each stratum that both sides have gets a row. `shared` is how many clusters each model corpus
+    has in common with the human one.
     """
 
     stored: StateTable

@@ -38,7 +38,7 @@ from dftspark.stats.cluster_hashes import count_of
 Floats = NDArray[np.float64]
 UNIT, ROOT_UNIT = "kernel", "sqrt kernel"
 _NONE = Splits()
-_TELLS = (DEFAULT, "energy")  # of the other kernels n_tell was not tried
+_TELLS = (DEFAULT, "energy")  # for the other kernels n_tell was not tried
 
 
 def compared(
@@ -50,16 +50,16 @@ def compared(
     settings: config.Inference,
     splits: Splits = _NONE,
 ) -> list[Metric]:
-    """Every measure of a pair whose states `statistic` made.
+    """Computes every measure of a pair whose states `statistic` made.
 
     mmd_squared, mmd          Gaussian kernel at the median bandwidth
     mmd_squared_KERNEL        each kernel, each Gaussian bandwidth
-    mmd_fused                 one test over all Gaussian bandwidths; it has a p-value alone
+    mmd_fused                 one test over all Gaussian bandwidths; it has only a p-value
     energy_distance           2 E|X - Y| - E|X - X'| - E|Y - Y'|, a length of the vectors
     mmd_squared_feature_error 95% half-width of what another seed of the features would change
 
-    `paired` says that the sides share prompts. Values are nan where a side has not two blocks,
-    all else where it has not sixteen clusters. `splits` asks for each on parts of the blocks too.
+    `paired` says that the sides share prompts. Values are nan where a side has not two blocks, all
+    else where it has not sixteen clusters. `splits` asks for each on parts of the blocks too.
     """
     frequencies = statistic.frequencies
     clusters = count_of(human), count_of(model)
@@ -97,14 +97,14 @@ def stratified(
     settings: config.Inference,
     weights: str = "human",
 ) -> list[Metric]:
-    """Measures that a different mix of strata cannot move, from the states of each stratum.
+    """Computes measures that another mix of strata cannot move, from the states of each stratum.
 
     mmd_squared_stratified, mmd_stratified  |sum of w (q - p)|^2: are the clouds alike once both
                                             have one mix?
     mmd_squared_within                      sum of w |q - p|^2: is each stratum alike?
 
-    Over strata with sixteen clusters on both sides; w is the human share of documents among them,
-    or one over their number for `weights` "uniform". None without two such strata.
+    They run over strata with sixteen clusters on both sides; w is the human share of documents
+    among them, or one over their number for `weights` "uniform". Empty without two such strata.
     """
     names = [
         name
@@ -142,8 +142,9 @@ def _sides(human: FeatureState, model: FeatureState, kernel: int, scale: float =
 def _fused(
     grams: list[Gram], single: list[float], clusters: tuple[float, float], tested: Design
 ) -> Inference:
-    """p of all bandwidths at once; at least the smallest of the `single` ones, which hold at unlike
-    sizes too, where relabeling alone does not."""
+    """Returns p of all bandwidths at once; at least the smallest of the `single` ones, which hold
+    at unlike sizes too, where relabeling alone does not.
+    """
     count = blocks.adapt(int(min(clusters)))
     if not count:
         return no_inference(0)

@@ -8,12 +8,12 @@ from dftspark.lenses.metric import Metric
 
 
 def copy_metrics(human: ClusterSums, model: ClusterSums, *, confidence: float) -> list[Metric]:
-    """Of documents with a near duplicate, by cluster.
+    """Returns metrics of documents with a near duplicate, by cluster.
 
-    near_duplicates        share of model documents whose nearest human one has a cosine of .95,
-                           answers to one prompt included
-    near_duplicates_human  share of human documents with such a human one of another cluster: what
-                           the human side does to itself; the upper end of its interval is the
+    near_duplicates        share of model documents whose nearest human one has a cosine of .95 or
+                           more, answers to one prompt included
+    near_duplicates_human  share of human documents with such a human one of another cluster, the
+                           repetition within the human side; the upper end of its interval is the
                            floor of the first
     """
     value, error, low, high = clustered_share(human, confidence)

@@ -1,7 +1,8 @@
 """The copy check: every document against the human documents, which every task holds.
 
-Human documents are compared with those of other clusters, model documents with all. The search is
-exhaustive, so it is for the sample that the audit embeds, or for as many as there is patience for.
+Human documents are compared with human documents of other clusters, model documents with all. The
+search is exhaustive, so it suits the sample that the audit embeds, or as many documents as there is
+patience for.
 
 Cost     2 d operations a pair of documents; 4 d bytes a human document in every task
 """
@@ -37,7 +38,7 @@ _TOGETHER = 64  # batches that a task merges at once
 
 @dataclass(frozen=True, eq=False)
 class HumanSide:
-    """Name of the human corpus; its documents' vectors `(N, d)`, ids and clusters, by id."""
+    """The human corpus: its name, and its documents' vectors `(N, d)`, ids and clusters, by id."""
 
     name: str
     vectors: NDArray[np.float32]
@@ -46,7 +47,7 @@ class HumanSide:
 
 
 def human_side(vectors: Vectors, name: str) -> HumanSide:
-    """The human vectors on the driver. Raises InputError where there is none."""
+    """Collects the human vectors on the driver. Raises InputError where there are none."""
     tables = vectors.stored.tables(("doc_id", "cluster", "vector"), name)
     table = pa.concat_tables([*tables]) if name in vectors.counts else None
     if table is None or not table.num_rows:
@@ -58,7 +59,7 @@ def human_side(vectors: Vectors, name: str) -> HumanSide:
 
 @dataclass(frozen=True)
 class CopiesFold:
-    """Of each of `corpora`, schema.COPIED: its cluster sums and its nearest near duplicates.
+    """Cluster sums and nearest near duplicates of each of `corpora`, schema.COPIED.
 
     Rows have corpus, cluster, doc_id, vector and text, in any order.
     """
@@ -80,8 +81,9 @@ class CopiesFold:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What was seen of a corpus: documents and near duplicates of each cluster, by its hash, and
-    the nearest of these, schema.NEIGHBORS."""
+    """Observations of a corpus: documents and near duplicates of each cluster, by its hash, and the
+    nearest of these, schema.NEIGHBORS.
+    """
 
     clusters: NDArray[np.uint64]
     documents: NDArray[np.int64]
@@ -126,7 +128,7 @@ class _Seen:
 
 
 def _nearest(found: pa.Table) -> pa.Table:
-    """At most LISTED, nearest first."""
+    """Returns at most LISTED rows, nearest first."""
     return found.sort_by([("cosine", "descending"), ("doc_id", "ascending")]).slice(0, LISTED)
 
 
@@ -150,14 +152,14 @@ class _Searching:
 
 
 def cluster_sums(found: pa.Table) -> dict[str, ClusterSums]:
-    """What `lenses.embeddings.copies.copy_metrics` takes, of every corpus, from schema.COPIED."""
+    """Returns the input of `copies.copy_metrics` for every corpus, from schema.COPIED."""
     return {row["corpus"]: ClusterSums(*row["sums"]) for row in found.to_pylist()}
 
 
 def pairs(found: pa.Table, vectors: Vectors, human: str, run_id: str, date: str) -> pa.Table:
-    """schema.COPIES from schema.COPIED: near duplicates of each corpus, nearest first.
+    """Makes schema.COPIES from schema.COPIED: near duplicates of each corpus, nearest first.
 
-    Those of the human side come once, with the model column empty.
+    Near duplicates of the human side come once, with the model column empty.
     """
     kept = [
         row
@@ -190,7 +192,7 @@ def pairs(found: pa.Table, vectors: Vectors, human: str, run_id: str, date: str)
 
 
 def _texts(vectors: Vectors, human: str, wanted: set[str]) -> dict[str, str]:
-    """Of the human documents of these ids."""
+    """Returns the human documents' texts for these ids."""
     found: dict[str, str] = {}
     ids = pa.array(sorted(wanted), pa.string())
     for table in vectors.stored.tables(("doc_id", "text"), human) if wanted else ():
@@ -204,7 +206,7 @@ def _excerpt(text: str) -> str:
 
 
 def _found(batch: pa.RecordBatch, human: HumanSide) -> pa.RecordBatch:
-    """All documents of `batch` are human, or none is."""
+    """Finds near duplicates; the documents of `batch` are all human, or none is."""
     vectors = matrix(batch["vector"], human.vectors.shape[1])
     clusters = np.array(batch["cluster"].to_pylist(), str)
     ours = batch["corpus"][0].as_py() == human.name

@@ -1,14 +1,12 @@
 """Can a classifier tell the sides apart? Logistic regression, fitted and tried on unlike clusters.
 
-Every document is scored by a fit that has seen no document of its block, hence none of its
-cluster: copies and answers to one prompt are all on one side of the cut. Cut by document instead,
-copies of one source are told apart.
+Every document is scored by a fit that has seen no document of its block, hence none of its cluster:
+copies and answers to one prompt are all on one side of the cut. With a cut by document, copies of
+one source would be told apart.
 
-Each document is tried once and trained on seven times, so the folds' results are not independent:
-taken for such, 95% intervals cover .88 near equality, and a test of level .05 rejects .07 to .10.
-Intervals therefore have Nadeau and Bengio's wider error, and cover .94 to .99. The test fits on
-either half of the blocks, tries on the other and counts the two results as one: level .02 to .06,
-copies and shared prompts included.
+Each document is tried once and trained on seven times, so the folds' results are not independent.
+Intervals therefore have Nadeau and Bengio's wider error. The test fits on either half of the
+blocks, tries on the other and counts the two results as one. docs/limits.md has coverage and level.
 
 Cost     ten fits, some 50 passes over the vectors each, 4 B d operations a pass: 2 s for 2,000
          documents of 384 coordinates
@@ -31,7 +29,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
 
 FOLDS = 8
-_LOGIT_SD = 2.0  # prior spread of the logits over documents: what the ridge believes
+_LOGIT_SD = 2.0  # prior spread of the logits over documents, which sets the ridge
 _FEWEST_BLOCKS = 16
 _LEVEL_95, _POWER_80 = 1.6448536269514722, 0.8416212335729143
 
@@ -48,15 +46,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Classified:
-    """How well the sides are told apart.
+    """Results of the classifier.
 
-    accuracy   mean of the shares of human and of model documents told right
+    accuracy   mean of the shares of human and of model documents classified correctly
     area       chance that a model document looks more like the model than a human one does
     p_value    one-sided, that nothing tells the sides apart
     blocks     with documents, behind intervals and test
-    n_tell     documents a side that a reader needs who has already learnt the difference, to find
-               it with 80% power at level .05, and its interval; other measures' n_tell is for one
-               who has not
+    n_tell     documents a side that a reader needs who has already learnt the difference, to detect
+               it with 80% power at level .05, and its interval; other measures' n_tell is for a
+               reader who has not
     """
 
     accuracy: Share
@@ -69,7 +67,7 @@ class Classified:
 
     @property
     def variation(self) -> float:
-        """2 accuracy - 1, which total variation between the sources is at least; may be below 0.
+        """2 accuracy - 1, a lower bound of total variation between the sources; may be below 0.
 
         Its interval is that of accuracy, times 2, less 1.
         """
@@ -83,11 +81,11 @@ def classify(
     *,
     confidence: float = 0.95,
 ) -> Classified:
-    """From vectors or features `(B, d)`, which are of the model `(B,)`, and blocks `(B,)`.
+    """Classifies vectors or features `(B, d)`; `model` `(B,)` marks the model's; blocks `(B,)`.
 
     Block j goes to fold j mod 8, and to half j mod 2. The two sides weigh alike, so that unlike
-    sizes leave accuracy at .5 where the sources agree. All nan where a side has documents in
-    fewer than sixteen blocks. Raises ShapeError.
+    sizes leave accuracy at .5 where the sources agree. All nan where a side has documents in fewer
+    than sixteen blocks. Raises ShapeError.
     """
     numbers = np.asarray(blocks, np.int64)
     scores, fold = cross_fitted(vectors, model, numbers, FOLDS)
@@ -110,7 +108,7 @@ def classify(
 
 
 def _tell_size(area: float, spread: float) -> float:
-    """Documents a side at which the rank test of scores with this area has 80% power.
+    """Returns the documents a side at which the rank test of scores with this area has 80% power.
 
     `spread` is the sum over sides of the variance of a document's placement; without a difference
     it is 1/6.
@@ -124,8 +122,9 @@ def _tell_size(area: float, spread: float) -> float:
 def _halves_test(
     vectors: NDArray[np.floating[Any]], model: NDArray[np.bool_], blocks: NDArray[np.int64]
 ) -> float:
-    """At equality each half's result is normal, given the other half; their sum over the sum of
-    their errors is no wider, however they hang together."""
+    """Returns the one-sided p. At equality each half's result is normal, given the other half;
+    their sum over the sum of their errors is no wider, whatever their dependence.
+    """
     scores, half = cross_fitted(vectors, model, blocks, 2)
     beyond, errors, fewest = 0.0, 0.0, len(blocks)
     for own in (half == 0, half == 1):
@@ -141,7 +140,7 @@ def cross_fitted(
     blocks: NDArray[np.int64],
     folds: int,
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Logit `(B,)` of each document by the fit on all other folds, above 0 for model; folds `(B,)`.
+    """Returns each document's logit `(B,)` by the fit on other folds, above 0 for model; and folds.
 
     nan where the other folds lack a side.
     """
@@ -161,7 +160,7 @@ def cross_fitted(
 
 
 def logistic(vectors: Floats, model: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Coefficients `(d,)` and intercept of the ridge fit, both sides weighing alike.
+    """Returns coefficients `(d,)` and intercept of the ridge fit; both sides weigh alike.
 
     The ridge is a normal prior of coefficients under which logits spread by 2 over documents.
     """
@@ -193,10 +192,10 @@ def _accuracy_and_area(
     blocks: NDArray[np.int64],
     fold: NDArray[np.int64],
 ) -> tuple[list[tuple[float, float]], float]:
-    """Value and standard error, given the fits, of accuracy and of area; and the sum over sides of
-    the variance of a document's placement.
+    """Returns value and standard error, given the fits, of accuracy and of area; and the sum over
+    sides of the variance of a document's placement.
 
-    A score is compared with those of its own fold alone: another fit has another scale.
+    A score is compared only with scores of its fold: another fit has another scale.
     """
     known = ~np.isnan(scores)
     scores, model, blocks, fold = scores[known], model[known], blocks[known], fold[known]
@@ -220,8 +219,10 @@ def _accuracy_and_area(
 def _placements(
     scores: Floats, model: NDArray[np.bool_], fold: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    """Share of the other side, in the same fold, that each document beats in the right direction,
-    and the document's weight: the number of pairs of its fold over the documents of its side."""
+    """Returns the share of the other side, in the same fold, that each document beats in the right
+    direction, and the document's weight: the number of pairs of its fold over the documents of its
+    side.
+    """
     placed, weight = np.full(len(scores), 0.5), np.zeros(len(scores))
     for own in np.unique(fold):
         human = np.flatnonzero((fold == own) & ~model)
@@ -238,7 +239,7 @@ def _placements(
 
 
 def _block_error(influence: Floats, blocks: NDArray[np.int64]) -> float:
-    """Standard error of a sum of influences that add to 0, documents of one block together."""
+    """Returns the standard error of a sum of influences that add to 0, grouped by block."""
     _, numbers = np.unique(blocks, return_inverse=True)
     sums = np.bincount(numbers, influence)
     return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()))

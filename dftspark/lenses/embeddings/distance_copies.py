@@ -1,10 +1,9 @@
 """Nearest neighbors: which documents repeat another, so that copying does not pass for likeness.
 
 A near duplicate is a document whose nearest neighbor has a cosine of at least .95. That is a
-constant because the data give none: a tail quantile of human nearest neighbors is 1.0 where
-the human side repeats itself, as student essays do, and .82 where it does not, which answers to
-one prompt reach without a common phrase. A cosine does not tell a copy from a paraphrase; the
-share of common five-word phrases beside it does.
+constant, because a tail quantile of human nearest neighbors depends on how far the human side
+repeats itself (docs/limits.md). A cosine does not tell a copy from a paraphrase; the share of
+common five-word phrases beside it does.
 
 Cost     2 d operations a pair of documents: .3 s for 2,000 x 2,000 of 384 coordinates
 Source   exhaustive search; Broder (1997) for containment of phrases
@@ -30,12 +29,12 @@ def nearest(
     base: NDArray[np.floating[Any]],
     clusters: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Row of `base` `(N, d)` nearest to each of `vectors` `(B, d)`, and the cosine, `(B,)` each.
+    """Returns the row of `base` `(N, d)` nearest to each of `vectors` `(B, d)`, and the cosine.
 
     All are unit vectors. With `clusters` of both, `(B,)` and `(N,)`, pairs of one cluster do not
-    count: for documents among themselves. Equally near ones: the first. The same in any batch;
-    -1 and nan where no pair is left. Raises ShapeError for unlike widths, InputError for vectors
-    that are not finite.
+    count, as is right for documents among themselves. Of equally near ones the first counts. The
+    result is the same in any batch; -1 and nan where no pair is left. Raises ShapeError for unlike
+    widths, InputError for vectors that are not finite.
     """
     if vectors.ndim != 2 or base.ndim != 2 or vectors.shape[1] != base.shape[1]:
         raise ShapeError(f"vectors have shapes {vectors.shape} and {base.shape}; give (n, d) twice")
@@ -57,9 +56,10 @@ def nearest(
 
 
 def overlap(text: str, other: str) -> float:
-    """Share of the five-word phrases of `text` that `other` has, in [0, 1]; 1 for a copy or part.
+    """Returns the share of five-word phrases of `text` that `other` has, in [0, 1].
 
-    Words are runs of letters and digits, case folded. 0 for a text of fewer than five words.
+    1 for a copy or part, 0 for a text of fewer than five words. Words are runs of letters and
+    digits, case folded.
     """
     phrases, others = _phrases(text), _phrases(other)
     return len(phrases & others) / len(phrases) if phrases else 0.0

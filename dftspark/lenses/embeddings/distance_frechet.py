@@ -13,18 +13,18 @@ Floats = NDArray[np.float64]
 
 
 def root(covariance: Floats) -> Floats:
-    """A `(d, d)` with A A' = covariance; eigenvalues that rounding left below 0 become 0."""
+    """Returns `(d, d)` A with A A' = covariance; eigenvalues rounded below 0 become 0."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
 
 
 def frechet(mean: Floats, own: Floats, other_mean: Floats, other: Floats) -> float:
-    """|difference of means|^2 + tr(C + D - 2 (C D)^(1/2)) of means `(d,)` and roots of C and D.
+    """Returns |difference of means|^2 + tr(C + D - 2 (C D)^(1/2)) of means `(d,)`, roots of C, D.
 
-    Squared units of the vectors, at least 0 up to rounding; larger is further apart, 0 at
-    equality of mean and covariance. From finite corpora it is too large by about a constant over
-    their sizes. The last term is the sum of singular values of the product of the roots. nan
-    where an argument is.
+    Squared units of the vectors, at least 0 up to rounding; larger is further apart, 0 at equality
+    of mean and covariance. From finite corpora it is too large by about a constant over their
+    sizes. The last term is the sum of singular values of the product of the roots. nan where an
+    argument is.
     """
     if not (np.isfinite(own).all() and np.isfinite(other).all()):
         return float("nan")

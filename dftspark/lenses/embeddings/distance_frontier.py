@@ -1,9 +1,9 @@
 """Distances of two histograms over frozen regions: the divergence frontier, and unbiased L2.
 
 The frontier's area is the MAUVE score of the shares. It is a plug-in value: even at equality it
-lies below 1, by more the more regions there are for the documents, and with regions a tenth as
-many as documents it stays near .96 however many documents there are. Read it beside its value at
-equality and the value of human against human; the L2 square here has mean 0 at equality.
+lies below 1, and the more regions there are per document the lower, however many documents there
+are (docs/limits.md). Read it beside its value at equality and the value of human against human; the
+L2 square here has mean 0 at equality.
 
 Source   Pillutla et al. (2021, 2023); Krichevsky and Trofimov (1981) for the half added to counts;
          Chan, Diakonikolas, Valiant and Valiant (2014) for the unbiased square
@@ -25,17 +25,17 @@ _CORNER = 1e-6  # mixtures stop short of p and q, which may have empty regions
 
 
 def smoothed_shares(counts: Counts) -> Floats:
-    """(count + 1/2) / (n + k/2), `(..., k)`; of no document, 1/k."""
+    """Returns (count + 1/2) / (n + k/2), `(..., k)`; 1/k without documents."""
     half = np.asarray(counts, np.float64) + 0.5
     return np.asarray(half / half.sum(axis=-1, keepdims=True))
 
 
 def frontier_area(p: Floats, q: Floats) -> Floats:
-    """Area under the divergence frontier of shares `(..., k)`, as `(...)`.
+    """Returns the area under the divergence frontier of shares `(..., k)`, as `(...)`.
 
     In (0, 1]: 1 at equality of the shares, smaller is further apart, about .004 without a common
-    region. The frontier has the points (exp(-5 KL(q|r)), exp(-5 KL(p|r))) of mixtures r of p and
-    q, 25 of them, and the two corners, joined by straight lines. Symmetric. nan where a share is.
+    region. The frontier has the points (exp(-5 KL(q|r)), exp(-5 KL(p|r))) of mixtures r of p and q,
+    25 of them, and the two corners, joined by straight lines. Symmetric. nan where a share is.
     """
     x, y = [np.zeros(p.shape[:-1])], [np.ones(p.shape[:-1])]
     for weight in np.linspace(1 - _CORNER, _CORNER, _MIXTURES):
@@ -48,11 +48,11 @@ def frontier_area(p: Floats, q: Floats) -> Floats:
 
 
 def histogram_l2_squared(human: Counts, model: Counts) -> Floats:
-    """|p - q|^2 of shares from counts `(..., k)` of independent documents, as `(...)`.
+    """Returns |p - q|^2 of shares from counts `(..., k)` of independent documents, as `(...)`.
 
     A squared share, at most 2; larger is further apart. Mean 0 at equality, so it may be below 0:
-    do not clip it. Where clusters have several documents it is biased; the between-block square
-    of inference.squared is not. nan where a side has fewer than two documents.
+    do not clip it. Where clusters have several documents it is biased; the between-block square of
+    inference.squared is not. nan where a side has fewer than two documents.
     """
     h, m = np.asarray(human, np.float64), np.asarray(model, np.float64)
     n, k = h.sum(axis=-1), m.sum(axis=-1)
@@ -62,7 +62,7 @@ def histogram_l2_squared(human: Counts, model: Counts) -> Floats:
 
 
 def _divergence(p: Floats, r: Floats) -> Floats:
-    """KL(p|r), natural log."""
+    """Returns KL(p|r), natural log."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p == 0, 0.0, p * np.log(p / r))
     return np.asarray(np.maximum(terms.sum(axis=-1), 0.0))

@@ -1,8 +1,8 @@
 """Squared maximum mean discrepancy: of all documents from feature sums, and exactly from vectors.
 
-The squared MMD between blocks, which is what audits report, is `inference.squared`'s squared
-distance of feature sums. This file has the form over all pairs of documents, and the quadratic
-one without random features, a check on a bounded sample.
+Audits report the squared MMD between blocks, which is `inference.squared`'s squared distance of
+feature sums. This file has the form over all pairs of documents, and the quadratic form without
+random features, a check on a bounded sample.
 
 Source   Gretton, Borgwardt, Rasch, Scholkopf and Smola (2012); the energy distance as an MMD,
          Sejdinovic, Sriperumbudur, Gretton and Fukumizu (2013)
@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from dftspark.errors import ShapeError
 
 Floats = NDArray[np.float64]
-Kernel = Callable[[Floats], Floats]  # of squared distances
+Kernel = Callable[[Floats], Floats]  # takes squared distances
 
 _CHUNK = 1 << 22  # kernel values held at once
 _EQUAL = 1e-10  # squared distances below this share of a squared length are rounding
 
 
 def squared_mmd(human: Floats, model: Floats, n_human: float, n_model: float) -> float:
-    """MMD^2 over all pairs of unlike documents, from sums `(m,)` of features with |phi|^2 = 1.
+    """Returns MMD^2 over all pairs of unlike documents, from sums `(m,)` of features, |phi|^2 = 1.
 
     |p - q|^2 - (1 - |p|^2) / (n - 1) - (1 - |q|^2) / (m - 1), the form that does not cancel.
     Dimensionless, at most 4; larger is further apart; its mean is 0 at equality, so a value may be
     a little below. Documents must be independent: copies, and prompts that sides share, bias it,
-    which the form between blocks does not mind. nan below two documents on a side.
+    but not the form between blocks. nan below two documents on a side.
     """
     if n_human < 2 or n_model < 2:
         return float("nan")
@@ -41,9 +41,9 @@ def squared_mmd(human: Floats, model: Floats, n_human: float, n_model: float) ->
 
 
 def kernel(name: str, sigma: float) -> Kernel:
-    """The kernel that `fourier` approximates under this name, of squared distances.
+    """Returns the kernel that `fourier` approximates under this name, of squared distances.
 
-    That of "energy" is minus the distance itself: its squared MMD is the energy distance.
+    For "energy" it is minus the distance itself: its squared MMD is the energy distance.
     """
     if name == "laplace":
         return lambda r2: np.exp(-np.sqrt(r2) / sigma)
@@ -65,11 +65,11 @@ def exact_squared_mmd(
     human_blocks: NDArray[np.int64] | None = None,
     model_blocks: NDArray[np.int64] | None = None,
 ) -> float:
-    """MMD^2 of vectors `(n, d)` and `(m, d)` by the kernel itself, over all pairs.
+    """Returns MMD^2 of vectors `(n, d)` and `(m, d)` by the kernel itself, over all pairs.
 
-    With `blocks` `(n,)`, `(m,)`, pairs of one side and one block are left out: the quantity that
-    `inference.squared.between_documents` takes, but for its centering, from features.
-    Cost (n + m)^2 d; memory 32 MB. nan where a side has no such pair.
+    With `blocks` `(n,)`, `(m,)`, pairs of one side and one block are left out: apart from its
+    centering, this is what `inference.squared.between_documents` computes from features. Cost (n +
+    m)^2 d; memory 32 MB. nan where a side has no such pair.
     """
     sides = []
     for vectors, blocks in ((human, human_blocks), (model, model_blocks)):
@@ -91,7 +91,7 @@ def exact_squared_mmd(
 def kernel_sums(
     vectors: NDArray[np.floating[Any]], groups: NDArray[np.int64], count: int, of: Kernel
 ) -> Floats:
-    """Sums `(count, count)` of the kernel over all pairs of vectors `(n, d)` of two groups `(n,)`.
+    """Sums the kernel over all pairs of vectors `(n, d)` of two groups `(n,)`: `(count, count)`.
 
     Cost n^2 d; memory 32 MB.
     """
@@ -107,17 +107,17 @@ def kernel_sums(
 
 
 def squared_distances(x: Floats, y: Floats) -> Floats:
-    """|x - y|^2 of all pairs, `(n, m)`, at least 0."""
+    """Returns |x - y|^2 of all pairs, `(n, m)`, at least 0."""
     products = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T
     return np.asarray(np.maximum(products, 0.0))
 
 
 def median_distance(vectors: NDArray[np.floating[Any]]) -> float:
-    """Root of the median |x - y|^2 over all pairs of `vectors` `(n, d)`, to four digits.
+    """Returns the root of the median |x - y|^2 over pairs of `vectors` `(n, d)`, to four digits.
 
-    Where most pairs are equal, over those that are not; 1, the radius of the unit sphere, where
-    all are, or there is one. Four digits: the same on every machine, whatever the order in which
-    it adds.
+    Where most pairs are equal, it is taken over those that are not; 1, the radius of the unit
+    sphere, where all are, or there is one vector. Four digits are the same on every machine,
+    whatever the order in which it adds.
     """
     found = squared_distances(vectors.astype(np.float64), vectors.astype(np.float64))
     pairs = found[np.triu_indices(len(vectors), 1)]
@@ -130,7 +130,7 @@ def median_distance(vectors: NDArray[np.floating[Any]]) -> float:
 
 
 def _kernels(x: Floats, y: Floats, of: Kernel) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-    """(row numbers, kernel values `(rows, m)`) of one chunk of x after another."""
+    """Yields (row numbers, kernel values `(rows, m)`) of one chunk of x after another."""
     step = max(1, _CHUNK // max(len(y), 1))
     for start in range(0, len(x), step):
         rows = np.arange(start, min(start + step, len(x)))

@@ -1,11 +1,11 @@
 """MMD squared, region by region: too many or too few documents there, and unlike ones there.
 
-A region is a cell of a frozen clustering of the vectors. Its part of MMD squared is that of mass,
-the difference of the two shares times how model-like the region is, and that within, the share
-times how the two sides differ inside; over regions they sum to MMD squared exactly.
+A region is a cell of a frozen clustering of the vectors. Its part of MMD squared has two terms:
+mass, the difference of the two shares times how model-like the region is; and within, the share
+times how the two sides differ inside. Over regions they sum to MMD squared exactly.
 
-With shares p, mean witness scores f and f0 the mean of both sides' means, a region's part is
-(pm - ph)((fh + fm)/2 - f0) + ((ph + pm)/2)(fm - fh).
+With shares p, mean witness scores f and f0 the mean of both sides' means, a region's part is (pm -
+ph)((fh + fm)/2 - f0) + ((ph + pm)/2)(fm - fh).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class RegionParts:
-    """Per region `(..., k)`; mass + within summed over regions is MMD squared.
+    """Values per region `(..., k)`; mass + within summed over regions is MMD squared.
 
     share_human, share_model   share of each side's documents, summing to 1
     mass                       part of MMD squared, in units of the kernel, from unlike shares
@@ -41,7 +41,7 @@ class RegionParts:
 def region_parts(
     count_human: Floats, score_human: Floats, count_model: Floats, score_model: Floats
 ) -> RegionParts:
-    """From documents and sums of witness scores by region, `(..., k)` each.
+    """Computes the parts from documents and sums of witness scores by region, `(..., k)` each.
 
     In a region that one side does not have, within is 0 and mass has all. nan with an empty side.
     """

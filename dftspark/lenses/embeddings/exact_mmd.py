@@ -1,8 +1,8 @@
-"""The check on random features: MMD by the kernel itself, beside that of the same documents by
+"""The check on random features: MMD by the kernel itself, beside MMD of the same documents by
 random features.
 
-Both go the way of `compared` from products of block sums on: between blocks, centered,
-with interval and test. What is left between them is the features' error.
+Both proceed like `compared` from the products of block sums: between blocks, centered, with
+interval and test. What is left between them is the features' error.
 
 Cost     (n + m)^2 d for n + m documents of d coordinates: 4 s for 5,000 on each side
 """
@@ -36,7 +36,7 @@ def exact_metrics(
     paired: bool,
     settings: config.Inference,
 ) -> list[Metric]:
-    """Of vectors `(n, d)`, which are of the model `(n,)`, in blocks `(n,)` below 64.
+    """Returns metrics of vectors `(n, d)` in blocks `(n,)` below 64; `model` `(n,)` marks a side.
 
     mmd_squared_exact, mmd_exact  the Gaussian kernel at the median bandwidth, all pairs
     mmd_squared_on_exact          random features of the same documents

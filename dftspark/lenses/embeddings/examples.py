@@ -53,7 +53,7 @@ def _pair(row: Row) -> list[Excerpt]:
 
 
 def ends(run: Run, model: str, each: int = 3) -> list[Examples]:
-    """Documents that lie where the other side has the fewest, and where it has the most."""
+    """Returns documents that lie where the other side has the fewest, and where it has the most."""
     if "witness" not in run.tables:
         return []
     where = (pc.field("model") == model) & (pc.field("rank") <= each)

@@ -21,7 +21,7 @@ from dftspark.store.run import Run
 Floats = NDArray[np.float64]
 
 _HELD = (0.95, 0.8, 0.5)  # each contour is the smallest area that holds this share of the texts
-_STEPS = (0.05, 0.12, 0.25, 0.45)  # of the highest density, from which a difference is tinted
+_STEPS = (0.05, 0.12, 0.25, 0.45)  # shares of the highest density from which differences are tinted
 _NAMED = 8
 _draw = partial(draw, home=__package__)
 
@@ -94,7 +94,7 @@ def _cells(run: Run, model: str) -> list[Row]:
 
 
 def _grid(rows: list[Row], role: str, cells: int) -> Floats:
-    """Counts `(cells, cells)` by y, x."""
+    """Returns counts `(cells, cells)` by y, x."""
     grid = np.zeros((cells, cells))
     for row in rows:
         if row["role"] == role:
@@ -103,7 +103,7 @@ def _grid(rows: list[Row], role: str, cells: int) -> Floats:
 
 
 def _density(grid: Floats) -> Floats:
-    """Shares of documents, smoothed with a bandwidth that falls with their number (Scott)."""
+    """Returns shares of documents, smoothed; the bandwidth falls with their number (Scott)."""
     cells = np.arange(len(grid))
     smooth = grid / grid.sum()
     for axis in (0, 1):
@@ -117,7 +117,7 @@ def _density(grid: Floats) -> Floats:
 
 
 def _levels(density: Floats) -> list[float]:
-    """Heights above which the smallest area holds each share of _HELD."""
+    """Returns heights above which the smallest area holds each share of _HELD."""
     falling = np.sort(density, axis=None)[::-1]
     held = np.cumsum(falling)
     last = len(falling) - 1
@@ -141,7 +141,7 @@ def _contours(density: Floats) -> Any:
 
 
 def _lines(density: Floats, level: float) -> str:
-    """SVG path of a contour, y upward."""
+    """Returns the SVG path of a contour, y upward."""
     return "".join(_path(line, len(density)) for line in _contours(density).lines(level))
 
 

@@ -10,8 +10,8 @@ orthogonal unit vectors u, drawn uniformly, and stratified radii r of each kerne
     energy       1 - 2 |x-y| / (c_d T), |u.(x-y)| <= T    r = pi k / T, k odd, P(k) = 8 / (pi k)^2
 
 Features are whole numbers, round(2^20 cos): their sums are exact in any order. Vectors and
-directions are whole numbers too, so small that float64 holds every partial sum of their product:
-a document has the same features in any batch, on any processor, with any linear algebra.
+directions are whole numbers too, so small that float64 holds every partial sum of their product: a
+document has the same features in any batch, on any processor, with any linear algebra.
 
 Cost     2 d D flops a document in float64, then about 30 float32 operations a frequency and kernel
 Source   Rahimi and Recht (2007); orthogonal blocks, Yu et al. (2016); radii of further kernels,
@@ -36,9 +36,9 @@ Floats = NDArray[np.float64]
 
 DEFAULT = "gaussian_1"
 ONE = 1 << 20  # the integer that stands for 1 in a feature
-_UNIT_BITS = 22  # vectors are rounded to sigma / 2^22, about
+_UNIT_BITS = 22  # vectors are rounded to about sigma / 2^22
 _DIRECTION_BITS = 24
-_LONGEST = 1 << (53 - _UNIT_BITS - _DIRECTION_BITS)  # of a vector, in units of sigma or so
+_LONGEST = 1 << (53 - _UNIT_BITS - _DIRECTION_BITS)  # length of a vector, in units of about sigma
 _TILE = 256  # documents projected at once
 _RUN = 1024  # documents whose features an int32 can hold: 2^10 x 2^20 < 2^31
 _ENERGY_REACH = 6.0  # T in sigma / sqrt(d): four standard deviations of u.v for |v| = 1.5 sigma
@@ -47,11 +47,11 @@ _ODD = 1 << 15  # odd k below 2^16: beyond lies a share of 6e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Frequencies:
-    """All that a manifest keeps of the random features; equal ones give equal features.
+    """Everything that a manifest keeps of the random features; equal ones give equal features.
 
     dim      d, width of the vectors
     sigma    bandwidth: the root of the median squared distance of pooled documents
-    least    at least so many frequencies; D is the next multiple of d
+    least    minimum of frequencies; D is the next multiple of d
     seed     of directions and radii
     ladder   bandwidths of the Gaussian kernel in units of sigma, 1 among them
     """
@@ -88,20 +88,20 @@ class Frequencies:
         return (*(f"gaussian_{c:g}" for c in self.ladder), "laplace", "imq", "energy")
 
     def manifest(self) -> dict[str, Any]:
-        """JSON-ready; `Frequencies(**manifest)` without "count" is equal to this one."""
+        """Returns a JSON-ready dict; `Frequencies(**manifest)` without "count" is equal to self."""
         return {**asdict(self), "ladder": list(self.ladder), "count": self.count}
 
     def groups(self, most: int = 32) -> list[NDArray[np.int64]]:
-        """Frequencies by orthogonal block, or by parts and unions of blocks: 4 to `most` groups.
+        """Groups frequencies by orthogonal block, or by parts or unions of blocks: 4 to `most`.
 
-        Each on its own is a smaller map of the same kernels. Fewer than four where D is.
+        Each alone is a smaller map of the same kernels. Fewer than four where D is.
         """
         blocks = self.count // self.dim
         return np.array_split(np.arange(self.count), min(max(blocks, 4), most, self.count))
 
     @property
     def energy_scale(self) -> float:
-        """The energy distance in units of the vectors is this times the energy kernel's MMD^2."""
+        """The factor from the energy kernel's MMD^2 to the energy distance of the vectors."""
         constant = math.sqrt(math.pi) * math.exp(
             math.lgamma((self.dim + 1) / 2) - math.lgamma(self.dim / 2)
         )
@@ -111,9 +111,9 @@ class Frequencies:
 def features(
     frequencies: Frequencies, vectors: NDArray[np.floating[Any]], kernel: str = DEFAULT
 ) -> NDArray[np.int32]:
-    """phi of `vectors` `(B, dim)` x sqrt(D) x 2^20, as `(B, 2 D)`: cosines, then sines.
+    """Returns phi of `vectors` `(B, dim)` x sqrt(D) x 2^20, as `(B, 2 D)`: cosines, then sines.
 
-    The very numbers whose sums `add_to_blocks` makes. Raises as `add_to_blocks` does.
+    These are the very numbers that `add_to_blocks` sums. Raises as `add_to_blocks` does.
     """
     scales = _scales(frequencies)[[frequencies.kernels.index(kernel)]]
     out = np.zeros((len(vectors), 1, 2 * frequencies.count), np.int64)
@@ -142,7 +142,7 @@ def add_to_blocks(
 
 
 def _projected(frequencies: Frequencies, vectors: NDArray[np.floating[Any]]) -> Any:
-    """(first row, projections `(rows, D)` float32 in whole units) of one tile after another."""
+    """Yields (first row, projections `(rows, D)` float32 in whole units), tile after tile."""
     if vectors.ndim != 2 or vectors.shape[1] != frequencies.dim:
         raise ShapeError(
             f"vectors have shape {vectors.shape}, these frequencies want (documents, "
@@ -172,13 +172,13 @@ def _unfit(vectors: NDArray[np.floating[Any]], frequencies: Frequencies) -> str:
 
 
 def _unit(frequencies: Frequencies) -> float:
-    """A power of two: vectors are whole multiples of it."""
+    """Returns a power of two: vectors are whole multiples of it."""
     return float(2.0 ** (round(math.log2(frequencies.sigma)) - _UNIT_BITS))
 
 
 @lru_cache(maxsize=4)
 def _directions(frequencies: Frequencies) -> Floats:
-    """Unit directions x 2^24 as whole numbers, `(dim, D)`; rows of a block are orthogonal."""
+    """Returns unit directions x 2^24 as whole numbers, `(dim, D)`, orthogonal within a block."""
     d, count = frequencies.dim, frequencies.count
     draw, _, _ = _generators(frequencies.seed)
     blocks = draw.standard_normal((count // d, d, d))
@@ -189,13 +189,13 @@ def _directions(frequencies: Frequencies) -> Floats:
 
 @lru_cache(maxsize=16)
 def _scales(frequencies: Frequencies) -> NDArray[np.float32]:
-    """Turns per whole unit of projection, `(K, D)`."""
+    """Returns turns per whole unit of projection, `(K, D)`."""
     whole = _unit(frequencies) * 2.0**-_DIRECTION_BITS
     return np.asarray(radii(frequencies) * (whole / (2 * np.pi)), np.float32)
 
 
 def radii(frequencies: Frequencies) -> Floats:
-    """|w| of every kernel's frequencies, `(K, D)`, in radians per unit of the vectors."""
+    """Returns |w| of every kernel's frequencies, `(K, D)`, in radians per unit of the vectors."""
     d, sigma = frequencies.dim, frequencies.sigma
     _, first, second = _generators(frequencies.seed)
     shares = _strata(frequencies, first)
@@ -216,7 +216,7 @@ def _energy_reach(frequencies: Frequencies) -> float:
 
 
 def _strata(frequencies: Frequencies, rng: np.random.Generator) -> Floats:
-    """One uniform number from each of D equal intervals, `(D,)`; each block is spread out too."""
+    """Draws a uniform number from each of D equal intervals, `(D,)`; each block is spread too."""
     d, count = frequencies.dim, frequencies.count
     blocks = count // d
     within = rng.permuted(np.tile(np.arange(blocks), (d, 1)), axis=1).T
@@ -230,9 +230,9 @@ def _generators(seed: int) -> list[np.random.Generator]:
 
 @compiled
 def _orthonormalize(blocks: Any) -> None:
-    """Gram-Schmidt on the columns of each block `(G, d, d)`, in place, in one order of operations.
+    """Runs Gram-Schmidt on the columns of each block `(G, d, d)`, in place, in a fixed order.
 
-    LAPACK's order is that of the machine. The diagonal of R is positive, so columns are Haar.
+    LAPACK's order depends on the machine. The diagonal of R is positive, so columns are Haar.
     """
     count, d, _ = blocks.shape
     inner = np.empty(d)
@@ -258,7 +258,7 @@ _SIN = tuple(np.float32(c) for c in (3.14159264, -5.16771008, 2.55007753, -0.598
 _COS = tuple(
     np.float32(c) for c in (1.0, -4.93480214, 4.05870916, -1.335212, 0.23493732, -0.02439632)
 )
-_ROUND = np.float32(1.5 * 2**23)  # added and taken away, it rounds to the nearest whole number
+_ROUND = np.float32(1.5 * 2**23)  # added and subtracted, it rounds to the nearest whole number
 _SCALE = np.float32(ONE)
 _TWO = np.float32(2)
 
@@ -267,8 +267,8 @@ _TWO = np.float32(2)
 def _add(sums: Any, projected: Any, blocks: Any, scales: Any) -> None:
     """Adds features to `sums` `(S, K, 2 D)`; documents of one block should follow each other.
 
-    cos 2a = cos^2 a - sin^2 a and sin 2a = 2 sin a cos a save the cases of the quadrants. Without
-    fast-math no operation is fused or moved, so every processor gives the same numbers.
+    cos 2a = cos^2 a - sin^2 a and sin 2a = 2 sin a cos a make cases for quadrants unnecessary.
+    Without fast-math no operation is fused or moved, so every processor gives the same numbers.
     """
     documents, count = projected.shape
     cosines, sines = np.empty(count, np.int32), np.empty(count, np.int32)

@@ -19,9 +19,9 @@ from dftspark.store.state_table import StateTable
 
 @dataclass(frozen=True)
 class FrechetPairs:
-    """Of a model: one row of schema.MEASURED, of all strata together.
+    """The distance of a model: one row of schema.MEASURED, for all strata together.
 
-    `counts` are the documents of each corpus and `clusters` its clusters.
+    `counts` are the documents and `clusters` the clusters of each corpus.
     """
 
     stored: StateTable

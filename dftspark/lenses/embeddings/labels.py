@@ -1,7 +1,7 @@
 """Names on a map, none over another: pure geometry in the units of the map.
 
-Greedy, the first name first: next to its point where that is free, else a little farther; a name
-for which no place is free is left out, since its number stays.
+The placing is greedy, first name first: next to its point where that is free, else a little
+farther; a name without a free place is left out, since its number stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RADIUS = 1.3  # of a numbered point
 SIZE = 1.45  # font size of a name
 LONGEST = 24  # characters of a name
 _GAP = 0.25
-_WIDE, _CAPITAL, _PLAIN = 1.1, 0.98, 0.74  # widths of a bold sign over the font size, at most
+_WIDE, _CAPITAL, _PLAIN = 1.1, 0.98, 0.74  # widest bold characters over the font size
 _RINGS = (0.0, 1.4, 2.8, 4.6, 6.5, 9.0)
 _AROUND = 16
 
@@ -34,7 +34,7 @@ class Placed:
 
 
 def placed(points: Sequence[tuple[float, float, str]], side: float) -> list[Placed]:
-    """Finds places for `(x, y, name)` inside a square of `side`, in the order given."""
+    """Places each `(x, y, name)` inside a square of `side`, in the order given."""
     spots = _apart([(x, y) for x, y, _ in points], side)
     taken = [_around(x, y) for x, y in spots]
     found = []

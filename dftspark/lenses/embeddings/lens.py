@@ -1,4 +1,4 @@
-"""The embedding lens: texts to vectors, their feature sums, and what these say of a pair."""
+"""The embedding lens: texts to vectors, their feature sums, and the measures of a pair."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from dftspark.spark.fold import Folded
     from dftspark.spark.pairs import Work
 
-# What of `embedding` in a manifest is true of all profiles that merge.
+# Keys of `embedding` in a manifest that hold for all profiles that merge.
 _COMMON = ("fingerprint", "model", "revision", "features")
 
 
 @dataclass(frozen=True)
 class Clouds:
-    """Feature sums of all corpora; with `seen` what the run has of the documents themselves."""
+    """Feature sums of all corpora, and with `seen` the run's documents themselves."""
 
     statistic: FeatureSums
     sums: StateTable
@@ -87,7 +87,7 @@ class EmbeddingLens(Lens):
                 sample = clouds.pilot(documents, config.mmd, len(vectors.counts))
                 of = clouds.statistic(sample, config.mmd, manifest["fingerprint"])
             wanted: dict[str, Any] = {"feature_sums": of}
-            if not night:  # which compares states alone
+            if not night:  # a night compares states only
                 wanted["moments"] = Moments(dim=of.frequencies.dim)
             found = clouds.summed(documents, vectors.groups, wanted, making.staging("summed"))
             making.take(found["feature_sums"])
@@ -158,7 +158,7 @@ def _beside(making: Making, state: Clouds, seen: Seen, pairing: Pairing) -> Besi
 def _of_vectors(
     config: Audit, state: Clouds, seen: Seen, pairing: Pairing, clusters: dict[str, float]
 ) -> dict[str, Work]:
-    """The kinds of work that need more than feature sums."""
+    """Returns the kinds of work that need more than feature sums."""
     from dftspark.lenses.embeddings.both_sides import Exact, ToldApart
     from dftspark.lenses.embeddings.frechet_pairs import FrechetPairs
     from dftspark.lenses.embeddings.statistic_moments import Moments
@@ -175,7 +175,7 @@ def _of_vectors(
 
 
 def _features(profiled: Run) -> FeatureSums:
-    """The random features that a run with embeddings has frozen."""
+    """Returns the random features that a run with embeddings has frozen."""
     from dftspark.lenses.embeddings.fourier import Frequencies
     from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
 
@@ -185,7 +185,7 @@ def _features(profiled: Run) -> FeatureSums:
 
 
 def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
-    """Whether a run has frozen the random features that this configuration makes."""
+    """Returns whether a run has frozen the random features that this configuration makes."""
     kept = profiled.manifest
     settings = kept.get("config", {}).get("mmd")
     return bool(
@@ -195,7 +195,7 @@ def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
 
 
 def embedded(making: Making, texts: Texts) -> tuple[Plan, dict[str, Any]]:
-    """The plan, all of whose vectors are in the store now, and what the manifest says of it."""
+    """Returns the plan, all of whose vectors are in the store now, and its part of the manifest."""
     from dftspark.embedding import spark_files as embed
 
     config, documents = making.config, texts.documents
@@ -224,8 +224,8 @@ def embedded(making: Making, texts: Texts) -> tuple[Plan, dict[str, Any]]:
 
 
 def stand_in(making: Making, texts: Texts) -> list[dict[str, Any]]:
-    """What can be told without a judge, as rows of the embedding lens: how well a classifier tells
-    the sides apart by their embeddings. Its metrics are c2st_*, and nothing of it is JMQ.
+    """Measures without a judge how well a classifier tells the sides apart by their embeddings, as
+    rows of the embedding lens. Its metrics are c2st_*, and none of them is JMQ.
     """
     from dftspark.lenses.embeddings.both_sides import ToldApart
     from dftspark.spark import pairs

@@ -1,6 +1,6 @@
 """The map of the clouds: documents of each corpus and region in the cells of two axes.
 
-Cost     in the second pass over the vectors; what comes to the driver is bounded by cells x regions
+Cost     in the second pass over the vectors; at most cells x regions rows come to the driver
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEYS = ["corpus", "region", "x", "y"]
 
 
 def cloud_map(placed: pa.Table, human: str, run_id: str, date: str) -> pa.Table:
-    """schema.CLOUD_MAP from schema.PLACED, in order."""
+    """Makes schema.CLOUD_MAP from schema.PLACED, in order."""
     rows = [
         {
             **row,
@@ -37,7 +37,7 @@ def cloud_map(placed: pa.Table, human: str, run_id: str, date: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class MapFold:
-    """Documents in each cell and region, schema.PLACED, of each of `corpora`."""
+    """Documents in each cell and region, schema.PLACED, for each of `corpora`."""
 
     axes: Projection
     regions: Regions

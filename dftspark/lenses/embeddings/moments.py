@@ -1,10 +1,9 @@
 """The Frechet distance of a pair, plug-in and without what finite corpora add to it.
 
-The plug-in distance of two samples of one source is about c (1/n + 1/m): .045 at n = m = 1000
-for Gaussians with the covariance of student essays in 384 coordinates, from which models lie .08
-to .15 away. Halves of the blocks have twice that bias and the same distance, so twice the whole
-less the halves is free of it. Both sides are cut by cluster, so that holds for shared prompts and
-for copies too.
+The plug-in distance of two samples of one source is about c (1/n + 1/m), which can be as large as
+the distance to a model (docs/limits.md). Halves of the blocks have twice that bias and the same
+distance, so twice the whole less the halves is free of it. Both sides are cut by cluster, so that
+holds for shared prompts and for copies too.
 
 Cost     25 evaluations of the distance a pair, .1 s each for d = 384
 Source   Chong and Forsyth (2020) for the extrapolation in 1/n, here at two sizes
@@ -36,10 +35,10 @@ def frechet_metrics(
     confidence: float,
     seed: int,
 ) -> list[Metric]:
-    """`frechet` and `frechet_corrected`, in squared units of the vectors; lower is nearer.
+    """Computes `frechet` and `frechet_corrected`, in squared units of the vectors; lower is nearer.
 
     `clusters` is the number on the side with fewer. The corrected value may be below 0; its
-    interval has the plug-in's jackknife error, and that of the plug-in lies about the plug-in,
+    interval has the plug-in's jackknife error, and the plug-in's interval lies about the plug-in,
     bias included. There is no test and no floor. nan where a side is empty.
     """
     whole = _distance(human, model)
@@ -69,7 +68,7 @@ def _halved(
     rng: np.random.Generator,
     times: int = _HALVINGS,
 ) -> float:
-    """Mean distance of halves of the groups of blocks `own` of the one and `other` of the other."""
+    """Returns the mean distance of halves of the groups of blocks `own` and `other`."""
     values = []
     for _ in range(times):
         alike = (own == other).all()

@@ -1,4 +1,4 @@
-"""What a reader must know of the embeddings before any verdict."""
+"""Warnings about the embeddings that a reader needs before any verdict."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Two axes to draw a cloud of vectors on: principal components of a pilot, fitted once and frozen.
 
-The axes are for the eye. They hold a part of the variance only (`explained`), so clouds that lie
-on each other here may differ in the other directions: distances are measured on whole vectors.
+The axes are for the eye. They hold only a part of the variance (`explained`), so clouds that lie on
+each other here may differ in the other directions: distances are measured on whole vectors.
 
 Cost     fitting: one eigendecomposition of (d, d); 4 d operations a vector to place it
 Source   principal component analysis, Pearson (1901)
@@ -20,15 +20,15 @@ from dftspark.errors import ShapeError
 Floats = NDArray[np.float64]
 
 CELLS = 48
-FEWEST = 3  # vectors a side that axes are fitted on
-_TAIL = 0.005  # of the pilot beyond each edge, before the margin
+FEWEST = 3  # vectors a side needed to fit axes
+_TAIL = 0.005  # share of the pilot beyond each edge, before the margin
 _MARGIN = 0.15
 _CHUNK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """mean (d,), axes (2, d), low (2,), high (2,): what the cells span; explained (2,): shares."""
+    """mean (d,), axes (2, d); low (2,), high (2,): range of the cells; explained (2,): shares."""
 
     mean: Floats
     axes: Floats
@@ -38,7 +38,8 @@ class Projection:
     cells: int = CELLS
 
     def cell(self, vectors: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-        """Cell `(B, 2)` of vectors `(B, d)`, from 0; what lies beyond an edge is in its cell.
+        """Returns the cell `(B, 2)` of vectors `(B, d)`, from 0; what lies beyond an edge is in its
+        cell.
 
         A row's sums do not depend on its batch. Raises ShapeError for another width.
         """
@@ -60,10 +61,10 @@ class Projection:
 def fit_projection(
     human: NDArray[np.floating[Any]], model: NDArray[np.floating[Any]], cells: int = CELLS
 ) -> Projection:
-    """Of as many vectors `(n, d)` of one side as of the other: the first ones of the larger.
+    """Fits axes to as many vectors `(n, d)` of one side as of the other, the first of the larger.
 
-    Each axis points so that its largest entry is positive. Raises ShapeError below three vectors
-    a side or two dimensions.
+    Each axis points so that its largest entry is positive. Raises ShapeError below three vectors a
+    side or two dimensions.
     """
     each = min(len(human), len(model))
     if each < FEWEST or human.ndim != 2 or human.shape[1:] != model.shape[1:] or human.shape[1] < 2:

@@ -20,12 +20,12 @@ SHARE = 0.1
 def label_terms(
     counts: Counts, support: Counts, tokens: Sequence[str], terms: int
 ) -> list[list[str]]:
-    """The `terms` most distinctive tokens of each region, at most, best first.
+    """Returns the most distinctive tokens of each region, at most `terms`, best first.
 
     `counts` `(k, V)` are the documents of each region that contain the token, `support` `(k, V)`
-    its clusters. A token is listed where at least 3 clusters and a tenth of as many as the most
-    widespread token of the region have it, by falling shrunken log odds against all other
-    regions, if above 0; ties by token.
+    its clusters. A token is listed if it is in at least 3 clusters and in a tenth of as many as the
+    region's most widespread token, by falling shrunken log odds against all other regions, if above
+    0; ties by token.
     """
     total = counts.sum(axis=0)
     sizes = counts.sum(axis=1)
@@ -46,7 +46,7 @@ def label_terms(
 def token_counts(
     texts: Sequence[str], clusters: Sequence[str], regions: NDArray[np.integer[Any]], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """`counts`, `support` and `tokens` of `label_terms`, from documents `(B,)` and their regions.
+    """Computes `counts`, `support` and `tokens` of `label_terms` from documents `(B,)`, by region.
 
     Tokens are runs of two or more letters with inner apostrophes, case folded, in sorted order.
     """

@@ -1,11 +1,11 @@
-"""Documents and witness scores by block and region: what a corpus is, region by region.
+"""Documents and witness scores by block and region: the state of a corpus for the region lens.
 
 State    (64, k) int64 twice; its size is a setting, whatever the corpus
 Cost     two additions a document
 
 Scores are counted in units of 2**-36, so that sums are exact and merging in any order gives the
 same bits. A cell of block and region holds at least 2**24 - 1 documents: a score is in [-8, 8], and
-one of unit features in about [-2, 2].
+with unit features in about [-2, 2].
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LARGEST = 8.0
 
 @dataclass(frozen=True, eq=False)
 class RegionSums(SumState):
-    """By block and region `(64, k)`: documents, and the sum of their scores x 2**36."""
+    """Documents by block and region `(64, k)`, and the sum of their scores x 2**36."""
 
     count: NDArray[np.int64]
     score: NDArray[np.int64]
 
 
 def no_regions(regions: int) -> RegionSums:
-    """The state of no document."""
+    """Returns the state of no document."""
     return RegionSums(*(np.zeros((BLOCKS, regions), np.int64) for _ in range(2)))
 
 
@@ -43,7 +43,7 @@ def region_sums(
     scores: NDArray[np.float64],
     count: int,
 ) -> RegionSums:
-    """The state of some documents, from their block, region below `count` and score, `(B,)` each.
+    """Returns the state of documents with block, region below `count` and score, `(B,)` each.
 
     Raises ShapeError for unlike lengths, numbers out of range and scores that are not finite.
     """

@@ -28,10 +28,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class RegionTable:
-    """Per region `(k,)`; shares, mass and within as in `RegionParts`.
+    """Values per region `(k,)`; shares, mass and within as in `RegionParts`.
 
     share_z  jackknife z of share_model - share_human, two-sided
-    z        jackknife z of mass + within; only a positive one speaks of a difference
+    z        jackknife z of mass + within; only a positive one indicates a difference
     q_value  Benjamini-Hochberg over regions of the one-sided p of z
     count_human, count_model  documents
     """
@@ -45,15 +45,12 @@ class RegionTable:
 
 
 def region_table(human: RegionSums, model: RegionSums, blocks: int) -> RegionTable:
-    """From both sides' sums under one witness; `blocks` as `groups.adapt` gives it.
+    """Makes the table from both sides' sums under one witness; `blocks` from `blocks.adapt`.
 
     A part of MMD squared is a product of noises at equality. Its jackknife z then has the right
-    upper tail, .045 to .06 beyond the 5% point of t where there are 2 to 20 regions, and .044 to
-    .062 with eight regions of human essays, passages and reviews against each other. The lower
-    tail is too heavy: a two-sided test would find .07 to .14 of the former, .09 to .21 of the
-    latter. A negative part speaks of no difference, so the test is one-sided. Shares are means:
-    their z is right on both sides. z and q_value are nan below eight blocks, and where a region
-    is empty.
+    upper tail, but too heavy a lower tail (docs/limits.md). A negative part does not indicate a
+    difference, so the test is one-sided. Shares are means: their z is right on both sides. z and
+    q_value are nan below eight blocks, and where a region is empty.
     """
     whole = [a.sum(axis=0, dtype=np.float64) for a in _columns(human, model)]
     parts = _parts(whole)
@@ -77,12 +74,11 @@ def region_metrics(
     paired: bool,
     settings: Settings,
 ) -> list[Metric]:
-    """Frontier area, its value at equality, and the unbiased square of the shares' distance.
+    """Computes frontier area, its value at equality, and the shares' unbiased squared distance.
 
-    The area at equality is the mean over pairs of groups with the same mixture of both sides and
-    as many documents as the sides have: what is reported for one source at these sizes. Its 5%
-    quantile is the floor of the area, for smaller is further apart. The p-value of both is that
-    of the square.
+    The area at equality is the mean over pairs of groups with the same mixture of both sides and as
+    many documents as the sides have: the area of one source at these sizes. Its 5% quantile is the
+    floor of the area, for smaller is further apart. The p-value of both is that of the square.
     """
     if human.count.shape != model.count.shape:
         raise ShapeError(
@@ -155,7 +151,7 @@ def _parts(columns: list[Floats]) -> RegionParts:
 
 
 def _jackknife_z(value: Floats, left_out: Floats) -> Floats:
-    """value `(k,)` over the standard error of its replicates `(S, k)`; nan where that is 0."""
+    """Returns value `(k,)` over the standard error of replicates `(S, k)`; nan where it is 0."""
     blocks = len(left_out)
     error = np.sqrt((blocks - 1) / blocks * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
     return np.asarray(value / np.where(error > 0, error, np.nan))

@@ -1,8 +1,8 @@
 """Regions and witness: a second pass over vectors, once the sums of features are known.
 
 Each document is assigned to its frozen region and scored by the witness of every pair it belongs
-to. What leaves a task are exact sums and the heads of lists, ordered by value and doc_id, so no
-result hangs on how Spark cuts the work. Regions and witness are of all strata of a pair together.
+to. A task returns exact sums and the heads of lists, ordered by value and doc_id, so no result
+depends on how Spark cuts the work. Regions and witness are of all strata of a pair together.
 
 Cost     the features of a document once, then 2 F operations a pair; a task holds 512 features and
          the heads of its lists. Directions travel with the task: 64 F numbers a pair where prompts
@@ -35,7 +35,7 @@ from dftspark.text.tokens import one_line
 Floats = NDArray[np.float64]
 
 EXCERPT = 240
-_SAMPLE = 2_000  # characters of a document that speaks for its region's label
+_SAMPLE = 2_000  # characters of a document that count for its region's label
 _TERMS = 6
 _CHUNK = 512
 _BY_REGION = ("typical", "sample")
@@ -43,7 +43,7 @@ _BY_REGION = ("typical", "sample")
 
 @dataclass(frozen=True, eq=False)
 class SecondPass:
-    """What every task has.
+    """Data that every task has.
 
     human      name of the human corpus
     features   vectors `(B, d)` to phi `(B, F)`, the same in any batch
@@ -62,7 +62,7 @@ class SecondPass:
     sampled: int = 40
 
     def models_of(self, corpus: str) -> list[str]:
-        """The pairs that a corpus belongs to."""
+        """Returns the pairs that a corpus belongs to."""
         if corpus == self.human:
             return sorted(self.witnesses)
         return [corpus] if corpus in self.witnesses else []
@@ -73,7 +73,7 @@ class SecondPass:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """sums by (corpus, model), and the listed documents by (corpus, model, kind), best first."""
+    """Sums by (corpus, model), and the listed documents by (corpus, model, kind), best first."""
 
     sums: dict[tuple[str, str], RegionSums]
     lists: dict[tuple[str, str, str], list[dict[str, Any]]]
@@ -107,7 +107,7 @@ class RegionFold:
 
 
 def collect(rows: list[dict[str, Any]]) -> Found:
-    """What the rows of a RegionFold say: a few kilobytes a pair and region."""
+    """Collects the rows of a RegionFold: a few kilobytes a pair and region."""
     sums: dict[tuple[str, str], RegionSums] = {}
     lists: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda r: (r["region"], r["value"] or 0.0, r["doc_id"] or "")):
@@ -124,7 +124,7 @@ def collect(rows: list[dict[str, Any]]) -> Found:
 def regions(
     found: Found, of: SecondPass, blocks: Mapping[str, int], run_id: str, date: str
 ) -> pa.Table:
-    """schema.REGIONS; `blocks` are those behind the inference of each model's pair."""
+    """Makes schema.REGIONS; `blocks` are those behind the inference of each model's pair."""
     count, rows = of.regions.count, []
     labels = _labels(found, count)
     typical = {corpus: _typical(found, corpus, count) for corpus in {of.human, *of.witnesses}}
@@ -149,7 +149,7 @@ def regions(
 
 
 def witness(found: Found, of: SecondPass, run_id: str, date: str) -> pa.Table:
-    """schema.WITNESS."""
+    """Makes schema.WITNESS."""
     rows = []
     for model in sorted(of.witnesses):
         for side, corpus in (("human", of.human), ("model", model)):
@@ -212,7 +212,7 @@ class _Scoring:
 
 @dataclass
 class _Held:
-    """Of one (corpus, model): sums so far, and the documents still in a list."""
+    """State of one (corpus, model): sums so far, and the documents still in a list."""
 
     sums: RegionSums | None
     listed: list[dict[str, Any]]
@@ -263,7 +263,7 @@ def _score(
 def _first(
     groups: NDArray[np.int64], values: Floats, ids: NDArray[Any], count: int
 ) -> NDArray[np.int64]:
-    """Rows of the `count` smallest values of each group; ties by smaller id."""
+    """Returns the rows of the `count` smallest values of each group; ties by smaller id."""
     order = np.lexsort((ids, values, groups))
     starts = np.searchsorted(groups[order], groups[order], "left")
     return np.asarray(order[np.arange(len(order)) - starts < count], np.int64)
@@ -291,7 +291,7 @@ def _documents(
 
 
 def _cut(rows: list[dict[str, Any]], of: SecondPass) -> list[dict[str, Any]]:
-    """The head of every list: `typical` and `sample` have one a region."""
+    """Returns the head of every list: `typical` and `sample` have one a region."""
     lists: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in rows:
         key = (row["kind"], row["region"] if row["kind"] in _BY_REGION else -1)

@@ -1,4 +1,4 @@
-"""What the lens of embeddings declares for the report."""
+"""Declarations of the embedding lens for the report."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class EmbeddingsShown(Shown):
     stands = ("mmd_squared",)
     by_value = "mmd"
     compared = ("mmd_squared", "energy_distance", "c2st_auc")
-    # One of a kind; the table `metrics` has the other kernels and forms.
+    # One of each kind; the table `metrics` has the other kernels and forms.
     brief = ("mmd_squared", "energy_distance", "frechet_corrected", "c2st_auc", "near_duplicates")
     measures = MEASURES
     tables: Mapping[str, Table] = {

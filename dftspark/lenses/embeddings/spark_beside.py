@@ -1,4 +1,4 @@
-"""The second pass over the vectors: where the clouds differ, who makes it so, copies and the map.
+"""The second pass over the vectors: regions, witnesses, copies and the map.
 
 Regions, witnesses and copies are of all strata of a pair together. Pairs are taken some at a time,
 since a witness travels with every task.
@@ -46,8 +46,9 @@ _PAIRS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows of schema.MEASURED, the clusters of each corpus, the lens's tables by name, and what
-    the manifest says of regions (their fingerprint) and of the axes of the map."""
+    """Rows of schema.MEASURED, the clusters of each corpus, the lens's tables by name, and for the
+    manifest the fingerprint of the regions and the axes of the map.
+    """
 
     rows: list[dict[str, Any]]
     clusters: dict[str, float]
@@ -63,7 +64,7 @@ def beside(
     shared: dict[str, int],
     making: Making,
 ) -> Beside:
-    """From documents with their vectors and the feature sums `stored` of `of`."""
+    """Runs the pass over documents with their vectors, with the feature sums `stored` of `of`."""
     config, counts = making.config, vectors.counts
     run = (making.writer.id, making.date)
     frozen = _regions(pilot, counts, of, config)
@@ -92,7 +93,7 @@ def beside(
 
 
 def _axes(human: NDArray[np.float32], model: NDArray[np.float32]) -> Projection | None:
-    """None for a pilot that has no two axes: three vectors span a plane."""
+    """Returns None for a pilot that has no two axes: three vectors span a plane."""
     few = min(len(human), len(model)) < FEWEST or human.shape[1] < 2
     return None if few else fit_projection(human, model)
 
@@ -110,7 +111,8 @@ def _about(axes: Projection | None) -> dict[str, Any]:
 @dataclass(frozen=True, eq=False)
 class _Found:
     """Metrics of regions by model, clusters by corpus, the tables of regions and witnesses, and
-    schema.COPIED and schema.PLACED of all corpora."""
+    schema.COPIED and schema.PLACED of all corpora.
+    """
 
     metrics: dict[str, list[Metric]]
     clusters: dict[str, float]
@@ -146,7 +148,7 @@ def _second_pass(
             regions=frozen[0],
             witnesses={m: _witness(of, human, own[m], paired[m]) for m in some},
         )
-        # Of the human side copies and places are found once.
+        # Copies and places of the human side are found only once.
         corpora = some if first else [config.human, *some]
         passed = _passed(vectors, plan, ours, frozen[1], corpora, making)
         found = regions.collect(passed.pop("region_pass").to_pylist())
@@ -176,8 +178,9 @@ def _passed(
     corpora: list[str],
     making: Making,
 ) -> dict[str, pa.Table]:
-    """What one pass finds, by table: regions and witnesses of `plan`, and copies and places of
-    the corpora."""
+    """Returns the results of one pass, by table: regions and witnesses of `plan`, and copies and
+    places of the corpora.
+    """
     folds: list[Fold] = [RegionFold(plan), copies.CopiesFold(human, corpora)]
     if axes is not None:
         folds.append(MapFold(axes, plan.regions, corpora))
@@ -200,7 +203,7 @@ class _Features:
 
 
 def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: bool) -> Witness:
-    """The one whose scores add up to the reported MMD squared, centered as that is."""
+    """Returns the witness whose scores add up to the reported MMD squared, centered alike."""
     kernel = of.frequencies.kernels.index(DEFAULT)
     sums = [state.block_sums(kernel) for state in (human, model)]
     sizes = [state.documents.astype(np.float64) for state in (human, model)]
@@ -212,7 +215,7 @@ def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: 
 def _regions(
     pilot: clouds.Pilot, counts: dict[str, int], of: FeatureSums, config: Audit
 ) -> Regions:
-    """Fitted on the pilot: as many human vectors as of all models together."""
+    """Fits regions to the pilot: as many human vectors as of all models together."""
     human, others = _sides(pilot, config.human)
     each = min(len(human), len(others))
     fewest = min(count for corpus, count in counts.items() if corpus != config.human)

@@ -2,7 +2,7 @@
 
 `vectors` are rows of schema.CLOUDS, in any order. A pilot gives the bandwidth, which is frozen;
 then tasks sum the documents where they lie, and their states, whole numbers that add exactly, are
-merged. So no result hangs on how Spark cuts the work.
+merged. So no result depends on how Spark cuts the work.
 
 Cost     in Python 55 microseconds a document and core at d = 384; a task holds up to eight states
          and as many buffers of 8,192 vectors, 250 MB. Vectors are shuffled only where there are
@@ -43,10 +43,10 @@ from dftspark.store.state_table import StateTable
 from dftspark.text.hashing import digest64
 
 _OPEN = 8  # states that a task holds
-_BUFFER = 8_192  # documents of a group whose features are taken at once
-_GROUP_ROWS = 1024  # of a piece of a file, so that one corpus is read without all others
-_FILES = 8  # of the documents that the driver writes, for as many tasks
-_MOST_PILOT = 4_000  # documents of all corpora together: their distances are all taken
+_BUFFER = 8_192  # documents of a group whose features are computed at once
+_GROUP_ROWS = 1024  # rows in a piece of a file, so that one corpus can be read without all others
+_FILES = 8  # files of the documents that the driver writes, for as many tasks
+_MOST_PILOT = 4_000  # documents of all corpora together: all their distances are computed
 
 Summed = Statistic[VectorBatch, Any]
 
@@ -60,14 +60,15 @@ class Pilot:
 
 
 def staged(vectors: DataFrame, staging: str) -> Vectors:
-    """The documents that have a vector, schema.TEXTED_CLOUDS, written with a few corpora in each
-    piece of a file."""
+    """Writes the documents that have a vector, schema.TEXTED_CLOUDS, with a few corpora in each
+    piece of a file.
+    """
     tables.write(vectors.sortWithinPartitions("corpus"), staging, PACKED, _GROUP_ROWS)
     return Vectors(StateTable.of([staging]))
 
 
 def staged_few(rows: pa.Table, staging: str) -> Vectors:
-    """As `staged`, of documents that the driver has."""
+    """Does the same as `staged` for documents that the driver has."""
     folder = Location.parse(staging)
     with writing(folder):
         folder.filesystem.create_dir(folder.path)
@@ -87,17 +88,17 @@ def staged_few(rows: pa.Table, staging: str) -> Vectors:
 
 
 def documents(spark: SparkSession, vectors: Vectors) -> DataFrame:
-    """Rows of schema.TEXTED_CLOUDS."""
+    """Reads rows of schema.TEXTED_CLOUDS."""
     paths = [Location.parse(file).for_spark for file in vectors.stored.files]
     return spark.read.schema(from_arrow_schema(schema.TEXTED_CLOUDS)).parquet(*paths)
 
 
 def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:
-    """One document of each of up to `settings.pilot` clusters a corpus, of which there are
-    `corpora`.
+    """Takes one document of each of up to `settings.pilot` clusters of each of `corpora` corpora.
 
-    Clusters by their hash, of each the first doc_id: the same sample for any partitioning, in the
-    same order. Of many corpora fewer each, 4,000 in all. Raises InputError where there is none.
+    Clusters come by their hash, with the first doc_id of each: the same sample for any
+    partitioning, in the same order. Many corpora give fewer each, 4,000 in all. Raises InputError
+    where there are none.
     """
     most = min(settings.pilot, max(20, _MOST_PILOT // max(corpora, 1)))
     firsts = vectors.groupBy("corpus", "cluster").agg(F.min("doc_id").alias("doc_id"))
@@ -117,7 +118,7 @@ def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:
 
 
 def statistic(sample: Pilot, settings: Mmd, fingerprint: str = "") -> FeatureSums:
-    """The frozen statistic of these vectors: what the manifest keeps, and all corpora share.
+    """Freezes the statistic of these vectors, which the manifest keeps and all corpora share.
 
     `fingerprint` is that of cleaning and embedder. The pilot gives the bandwidth unless the
     configuration does.
@@ -131,8 +132,8 @@ def statistic(sample: Pilot, settings: Mmd, fingerprint: str = "") -> FeatureSum
 def summed(
     vectors: DataFrame, groups: Collection[Group], of: Mapping[str, Summed], staging: str
 ) -> dict[str, Folded]:
-    """By name, schema.FEATURE_SUMS of each statistic: one state a (corpus, stratum) of `groups`,
-    the same for any cut, bit for bit.
+    """Returns, by name, schema.FEATURE_SUMS of each statistic: one state a (corpus, stratum) of
+    `groups`, the same for any cut, bit for bit.
 
     Raises, in its tasks, ShapeError for vectors of another width, InputError for unfit ones.
     """
@@ -146,7 +147,7 @@ def summed(
 
 
 def _gathered(documents: DataFrame) -> DataFrame:
-    """Few groups to a task, one after another, and large groups in several tasks."""
+    """Puts few groups into a task, one after another, and large groups into several tasks."""
     order = "corpus", "stratum", F.xxhash64("cluster")
     return documents.repartitionByRange(*order).sortWithinPartitions("corpus", "stratum")
 
@@ -176,7 +177,7 @@ class SumsFold:
 class _Summing:
     def __init__(self, of: Summed) -> None:
         self.of = of
-        self.held: dict[Group, _Held] = {}  # the group that came last is last
+        self.held: dict[Group, _Held] = {}  # ordered by last use
 
     def add(self, rows: Rows) -> Left:
         if rows.group not in self.held and len(self.held) == _OPEN:
@@ -193,7 +194,7 @@ class _Summing:
 
 @dataclass
 class _Held:
-    """The sums of a (corpus, stratum), and its documents whose features are not yet taken."""
+    """Sums of a (corpus, stratum), and its documents whose features are not yet computed."""
 
     of: Summed
     state: Any

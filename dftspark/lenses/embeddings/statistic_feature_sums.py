@@ -1,10 +1,10 @@
-"""Sums of random features by block: all that MMD and the energy distance need of a corpus.
+"""Sums of random features by block, from which MMD and the energy distance are computed.
 
 State    sums (64, K, 2 D) int64: features x 2^20 of K kernels, cosines before sines; documents
          (64,); and the least cluster hashes, which count clusters.
          D = 2304 of d = 384 and K = 7: 16.5 MB, about 8 encoded, whatever the corpus
 Cost     50 microseconds a document and core at d = 384, D = 2304, K = 7: 30 of them the projection
-Source   features/fourier.py; statistics over blocks, inference/squared.py
+Source   fourier.py; statistics over blocks, inference/squared.py
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FeatureState(State):
-    """clusters  (c,) uint64, the least hashes of clusters, as `cluster_hashes` keeps them
+    """clusters     (c,) uint64, the least hashes of clusters, as `cluster_hashes` keeps them
     documents    (64,) int64
-    sums         (64, K, 2 D) int64, features x 2^20"""
+    sums         (64, K, 2 D) int64, features x 2^20
+    """
 
     clusters: NDArray[np.uint64]
     documents: NDArray[np.int64]
     sums: NDArray[np.int64]
 
     def block_sums(self, kernel: int) -> Floats:
-        """Sums of phi, `(64, 2 D)`: |phi|^2 is 1 for every document, but for 1e-6."""
+        """Returns sums of phi, `(64, 2 D)`: |phi|^2 is 1 for every document, to within 1e-6."""
         count = self.sums.shape[2] // 2
         return np.asarray(self.sums[:, kernel] * (1 / (ONE * np.sqrt(count))), np.float64)
 
@@ -55,7 +56,7 @@ class FeatureSums(Statistic[VectorBatch, FeatureState]):
         return FeatureState(np.empty(0, np.uint64), np.zeros(BLOCKS, np.int64), self._no_sums())
 
     def observe(self, batch: VectorBatch) -> FeatureState:
-        """Raises ShapeError for vectors of another width, InputError for unfit ones."""
+        """Sums a batch. Raises ShapeError for another width, InputError for unfit vectors."""
         if not len(batch.vectors) == len(batch.blocks) == len(batch.clusters):
             raise ShapeError(
                 f"{len(batch.vectors)} vectors, {len(batch.clusters)} clusters and "

@@ -1,4 +1,4 @@
-"""Means and covariances of vectors by block: all that a Gaussian distance knows of a corpus.
+"""Means and covariances of vectors by block, from which a Gaussian distance is computed.
 
 State    (S,), (S, d) and (S, d (d + 1) / 2) int64: 9.5 MB for S = 16 blocks and d = 384
 Cost     2 d^2 operations a document, in matrix products
@@ -24,12 +24,12 @@ Floats = NDArray[np.float64]
 BLOCKS = 16
 UNIT_ONE = 1 << 18
 _CHUNK = 1 << 14  # rows of one product: 2^14 x 2^36 < 2^53
-_LONGEST = 1.001  # of a vector that was normalized in half precision
+_LONGEST = 1.001  # length of a vector that was normalized in half precision
 
 
 @dataclass(frozen=True, eq=False)
 class MomentSums(SumState):
-    """By block: documents `(S,)`, sums `(S, d)` x 2**18, upper triangles of products x 2**36."""
+    """Documents `(S,)`, sums `(S, d)` x 2**18, upper triangles of products x 2**36, by block."""
 
     documents: NDArray[np.int64]
     total: NDArray[np.int64]
@@ -37,7 +37,7 @@ class MomentSums(SumState):
 
 
 def no_moments(dim: int, blocks: int = BLOCKS) -> MomentSums:
-    """The state of no document."""
+    """Returns the state of no document."""
     shapes = (blocks,), (blocks, dim), (blocks, dim * (dim + 1) // 2)
     return MomentSums(*(np.zeros(shape, np.int64) for shape in shapes))
 
@@ -45,10 +45,10 @@ def no_moments(dim: int, blocks: int = BLOCKS) -> MomentSums:
 def moment_sums(
     vectors: NDArray[np.floating[Any]], blocks: NDArray[np.integer[Any]], count: int = BLOCKS
 ) -> MomentSums:
-    """The state of unit vectors `(B, d)` in blocks `(B,)`; block j counts in j mod `count`.
+    """Returns the state of unit vectors `(B, d)` in blocks `(B,)`; block j counts in j mod `count`.
 
-    Raises ShapeError for unlike lengths, InputError for vectors that are not finite or longer
-    than 1.
+    Raises ShapeError for unlike lengths, InputError for vectors that are not finite or longer than
+    1.
     """
     if vectors.ndim != 2 or len(vectors) != len(blocks):
         raise ShapeError(f"vectors have shape {vectors.shape}; give one for each of {len(blocks)}")
@@ -89,7 +89,7 @@ class Moments(Statistic[VectorBatch, MomentSums]):
         return no_moments(self.dim)
 
     def observe(self, batch: VectorBatch) -> MomentSums:
-        """Raises as `moment_sums` does, and ShapeError for vectors of another width."""
+        """Sums a batch. Raises as `moment_sums` does, and ShapeError for another width."""
         if batch.vectors.shape[1:] != (self.dim,):
             raise ShapeError(f"vectors have shape {batch.vectors.shape}; expected width {self.dim}")
         return moment_sums(batch.vectors, batch.blocks)
@@ -99,7 +99,7 @@ class Moments(Statistic[VectorBatch, MomentSums]):
 
 
 def moments(state: MomentSums, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Mean `(d,)` and covariance `(d, d)` of the blocks with weight 1 in `weights` `(S,)`, or all.
+    """Returns mean `(d,)` and covariance `(d, d)` of blocks with `weights` `(S,)` of 1, or of all.
 
     Divided by n - 1. nan below two documents.
     """

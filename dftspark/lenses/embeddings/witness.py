@@ -1,9 +1,9 @@
-"""Which documents make the difference: the witness function of MMD, free of each one's own part.
+"""The documents that make the difference: the witness function of MMD without each one's own part.
 
 The witness is f(x) = phi(x) . (mean of the model's phi - mean of the human's phi): positive where
 the model writes more than humans do. A document, or a block of documents that belong together, is
-also a part of the mean it is held against, which would make it look like its own side; each form
-below takes that part out, as one estimate of MMD squared does, and with that estimate
+also a part of the mean it is compared with, which would make it look like its side; each form below
+takes that part out, as one estimate of MMD squared does, and with that estimate
     mean of f over model documents - mean of f over human documents = MMD squared
 
 Cost     2 F operations a document; directions take 16 S F bytes
@@ -32,7 +32,7 @@ HUMAN, MODEL = 0, 1
 class Witness:
     """f(x) = phi . directions[side, block] - offsets[side, block] - own[side] |phi|^2.
 
-    directions  (2, S, F)  what documents of each side and block are held against; (1, S, F)
+    directions  (2, S, F)  what documents of each side and block are compared with; (1, S, F)
                            where it is the same for both
     offsets     (2, S)     what centering takes off, or (1, S)
     own         (2,)       weight of the document itself, 0 where its whole block is left out
@@ -43,11 +43,11 @@ class Witness:
     own: Floats
 
     def score(self, phi: NDArray[np.floating[Any]], side: int, blocks: Integers) -> Floats:
-        """Scores `(B,)` of documents of one side with features `(B, F)` in `blocks` `(B,)`.
+        """Returns scores `(B,)` of documents of one side with features `(B, F)` in `blocks` `(B,)`.
 
-        In units of the kernel; positive is like the model. The score of a document is the same
-        bit for bit whatever else is in the batch. nan where a side has fewer than two documents,
-        or two filled blocks. Raises ShapeError.
+        In units of the kernel; positive is like the model. The score of a document is the same bit
+        for bit whatever else is in the batch. nan where a side has fewer than two documents, or two
+        filled blocks. Raises ShapeError.
         """
         count, width = self.directions.shape[1:]
         if phi.ndim != 2 or phi.shape != (len(blocks), width):
@@ -69,10 +69,10 @@ class Witness:
 
 
 def without_document(human: Floats, model: Floats, n: int, m: int) -> Witness:
-    """Against the U-statistic over pairs of documents; from sums `(F,)` of n and m documents.
+    """Returns the witness of the U-statistic over pairs of documents, from sums `(F,)` of n and m.
 
-    Right where documents are independent; where a prompt, page or author has several, use the
-    form without the block.
+    Right where documents are independent; where a prompt, page or author has several, use the form
+    without the block.
     """
     if human.shape != model.shape or human.ndim != 1:
         raise ShapeError(f"sums have shapes {human.shape} and {model.shape}; give (F,) twice")
@@ -90,12 +90,12 @@ def without_block(
     *,
     center: Floats | None = None,
 ) -> Witness:
-    """Against the U-statistic over pairs of blocks; from block sums `(S, F)` and sizes `(S,)`.
+    """Returns the witness of the U-statistic over block pairs, from sums `(S, F)`, sizes `(S,)`.
 
-    A document of block j meets its own side without block j, in the scale that all blocks share,
-    n / (n^2 - sum n_j^2): blocks hashed to unlike sizes are then held against means of unlike
-    length, and only centering, phi - center with center `(F,)` near both means, makes that of no
-    account. Give the center that the estimate of MMD squared was taken with, or None for none.
+    A document of block j is compared with its side without block j, in the scale that all blocks
+    share, n / (n^2 - sum n_j^2). So blocks hashed to unlike sizes are compared with means of unlike
+    length; only centering, phi - center with center `(F,)` near both means, cancels that. Give the
+    center of the estimate of MMD squared, or None for none.
     """
     sums, sizes, totals = _centered(human, model, human_sizes, model_sizes, center)
     means = sums.sum(axis=1) / totals[:, None]
@@ -114,11 +114,11 @@ def without_block_difference(
     *,
     center: Floats | None = None,
 ) -> Witness:
-    """Against the paired U-statistic over blocks, for sides that share prompts.
+    """Returns the witness of the paired U-statistic over blocks, for sides that share prompts.
 
     With B_j the difference of both sides' shares in block j, a document of either side in block j
-    meets (sum of B - B_j) / (1 - sum s_j^2), s_j the mean share of documents in block j: neither
-    its own side's nor the other side's answers to its prompt count. Arguments as `without_block`.
+    is compared with (sum of B - B_j) / (1 - sum s_j^2), s_j the mean share of documents in block j:
+    neither side's answers to its prompt count. Arguments as `without_block`.
     """
     sums, sizes, totals = _centered(human, model, human_sizes, model_sizes, center)
     shares = sums / totals[:, None, None]
@@ -129,10 +129,10 @@ def without_block_difference(
 
 
 def top(scores: Floats, doc_ids: NDArray[Any], count: int, *, largest: bool) -> NDArray[np.int64]:
-    """Indices of the `count` documents of largest, or smallest, score `(B,)`, best first.
+    """Returns indices of the `count` documents of largest, or smallest, score `(B,)`, best first.
 
-    Of equal scores the smaller doc_id wins. The top of all documents is the top of the tops of
-    any parts of them. nan is in no list.
+    Of equal scores the smaller doc_id wins. The top of all documents is the top of the tops of any
+    parts of them. nan is in no list.
     """
     known = np.flatnonzero(~np.isnan(scores))
     keys = -scores[known] if largest else scores[known]
@@ -150,7 +150,7 @@ def _centered(
     model_sizes: Floats,
     center: Floats | None,
 ) -> tuple[Floats, Floats, Floats]:
-    """Sums `(2, S, F)`, sizes `(2, S)` and totals `(2,)`, nan where a side is empty."""
+    """Returns sums `(2, S, F)`, sizes `(2, S)` and totals `(2,)`, nan where a side is empty."""
     if human.ndim != 2 or human.shape != model.shape:
         raise ShapeError(
             f"block sums have shapes {human.shape} and {model.shape}; give (S, F) for each side"
@@ -175,7 +175,7 @@ def _witness(directions: Floats, center: Floats | None) -> Witness:
 
 @compiled
 def _scores(phi: Any, blocks: Any, directions: Any, offsets: Any, own: Any) -> Any:
-    """A plain loop: a matrix product would round a row by what else is in its batch."""
+    """Runs a plain loop: a matrix product would round a row depending on the rest of the batch."""
     out = np.empty(len(phi), np.float64)
     width = phi.shape[1]
     whole = width - width % 4

@@ -1,8 +1,8 @@
-"""The judge lens: from judgements to win rates, JMQ, controls and what to be wary of.
+"""The judge lens: from judgements to win rates, JMQ, controls and warnings.
 
 JMQ is twice the rate at which a judge prefers the model's text to the human text on the same
-prompt; 1 is parity, the range 0 to 2. It is the number of one judge on one question, and no number
-that another judge, a classifier say, may be given.
+prompt; 1 is parity, the range 0 to 2. It is the number of one judge on one question, and not a
+number that another judge, such as a classifier, may be given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dftspark.lenses.judge.warnings import warnings
 from dftspark.lenses.metric import Metric
 
 VERSION = "judge-v1"
-_FEWEST = 20  # pairs of a stratum that gets rows of its own
+_FEWEST = 20  # pairs; a stratum with fewer has no rows
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class OfModel:
 
 @dataclass(frozen=True)
 class Found:
-    """`rates` are rows of schema.WIN_RATES but for run_id, date and human; `kappas` of judges two
-    by two; `warnings` in words; `length_scale` in characters."""
+    """Results: `rates` are rows of schema.WIN_RATES except run_id, date and human; `kappas` of
+    judges two by two; `warnings` in words; `length_scale` in characters.
+    """
 
     rates: list[Row]
     metrics: list[OfModel]
@@ -53,7 +54,7 @@ class Found:
 
 
 def judged(table: pa.Table, settings: config.Inference) -> Found:
-    """Everything that follows from a table of schema.JUDGEMENTS."""
+    """Computes everything that follows from a table of schema.JUDGEMENTS."""
     groups = dict(gathered(table))
     scale = length_scale(table)
     rows: list[Row] = []
@@ -128,7 +129,7 @@ def _twice(found: WinRate) -> Inference:
 def _strengths(
     groups: dict[Key, Pairs], settings: config.Inference
 ) -> Iterator[tuple[str, Metric]]:
-    """Bradley-Terry of all models of a judge and dimension, human at 0, from two models on."""
+    """Yields Bradley-Terry strengths by judge and dimension, human at 0, from two models on."""
     every = sorted({(key[3], key[4]) for key in groups})
     for dimension, judge in every:
         own = {
@@ -171,7 +172,7 @@ def _strengths(
 def _agreements(
     groups: dict[Key, Pairs], settings: config.Inference
 ) -> Iterator[tuple[str, Metric]]:
-    """Krippendorff's alpha of all judges of a model and dimension, from two judges on."""
+    """Yields Krippendorff's alpha of all judges of a model and dimension, from two judges on."""
     for model, dimension in sorted({(key[1], key[3]) for key in groups if key[0] == MODEL}):
         codes, clusters, _ = _side_by_side(groups, model, dimension)
         if len(codes) < 2:
@@ -186,7 +187,7 @@ def _agreements(
 def _side_by_side(
     groups: dict[Key, Pairs], model: str, dimension: str
 ) -> tuple[NDArray[np.int64], NDArray[Any], list[str]]:
-    """Codes of the verdicts `(J, N)` on the same pairs and orders, their clusters, the judges."""
+    """Returns codes of verdicts `(J, N)` on common pairs and orders, with clusters and judges."""
     own = {
         key[4]: pairs
         for key, pairs in groups.items()

@@ -46,8 +46,9 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
 
 
 def _controls(run: Run, model: str) -> list[Row]:
-    """Returns what the judge says where the answer is known (human against human, the model's
-    broken text), and of the model against other models."""
+    """Returns results where the answer is known (human against human, the model's broken text), and
+    of the model against other models.
+    """
     where = (pc.field("kind") != "model") & (pc.field("stratum") == "")
     rows: list[Row] = run.table("win_rates", where=where).to_pylist()
     own = [

@@ -1,4 +1,4 @@
-"""The stages of the judge lens: pairs, what they will cost, asking, and the numbers that follow."""
+"""Stages of the judge lens: pairs, their cost, asking, and the numbers that follow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.endpoints.keys import key_of
+from dftspark.endpoints.plan import Estimate
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.judgements import judgements
 from dftspark.judge.pairs import Pair, sampled
-from dftspark.judge.plan import Estimate, Plan
+from dftspark.judge.plan import Plan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.verdicts import KIND
@@ -30,16 +31,16 @@ from dftspark.making import Making
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # what the manifest says then
+NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # the manifest's entry then
 Announce = Callable[[list[Estimate]], None]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """How judges are asked. `announce` is told what it will cost, before anything is sent.
+    """Settings for asking judges. `announce` gets the estimated cost before anything is sent.
 
     ask     False: only verdicts that are stored already
-    again   send once more what a killed run had sent without hearing of it
+    again   resend requests of a killed run that were never answered
     """
 
     ask: bool = True
@@ -85,7 +86,7 @@ class JudgeLens(Lens):
 
 
 def check(config: Audit, asking: bool = True) -> None:
-    """Raises before any work is done what would be raised when judges are asked.
+    """Raises before any work is done the errors that asking judges would raise.
 
     ConfigError for prompts and the store, EnvironmentProblem for a key that is not there.
     """
@@ -106,7 +107,7 @@ def check(config: Audit, asking: bool = True) -> None:
 
 
 def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepared:
-    """Pairs, and what of their verdicts the store lacks. Sends nothing."""
+    """Returns the pairs, and the requests whose verdicts the store lacks. Sends nothing."""
     from dftspark.lenses.judge import spark_asking as judge
 
     config = making.config
@@ -124,7 +125,7 @@ def judge(
 ) -> tuple[list[OfModel], dict[str, Any]]:
     """Asks what the store lacks, within the caps; writes judgements and win_rates.
 
-    Returns the metrics of each model, and what the manifest says under `judge`.
+    Returns the metrics of each model, and the manifest's entry `judge`.
     """
     config = making.config
     store = AnswerStore.of(config.verdict_store, KIND)

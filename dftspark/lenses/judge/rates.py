@@ -42,7 +42,8 @@ _COLUMNS = [
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of one comparison `(P,)`, with the model's score and log odds in either order `(P, 2)`,
-    first where its text stood first; nan where there is none."""
+    first where its text stood first; nan where there is none.
+    """
 
     names: NDArray[Any]
     clusters: NDArray[Any]
@@ -68,7 +69,7 @@ class Pairs:
 
 
 def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
-    """The pairs of each kind, model, other corpus, dimension and judge, from schema.JUDGEMENTS."""
+    """Yields pairs by kind, model, other corpus, dimension and judge, from schema.JUDGEMENTS."""
     columns = {name: table[name].to_pylist() for name in _COLUMNS}
     keys = list(
         zip(*(columns[n] for n in ("kind", "model", "against", "dimension", "judge")), strict=True)
@@ -106,7 +107,9 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
 
 
 def length_scale(table: pa.Table) -> float:
-    """Standard deviation of the human texts' lengths in characters, the same for all models."""
+    """Returns the standard deviation of the human texts' lengths in characters, the same for all
+    models.
+    """
     columns = (table[n].to_pylist() for n in ("kind", "against_id", "against_characters"))
     lengths = {name: size for kind, name, size in zip(*columns, strict=True) if kind == MODEL}
     spread = float(np.std(list(lengths.values()), ddof=1)) if len(lengths) > 1 else 0.0
@@ -114,7 +117,7 @@ def length_scale(table: pa.Table) -> float:
 
 
 def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
-    """The columns of schema.WIN_RATES that follow from `pairs`; `scale` is `length_scale`'s."""
+    """Returns the columns of schema.WIN_RATES for `pairs`; `scale` comes from `length_scale`."""
     both = ~np.isnan(pairs.scores).any(axis=1)
     found = win_rate(pairs.scores[both].mean(axis=1), pairs.clusters[both], confidence)
     turned = orders(pairs.scores[:, 0], pairs.scores[:, 1])

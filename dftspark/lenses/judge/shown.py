@@ -1,4 +1,4 @@
-"""What the lens of judges declares for the report."""
+"""Declarations of the judge lens for the report."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The judge on Spark: texts of the pairs out of the documents, and requests sent from tasks.
 
-Cost     a shuffle of ids and hashes, and the texts of the pairs to the driver; then what the judges
-         take. A task is a few threads that wait for the network
+Cost     a shuffle of ids and hashes, and the texts of the pairs to the driver; then the time of the
+         judges. A task is a few threads that wait for the network
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from dftspark.spark.records import record
 
 
 def candidates(documents: DataFrame, config: Audit) -> list[Document]:
-    """Every document that `pairs.sampled` can take, and few others, their text cut to the limit.
+    """Returns every document that `pairs.sampled` can take, and few others, texts cut to the limit.
 
-    InputError where no model shares a prompt with the human corpus.
+    Raises InputError where no model shares a prompt with the human corpus.
     """
     settings = config.judge
     keyed = documents.select(
@@ -89,11 +89,11 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
     return [Document(*row) for row in zip(*columns, strict=True)]
 
 
-_TEXTS = 8  # of a human prompt that are looked through for two unlike ones
+_TEXTS = 8  # texts of a human prompt that are searched for two unlike ones
 
 
 def _place(domain: str, column: str) -> Column:
-    """pairs.place in the Java machine."""
+    """Computes pairs.place in the Java machine."""
     return F.sha2(F.concat(F.lit(domain), F.col(column)), 256)
 
 
@@ -105,7 +105,7 @@ def ask(
     settings: Judge,
     journals: Callable[[int], Path],
 ) -> list[dict[str, Any]]:
-    """Rows of schema.JUDGE_PARTS, one a part; verdicts are in its journal.
+    """Returns rows of schema.JUDGE_PARTS, one a part, whose journal has the verdicts.
 
     With settings.tasks = 0 the driver asks, one part after the other.
     """
@@ -127,7 +127,7 @@ def ask(
 
 
 def _work(parts: Sequence[Part], pairs: dict[str, Pair]) -> pa.Table:
-    """schema.JUDGE_WORK: a row for each pair of a part, in the order in which they are asked."""
+    """Returns schema.JUDGE_WORK: a row for each pair of a part, in the order of asking."""
     rows = []
     for part in parts:
         own: dict[str, list[dict[str, Any]]] = {}

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.config import Judge
+from dftspark.endpoints.plan import Estimate
 from dftspark.judge.outcome import unanswered
-from dftspark.judge.plan import Estimate
 from dftspark.report.terminal.drawing import line, table
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.text import MISSING, number, real, visible
@@ -30,7 +30,7 @@ _NO_JUDGE = (
 
 
 def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console) -> None:
-    """Prints what will be asked and what it will cost, a line for each judge."""
+    """Prints the requests to be sent and their cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
     drawn = table(
@@ -38,7 +38,7 @@ def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console)
     )
     for row in estimates:
         drawn.add_row(
-            Text(visible(row.judge)),
+            Text(visible(row.model)),
             f"{row.requests:,}",
             f"{row.stored:,}",
             f"{row.missing:,}",

@@ -1,4 +1,4 @@
-"""What to be wary of in verdicts: a judge's controls, its taste for a source, a place or length."""
+"""Warnings about verdicts: a judge's controls, its taste for a source, a place or a length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _ERRORS = 0.05
 
 
 def warnings(rates: Sequence[Row]) -> list[str]:
-    """What rows of schema.WIN_RATES say against each judge, in sentences; empty where nothing."""
+    """Returns the objections of rows of schema.WIN_RATES to each judge, in sentences; empty if
+    none.
+    """
     whole = [row for row in rates if not row["stratum"]]
     said = []
     for judge in sorted({row["judge"] for row in whole}):

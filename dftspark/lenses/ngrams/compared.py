@@ -1,6 +1,6 @@
-"""The n-gram lens: what follows for a pair of corpora from the sums over all key ranges.
+"""The n-gram lens: results for a pair of corpora from the sums over all key ranges.
 
-Cost     constant per pair and order, but for sorting the z of every tested n-gram
+Cost     constant per pair and order, except for sorting the z of every tested n-gram
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class _Pair:
-    """What all measures of a pair at one order share."""
+    """Data that all measures of a pair at one order share."""
 
     sums: Sums
     human: Totals
@@ -78,7 +78,7 @@ def finished(
     paired: bool,
     settings: config.Audit,
 ) -> Finished:
-    """Metrics and table rows of a pair at order n; nan where a side has no n-gram."""
+    """Computes metrics and table rows of a pair at order n; nan where a side has no n-gram."""
     sums = parts[0].sums
     for part in parts[1:]:
         sums = sums + part.sums
@@ -113,16 +113,16 @@ def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
     return noise
 
 
-# Of `rate_norm`, which is kept in units of 2**-40 and wraps at 2**23.
+# `rate_norm` is kept in units of 2**-40 and wraps at 2**23.
 _SURELY_EXACT = 2.0**22
 
 
 def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
-    """nan where a cluster has so many documents that `rate_norm` may have wrapped."""
+    """Returns the noise; nan where a cluster's many documents may have wrapped `rate_norm`."""
     noise = 0.0
     norms = np.diag(sums.products[1]).reshape(2, BLOCKS)
     for own, totals, norm in zip((sums.human, sums.model), (human, model), norms, strict=True):
-        # Rates are positive, so clusters together are as long as their squares' sum, or longer.
+        # Rates are positive, so the squared length of a sum bounds the sum of squared lengths.
         if np.minimum(norm, totals["squared_documents"]).max() > _SURELY_EXACT:
             return float("nan")
         noise += ngram_l2.document_noise(
@@ -137,7 +137,7 @@ def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
 
 
 def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
-    """Plug-in, corrected square and its root; which: 0 token-weighted, 1 document-weighted."""
+    """Returns plug-in, corrected square and root; which: 0 token-weighted, 1 document-weighted."""
     plug_in_square = float(pair.sums.plug_in[which])
     name = ("l2", "l2_docs")[which]
     tested, plain, square = pair.design, None, None
@@ -169,8 +169,9 @@ def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
 def _plain(
     corrected: Inference, products: Gram, square: float, noise: float, confidence: float
 ) -> Inference:
-    """Of the plug-in distance: the test is that of the corrected square, and noise is added to
-    what is said of that."""
+    """Returns the Inference of the plug-in distance: it has the test of the corrected square, and
+    the noise is added to the square's results.
+    """
     if not corrected.blocks:
         return corrected
     left_out = _roots(
@@ -188,15 +189,17 @@ def _roots(squares: Floats) -> Floats:
 
 
 def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]:
-    """Jensen-Shannon and total variation: values and intervals of all n-grams, test, tell size and
-    floor of the sample. They share a test, that of rates scaled so that rare n-grams count too."""
+    """Returns Jensen-Shannon and total variation: values and intervals from all n-grams; test, tell
+    size and floor from the sample. They share a test, on rates scaled so that rare n-grams count
+    too.
+    """
     rates, h, m = (
         np.concatenate(arrays) for arrays in zip(*(p.sample for p in parts), strict=True)
     )
     weights = sample_weights(rates, target)
     data = [side.T.astype(np.float64) for side in (h, m)]
-    # Sizes as the sample has them, not tokens: the rates of any group then sum to 1, and which
-    # n-grams a block has in the sample does not pass for a change of its rates.
+    # Sizes come from the sample, not from tokens: the rates of any group then sum to 1, and a
+    # block's choice of sampled n-grams does not pass for a change of its rates.
     data += [side @ weights for side in data]
     test = no_inference(pair.blocks)
     if pair.blocks:
@@ -218,7 +221,7 @@ def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]
         if test.blocks:
             weighted = partial_of(distance, weights=weights)
             floor = source_floor(weighted, *data, splits=pair.design.splits, seed=pair.design.seed)
-            # A merged block's effect is the sum of its blocks', to first order.
+            # To first order, a merged block's effect is the sum of its blocks' effects.
             effects = blocks.coarsen(left_out - value, test.blocks)
             error, low, high = jackknife(value + effects, value, pair.design.confidence)
             found = replace(
@@ -237,7 +240,7 @@ def _divergences(pair: _Pair, parts: list[Partial], target: int) -> list[Metric]
 def _table(
     parts: list[Partial], squared_distance: float, most: int
 ) -> tuple[dict[str, NDArray[Any]], float]:
-    """Listed columns by falling |contribution| with `q_value`, and what is left to L2 squared."""
+    """Returns listed columns by falling |contribution| with `q_value`; the rest of L2 squared."""
     columns = {name: np.concatenate([p.listed[name] for p in parts]) for name in LISTED}
     top = np.lexsort((columns["key"], -np.abs(columns["contribution"])))[:most]
     columns = {name: column[top] for name, column in columns.items()}
@@ -248,7 +251,7 @@ def _table(
 
 
 def _q_values(shown: Floats, tested: Floats) -> Floats:
-    """Of p-values `shown` `(k,)` that are among all those `tested` `(t,)`; nan stays nan."""
+    """Returns q of p-values `shown` `(k,)`, which are among all `tested` `(t,)`; nan stays nan."""
     order = np.sort(tested)
     q_sorted = benjamini_hochberg(order)
     at = np.minimum(np.searchsorted(order, shown), max(len(order) - 1, 0))

@@ -1,12 +1,12 @@
-"""Tokens to exact n-gram rows, and runs of rows to one run. The two hot loops of the package.
+"""Tokens to exact n-gram rows, and runs of rows to one run: the two hot loops of the package.
 
-An occurrence is 64 bits: those of the n-gram's hash above those of its document, whose numbers go
-by block. Occurrences are grouped by the first bits of their hash, which the group then stands
-for and which make room for the document; a group, sorted as plain integers, has an n-gram's
-occurrences in a block side by side, in order of document.
+An occurrence is 64 bits: the bits of the n-gram's hash above those of its document, whose numbers
+go by block. Occurrences are grouped by the first bits of their hash; the group stands for these
+bits, and so makes room for the document. In a group, sorted as plain integers, an n-gram's
+occurrences in a block lie side by side, in order of document.
 
-Most n-grams of high order occur in one document, and all that is known of such a row follows
-from its count and the document's length. `Counted` keeps just those two for it.
+Most n-grams of high order occur in one document, and everything in such a row follows from its
+count and the document's length. `Counted` keeps just those two for it.
 
 Cost     about 40 ns an occurrence in `count`, 35 ns a row in `summed`, measured on a loaded
          machine; 16 bytes an occurrence
@@ -29,8 +29,8 @@ from dftspark.text.hashing import BLOCK_BITS, BLOCKS
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
 _HASH_BITS = 64 - int(BLOCK_BITS)
 _GROUP, _MOST_GROUP_BITS = 1024, 12  # occurrences of a group: few enough to sort in the cache
-# Columns of an n-gram's sums while they grow: the first six are those of Rows but the key, the
-# rest belong to the open cluster.
+# Columns of an n-gram's sums while they grow: first the six columns of Rows without the key, then
+# those of the open cluster.
 _COUNT, _SQUARES, _WEIGHTED, _RATE, _DOCS, _CLUSTERS, _OPEN_COUNT, _OPEN_RATE = range(8)
 
 
@@ -40,7 +40,7 @@ class Counted(NamedTuple):
     key      (K,)    uint64  hash of the n-gram and, in the low 6 bits, the block
     count    (K,)    uint32  occurrences in its only document; 0 where `several` has the row
     length   (K,)    uint32  n-grams of that document, which is all of its cluster; else 0
-    several  (6, M)  int64   the columns of Rows but the key, for the rows with count 0, in order
+    several  (6, M)  int64   the columns of Rows except key, for the rows with count 0, in order
     """
 
     key: NDArray[np.uint64]
@@ -51,7 +51,8 @@ class Counted(NamedTuple):
 
 class Count(NamedTuple):
     """`rows` of one key range; `norms` (64,) int64, by block: what the range adds to the sum over
-    clusters and n-grams of the squared sum of rates, times 2**40."""
+    clusters and n-grams of the squared sum of rates, times 2**40.
+    """
 
     rows: Counted
     norms: NDArray[np.int64]
@@ -74,7 +75,7 @@ def count(
     n: int,
     ranges: int,
 ) -> Iterator[Count]:
-    """The n-grams of whole clusters, as in statistic.Batch: one Count for each key range.
+    """Counts the n-grams of whole clusters, as in protocol.Batch: a Count for each key range.
 
     ranges is a power of two; range r holds the keys whose top bits are r.
     """
@@ -119,31 +120,31 @@ def _by_block(
 
 
 def summed(runs: Sequence[Counted]) -> Counted:
-    """Runs of rows as one run: equal keys added up."""
+    """Merges runs of rows into one run: equal keys are added up."""
     runs = [run for run in runs if len(run.key)]
     if len(runs) < 2:
         return runs[0] if runs else none_counted()
     keys, counts, lengths = (np.concatenate([run[field] for run in runs]) for field in range(3))
     several = np.concatenate([run.several for run in runs], axis=1)
-    order = np.argsort(keys, kind="stable")  # a merge of the runs
+    order = np.argsort(keys, kind="stable")  # merges the runs
     return Counted(*_summed(order, keys, counts, lengths, several))
 
 
 def expanded(rows: Counted) -> Rows:
-    """Every column of every row."""
+    """Returns every column of every row."""
     columns = _expanded(rows.count, rows.length, rows.several)
     return Rows(rows.key, *columns)
 
 
 def gram_counts(rows: Counted) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Key with zero block bits and occurrences of each n-gram, blocks added up, by key."""
+    """Returns key with zero block bits and occurrences of each n-gram, blocks added up, by key."""
     key, total = _gram_counts(rows.key, rows.count, rows.several)
     return key, total
 
 
 @numba.njit(inline="always")
 def rate_of(count: Any, length: Any) -> Any:
-    """The relative frequency count / length, as the integer it is summed as."""
+    """Returns the relative frequency count / length, as the integer that sums use."""
     return (np.int64(count) << RATE_BITS) // np.int64(length)
 
 
@@ -154,7 +155,7 @@ def _squared(rate: Any) -> Any:
 
 @compiled
 def _grouped(hashes: Any, start: Any, length: Any, n: int, bits: int, document_bits: int) -> Any:
-    """(T,) uint64 occurrences by the first bits of their hash, and where each group ends."""
+    """Returns (T,) uint64 occurrences by the first bits of their hash, and the groups' ends."""
     total = 0
     for d in range(len(start)):
         total += length[d]
@@ -196,7 +197,7 @@ def _close_document(sums: Any, count: Any, length: Any) -> None:
 
 @numba.njit(inline="always")
 def _close_cluster(sums: Any, length: Any) -> Any:
-    """Adds the open cluster, of `length` n-grams, to the sums; its squared rate."""
+    """Adds the open cluster, of `length` n-grams, to the sums; returns its squared rate."""
     c = sums[_OPEN_COUNT]
     sums[_COUNT] += c
     sums[_SQUARES] += c * c
@@ -210,7 +211,7 @@ def _close_cluster(sums: Any, length: Any) -> Any:
 
 @numba.njit
 def _singles(length: Any) -> Any:
-    """The squared rate of an n-gram that occurs once, of each document."""
+    """Returns the squared rate of an n-gram that occurs once, for each document."""
     norm = np.zeros(len(length), np.int64)
     for i in range(len(length)):
         if length[i]:
@@ -222,7 +223,7 @@ def _singles(length: Any) -> Any:
 def _counted(
     occurrences: Any, ends: Any, first: int, bits: int, document_bits: int, documents: Any
 ) -> Any:
-    """The rows of sorted groups, `first` and on, which end where `ends` says, and their norms."""
+    """Returns the rows of sorted groups, from `first` on, which end at `ends`, and their norms."""
     length, cluster, in_cluster, block = documents
     total = ends[-1] - ends[0]
     one_norm = _singles(length)
@@ -275,7 +276,7 @@ def _counted(
 
 @numba.njit(inline="always")
 def _run_end(occurrences: Any, i: Any, end: Any) -> Any:
-    """Where equal occurrences end, from the i-th on: one document's of one n-gram."""
+    """Returns the end of the equal occurrences from the i-th on, one document's of one n-gram."""
     j = i + 1
     while j < end and occurrences[j] == occurrences[i]:
         j += 1
@@ -299,7 +300,7 @@ def _add_row(sums: Any, count: Any, length: Any, several: Any, at: Any) -> None:
 
 @compiled
 def _summed(order: Any, keys: Any, counts: Any, lengths: Any, several: Any) -> Any:
-    place = np.empty(len(keys), np.uint32)  # of each row with count 0: its column in `several`
+    place = np.empty(len(keys), np.uint32)  # column in `several` of each row with count 0
     kept: Any = 0
     for i in range(len(keys)):
         place[i] = kept

@@ -14,7 +14,7 @@ _TINY = np.finfo(np.float64).tiny
 
 
 def term(p: Floats, q: Floats) -> Floats:
-    """What each n-gram adds, in bits: (p log2(p/r) + q log2(q/r)) / 2 with r = (p + q) / 2.
+    """Returns each n-gram's part in bits: (p log2(p/r) + q log2(q/r)) / 2 with r = (p + q) / 2.
 
     0 where both rates are 0, and (p + q) / 2 where one of them is.
     """
@@ -28,11 +28,11 @@ def term(p: Floats, q: Floats) -> Floats:
 
 
 def jensen_shannon(p: Floats, q: Floats, weights: Floats | None = None) -> Floats:
-    """Divergence of human rates `p` `(..., m)` and model rates `q` `(..., m)`, as `(...)`.
+    """Returns the divergence of human rates `p` and model rates `q`, `(..., m)`, as `(...)`.
 
     In bits, in [0, 1]; larger is further apart, 0 at equality, 1 without a common n-gram. The
-    plug-in value of finite corpora lies above that of their sources: read it beside its floor.
-    `weights` `(m,)` are the inverse inclusion probabilities of sampled n-grams. nan where a
+    plug-in value of finite corpora lies above the divergence of their sources: read it beside its
+    floor. `weights` `(m,)` are the inverse inclusion probabilities of sampled n-grams. nan where a
     rate is nan.
     """
     terms = term(p, q)

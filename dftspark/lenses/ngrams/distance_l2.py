@@ -1,6 +1,6 @@
 """L2 distance of n-gram frequencies: plug-in, and free of what sampling noise adds.
 
-Two estimands: token-weighted rates p = C / T (a long document counts for more) and
+There are two estimands: token-weighted rates p = C / T (a long document counts for more) and
 document-weighted rates p = F / n, the mean over documents of c / N. The plug-in square of finite
 corpora is too large by the variance of their rates; the corrected squares have mean |p - q|^2.
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSums:
-    """What the token-weighted correction needs of one corpus, with clusters as the documents.
+    """Sums of one corpus for the token-weighted correction, with clusters as the documents.
 
     squares          sum over n-grams and clusters of squared counts, sum_v Q_v
     cross            sum_v p_v H_v, where H_v = sum over clusters of count x cluster tokens
@@ -43,7 +43,7 @@ class TokenSums:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentSums:
-    """What the document-weighted correction needs of one corpus.
+    """Sums of one corpus for the document-weighted correction.
 
     squares            sum over clusters of |sum of the documents' rate vectors|^2
     norm               |p|^2, where p = F / n is the mean over documents of c / N
@@ -58,12 +58,12 @@ class DocumentSums:
 
 
 def term(p: Floats, q: Floats) -> Floats:
-    """What each n-gram adds to the square of the L2 distance: (p - q)^2."""
+    """Returns the part of each n-gram in the square of the L2 distance: (p - q)^2."""
     return np.asarray((p - q) ** 2)
 
 
 def l2(p: Floats, q: Floats, weights: Floats | None = None) -> Floats:
-    """Plug-in L2 distance of human rates `p` `(..., m)` and model rates `q` `(..., m)`, as `(...)`.
+    """Returns the plug-in L2 distance of human rates `p` and model rates `q`, `(..., m)`: `(...)`.
 
     A difference of rates, in [0, sqrt 2]; larger is further apart, 0 at equality, and above the
     distance of the corpora's sources by their sampling noise. The coordinates are n-grams, or the
@@ -75,10 +75,10 @@ def l2(p: Floats, q: Floats, weights: Floats | None = None) -> Floats:
 
 
 def token_noise(sums: TokenSums) -> float:
-    """Sampling variance of a corpus's token-weighted rates, summed over n-grams.
+    """Returns the sampling variance of a corpus's token-weighted rates, summed over n-grams.
 
-    G / ((G-1) T^2) [sum_v Q_v - 2 sum_v p_v H_v + |p|^2 M], a squared rate, at least 0; nan
-    below two clusters.
+    G / ((G-1) T^2) [sum_v Q_v - 2 sum_v p_v H_v + |p|^2 M], a squared rate, at least 0; nan below
+    two clusters.
     """
     if sums.clusters < 2 or sums.tokens <= 0:
         return float("nan")
@@ -87,10 +87,10 @@ def token_noise(sums: TokenSums) -> float:
 
 
 def document_noise(sums: DocumentSums) -> float:
-    """Sampling variance of a corpus's document-weighted rates, summed over n-grams.
+    """Returns the sampling variance of a corpus's document-weighted rates, summed over n-grams.
 
-    (A - |p|^2 D) / (n^2 - D), a squared rate; |p|^2 less this is the mean product of two
-    documents of unlike clusters. nan below two clusters.
+    (A - |p|^2 D) / (n^2 - D), a squared rate; |p|^2 less this is the mean product of two documents
+    of unlike clusters. nan below two clusters.
     """
     pairs = sums.documents**2 - sums.squared_documents
     if pairs <= 0:
@@ -99,13 +99,13 @@ def document_noise(sums: DocumentSums) -> float:
 
 
 def l2_squared_corrected(plug_in: float, human: TokenSums, model: TokenSums) -> float:
-    """|p - q|^2 of token-weighted rates without the part that sampling noise adds.
+    """Returns |p - q|^2 of token-weighted rates without the part that sampling noise adds.
 
     `plug_in` is the exact |p - q|^2. A squared rate, at most 2; larger is further apart. Its mean
     is 0 where the sources agree, so a value may be a little below 0: do not clip it. It takes the
     sides for independent; where they share prompts, subtract
-    `dftspark.inference.squared.sampling_noise(..., paired=True)` instead. nan below two clusters
-    on either side.
+    `dftspark.inference.squared.sampling_noise(..., paired=True)` instead. nan below two clusters on
+    either side.
     """
     return plug_in - token_noise(human) - token_noise(model)
 
@@ -113,7 +113,7 @@ def l2_squared_corrected(plug_in: float, human: TokenSums, model: TokenSums) -> 
 def document_l2_squared_corrected(
     plug_in: float, human: DocumentSums, model: DocumentSums
 ) -> float:
-    """|p - q|^2 of document-weighted rates, exactly unbiased for independent clusters.
+    """Returns |p - q|^2 of document-weighted rates, exactly unbiased for independent clusters.
 
     Equal to (|F|^2 - A) / (n^2 - D) of each side less 2 F.F' / (n n'), in the form that does not
     cancel. `plug_in` is the exact |p - q|^2. Unit, range, shared prompts and nan as in

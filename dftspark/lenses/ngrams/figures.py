@@ -1,4 +1,6 @@
-"""Words and phrases on a page: what makes up the distance, and what gives the model away."""
+"""Words and phrases on a page: the parts of the distance, and the words that give the model
+away.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,7 @@ _draw = partial(draw, home=__package__)
 
 
 def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -> Figure:
-    """Draws the n-grams that carry the distance, over-used ones to the right; all parts sum to
-    it."""
+    """Draws the n-grams that carry the distance, over-used to the right; all parts sum to it."""
     columns = [
         "model",
         "stratum",
@@ -35,7 +36,7 @@ def shift(run: Run, model: str, n: int = 1, stratum: str = "", rows: int = 24) -
     found = [
         row
         for row in of_pair(run, "ngrams", model, stratum, columns)
-        if row["n"] == n and row["share"] is not None  # of no distance nothing has a share
+        if row["n"] == n and row["share"] is not None  # nothing has a share of a distance of 0
     ]
     listed = [row for row in found if row["text"] is not None]
     listed.sort(key=lambda row: (-real(row["share"]), row["text"]))

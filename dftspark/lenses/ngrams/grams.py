@@ -1,4 +1,4 @@
-"""Rows by n-gram and block seen as n-grams: their sums, and what two corpora have in common.
+"""Rows by n-gram and block seen as n-grams: their sums, and the n-grams that two corpora share.
 
 Cost     one walk over the rows, or over the n-grams of both sides; about 15 ns each
 """
@@ -51,7 +51,7 @@ def grams(rows: Counted) -> Grams:
 def matched(
     human: NDArray[np.uint64], model: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places in both of the keys that both have; each side's keys are sorted without repeats."""
+    """Returns the places of common keys in both sides, whose keys are sorted without repeats."""
     of_human, of_model = _matched(human, model)
     return of_human, of_model
 
@@ -64,8 +64,9 @@ def in_both(
     model_keys: NDArray[np.uint64],
     at_model: NDArray[np.int64],
 ) -> Both:
-    """`human_keys` and `model_keys` are those of the rows, `at_human` and `at_model` of the pairs
-    of n-grams."""
+    """Collects occurrences; `human_keys` and `model_keys` are keys of the rows, `at_human` and
+    `at_model` places of the pairs of n-grams.
+    """
     return Both(
         *_in_both(
             human.first,
@@ -83,8 +84,9 @@ def in_both(
 def kinds(
     human: NDArray[np.int64], model: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(human count, model count, how often) such that every pair of counts is there as often as
-    in `human` and `model` `(V,)`; most n-grams are of a few kinds."""
+    """Returns (human count, model count, how often) such that every pair of counts is there as
+    often as in `human` and `model` `(V,)`; most n-grams are of a few kinds.
+    """
     rare = (human < _OFTEN) & (model < _OFTEN)
     tally = np.bincount(human[rare] * _OFTEN + model[rare], minlength=1)
     seen = np.flatnonzero(tally)

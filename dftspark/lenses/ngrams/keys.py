@@ -1,4 +1,4 @@
-"""N-gram rows: the key of an n-gram, and what is counted of it.
+"""N-gram rows: the key of an n-gram, and its counts.
 
 A key is 64 bits: 58 of the n-gram's hash above 6 of its block, so that sorting by key groups an
 n-gram's blocks and one sorted array holds the counts of every block. With `d` distinct n-grams,
@@ -26,7 +26,7 @@ _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
 
 
 class Rows(NamedTuple):
-    """Rows of n-grams, `(K,)` each; every column but `key` adds up over documents.
+    """Rows of n-grams, `(K,)` each; every column except `key` adds up over documents.
 
     key       uint64  hash of the n-gram and, in the low 6 bits, the block
     count     int64   C, occurrences
@@ -47,13 +47,13 @@ class Rows(NamedTuple):
 
 
 def each(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
-    """The rows with every column changed alike."""
+    """Returns the rows with every column changed alike."""
     return Rows._make(change(column) for column in rows)
 
 
 @numba.njit(inline="always")
 def ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
-    """The key of the n tokens from `first` on."""
+    """Returns the key of the n tokens from `first` on."""
     h = np.uint64(n)
     for k in range(n):
         h = (h ^ hashes[first + k]) * _MULTIPLIER
@@ -63,7 +63,7 @@ def ngram_key(hashes: Any, first: Any, n: Any, block: Any) -> Any:
 
 @compiled
 def ngram_keys(hashes: Any, offsets: Any, n: int) -> Any:
-    """The key, block bits zero, of the n-gram at each token; 0 where a document ends before."""
+    """Returns the n-gram's key at each token, block bits zero; 0 where a document ends before."""
     out = np.zeros(len(hashes), np.uint64)
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1] - n + 1):

@@ -1,4 +1,4 @@
-"""The n-gram lens: exact counts, their sketches and texts, and what they say of a pair."""
+"""The n-gram lens: exact counts, their sketches and texts, and the measures of a pair."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class NgramStates:
 
     @cached_property
     def files(self) -> ProfileFiles:
-        """The files of `stored`, opened once for all that look into them."""
+        """The files of `stored`, opened once for all readers."""
         return ProfileFiles(self.stored)
 
     @cached_property
     def several_a_cluster(self) -> frozenset[str]:
-        """Corpora with several documents of one prompt, where prompts are what is counted."""
+        """Corpora with several documents of one prompt, where prompts are counted."""
         return frozenset(
             corpus
             for (corpus, _, _), totals in self.files.totals.items()
@@ -52,7 +52,7 @@ class NgramStates:
 
     @cached_property
     def fingerprints(self) -> dict[int, str]:
-        """What the rows of each order say that they were made by."""
+        """The fingerprints in the rows of each order."""
         rows = self.files.every(["n", "fingerprint"])
         return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 

@@ -1,4 +1,4 @@
-"""The tables of the n-gram lens: what was compared, joined with the text of what it lists.
+"""The tables of the n-gram lens: comparisons, joined with the text of the n-grams that they list.
 
 Cost     the rows of the tables, and of the texts those that are listed, on the driver
 """
@@ -32,8 +32,9 @@ class Texts:
 
     @classmethod
     def of(cls, stored: StateTable, compared: pa.Table) -> Texts:
-        """Those that are listed in `compared`, schema.COMPARED. Of several days that have one, the
-        example with the smallest hash of its document."""
+        """Reads the texts listed in `compared`, schema.COMPARED. Where several days have one, the
+        example with the smallest hash of its document is kept.
+        """
         wanted = _listed(compared)
         parts = [schema.PHRASES.empty_table()]
         for place in map(Location.parse, stored.files):
@@ -53,7 +54,7 @@ class Texts:
         return cls(found, places, keys.astype(np.int64))
 
     def find(self, corpus: str, n: int, keys: NDArray[np.int64]) -> pa.Array:
-        """For each key its row here, null where there is none."""
+        """Returns for each key its row here, null where there is none."""
         first, end = self.places.get((corpus, n), (0, 0))
         own = self.keys[first:end]
         at = np.minimum(np.searchsorted(own, keys), max(len(own) - 1, 0))
@@ -62,7 +63,7 @@ class Texts:
 
 
 def _listed(compared: pa.Table) -> dict[int, pa.Array]:
-    """The keys in both tables, by order."""
+    """Returns the keys in both tables, by order."""
     keys: dict[int, list[pa.Array]] = {}
     for i, n in enumerate(compared["n"].to_pylist()):
         for name in ("ngrams", "ratios"):
@@ -79,13 +80,13 @@ def _among(part: pa.Table, wanted: dict[int, pa.Array]) -> pa.Array:
 
 
 def ngrams(compared: pa.Table, texts: Texts, human: str, run_id: str, date: str) -> pa.Table:
-    """schema.NGRAMS: the listed n-grams with text and examples, and a remainder row each."""
+    """Makes schema.NGRAMS: the listed n-grams with text and examples, and a remainder row each."""
     parts = []
     for pair, listed in _pairs(compared, "ngrams", human, run_id, date):
         counts = [_column(listed, f"count_{side}") for side in ("human", "model")]
         tokens = [pair["tokens_human"], pair["tokens_model"]]
         contribution = _column(listed, "contribution")
-        # In their order, so that nothing changes the last digit.
+        # Summed in order, so that nothing changes the last digit.
         squared = float(np.cumsum(np.r_[0.0, np.abs(contribution)])[-1]) + pair["remainder"]
         rest = [total - int(own.sum()) for total, own in zip(tokens, counts, strict=True)]
         contribution = np.r_[contribution, pair["remainder"]]
@@ -106,7 +107,7 @@ def ngrams(compared: pa.Table, texts: Texts, human: str, run_id: str, date: str)
 def document_ratios(
     compared: pa.Table, texts: Texts, human: str, run_id: str, date: str
 ) -> pa.Table:
-    """schema.DOCUMENT_RATIOS."""
+    """Makes schema.DOCUMENT_RATIOS."""
     parts = []
     words = compared.filter(pc.equal(compared["n"], 1))
     for pair, listed in _pairs(words, "ratios", human, run_id, date):
@@ -122,7 +123,7 @@ def document_ratios(
 def _pairs(
     compared: pa.Table, name: str, human: str, run_id: str, date: str
 ) -> Iterator[tuple[dict[str, Any], pa.StructArray]]:
-    """What a row of `compared` says of its pair and order, and what it lists."""
+    """Yields the pair and order of each row of `compared`, and its list."""
     of_run = {"run_id": run_id, "date": date, "human": human}
     said = compared.drop_columns(["metrics", "ngrams", "ratios"]).to_pylist()
     for pair, listed in zip(said, compared[name], strict=True):
@@ -132,7 +133,7 @@ def _pairs(
 def _texts_of(
     texts: Texts, pair: dict[str, Any], listed: pa.StructArray, human: str
 ) -> dict[str, Any]:
-    """Text and tokens from whichever side knows them, and the examples of both."""
+    """Returns text and tokens from whichever side knows them, and the examples of both."""
     keys = _column(listed, "key")
     own, other = (texts.find(corpus, pair["n"], keys) for corpus in (human, pair["model"]))
     columns: dict[str, Any] = {}
@@ -151,7 +152,7 @@ def _taken(texts: Texts, name: str, rows: pa.Array) -> pa.Array:
 
 
 def _with_null(column: pa.Array) -> pa.Array:
-    """And one more row, of the remainder, for which there is none."""
+    """Appends a row for the remainder, which has no value."""
     return pa.concat_arrays([column, pa.nulls(1, column.type)])
 
 
@@ -160,7 +161,7 @@ def _column(listed: pa.StructArray, name: str) -> NDArray[Any]:
 
 
 def _over(values: NDArray[Any], total: float) -> pa.Array:
-    """Null where nothing is there to divide by."""
+    """Divides by the total; null where it is 0."""
     return pa.array(values / total, pa.float64()) if total else pa.nulls(len(values), pa.float64())
 
 

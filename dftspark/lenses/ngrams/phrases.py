@@ -1,4 +1,6 @@
-"""From hashes back to text: where the n-grams that a table may list occur, and one example each."""
+"""Text of n-grams, found again by their hashes: those that a table may list, with one example
+each.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _UNSEEN = np.int64(2**63 - 1)
 
 
 def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
-    """Keys of the `quota` most frequent n-grams of a key range, sorted; ties by smaller key."""
+    """Returns keys of a key range's `quota` most frequent n-grams, sorted; ties by smaller key."""
     keys, count = gram_counts(rows)
     if len(keys) <= quota:
         return keys
@@ -33,7 +35,7 @@ def phrase_keys(rows: Counted, quota: int) -> NDArray[np.uint64]:
 
 
 def _largest(values: NDArray[np.int64], k: int) -> int:
-    """The k-th largest of positive integers, most of them small: a tally is faster than a sort."""
+    """Returns the k-th largest of positive, mostly small integers; a tally beats a sort."""
     tally = np.bincount(np.minimum(values, _OFTEN), minlength=_OFTEN + 1)
     at_least = tally[::-1].cumsum()[::-1]
     if at_least[_OFTEN] >= k:
@@ -65,7 +67,7 @@ class Occurrences:
         )
 
     def batches(self, corpus: str) -> Iterator[pa.RecordBatch]:
-        """Rows of schema.PHRASES."""
+        """Yields rows of schema.PHRASES."""
         for n, keys in self.keys.items():
             seen = [i for i, example in enumerate(self.found[n]) if example is not None]
             for start in range(0, len(seen), 2048):
@@ -92,7 +94,7 @@ def find_phrases(
     doc_ids: list[str],
     doc_hashes: NDArray[np.int64],
 ) -> None:
-    """Looks for the wanted n-grams in some documents and keeps the better examples in `best`."""
+    """Searches some documents for the wanted n-grams and keeps the better examples in `best`."""
     tokens = words.tokenize(texts, spans=True)
     for n, keys in best.keys.items():
         here = ngram_keys(tokens.hashes, tokens.offsets, n)
@@ -107,7 +109,7 @@ def find_phrases(
 
 
 def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """`(2**16 + 1,)`; almost every lookup ends there."""
+    """Returns the index `(2**16 + 1,)`; almost every lookup ends there."""
     leading = (keys >> np.uint64(48)).astype(np.int64)
     return np.searchsorted(leading, np.arange((1 << 16) + 1)).astype(np.int64)
 
@@ -116,7 +118,7 @@ def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _scan(
     here: Any, offsets: Any, keys: Any, index: Any, best: Any, doc_hashes: Any, where: Any
 ) -> None:
-    """Puts the first token of each improved example into `where` `(K,)`, and lowers `best`."""
+    """Writes the first token of each improved example to `where` `(K,)`, and lowers `best`."""
     for d in range(len(offsets) - 1):
         for i in range(offsets[d], offsets[d + 1]):
             key = here[i]

@@ -1,7 +1,7 @@
 """N-gram profiles as files: the totals of all, and the states of one key range at a time.
 
-Each row is a row group of its own, so the footers say which bytes a key range has, in one run or
-in those of many days. A task reads these and nothing else, and no state crosses a shuffle.
+Each row is a row group of its own, so the footers show which bytes a key range has, in one run or
+in those of many days. A task reads only these, and no state crosses a shuffle.
 
 Cost     the footers of all files, then the bytes of what is asked for
 """
@@ -30,10 +30,10 @@ Totals = dict[tuple[str, str, int], dict[str, NDArray[np.int64]]]
 
 
 class ProfileFiles:
-    """The rows of schema.PROFILE in the tables, or files of such, at `paths`.
+    """The rows of schema.PROFILE in tables, or files of such tables, at `paths`.
 
-    Raises FileNotFoundError where there is no file, OSError and pyarrow.ArrowInvalid for files
-    that cannot be read; a page that has changed since it was written is one.
+    Raises FileNotFoundError where there is no file, OSError and pyarrow.ArrowInvalid for files that
+    cannot be read, for instance with a page that has changed since it was written.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -51,7 +51,7 @@ class ProfileFiles:
 
     @property
     def paths(self) -> list[str]:
-        """Of the files, one by one: whoever opens these opens what this has, or fails."""
+        """Paths of the files, one by one: opening these gives what this has, or fails."""
         return [part.name for part in self.parts]
 
     @cached_property
@@ -69,7 +69,7 @@ class ProfileFiles:
         return sorted(key for key in self._places if key[0] != schema.WHOLE)
 
     def rows(self, key: Range, columns: list[str]) -> pa.Table:
-        """The rows of one key range of one order."""
+        """Returns the rows of one key range of one order."""
         groups: dict[int, list[int]] = defaultdict(list)
         for number, group in self._places.get(key, []):
             groups[number].append(group)
@@ -93,7 +93,7 @@ class ProfileFiles:
 
 
 def totals_of(rows: pa.Table) -> Totals:
-    """As `ProfileFiles.totals`, of rows with corpus, stratum, n and totals."""
+    """Returns totals as `ProfileFiles.totals`, from rows with corpus, stratum, n and totals."""
     found: Totals = {}
     for row in rows.to_pylist():
         if row["n"] == schema.WHOLE:
@@ -106,7 +106,7 @@ def totals_of(rows: pa.Table) -> Totals:
 
 
 def _ranges_of(file: pq.ParquetFile, group: int) -> list[Range]:
-    """The key ranges in a row group, by its statistics, or by its rows where it has several."""
+    """Returns the key ranges of a row group, by its statistics, or by its rows if several."""
     found = []
     for name in ("n", "part"):
         at = file.schema_arrow.get_field_index(name)

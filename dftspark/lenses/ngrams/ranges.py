@@ -1,7 +1,7 @@
 """The n-gram lens, key range by key range: sums over n-grams, and the rows a table may show.
 
-The totals of both corpora are known before. N-grams that only the human side has are never walked
-through for each model: what they add is the human sum less the part that both have.
+The totals of both corpora are known beforehand. N-grams that only the human side has are never
+visited for each model: their part is the human sum less the part of those that both have.
 
 Cost     one walk over the n-grams of both sides
 """
@@ -36,7 +36,7 @@ from dftspark.lenses.ngrams.side import Floats, Side, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
 from dftspark.text.hashing import BLOCKS, mixed
 
-COMMON_SHARE = 0.02  # of the model's documents, from which on a token has a document ratio
+COMMON_SHARE = 0.02  # of the model's documents: a rarer token has no document ratio
 _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
 
 
@@ -55,7 +55,7 @@ class Sums(SumState):
 
 @dataclass(frozen=True, eq=False)
 class Partial:
-    """What one key range says of a pair: sums, and rows that are put end to end."""
+    """Results of one key range for a pair: sums, and rows that are put end to end."""
 
     sums: Sums
     tested: Floats  # (t,) z of every n-gram that has a test
@@ -109,7 +109,7 @@ def partial(
     n: int,
     settings: config.Ngrams,
 ) -> Partial:
-    """What this key range says of the pair, at order n."""
+    """Compares the pair in this key range, at order n."""
     at = matched(human.grams.key, model.grams.key)
     tokens = _Aligned(human.token_rates, model.token_rates, *at)
     documents = _Aligned(human.document_rates, model.document_rates, *at)
@@ -163,7 +163,7 @@ def _squared_difference(rates: _Aligned) -> float:
 
 
 def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
-    """Sum of `term`, which is `alone` x rate where only one side has the n-gram."""
+    """Returns the sum of `term`, which is `alone` x rate where only one side has the n-gram."""
     own = rates.human.sum() - rates.human[rates.at_human].sum()
     other = rates.model.sum() - rates.model[rates.at_model].sum()
     both = term(rates.human[rates.at_human], rates.model[rates.at_model])
@@ -178,10 +178,10 @@ def _without_each_block(
     human_totals: Totals,
     model_totals: Totals,
 ) -> Floats:
-    """Both divergences without block j of either side, `(2, 64)`, exactly.
+    """Returns both divergences without block j of either side, `(2, 64)`, exactly.
 
-    All n-grams with their full counts over the smaller totals, most of them in a few kinds of
-    equal counts; then what changes for those that occur in block j.
+    It takes all n-grams with their full counts over the smaller totals, most of them in a few kinds
+    of equal counts, and then the changes for those that occur in block j.
     """
     totals = (human_totals["tokens"], model_totals["tokens"])
     rest = [np.maximum(own.sum() - own, 1) for own in totals]
@@ -223,7 +223,7 @@ def _tested(
     human_totals: Totals,
     model_totals: Totals,
 ) -> Floats:
-    """z of each n-gram that has a test: (t,)."""
+    """Returns z of each n-gram that has a test: (t,)."""
     clusters = model.grams.clusters.copy()
     clusters[at_model] += human.grams.clusters[at_human]
     alone = human.grams.clusters >= FEWEST_CLUSTERS
@@ -236,7 +236,7 @@ def _tested(
 def _z(
     human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
 ) -> Floats:
-    """Normal scores of the rate difference, positive where the model uses it more: `(k,)`.
+    """Returns normal scores of the rate difference, positive where the model uses it more: `(k,)`.
 
     nan where there is no test: in fewer than twenty clusters, with less than one effective
     occurrence expected on the smaller side, and where the sides' clusters are too unlike.
@@ -265,8 +265,9 @@ def _z(
 def _squares(
     own: Side, rows: Rows, totals: Totals, keys: NDArray[np.uint64], rate: Floats
 ) -> Squares:
-    """Of clusters; of blocks of them on a side whose clusters come on several days, of which the
-    rows know only the parts."""
+    """Returns squares over clusters, or over blocks of them on a side whose clusters come on
+    several days: its rows know only parts of a cluster.
+    """
     tokens = float(totals["tokens"].sum())
     if own.returning:
         by_block = own.by_block(keys, own.by_gram.rows) - rate[:, None] * totals["tokens"]
@@ -278,7 +279,7 @@ def _squares(
 
 
 def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDArray[Any], ...]:
-    """N-grams drawn in proportion to their mean rate, with their counts by block."""
+    """Draws n-grams in proportion to their mean rate, with their counts by block."""
     mean = (rates.on_model + rates.model) / 2
     own_keys = human.grams.key[rates.human_only]
     keys = np.concatenate([model.grams.key, own_keys])
@@ -298,7 +299,7 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
 def _listed(
     human: Side, model: Side, human_totals: Totals, model_totals: Totals, most: int
 ) -> dict[str, NDArray[Any]]:
-    """The n-grams of this range with text and the largest contributions, as columns."""
+    """Returns the n-grams of this range with text and the largest contributions, as columns."""
     keys = np.union1d(human.listable, model.listable)
     h, m = (own.columns(keys) for own in (human, model))
     contribution = ngram_table.signed_contributions(h.count / human.tokens, m.count / model.tokens)
@@ -315,8 +316,9 @@ def _listed(
 def _common(
     human: Side, model: Side, human_totals: Totals, model_totals: Totals
 ) -> tuple[dict[str, NDArray[Any]], Floats]:
-    """Tokens in at least 2% of the model's documents that have text, as columns; and the p of
-    every token whose share of documents has a test."""
+    """Returns tokens with text in at least 2% of the model's documents, as columns; and the p of
+    every token whose share of documents has a test.
+    """
     keys = np.union1d(human.grams.key, model.grams.key)
     docs = [own.columns(keys).docs for own in (human, model)]
     some = docs[0] + docs[1] >= FEWEST_CLUSTERS

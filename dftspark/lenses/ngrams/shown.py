@@ -1,4 +1,4 @@
-"""What the lens of n-grams declares for the report."""
+"""Declarations of the n-gram lens for the report."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.text.hashing import BLOCKS
 
 Floats = NDArray[np.float64]
-Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in stats.ngram_counts.TOTALS
+Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in statistic_counts.TOTALS
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Side:
     def grams(self) -> Rows:
         return self.by_gram.sums
 
-    # The human side meets every model: what needs all of its n-grams is worked out once.
+    # The human side meets every model, so results from all of its n-grams are cached.
 
     @cached_property
     def token_rates(self) -> Floats:
@@ -57,14 +57,14 @@ class Side:
         return np.asarray(np.bincount(block, self.by_gram.rows, BLOCKS), np.float64)
 
     def columns(self, keys: NDArray[np.uint64]) -> Rows:
-        """Rows of the n-grams `keys` (zero block bits), zero where there are none."""
+        """Returns rows of the n-grams `keys` (zero block bits), zero where there are none."""
         present, at = _positions(self.grams.key, keys)
         if not len(self.grams.key):
             return each(self.grams, lambda column: np.zeros(len(keys), column.dtype))
         return each(self.grams, lambda column: np.where(present, column[at], 0))
 
     def by_block(self, keys: NDArray[np.uint64], values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What the rows of n-grams `keys` (zero block bits) have of `values`, `(k, 64)`."""
+        """Returns `values` of the rows of n-grams `keys` (zero block bits), `(k, 64)`."""
         out = np.zeros((len(keys), BLOCKS), np.int64)
         which, at = _row_numbers(self.by_gram, keys)
         out[which, (self.rows.key[at] & np.uint64(BLOCKS - 1)).astype(np.int64)] = values[at]
@@ -85,7 +85,7 @@ def side(
 def _positions(
     keys: NDArray[np.uint64], wanted: NDArray[np.uint64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """(whether it is there, where) of each wanted key in the sorted keys."""
+    """Returns (whether it is there, where) for each wanted key in the sorted keys."""
     if not len(keys):
         return np.zeros(len(wanted), np.bool_), np.zeros(len(wanted), np.int64)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -95,7 +95,7 @@ def _positions(
 def _row_numbers(
     of: Grams, keys: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(which of `keys`, with zero block bits, and row number) of each row they have."""
+    """Returns (which of `keys`, with zero block bits, and row number) for each row they have."""
     present, at = _positions(of.sums.key, keys)
     which = np.flatnonzero(present)
     first = of.first[at[which]]

@@ -1,10 +1,10 @@
 """Count-Sketch: a linear random map of counts by 64-bit key that keeps L2 distances.
 
-Keys are uniform 64-bit hashes, as `hashing` makes them. Row 0 takes its bucket from the top bits
-of the key as they are, so a range of keys owns a contiguous slice of buckets and whoever holds
-the range fills that slice alone. All signs, and the buckets of further rows, are independent
-hashes of the key and the seed. The lowest BLOCK_BITS bits of a key carry its block and do not
-count: keys that differ in nothing else share every bucket and sign.
+Keys are uniform 64-bit hashes, as `hashing` makes them. Row 0 takes its bucket from the top bits of
+the key as they are, so a range of keys owns a contiguous slice of buckets, and the task that holds
+the range fills only that slice. All signs, and the buckets of further rows, are independent hashes
+of the key and the seed. The lowest BLOCK_BITS bits of a key carry its block and do not count: keys
+that differ in nothing else share every bucket and sign.
 
 State    (rows, width)  int64 or float64  two sketches of one width, rows and seed add and subtract
 Cost     one hash and one addition per key and row
@@ -33,14 +33,14 @@ _SALT = 0x9E3779B97F4A7C15  # steps of the golden ratio: unlike salts for every 
 def count_sketch(
     keys: NDArray[np.uint64], values: ArrayLike, *, width: int, rows: int = 1, seed: int = 0
 ) -> NDArray[Any]:
-    """The sketch `(rows, width)` of `values` `(K,)` at `keys` `(K,)`; a key may come repeatedly.
+    """Sketches `values` `(K,)` at `keys` `(K,)`, which may repeat, as `(rows, width)`.
 
     Integer values are summed in int64, exactly while the sums of their sizes stay below 2**63;
     floating ones in float64, in the order given. Sketches of corpora are normalized after, not
     before, they are made: the error is then that of the difference, not of either side.
 
-    Raises ShapeError for keys or values of another shape or type, ConfigError for a width that
-    is no power of two.
+    Raises ShapeError for keys or values of another shape or type, ConfigError for a width that is
+    not a power of two.
     """
     keys = _checked_keys(keys)
     values = np.asarray(values)
@@ -102,10 +102,10 @@ def rates_of_documents(
     width: int,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """The sketch of each document's n-gram rates, `(D, width)`: row 0 of `count_sketch`.
+    """Sketches each document's n-gram rates, `(D, width)`: row 0 of `count_sketch`.
 
     `hashes` `(T,)` are tokens, of which document d has `offsets[d]:offsets[d + 1]`. Their sum over
-    the documents of a block is `BlockSketch.rates` of it but for its fixed point. A document of
+    the documents of a block is its `BlockSketch.rates`, except for the fixed point. A document of
     fewer than n tokens has zeros.
     """
     out = np.zeros((len(offsets) - 1, width), np.float32)
@@ -114,19 +114,19 @@ def rates_of_documents(
 
 
 def folded(sketch: NDArray[Any], width: int) -> NDArray[Any]:
-    """Sketches `(..., W)` as those of fewer buckets, `(..., width)`: what would have been made.
+    """Folds sketches `(..., W)` to fewer buckets, `(..., width)`, as they would have been made.
 
-    Holds for row 0 alone, whose buckets are the first bits of a key.
+    Holds only for row 0, whose buckets are the first bits of a key.
     """
     return np.asarray(sketch.reshape(*sketch.shape[:-1], width, -1).sum(axis=-1))
 
 
 def squared_norm(sketch: NDArray[Any]) -> float:
-    """Unbiased estimate of the sum of squared counts, |c|^2, by the mean over rows.
+    """Returns an unbiased estimate of the sum of squared counts, |c|^2, by the mean over rows.
 
-    Relative standard deviation at most sqrt(2 / (width * rows)), whatever the number of keys.
-    On a difference of two normalized sketches it estimates the squared L2 distance, plus the
-    sampling bias that the exact plug-in value has.
+    Relative standard deviation at most sqrt(2 / (width * rows)), whatever the number of keys. On a
+    difference of two normalized sketches it estimates the squared L2 distance, plus the sampling
+    bias that the exact plug-in value has.
     """
     cells = sketch.astype(np.float64)
     return float(np.einsum("rw,rw->", cells, cells) / len(cells))
@@ -135,10 +135,10 @@ def squared_norm(sketch: NDArray[Any]) -> float:
 def estimate(
     sketch: NDArray[Any], keys: NDArray[np.uint64], *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Estimated count of each key, `(K,)`: the median over rows, of sketch `(rows, width)`.
+    """Estimates the count of each key, `(K,)`: the median over rows of sketch `(rows, width)`.
 
-    `seed` is the one the sketch was made with. The error of one row has standard deviation at
-    most |c| / sqrt(width). Takes 8 * rows * K bytes.
+    `seed` is the one the sketch was made with. The error of one row has standard deviation at most
+    |c| / sqrt(width). Takes 8 * rows * K bytes.
     """
     keys = _checked_keys(keys)
     if sketch.ndim != 2:
@@ -166,7 +166,7 @@ def _shift(width: int) -> np.uint64:
 
 @numba.njit(inline="always")
 def _place(key: Any, row: Any, salt: Any, shift: Any) -> Any:
-    """Bucket and sign of a key in a row: the top bits and the lowest bit of one hash."""
+    """Returns bucket and sign of a key in a row: the top bits and the lowest bit of one hash."""
     h = mix64(mix64(key >> BLOCK_BITS) ^ salt)
     bucket = key >> shift if row == 0 else h >> shift
     return np.int64(bucket), np.int64(1) - np.int64(2) * np.int64(h & np.uint64(1))

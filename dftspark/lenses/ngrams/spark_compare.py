@@ -37,7 +37,7 @@ def pairs(
     ranges: int,
     returning: frozenset[str] = frozenset(),
 ) -> DataFrame:
-    """One row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
+    """Returns one row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
     The tasks read the files of `stored` themselves; `shared` is how many clusters each model corpus
     has in common with the human one, `returning` are the corpora whose clusters come on several
@@ -55,7 +55,7 @@ def pairs(
 
 
 def _one_by_one(spark: SparkSession, ranges: list[Range]) -> DataFrame:
-    """A row (n, part) for each key range, dealt out so that every task has some of each order."""
+    """Returns a row (n, part) for each key range, dealt so that a task has some of each order."""
     tasks = max(1, min(len(ranges), shuffle_partitions(spark)))
     rows = [{"task": i % tasks, "n": n, "part": part} for i, (n, part) in enumerate(ranges)]
     dealt = spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.KEY_RANGES))
@@ -72,7 +72,7 @@ def check_comparable(stored: ProfileFiles, config: Audit) -> None:
 
 
 def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_side.Totals:
-    """Of one stratum, or of all of them for the stratum ''."""
+    """Sums totals of one stratum, or of all of them for the stratum ''."""
     chosen = [
         value
         for (name, part, order), value in totals.items()
@@ -82,7 +82,7 @@ def _summed(totals: Totals, corpus: str, stratum: str, n: int) -> ngram_side.Tot
 
 
 def comparisons(totals: Totals, human: str) -> list[tuple[str, str]]:
-    """(model corpus, stratum): all strata together as '', and each that both sides have."""
+    """Returns (model corpus, stratum): all strata together as '', and each that both sides have."""
     strata = {(corpus, stratum) for corpus, stratum, _ in totals}
     own = {stratum for corpus, stratum in strata if corpus == human}
     models = sorted({corpus for corpus, _ in strata} - {human})
@@ -120,7 +120,7 @@ def _partials(
 class _Sides:
     """The corpora in one key range, by (corpus, stratum), '' being all strata.
 
-    Of a corpus and stratum there is one row, or one a day where several days are merged.
+    For a corpus and stratum there is one row, or one a day where several days are merged.
     """
 
     def __init__(

@@ -37,13 +37,13 @@ from dftspark.stats.protocol import Batch
 from dftspark.text.hashing import digest64
 from dftspark.text.tokens import tokenizer
 
-# What a buffered token may cost while its rows are made: itself and its occurrence, and its row,
-# of which there are only those of one key range at a time.
+# Most memory of a buffered token while its rows are made: itself, its occurrence, and its row; only
+# the rows of one key range exist at a time.
 _BYTES_A_TOKEN, _BYTES_A_ROW = 40, 160
 
 
 def fingerprint(config: Audit) -> str:
-    """What makes two n-gram profiles comparable: cleaning, tokenizer and its settings."""
+    """Returns what makes two n-gram profiles comparable: cleaning, tokenizer and its settings."""
     return f"{tokenizer(config.tokens).fingerprint} {clean.fingerprint(config.cleaning)}"
 
 
@@ -51,8 +51,8 @@ def fingerprint(config: Audit) -> str:
 class NgramFold:
     """The profile: a row a (corpus, stratum, n, key range), and one of the documents as wholes.
 
-    Rows come by whole clusters. Of each row is told how many bytes its exact counts and its
-    fixed-size states have, and the keys of the n-grams whose text may be listed.
+    Rows come by whole clusters. The message about each row has the bytes of its exact counts and of
+    its fixed-size states, and the keys of the n-grams whose text may be listed.
     """
 
     config: Audit
@@ -148,13 +148,13 @@ class _Held:
     tokens: int = 0
 
     def add(self, hashes: NDArray[np.uint64], lengths: NDArray[np.int64], names: list[str]) -> None:
-        self.hashes.append(hashes.copy())  # a view of an array with room for every byte of the text
+        self.hashes.append(hashes.copy())  # copied: it is a view of a far larger array
         self.lengths.append(lengths)
         self.clusters += names
         self.tokens += len(hashes)
 
     def take(self, keep_last_cluster: bool) -> Batch:
-        """What is held, as a batch; the last cluster stays behind where it may go on."""
+        """Returns the held documents as a batch; the last cluster stays if it may go on."""
         lengths = np.concatenate(self.lengths)
         hashes = np.concatenate(self.hashes)
         names = np.array(self.clusters, object)
@@ -176,7 +176,7 @@ class _Held:
 
 
 def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
-    """Text, tokens and one example of each corpus's most frequent n-grams, schema.PHRASES.
+    """Returns text, tokens and one example of each corpus's most frequent n-grams, schema.PHRASES.
 
     The example is the document with the smallest hash of its id, whatever the partitioning.
     """
@@ -201,7 +201,7 @@ def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
 
 
 def phrase_quota(config: Audit, ranges: int) -> int:
-    """How many n-grams of one key range keep their text; the ranges are equal up to chance."""
+    """Returns how many n-grams of a key range keep their text; ranges are equal up to chance."""
     return -(-config.ngrams.phrases // ranges) + 32
 
 
@@ -228,7 +228,7 @@ def _finding(
 
 
 def state_sizes(counted: Folded, totals: Totals) -> dict[str, dict[str, int]]:
-    """By corpus: tokens, bytes of the fixed-size states, bytes of the exact counts."""
+    """Returns by corpus: tokens, bytes of the fixed-size states, bytes of the exact counts."""
     sizes: dict[str, dict[str, int]] = {}
     for key, said in counted.told:
         of_rows, of_all = np.frombuffer(said, np.uint64)[:2].tolist()

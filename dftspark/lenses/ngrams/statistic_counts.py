@@ -1,11 +1,11 @@
 """Exact n-gram counts of one order, by block: the keyed statistic of the n-gram lens.
 
-State    rows sorted by key, one for each n-gram and block that occurs (features/counting.py), and
-         per block (64,) the totals that turn counts into rates
-Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
-         document costs little more than its hash; rows are bounded by the tokens, not by a setting
-Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): of clusters with N
-         tokens and c occurrences it needs sum c, sum c^2, sum c N and how many have any
+State    rows sorted by key, one for each n-gram and block that occurs (counting.py), and per block
+         (64,) the totals that turn counts into rates
+Cost     see counting.py; 8 to 12 bytes a row encoded, since an n-gram of one document costs little
+         more than its hash; rows are bounded by the tokens, not by a setting
+Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): from clusters with
+         N tokens and c occurrences it needs sum c, sum c^2, sum c N and the clusters that have any
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
 from dftspark.text.hashing import BLOCKS
 
-_ROW_ARRAYS = 9  # of an encoded state: key, count, length and the six columns of `several`
+_ROW_ARRAYS = 9  # in an encoded state: key, count, length and the six columns of `several`
 TOTALS = ("documents", "groups", "tokens", "squared_tokens", "squared_documents", "rate_norm")
 
 
@@ -58,12 +58,12 @@ class NgramRows(State):
 
     @property
     def rows(self) -> Rows:
-        """Every column of every row, worked out anew at each call."""
+        """Every column of every row, recomputed at each call."""
         return counting.expanded(self.counted)
 
     @classmethod
     def decode_counted(cls, data: bytes | memoryview) -> Counted:
-        """The rows of an encoded state, without its totals."""
+        """Returns the rows of an encoded state, without its totals."""
         key, count, length, *several = decode_arrays(data, cls.__name__, first=_ROW_ARRAYS)
         return Counted(key, count, length, np.stack(several))
 
@@ -98,9 +98,9 @@ class NgramCounts(Statistic[Batch, NgramRows]):
         return next(self.observe_ranges(batch, 1))
 
     def observe_ranges(self, batch: Batch, ranges: int) -> Iterator[NgramRows]:
-        """The state cut by key range, so that a task never holds more than one range's rows.
+        """Yields the state cut by key range, so that a task never holds more than one range's rows.
 
-        Totals but `rate_norm` are in the state of range 0 alone: merging all gives `observe`.
+        Totals except `rate_norm` are only in the state of range 0: merging all gives `observe`.
         """
         totals = self._totals(batch)
         none = [np.zeros(BLOCKS, np.int64) for _ in totals]
@@ -114,7 +114,7 @@ class NgramCounts(Statistic[Batch, NgramRows]):
         return self.merge_all([left, right])
 
     def merge_all(self, states: Sequence[NgramRows]) -> NgramRows:
-        """The merge of many at once."""
+        """Merges many states at once."""
         if not states:
             return self.empty()
         totals = [sum(getattr(s, name) for s in states) for name in TOTALS]

@@ -1,7 +1,7 @@
 """Count-Sketches of n-gram counts and document rates, one a block: the small n-gram statistic.
 
-State    (64, width) int64 twice: by block, the sketch of counts and that of rates x 2**40. Its size
-         is a setting, whatever the corpus; range r of R owns the buckets r*width/R onward
+State    (64, width) int64 twice: by block, the sketch of counts and of rates x 2**40. Its size is
+         a setting, whatever the corpus; range r of R owns the buckets r*width/R onward
 Cost     two additions a row of NgramRows
 Source   Charikar, Chen and Farach-Colton (2002): the relative standard deviation of a squared L2
          distance is at most sqrt(2 / width), 2.2% at 4096, whatever the vocabulary
@@ -54,7 +54,7 @@ class NgramSketch(Statistic[Batch, BlockSketch]):
         return left + right
 
     def of_rows(self, rows: Counted, part: int = 0, parts: int = 1) -> BlockSketch:
-        """The sketch of rows that all lie in key range `part` of `parts`: its slice of buckets."""
+        """Returns the slice of buckets of rows that all lie in key range `part` of `parts`."""
         counts, rates = np.zeros((2, BLOCKS, self.width // parts), np.int64)
         add_to_blocks(counts, rates, rows, self.width, part, self.seed)
         return BlockSketch(counts, rates)

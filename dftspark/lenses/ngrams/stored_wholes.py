@@ -1,6 +1,7 @@
 """The states of documents as wholes that a profile keeps, by corpus and stratum, merged over days.
 
-Cost     some 10 kB a corpus, stratum and day for what is not writing, and up to 64 kB for copies
+Cost     per corpus, stratum and day some 10 kB for properties that are not writing, and up to 64 kB
+         for copies
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _COLUMNS = ["corpus", "stratum", "state", "sketch", "fingerprint"]
 
 @dataclass(frozen=True)
 class Documents:
-    """Of one corpus and stratum; `fingerprints` are of the statistics, several if of two kinds."""
+    """States of one corpus and stratum; `fingerprints` of statistics, several if they differ."""
 
     surface: SurfaceSums
     sketch: CopiesState
@@ -37,7 +38,7 @@ class Documents:
 
 
 def read(files: ProfileFiles) -> dict[tuple[str, str], Documents]:
-    """By corpus and stratum; empty where the profiles are older than these states."""
+    """Reads the states by corpus and stratum; empty where the profiles are older than them."""
     found: dict[tuple[str, str], Documents] = {}
     for row in files.rows((schema.WHOLE, 0), _COLUMNS).to_pylist():
         sums, sketch = SurfaceSums.decode(row["state"]), CopiesState.decode(row["sketch"])
@@ -48,7 +49,7 @@ def read(files: ProfileFiles) -> dict[tuple[str, str], Documents]:
 
 
 def merged(found: Iterable[Documents]) -> Documents:
-    """Of several strata or days."""
+    """Merges the states of several strata or days."""
     total = Documents(Surface().empty(), CopiesSketch().empty(), frozenset())
     for own in found:
         total += own
@@ -56,13 +57,13 @@ def merged(found: Iterable[Documents]) -> Documents:
 
 
 def by_corpus(found: dict[tuple[str, str], Documents]) -> dict[str, Documents]:
-    """All strata of each corpus together."""
+    """Merges all strata of each corpus."""
     names = dict.fromkeys(corpus for corpus, _ in found)
     return {name: merged(v for (corpus, _), v in found.items() if corpus == name) for name in names}
 
 
 def copies_columns(files: ProfileFiles) -> dict[str, dict[str, float]]:
-    """By corpus: the columns of the table corpora on copies."""
+    """Returns by corpus the columns of the table corpora on copies."""
     return {
         name: {"copies_effect": own.copies.effect, "copies_share": own.copies.share}
         for name, own in by_corpus(read(files)).items()

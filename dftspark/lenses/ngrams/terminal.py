@@ -58,7 +58,7 @@ def _strongest(rows: list[Row], lines: int) -> list[Row]:
 
 
 def _same_phrase(first: list[str] | None, second: list[str] | None) -> bool:
-    """Whether one phrase is inside the other, or both are parts of one longer phrase."""
+    """Returns whether one phrase is inside the other, or both are parts of one longer phrase."""
     short, long = sorted((first or [], second or []), key=len)
     if len(short) < 2:
         return False

@@ -1,4 +1,4 @@
-"""How often a phrase occurs, from stored states: whether or not a table lists it."""
+"""The count of a phrase from stored states, whether or not a table lists it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Gram = tuple[int, int]  # n, key with zero block bits
 
 
 def gram_of(phrase: str, config: Audit) -> Gram:
-    """Order and key of a phrase, as it stands inside a text."""
-    # A tokenizer of a model has one token for a word's beginning after a space, another for it
+    """Returns order and key of a phrase, as it stands inside a text."""
+    # The tokenizer of a model has one token for the beginning of a word after a space, and another
     # at the start of a text.
     text = phrase if config.tokens.tokenizer == "words" else f" {phrase}"
     tokens = tokenizer(config.tokens).tokenize(pa.array([text]))
@@ -29,8 +29,9 @@ def gram_of(phrase: str, config: Audit) -> Gram:
 
 
 def occurrences(stored: ProfileFiles, gram: Gram, ranges: int) -> Counter[tuple[str, str]]:
-    """By corpus and stratum, in all stored states together; `ranges` is how many key ranges an
-    order has."""
+    """Counts the phrase by corpus and stratum, in all stored states together; `ranges` is the
+    number of key ranges of an order.
+    """
     n, key = gram
     bits = ranges.bit_length() - 1
     rows = stored.rows((n, key >> (64 - bits) if bits else 0), ["corpus", "stratum", "state"])

@@ -1,5 +1,5 @@
-"""States of documents as wholes, made in the pass that counts n-grams: copies, and what is not
-writing.
+"""States of documents as wholes, made in the pass that counts n-grams: copies, and properties other
+than writing.
 
 They are rows of the profile with the order schema.WHOLE, so that they are stored, merged over days
 and read with the n-grams that were counted beside them.
@@ -37,21 +37,21 @@ def statistics(config: Audit) -> tuple[Surface, CopiesSketch]:
 
 
 class DocumentStates:
-    """What a task has seen of each corpus and stratum."""
+    """A task's states of each corpus and stratum."""
 
     def __init__(self, config: Audit) -> None:
         self.surface, self.copies = statistics(config)
         self.held: dict[Group, States] = {}
 
     def add(self, group: Group, rows: pa.RecordBatch, tokens: TokenBatch) -> None:
-        """Documents of one corpus and stratum, whose `tokens` are those of their texts."""
+        """Adds documents of one corpus and stratum, whose `tokens` are those of their texts."""
         texts, clusters = rows["text"].to_pylist(), rows["cluster"].to_pylist()
         seen = surface.of(texts, block_of(clusters).astype(np.int64))
         keys = KeyBatch(document_keys(tokens.hashes, tokens.offsets, texts), _hashes(clusters))
         self._merge(group, (self.surface.observe(seen), self.copies.observe(keys)))
 
     def add_partial(self, group: Group, state: bytes | memoryview) -> None:
-        """One state of `partial`."""
+        """Adds one state of `partial`."""
         sums, sketch = (part.data for part in decode_arrays(state, "document states"))
         self._merge(group, (SurfaceSums.decode(sums), CopiesState.decode(sketch)))
 
@@ -62,13 +62,13 @@ class DocumentStates:
         self.held[group] = found
 
     def partial(self) -> Left:
-        """States by key, as `add_partial` takes them."""
+        """Yields states by key, as `add_partial` takes them."""
         for (corpus, stratum), (sums, sketch) in self.held.items():
             packed = encode_arrays(*(np.frombuffer(s.encode(), np.uint8) for s in (sums, sketch)))
             yield Key(corpus, stratum, schema.WHOLE), packed
 
     def profile(self) -> Iterator[pa.RecordBatch]:
-        """schema.PROFILE."""
+        """Yields schema.PROFILE."""
         fingerprint = f"{self.surface.fingerprint} {self.copies.fingerprint}"
         none = encode_arrays(np.empty(0, np.int64))
         for (corpus, stratum), (sums, sketch) in sorted(self.held.items()):

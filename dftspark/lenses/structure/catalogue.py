@@ -1,4 +1,4 @@
-"""The measures of the structure lens: what is divided by what, in which unit, and what it means."""
+"""The measures of the structure lens: numerator, denominator, unit, and meaning."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _DISTRIBUTIONS = {
 
 @cache
 def all_measures() -> tuple[Measure, ...]:
-    """Patterns, counts, means and distributions, in the order of every table of them."""
+    """Returns patterns, counts, means and distributions, in the order of every table of them."""
     found = []
     for p in patterns.bundled().patterns:
         scale, unit = _PER[p.per]
@@ -109,7 +109,7 @@ def all_measures() -> tuple[Measure, ...]:
 
 @cache
 def labeled() -> dict[str, tuple[int, int]]:
-    """Of each pattern, as it is now: (right, labeled) among hits in real text that were read.
+    """Returns (right, labeled) for each current pattern, among hits in real text that were read.
 
     A pattern that has changed since is left out.
     """

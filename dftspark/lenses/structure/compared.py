@@ -41,7 +41,7 @@ _NONE = Splits()
 
 @dataclass(frozen=True)
 class Row:
-    """One measure of a pair; differences are model minus human, nan is what cannot be said.
+    """One measure of a pair; differences are model minus human, nan is unknown.
 
     human, model          value on each side, in the measure's unit
     ratio                 model / human, half an effective occurrence added to each count, and its
@@ -75,9 +75,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
-    """rows in the order of `all_measures`; metrics are the distributions' distances and the
-    summary of all rates; rates are the signed roots of (model - human)^2 without noise, of the
-    measures that a sweep follows, `rate_MEASURE`."""
+    """`rows` are in the order of `all_measures`; `metrics` are the distributions' distances and the
+    summary of all rates; `rates` are the signed roots of (model - human)^2 without noise, for the
+    measures that a sweep follows, `rate_MEASURE`.
+    """
 
     rows: list[Row]
     metrics: list[Metric]
@@ -93,7 +94,7 @@ def compared(
     splits: Splits = _NONE,
     followed: Sequence[str] = (),
 ) -> Compared:
-    """With `splits`, metrics and the rates `followed` are taken on parts of the blocks too."""
+    """Compares a pair; with `splits`, metrics and rates `followed` on parts of the blocks too."""
     clusters = cluster_hashes.count_of(human), cluster_hashes.count_of(model)
     count = blocks.adapt(int(min(clusters)))
     tested = design(settings, paired=paired)
@@ -126,7 +127,7 @@ def compared(
 def _followed(
     of: Rates, i: int, row: Row, clusters: tuple[float, float], tested: Design, splits: Splits
 ) -> Metric:
-    """A rate without the noise that makes the settings of fewer documents look farther away."""
+    """Returns a rate without noise, which would put settings with fewer documents farther away."""
     products = products_of(of, [i], np.ones(1))
     value = float(between_blocks(products, *blocks.sides(products.blocks), paired=tested.paired)[0])
     found = infer_grams([products], value=value, clusters=clusters, design=tested)

@@ -25,7 +25,7 @@ VERSION = 1
 class DocumentVectors:
     """`B` documents, in any order and cut anywhere.
 
-    counts      (B, K)      int64   COUNTS of features/measures.py, then occurrences of each pattern
+    counts      (B, K)      int64   COUNTS of measures.py, then occurrences of each pattern
     means       (B, M)      int64   MEANS in fixed point, -1 where a document has none
     histograms  (64, bins)  int64   HISTOGRAMS of all of them, by block
     clusters    (B,)        uint64  a hash of each document's cluster, independent of its block
@@ -41,13 +41,13 @@ class DocumentVectors:
 
 @cache
 def columns() -> tuple[str, ...]:
-    """Names of the `K` counts."""
+    """Returns the names of the `K` counts."""
     return (*measures.COUNTS, *(pattern.id for pattern in patterns.bundled().patterns))
 
 
 @cache
 def fingerprint() -> str:
-    """Equal exactly when two vectors of one document are equal."""
+    """Returns a string that is equal exactly when two vectors of one document are equal."""
     parts = (VERSION, stream.VERSION, measures.VERSION, stream.WORDS.fingerprint)
     said = "\n".join((*map(str, parts), patterns.bundled().fingerprint))
     digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
@@ -55,13 +55,13 @@ def fingerprint() -> str:
 
 
 def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
-    """The vectors of string arrays `texts` and `clusters` `(B,)`; no null among the clusters."""
+    """Returns vectors of string arrays `texts` and `clusters` `(B,)`; no cluster is null."""
     items = stream.read(texts, patterns.bundled().program.lexicon)
     return of_items(texts, items, clusters)
 
 
 def of_items(texts: pa.Array, items: stream.Stream, clusters: pa.Array) -> DocumentVectors:
-    """`of` for texts that are read as `items` already."""
+    """Does the same as `of` for texts that are read as `items` already."""
     known = patterns.bundled()
     blocks = block_of(clusters).astype(np.int64)
     counts, means, histograms = measures.measured(texts, items, known.program.lexicon.roles, blocks)

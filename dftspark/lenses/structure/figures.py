@@ -44,8 +44,7 @@ def structure(
 
 
 def _band(row: Row) -> tuple[float, float]:
-    """Returns the range that chance explains, as ratios; (1, 1) for a measure without such a
-    band."""
+    """Returns the range that chance explains, as ratios; (1, 1) for a measure without one."""
     human, band = real(row["rate_human"]), real(row["band"])
     if row["kind"] == "distribution" or not human > 0 or math.isnan(band):
         return 1.0, 1.0

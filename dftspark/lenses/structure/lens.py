@@ -1,4 +1,4 @@
-"""The structure lens: sums of measures and patterns, and what they say of a pair."""
+"""The structure lens: sums of measures and patterns, and the measures of a pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the letters of a word say: its script, its syllables as runs of vowels, whether it is emoji.
+"""Properties of a word's letters: its script, its syllables as runs of vowels, whether it is emoji.
 
 `point` is a code point, `data` UTF-8; these are called from compiled loops.
 """

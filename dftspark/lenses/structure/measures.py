@@ -1,11 +1,11 @@
-"""What is measured of a document beside patterns: lengths, pacing, variety, detail, readability.
+"""Measures of a document beside patterns: lengths, pacing, variety, detail, readability.
 
-`COUNTS` are integers of a document that add up; `MEANS` are one value of a document in fixed
-point, with a count of the documents that have it; `HISTOGRAMS` are counts of sentences,
-paragraphs, words or documents by size. All are sums, so a corpus's are the sums of its documents'.
+`COUNTS` are integers of a document that add up; `MEANS` are one value of a document in fixed point,
+with a count of the documents that have it; `HISTOGRAMS` are counts of sentences, paragraphs, words
+or documents by size. All are sums, so a corpus's are the sums of its documents'.
 
 A sentence is prose if it has an end mark or at least ten words; a paragraph is a line with prose
-that is no list item. Words are tokens that are no marks.
+that is not a list item. Words are tokens other than marks.
 
 Cost     one pass over the items, about 60 ns each; scratch of 24 bytes an item of the longest
          document
@@ -34,7 +34,7 @@ VERSION = 1
 ONE = 1 << 16  # fixed point of MEANS
 WINDOW = 50  # words of the moving type-token ratio
 OPENERS = 10  # sentences whose first words are compared
-SAMPLE_BYTES = 1000  # of a document's start, for its compressibility
+SAMPLE_BYTES = 1000  # bytes of a document's start, for its compressibility
 SHORT, LONG = 5, 30  # words of a short and of a long sentence
 ALIKE = 3  # sentences in a row with the same first word that make a run
 
@@ -107,8 +107,9 @@ _TTR, _OPENERS, _SENTENCE_CV, _PARAGRAPH_CV, _LZ, _GRADE = range(len(MEANS))
 def measured(
     texts: pa.Array, items: Stream, roles: NDArray[np.uint8], blocks: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Counts `(B, COUNTS)`, means `(B, MEANS)` in fixed point, -1 where a document has none,
-    and histograms by block `(64, STARTS[-1])` of the documents' `blocks` `(B,)`."""
+    """Returns counts `(B, COUNTS)`, means `(B, MEANS)` in fixed point, -1 where a document has
+    none, and histograms by block `(64, STARTS[-1])` of the documents' `blocks` `(B,)`.
+    """
     offsets, data = _buffers(texts)
     longest = int(np.diff(items.offsets).max(initial=0))
     # At most three entries an item, and a table at most three quarters full.
@@ -126,7 +127,7 @@ def measured(
 
 @numba.njit
 def _seen(keys: Any, stamps: Any, values: Any, key: Any, stamp: Any, value: Any) -> Any:
-    """The value last put under `key` since `stamp` began, or -1; puts `value`."""
+    """Returns the value last put under `key` since `stamp` began, or -1; puts `value`."""
     mask = np.uint64(len(keys) - 1)
     at = mix64(key) & mask
     while stamps[at] == stamp:
@@ -141,13 +142,13 @@ def _seen(keys: Any, stamps: Any, values: Any, key: Any, stamp: Any, value: Any)
 
 @numba.njit
 def _variation(n: Any, total: Any, squares: Any) -> Any:
-    """Coefficient of variation, standard deviation over mean."""
+    """Returns the coefficient of variation, standard deviation over mean."""
     return np.sqrt(max(0.0, (n * squares - total * total) / (n * (n - 1.0)))) / (total / n)
 
 
 @compiled
 def _phrases(data: Any, start: int, end: int, keys: Any, stamps: Any, values: Any, t: int) -> int:
-    """Phrases of the Ziv-Lempel parse of the bytes; every prefix of a phrase is a phrase."""
+    """Counts phrases of the Ziv-Lempel parse of the bytes; every prefix of a phrase is a phrase."""
     phrases, node = 0, np.uint64(0)
     for i in range(start, end):
         child = mix64(node * np.uint64(257) + np.uint64(data[i]) + np.uint64(1))
@@ -192,7 +193,7 @@ def _measure(texts: Any, items: Any, offsets: Any, roles: Any, blocks: Any, size
 
 @numba.njit
 def _pacing(items: Any, roles: Any, low: Any, high: Any, own: Any, bins: Any, mean: Any) -> None:
-    """Lengths of sentences of prose and of paragraphs, and how they vary."""
+    """Measures lengths of prose sentences and of paragraphs, and their variation."""
     lex, form, flag, key, _, _ = items
     prose = paragraphs = length = last_length = on_line = 0
     total = squares = paragraph_total = paragraph_squares = 0
@@ -250,8 +251,9 @@ def _sentence(length: Any, before: Any, own: Any, bins: Any) -> None:
 
 @numba.njit
 def _listed(shape: Any, flag: Any, role: Any, following: Any) -> Any:
-    """Whether a line that begins so is a list item: a bullet, #, > or | that stands alone, or a
-    number that no sentence starts with."""
+    """Returns whether a line with this beginning is a list item: a bullet, #, > or | that stands
+    alone, or a number that does not start a sentence.
+    """
     if shape == stream.MARK:
         return following & stream.SPACED != 0 and role >> stream.QUOTE & 1 == 0
     return shape == stream.NUMBER and flag & stream.SENTENCE == 0
@@ -259,7 +261,7 @@ def _listed(shape: Any, flag: Any, role: Any, following: Any) -> Any:
 
 @numba.njit
 def _openers(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, stamp: Any) -> None:
-    """Sentences by their first words."""
+    """Measures sentences by their first words."""
     _, form, flag, key, _, _ = items
     keys, stamps, values = known
     sentences = alike = different = 0
@@ -283,7 +285,7 @@ def _openers(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, s
 
 @numba.njit
 def _words(data: Any, items: Any, low: Any, high: Any, own: Any, bins: Any) -> None:
-    """Words with their letters, syllables and scripts, names, and emoji."""
+    """Counts words with their letters, syllables and scripts, names, and emoji."""
     _, form, flag, _, start, end = items
     in_sentence = named = False
     for i in range(low, high):
@@ -298,7 +300,7 @@ def _words(data: Any, items: Any, low: Any, high: Any, own: Any, bins: Any) -> N
             own[_EMOJI] += letters.is_emoji(point)
             named = False
             continue
-        # A name is a run of capitalized words inside a sentence; I and I'm are none.
+        # A name is a run of capitalized words inside a sentence; I and I'm are not names.
         capital = shape == stream.CAPITAL or shape == stream.CAPITALS
         if capital and not opens and in_sentence and not _is_i(data, start[i], end[i]):
             own[_NAMES] += not named
@@ -326,7 +328,7 @@ def _is_i(data: Any, start: Any, end: Any) -> Any:
 
 @numba.njit
 def _variety(items: Any, low: Any, high: Any, own: Any, mean: Any, known: Any, stamp: Any) -> None:
-    """Words and runs of three that come again."""
+    """Measures the repetition of words and of runs of three words."""
     _, form, flag, key, _, _ = items
     keys, stamps, values = known
     words = own[_WORD]

@@ -1,5 +1,5 @@
-"""One example of each pattern: the document with the smallest hash of its id among those that have
-it, whatever the order or the batches.
+"""One example of each pattern: of the documents that have it, the one with the smallest hash of its
+id, whatever the order or the batches.
 
 Cost     one more pass over the documents that become examples
 """
@@ -18,7 +18,7 @@ from dftspark.text import stream
 from dftspark.text.hashing import digest64
 from dftspark.text.tokens import one_line
 
-WIDTH = 160  # characters of an excerpt, about
+WIDTH = 160  # approximate characters of an excerpt
 
 
 class Example(NamedTuple):
@@ -35,7 +35,7 @@ def none() -> Examples:
 
 
 def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np.int64]) -> None:
-    """Takes the documents of a batch, whose pattern counts are `hits` `(B, P)`, into `best`."""
+    """Adds the documents of a batch, whose pattern counts are `hits` `(B, P)`, to `best`."""
     hashes = np.array([digest64(doc_id, "example") >> 1 for doc_id in ids], np.int64)
     names = patterns.bundled().program.names
     wanted: dict[int, list[int]] = {}
@@ -54,8 +54,9 @@ def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np
 
 
 def merged(left: Examples, right: Examples) -> Examples:
-    """Of each pattern the smaller example, by hash, then doc_id, then excerpt: a doc_id that comes
-    twice must not leave the choice to the order of merging."""
+    """Returns the smaller example of each pattern, by hash, then doc_id, then excerpt: a repeated
+    doc_id must not leave the choice to the order of merging.
+    """
     out = dict(left)
     for name, example in right.items():
         out[name] = min(out.get(name, example), example)
@@ -63,7 +64,7 @@ def merged(left: Examples, right: Examples) -> Examples:
 
 
 def rows(found: Examples) -> list[dict[str, Any]]:
-    """As schema.STRUCTURE_PARTIAL stores them, by pattern."""
+    """Returns the examples as schema.STRUCTURE_PARTIAL stores them, by pattern."""
     return [{"pattern": name, **found[name]._asdict()} for name in sorted(found)]
 
 
@@ -72,7 +73,7 @@ def of_rows(stored: list[dict[str, Any]]) -> Examples:
 
 
 def _excerpts(text: str) -> dict[int, str]:
-    """The first occurrence of each pattern, on one line, with what stands around it."""
+    """Returns the first occurrence of each pattern, on one line, with its context."""
     known = patterns.bundled()
     items = stream.read(pa.array([text]), known.program.lexicon)
     data = text.encode()
@@ -84,8 +85,9 @@ def _excerpts(text: str) -> dict[int, str]:
 
 
 def _around(data: bytes, first: int, last: int) -> str:
-    """What stands around the bytes from first to last, in whole words where it has spaces, with an
-    ellipsis at cuts."""
+    """Returns the context of the bytes from first to last, in whole words where it has spaces, with
+    an ellipsis at cuts.
+    """
     reach = max(0, WIDTH - (last - first)) // 2
     low, high = max(0, first - reach), min(last + reach, first + 2 * WIDTH, len(data))
     space = data.find(b" ", low, first) if low > 0 else -1

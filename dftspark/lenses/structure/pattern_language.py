@@ -9,12 +9,13 @@
     @sentence X           X where a flag of text/stream.py holds; @!quoted X: where it does not;
                           before a repeat, each time
     WORD TEXT LOWER CAP TITLE NUMBER YEAR COUNT MARK ANY BREAK
-                          shapes: TEXT is no mark, TITLE not lower case, COUNT a number but no
-                          year, ANY no break
+                          shapes: TEXT is not a mark, TITLE not lower case, COUNT a number but
+                          not a year, ANY not a break
     ING ED LY NOUN PLURAL QUALITY GAP     endings; GAP is any token but an end mark or a break
     LOWER&<abstract>      both
 
-Sequences are fixed in length but for bounded repeats, so a pattern looks at no more than 63 items.
+Except for bounded repeats, sequences are fixed in length, so a pattern looks at no more than 63
+items.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ _NAMED_FORMS = {
 
 @dataclass(frozen=True)
 class Place:
-    """What one item must be: every given condition holds; None allows everything."""
+    """Conditions on one item: every given condition holds; None allows everything."""
 
     words: frozenset[str] | None = None
     but: frozenset[str] = frozenset()
@@ -183,7 +184,7 @@ class _Parser:
 
 
 def _lexed(text: str) -> list[str]:
-    """Marks that stand alone between spaces are tokens of the text, not of the language."""
+    """Splits the text; marks alone between spaces are tokens of the text, not of the language."""
     found: list[str] = []
     for part in text.split(" "):
         if part in set("?!|()&"):
@@ -198,7 +199,7 @@ def _optional(place: Place) -> Place:
 
 
 def _merged(found: list[Sequence]) -> list[Sequence]:
-    """Alternatives that are one listed token each, as one place."""
+    """Merges alternatives that are one listed token each into one place."""
     plain = [
         each[0].words
         for each in found
@@ -215,7 +216,7 @@ def _merged(found: list[Sequence]) -> list[Sequence]:
 
 
 def sequences(text: str, classes: Mapping[str, frozenset[str]]) -> list[Sequence]:
-    """The sequences that `text` stands for, each from a needed place to a needed place.
+    """Returns the sequences that `text` stands for, each from a required place to a required place.
 
     `classes` has at least those of stream.BUILTIN. Raises ConfigError, with the place of the
     mistake.
@@ -234,6 +235,6 @@ def sequences(text: str, classes: Mapping[str, frozenset[str]]) -> list[Sequence
 
 
 def _trimmed(sequence: Sequence) -> Sequence:
-    """Without what may be missing at either end: the shortest match is the one counted."""
+    """Drops what may be missing at either end: the shortest match is the one counted."""
     needed = [i for i, place in enumerate(sequence) if not place.optional]
     return sequence[needed[0] : needed[-1] + 1] if needed else ()

@@ -1,10 +1,10 @@
 """Every occurrence of every pattern in one pass over a stream's items.
 
-Occurrences of one pattern do not overlap. Of all that end at an item the shortest counts, and the
-one that ends first goes before any that shares an item with it.
+Occurrences of one pattern do not overlap. If several end at an item, the shortest counts, and an
+occurrence that ends first takes precedence over any that shares an item with it.
 
-Cost     W words of 64 bits an item, a few nanoseconds each; at most 63 items are looked back upon,
-         and only where occurrences of one pattern are closer than that
+Cost     W words of 64 bits an item, a few nanoseconds each; looks back on at most 63 items, and
+         only where occurrences of one pattern are closer than that
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dftspark.text.stream import Stream
 
 
 def counted(items: Stream, program: Program) -> NDArray[np.int64]:
-    """How often each pattern occurs in each document, `(B, P)`."""
+    """Counts the occurrences of each pattern in each document, `(B, P)`."""
     found: NDArray[np.int64] = _run(items, program, 0)[0]
     return found
 
 
 def located(items: Stream, program: Program) -> NDArray[np.int64]:
-    """Every occurrence `(H, 4)`: document, pattern, first item, last item; by last item."""
+    """Returns every occurrence `(H, 4)`: document, pattern, first item, last item; by last item."""
     total = int(counted(items, program).sum())
     found: NDArray[np.int64] = _run(items, program, total)[1]
     return found
@@ -100,7 +100,7 @@ def _match(
 
 @compiled
 def _begin(place: Any, start: int, lowest: int, items: Any, masks: Any, optional: Any) -> Any:
-    """First item of the shortest match that ends at item i in place `bit` of word w."""
+    """Returns the first item of the shortest match that ends at item i in place `bit` of word w."""
     i, w, bit = place
     lex, form, flag = items
     by_lex, by_form, by_flag = masks

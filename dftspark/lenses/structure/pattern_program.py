@@ -45,7 +45,7 @@ class Program:
 def compiled(
     patterns: Mapping[str, Iterable[str]], classes: Mapping[str, frozenset[str]]
 ) -> Program:
-    """The program of `patterns`, lines by name."""
+    """Compiles `patterns`, lines by name."""
     parsed = {name: _all(lines, classes) for name, lines in patterns.items()}
     every = [place for found in parsed.values() for each in found for place in each]
     wanted = [classes[name] for name in stream.BUILTIN]
@@ -142,8 +142,9 @@ def _assembled(
 def _placed(
     parsed: Mapping[str, list[Sequence]],
 ) -> tuple[list[tuple[int, int, Sequence, int]], int]:
-    """(word, first bit, sequence, pattern) of every sequence, the longest first, and the number of
-    words: each goes to the first word that has room."""
+    """Returns (word, first bit, sequence, pattern) of every sequence, the longest first, and the
+    number of words: each goes to the first word that has room.
+    """
     free: list[int] = []
     placed = []
     every = [(each, i) for i, found in enumerate(parsed.values()) for each in found]

@@ -33,8 +33,9 @@ _OWN = 20.0  # documents at which a side's own design effect weighs as much as t
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """By raw block `(64, R)`: numerators, denominators, and documents that have any; and all
-    documents `(64,)`."""
+    """Numerators, denominators, and documents that have any, by raw block `(64, R)`; and all
+    documents `(64,)`.
+    """
 
     top: Floats
     bottom: Floats
@@ -54,12 +55,12 @@ class Side:
         return np.asarray((self.bottom > 0).sum(axis=0), np.float64)
 
     def residual(self, rate: Floats) -> Floats:
-        """What each block has above its share of `rate` `(R,)`: `(64, R)`."""
+        """Returns the excess of each block over its share of `rate` `(R,)`: `(64, R)`."""
         return self.top - rate * self.bottom
 
     @cached_property
     def own_squares(self) -> Floats:
-        """Variance of the numerator about the side's own rate, `(R,)`."""
+        """The variance of the numerator about the side's own rate, `(R,)`."""
         with np.errstate(invalid="ignore", divide="ignore"):
             squares = (self.residual(self.count / self.size) ** 2).sum(axis=0)
             return np.asarray(squares * self.filled / (self.filled - 1))
@@ -77,12 +78,12 @@ class Rates:
 
     @cached_property
     def present(self) -> Floats:
-        """Documents of both sides that have any, `(R,)`."""
+        """The number of documents of both sides that have any, `(R,)`."""
         return np.asarray(self.human.present.sum(axis=0) + self.model.present.sum(axis=0))
 
     @cached_property
     def judged(self) -> NDArray[np.bool_]:
-        """Which measures have enough cases for a test, `(R,)`."""
+        """True for measures with enough cases for a test, `(R,)`."""
         return (
             (self.present >= FEWEST_CLUSTERS)
             & (self.score.expected >= FEWEST_EXPECTED)
@@ -92,7 +93,9 @@ class Rates:
         )
 
     def residuals(self) -> tuple[Floats, Floats]:
-        """By block `(64, R)`, each side over its size: sums to the rate less the common one."""
+        """Returns residuals by block `(64, R)`, each side over its size: they sum to the rate less
+        the common one.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             human, model = (
                 side.residual(self.rate) / side.size for side in (self.human, self.model)
@@ -115,8 +118,9 @@ def rates_of(chosen: list[Measure], human: StructureSums, model: StructureSums) 
 
 
 def compared_rates(of: Rates, count: int, confidence: float) -> dict[str, NDArray[Any]]:
-    """By name, of each measure `(R,)`: what structure.Row holds of rates. `count` blocks stand
-    behind the standard error; tests and ratios have all of them."""
+    """Returns by name, for each measure `(R,)`, the values of structure.Row for rates. The standard
+    error uses `count` blocks; tests and ratios use all.
+    """
     h, m = of.human, of.model
     is_mean = np.array([measure.kind == "mean" for measure in of.chosen])
     scale = np.array([measure.scale for measure in of.chosen])
@@ -153,7 +157,7 @@ def compared_rates(of: Rates, count: int, confidence: float) -> dict[str, NDArra
 
 
 def _test(of: Rates) -> tuple[Floats, Floats]:
-    """p and the difference at which it would be .05; nan for what is not judged."""
+    """Returns p and the difference at which it would be .05; nan for measures not judged."""
     size = of.human.size + of.model.size
     degrees = np.maximum(of.human.filled + of.model.filled - 2, 1)
     p = 2 * special.stdtr(degrees, -np.abs(of.score.z))
@@ -163,7 +167,9 @@ def _test(of: Rates) -> tuple[Floats, Floats]:
 
 
 def _ratio(of: Rates, confidence: float) -> tuple[Floats, Floats]:
-    """Log of model / human with half an effective occurrence added to each, and its reach."""
+    """Returns the log of model / human with half an effective occurrence added to each, and its
+    half-width.
+    """
     logs, variance = [], np.zeros(len(of.chosen))
     for side in (of.human, of.model):
         own = np.where(side.count > 0, side.own_squares / side.count, 0.0)
@@ -216,7 +222,7 @@ def _side(chosen: list[Measure], side: StructureSums, script: int) -> Side:
 
 
 def _script(human: StructureSums) -> int:
-    """The script of most words of the human side."""
+    """Returns the script of most words of the human side."""
     index = {name: i for i, name in enumerate(columns())}
     scripts = [int(human.counts[:, index[f"words_{name}"]].sum()) for name in measures.SCRIPTS]
     return int(np.argmax(scripts))

@@ -1,4 +1,4 @@
-"""What the lens of structure declares for the report."""
+"""Declarations of the structure lens for the report."""
 
 from __future__ import annotations
 

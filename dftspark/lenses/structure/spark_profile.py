@@ -1,7 +1,7 @@
 """The structure lens on Spark: documents to sums of vectors, and two profiles to table rows.
 
-In the pass over the documents a task leaves a state and a few excerpts for each corpus and stratum.
-States are integers that add up, so the cut does not matter.
+In the pass over the documents a task returns a state and a few excerpts for each corpus and
+stratum. States are integers that add up, so the cut does not matter.
 
 Cost     a task holds one state of 400 kB for each corpus and stratum that it meets
 """
@@ -88,10 +88,10 @@ class _Measuring:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of a model: a row a stratum with its metrics and measures, schema.STRUCTURE_COMPARED.
+    """Metrics and measures of a model, a row a stratum, schema.STRUCTURE_COMPARED.
 
     `shared` is how many clusters each model corpus has in common with the human one. All strata
-    together are the stratum '', and where there are several, each that both sides have is another.
+    together are the stratum ''; where there are several, each that both sides have gets a row too.
     """
 
     stored: StateTable
@@ -114,7 +114,7 @@ Side = tuple[StructureSums, Examples]
 
 
 def _sides(stored: StateTable, corpus: str) -> dict[str, Side]:
-    """By stratum, what one or several days have added up."""
+    """Returns the sums of one or several days, by stratum."""
     found: dict[str, Side] = {}
     for row in stored.rows(("stratum", "state", "examples"), corpus):
         own = StructureSums.decode(row["state"]), pattern_examples.of_rows(row["examples"] or [])
@@ -125,7 +125,7 @@ def _sides(stored: StateTable, corpus: str) -> dict[str, Side]:
 
 
 def _of(sides: dict[str, Side], stratum: str) -> Side:
-    """Of one stratum, or of all of them for the stratum ''."""
+    """Returns one stratum, or all of them for the stratum ''."""
     return _merged(own for name, own in sides.items() if stratum in ("", name))
 
 
@@ -139,7 +139,7 @@ def _merged(sides: Iterable[Side]) -> Side:
 
 
 def check_comparable(stored: StateTable, human: str) -> None:
-    """Raises IncomparableProfiles where a model's fingerprint is none of the human side's."""
+    """Raises IncomparableProfiles where a model's fingerprint is not among the human side's."""
     kinds = stored.distinct("corpus", "fingerprint")
     wanted = {made_by for corpus, made_by in kinds if corpus == human}
     for _, made_by in kinds:
@@ -194,7 +194,7 @@ def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]
 def patterns_table(
     compared: Sequence[dict[str, Any]], human: str, run_id: str, date: str
 ) -> pa.Table:
-    """schema.PATTERNS."""
+    """Makes schema.PATTERNS."""
     rows = [
         {
             "run_id": run_id,

@@ -23,8 +23,9 @@ from dftspark.text.hashing import BLOCKS
 
 @dataclass(frozen=True, eq=False)
 class StructureSums(State):
-    """By block: sums of the counts and how many documents have any, sums of the means and how many
-    documents have them, histograms; then the least hashes of clusters."""
+    """Sums by block: of the counts and the documents that have any, of the means and the documents
+    that have them, of histograms; then the least hashes of clusters.
+    """
 
     counts: NDArray[np.int64]
     present: NDArray[np.int64]

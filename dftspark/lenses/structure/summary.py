@@ -4,7 +4,7 @@ The omnibus is the squared difference of all rates, each in units of the spread 
 without what sampling adds to it. Many small tells add up in it: it needs far fewer documents than
 the clearest single measure.
 
-Cost     a few milliseconds, but for the interval of the tell size
+Cost     a few milliseconds, except for the interval of the tell size
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 _Measure = Callable[[Floats, Floats], Floats]
 
 _TWO_SIDED = 1.959963984540054
-_CASES = 20.0  # documents that have a measure, of all at the tell size, or it is no part of it
+_CASES = 20.0  # expected documents with a measure at the tell size; with fewer it is left out
 _PASSES = 6
 _PRIOR = 5.0  # effective occurrences that draw a factor towards 1
 
@@ -40,7 +40,7 @@ _PRIOR = 5.0  # effective occurrences that draw a factor towards 1
 def summary(
     of: Rates, clusters: tuple[float, float], design: Design, splits: Splits
 ) -> list[Metric]:
-    """structure_omnibus, structure_outside and structure_factor of all measures that are judged.
+    """Returns structure_omnibus, structure_outside and structure_factor of all judged measures.
 
     structure_omnibus  mean over measures of the squared difference in units of the spread between
                        clusters, unbiased: 0 at equality, and it may be a little below
@@ -64,7 +64,7 @@ def summary(
 
 
 def products_of(of: Rates, chosen: NDArray[Any] | list[int], scale: Floats) -> Gram:
-    """Products of what blocks have beyond the common rates, of measures `chosen` times `scale`."""
+    """Returns products of blocks' residuals from common rates, for measures `chosen`, scaled."""
     documents = of.human.documents, of.model.documents
     human, model = (
         each[:, chosen] * scale * size.sum()
@@ -74,12 +74,12 @@ def products_of(of: Rates, chosen: NDArray[Any] | list[int], scale: Floats) -> G
 
 
 def _coordinates(of: Rates, variance: Floats, kept: NDArray[np.bool_]) -> Gram:
-    """The same, each measure over the root of its `variance` `(R,)`, as a mean over measures."""
+    """Does the same as a mean over measures, each over the root of its `variance` `(R,)`."""
     return products_of(of, kept, 1 / np.sqrt(variance[kept] * kept.sum()))
 
 
 def _under_one_source(of: Rates) -> Floats:
-    """Variance of each rate's difference `(R,)`, whichever side a block is of."""
+    """Returns the variance of each rate's difference `(R,)`, whichever side a block is of."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(of.score.spread * (1 / of.human.size + 1 / of.model.size))
 
@@ -98,7 +98,7 @@ def _omnibus(of: Rates, clusters: tuple[float, float], design: Design, splits: S
 def _tell(
     of: Rates, clusters: tuple[float, float], design: Design, p: float
 ) -> tuple[float, float, float]:
-    """The tell size takes spreads within sides: what the difference adds to blocks is no noise."""
+    """Returns the tell size from spreads within sides, without what the difference adds."""
     with np.errstate(invalid="ignore", divide="ignore"):
         within = sum(
             side.own_squares / side.size**2 * number / 2
@@ -133,8 +133,9 @@ def _square(products: Gram, design: Design) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Relabeled:
-    """Each side's rates less the common ones, over both: as they are, without each block, and
-    under relabelings of the blocks; `(R,)`, `(S, R)` and `(permutations, R)`."""
+    """Each side's rates less the common ones, over both: as they are, without each block, and under
+    relabelings of the blocks; `(R,)`, `(S, R)` and `(permutations, R)`.
+    """
 
     rates: Rates
     whole: tuple[Floats, Floats]
@@ -180,7 +181,7 @@ class _Relabeled:
 
 
 def _factor(of: Rates, human: Floats, model: Floats) -> Floats:
-    """exp of the root mean squared log ratio, less what chance adds to it, of each row."""
+    """Returns exp of the root mean squared log ratio, less what chance adds to it, for each row."""
     kept = of.judged
     rate, design = of.rate[kept], of.score.design[kept]
     logs, chance = [], np.zeros(len(rate))
@@ -194,7 +195,7 @@ def _factor(of: Rates, human: Floats, model: Floats) -> Floats:
 
 
 def _outside_parts(of: Rates, splits: Splits) -> Parts | None:
-    """On parts of the blocks, whose rates vary as much more as they are smaller."""
+    """Evaluates the share on parts of the blocks, where smaller parts have more variable rates."""
     human, model = (each[:, of.judged] for each in of.residuals())
     spread = np.sqrt(_under_one_source(of)[of.judged])
 

@@ -1,10 +1,10 @@
 """Likeness to the human answer of the same prompt, and variety within and across prompts.
 
-All from a fixed sample, so that a value does not depend on the size of a corpus: the prompts with
-the smallest hashes, which are the same on both sides, and of each the documents with the smallest
-hashes. Across prompts, the sample is cut into groups of `GROUP` documents of as many prompts, of
-each of which only the first `WORDS` words are read; groups share nothing, so their spread is the
-interval.
+Everything comes from a fixed sample, so that a value does not depend on the size of a corpus: the
+prompts with the smallest hashes, which are the same on both sides, and for each the documents with
+the smallest hashes. Across prompts, the sample is cut into groups of `GROUP` documents of as many
+prompts, and only the first `WORDS` words of each document are read; groups share nothing, so their
+spread gives the interval.
 
 Cost     four CPU-seconds a pair of corpora, most of it BLEU and chrF, whatever their size
 Source   Popovic (2015), chrF; Papineni et al. (2002), BLEU; Zhu et al. (2018), self-BLEU; Li et al.
@@ -32,7 +32,7 @@ PROMPTS = 300  # of a corpus, at most
 SAMPLES = 4  # documents of a prompt
 GROUP = 20
 WORDS = 100
-ALIKE = 0.5  # share of three-word runs that two answers have in common and count as one
+ALIKE = 0.5  # share of three-word runs in common, from which two answers count as one
 ORDERS = (1, 2, 3)
 _BLOCKS = 32  # of prompts, for the interval of BLEU
 
@@ -46,7 +46,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, its 95% interval, and what it is a mean of: `n` prompts or groups. nan without."""
+    """A mean with its 95% interval, over `n` prompts or groups. nan without any."""
 
     value: float
     ci_low: float
@@ -56,8 +56,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Measured:
-    """`human` is the human side measured in the same way; what needs several human answers to a
-    prompt is nan where there is one."""
+    """A measure of a model, and `human`, the human side measured in the same way; measures of
+    several human answers to a prompt are nan where there is one.
+    """
 
     metric: str
     unit: str
@@ -67,12 +68,12 @@ class Measured:
 
 
 def order(key: str) -> int:
-    """The hash that decides what is in the sample."""
+    """Returns the hash that decides what is in the sample."""
     return digest64(key, "variety")
 
 
 def sampled(documents: Sequence[Document]) -> dict[str, list[Document]]:
-    """Up to SAMPLES documents of up to PROMPTS prompts, both by the smallest hash."""
+    """Takes up to SAMPLES documents of up to PROMPTS prompts, both by the smallest hash."""
     by_prompt: dict[str, list[Document]] = {}
     for document in documents:
         by_prompt.setdefault(document.cluster, []).append(document)
@@ -86,7 +87,7 @@ def sampled(documents: Sequence[Document]) -> dict[str, list[Document]]:
 def compared(
     human: dict[str, list[Document]], model: dict[str, list[Document]], confidence: float = 0.95
 ) -> list[Measured]:
-    """Every measure of two samples of `sampled`. Raises EnvironmentProblem without sacrebleu."""
+    """Computes all measures of two `sampled` sides. Raises EnvironmentProblem without sacrebleu."""
     shared = [c for c in human if c in model]
     like = [(model[c], human[c]) for c in shared]
     other = [([ds[0]], ds[1:]) for ds in (human[c] for c in shared) if len(ds) > 1]
@@ -124,7 +125,7 @@ def compared(
 
 
 def _mean(values: Sequence[float], confidence: float, most: float = math.inf) -> Estimate:
-    """The interval is cut to what the measure can be, 0 to `most`."""
+    """Returns the mean; its interval is cut to the range of the measure, 0 to `most`."""
     n = len(values)
     if not n:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
@@ -142,7 +143,7 @@ Pairs = list[tuple[list[Document], list[Document]]]  # hypotheses and references
 
 
 def needs_sacrebleu() -> Any:
-    """sacrebleu's measures. Raises EnvironmentProblem where it is not installed."""
+    """Returns sacrebleu's measures. Raises EnvironmentProblem where it is not installed."""
     try:
         from sacrebleu import metrics
     except ImportError as error:
@@ -153,7 +154,7 @@ def needs_sacrebleu() -> Any:
 
 
 def _chrf(pairs: Pairs, confidence: float) -> Estimate:
-    """Mean over prompts of the mean over their documents."""
+    """Returns the mean over prompts of the mean over their documents."""
     metric = needs_sacrebleu().CHRF()
     return _mean(
         [
@@ -167,7 +168,7 @@ def _chrf(pairs: Pairs, confidence: float) -> Estimate:
 
 
 def _bleu(pairs: Pairs, confidence: float) -> Estimate:
-    """Of all documents together, with the jackknife over blocks of prompts."""
+    """Returns BLEU of all documents together, with the jackknife over blocks of prompts."""
     metric = needs_sacrebleu().BLEU(effective_order=True)
     blocks = min(_BLOCKS, len(pairs))
     if not blocks:
@@ -201,8 +202,8 @@ def _bleu_of(sums: Any) -> float:
 
 
 def _tokens(texts: Sequence[str]) -> list[list[str]]:
-    """The first WORDS tokens of each text, in lower case."""
-    # No word is longer than this by much; the rest of a long text need not be tokenized.
+    """Returns the first WORDS tokens of each text, in lower case."""
+    # Words are rarely longer than this; the rest of a long text need not be tokenized.
     array = pa.array([text[: WORDS * 40] for text in texts], pa.string())
     batch = TOKENS.tokenize(array, spans=True)
     return [
@@ -212,13 +213,13 @@ def _tokens(texts: Sequence[str]) -> list[list[str]]:
 
 
 def _groups(side: dict[str, list[Document]]) -> list[list[list[str]]]:
-    """Groups of GROUP documents, one of each prompt, of those with WORDS words."""
+    """Returns groups of GROUP documents with WORDS words, one of each prompt."""
     words = [w for w in _tokens([ds[0].text for ds in side.values()]) if len(w) == WORDS]
     return [words[i : i + GROUP] for i in range(0, len(words) - GROUP + 1, GROUP)]
 
 
 def _self_bleu(group: list[list[str]]) -> float:
-    """Mean BLEU of each document against the others of its group."""
+    """Returns the mean BLEU of each document against the others of its group."""
     metric = needs_sacrebleu().BLEU(tokenize="none", effective_order=True)
     texts = [" ".join(words) for words in group]
     scores = [
@@ -229,14 +230,15 @@ def _self_bleu(group: list[list[str]]) -> float:
 
 
 def _distinct(group: list[list[str]], n: int) -> float:
-    """Distinct n-grams of the group over all of them."""
+    """Returns the group's distinct n-grams over all its n-grams."""
     grams = [gram for words in group for gram in zip(*(words[i:] for i in range(n)), strict=False)]
     return len(set(grams)) / len(grams)
 
 
 def _kinds(documents: list[Document]) -> int:
-    """How many of the answers differ: those joined by pairs with a Jaccard index of ALIKE of their
-    three-word runs count as one, and so do empty ones."""
+    """Counts different answers: answers joined by pairs with a Jaccard index of ALIKE of their
+    three-word runs count as one, and so do empty ones.
+    """
     runs: list[set[tuple[str, ...]]] = [
         {*zip(w, w[1:], w[2:], strict=False)} or {tuple(w)}
         for w in _tokens([d.text for d in documents])

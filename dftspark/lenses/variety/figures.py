@@ -1,4 +1,4 @@
-"""Variety on a page, beside the human text's own."""
+"""Variety on a page, beside the variety of the human text."""
 
 from __future__ import annotations
 

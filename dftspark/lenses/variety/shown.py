@@ -1,4 +1,4 @@
-"""What the lens of variety declares for the report."""
+"""Declarations of the variety lens for the report."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Reference and variety measures on Spark: the sample is drawn there, and each model's is measured
-in one task.
+"""Reference and variety measures on Spark, which draws the sample; each model is measured in one
+task.
 
 Cost     a shuffle of ids and hashes; then the text of at most PROMPTS x SAMPLES documents a corpus
 """
@@ -32,7 +32,7 @@ _HASHED = pa.schema(
 
 
 def measure(documents: DataFrame, config: Audit, run_id: str, date: str) -> DataFrame:
-    """schema.VARIETY: every measure of each model corpus, without strata."""
+    """Returns schema.VARIETY: every measure of each model corpus, without strata."""
     drawn = sample(documents).cache()
     human = _documents(drawn.where(F.col("corpus") == config.human).toArrow())
     models = drawn.where(F.col("corpus") != config.human)
@@ -43,7 +43,7 @@ def measure(documents: DataFrame, config: Audit, run_id: str, date: str) -> Data
 
 
 def sample(documents: DataFrame) -> DataFrame:
-    """corpus, cluster, doc_id and text of what `variety.sampled` takes of each corpus."""
+    """Returns corpus, cluster, doc_id and text of the documents that `variety.sampled` takes."""
     hashed = documents.select("corpus", "cluster", "doc_id").mapInArrow(
         _hashing, from_arrow_schema(_HASHED)
     )
@@ -63,7 +63,7 @@ def sample(documents: DataFrame) -> DataFrame:
 def _hashing(batches: Any) -> Any:
     for batch in batches:
         columns = [batch[name] for name in ("corpus", "cluster", "doc_id")]
-        # As text of one length, which sorts as the unsigned numbers do.
+        # As text of fixed length, which sorts like the unsigned numbers.
         hashes = [
             pa.array([f"{variety.order(value):016x}" for value in column.to_pylist()])
             for column in columns[1:]

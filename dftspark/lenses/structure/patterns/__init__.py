@@ -30,7 +30,7 @@ class Pattern:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the version and with what is matched."""
+        """A string that changes with the version and with the text that is matched."""
         said = "\n".join((self.id, str(self.version), self.per, *self.match))
         return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
@@ -44,7 +44,7 @@ class PatternSet:
 
 @cache
 def bundled() -> PatternSet:
-    """The set that comes with the package."""
+    """Returns the set that comes with the package."""
     folder = resources.files(__name__)
     return read(
         (folder / "patterns.toml").read_text(encoding="utf-8"),
@@ -53,7 +53,7 @@ def bundled() -> PatternSet:
 
 
 def read(patterns: str, lexicon: str) -> PatternSet:
-    """A set from its two TOML documents. Raises ConfigError with the pattern and the mistake."""
+    """Reads a set from two TOML documents. Raises ConfigError with the pattern and the mistake."""
     try:
         documents = tomllib.loads(patterns), tomllib.loads(lexicon)
         classes = {name: frozenset(words.split()) for name, words in documents[1].items()}
@@ -74,7 +74,7 @@ def read(patterns: str, lexicon: str) -> PatternSet:
     wrong = [pattern.id for pattern in found if pattern.per not in PER]
     if wrong:
         raise ConfigError(f"`per` is one of {PER}; it is not in {wrong}")
-    # Of what they say: a remark in a file makes no profile another one.
+    # The hash covers content only: a remark in a file must not make another profile.
     said = hashlib.blake2b(json.dumps(documents).encode(), digest_size=8).hexdigest()
     program = pattern_program.compiled({p.id: p.match for p in found}, classes)
     return PatternSet(found, program, said)
