@@ -61,8 +61,7 @@ ONLY: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Texts of both sides; `setting` is empty for human ones, `pool` marks the texts to choose
-    from."""
+    """Texts of both sides; `setting` is empty for human ones, `pool` marks the candidates."""
 
     texts: pa.Array
     prompts: NDArray[Any]
@@ -300,7 +299,8 @@ def judged(name: str, cache: Path) -> list[str]:
 
 
 def jackknife(take: Measure, texts: Texts, sides: tuple[Rows, Rows, Rows]) -> float:
-    """The standard error of chosen minus best setting, over groups of prompts left out in turn."""
+    """Returns the standard error of chosen minus best setting, leaving out groups of prompts in
+    turn."""
     found = []
     for group in range(GROUPS):
         human, chosen, best = (rows[texts.groups[rows] % GROUPS != group] for rows in sides)
@@ -368,8 +368,8 @@ def million() -> list[str]:
 
 
 def on_spark(prompts: int) -> list[str]:
-    """A whole run on two cores: four made texts of 120 words a prompt, and as many human texts as
-    prompts."""
+    """Measures a whole run on two cores: four synthetic texts of 120 words per prompt, and as many
+    human texts as prompts."""
     from dftspark import runs
     from dftspark.config import Audit
     from dftspark.spark.session import session

@@ -153,7 +153,7 @@ def _take_in(files: list[Path], store: str, writers: Iterable[Writer]) -> None:
 def written(
     config: Generation, master: str | None, quiet: bool, *, ask: bool = True, again: bool = False
 ) -> Run:
-    """Makes and prints the run of texts; raises for one that ended early."""
+    """Makes and prints the run of texts; raises if it ended early."""
     from dftspark.entry import accept
     from dftspark.generation import run
     from dftspark.generation.terminal import print_run
@@ -169,8 +169,8 @@ def written(
 
 
 def audited(made: Run, config: Generation, master: str | None, quiet: bool) -> None:
-    """Audits the texts of a run at every setting, chosen ones beside them where there are several
-    samples of a brief."""
+    """Audits the texts of a run at every setting, with the chosen ones beside them if there are
+    several samples of a brief."""
     from dftspark import runs
     from dftspark.choose.audits import FILE as OF_CHOICE
     from dftspark.config import Audit

@@ -159,7 +159,7 @@ def _body(writer: Writer, prompt: str, properties: dict[str, Any]) -> bytes:
 def _asked(
     documents: Sequence[Document], body: Callable[[Document, Briefs], bytes], settings: Briefs
 ) -> dict[str, tuple[bytes, bytes]]:
-    """Key and body of the request about each document, by its name."""
+    """Returns key and body of the request about each document, by its name."""
     bodies = {document.doc_id: body(document, settings) for document in documents}
     return {name: (key_of(settings.model, _SEED, own), own) for name, own in bodies.items()}
 

@@ -84,8 +84,8 @@ def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
 
 
 def _form(writer: Writer, setting: Setting) -> list[bytes]:
-    """The body in parts, of which two stand for prompt and seed. Every request of a setting is
-    filled into them, for encoding each anew would be half of the work of a resume."""
+    """Returns the body in parts, two of which stand for prompt and seed. Every request of a setting
+    is filled into them, since encoding each anew would be half of the work of a resume."""
     whole = encoded(writer, _PROMPT.decode(), setting, 0)
     head, _, tail = whole.partition(_JSON.encode(_PROMPT.decode()).encode())
     before, seed, after = tail.partition(b'"seed":0')

