@@ -4,7 +4,7 @@ State    sums (64, K, 2 D) int64: features x 2^20 of K kernels, cosines before s
          (64,); and the least cluster hashes, which count clusters.
          D = 2304 of d = 384 and K = 7: 16.5 MB, about 8 encoded, whatever the corpus
 Cost     50 microseconds a document and core at d = 384, D = 2304, K = 7: 30 of them the projection
-Source   features/fourier.py; statistics over blocks, inference/squared.py
+Source   fourier.py; statistics over blocks, inference/squared.py
 """
 
 from __future__ import annotations

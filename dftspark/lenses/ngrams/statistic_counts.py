@@ -1,8 +1,8 @@
 """Exact n-gram counts of one order, by block: the keyed statistic of the n-gram lens.
 
-State    rows sorted by key, one for each n-gram and block that occurs (features/counting.py), and
+State    rows sorted by key, one for each n-gram and block that occurs (counting.py), and
          per block (64,) the totals that turn counts into rates
-Cost     as features/counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
+Cost     as counting.py says; 8 to 12 bytes a row encoded, since an n-gram of one
          document costs little more than its hash; rows are bounded by the tokens, not by a setting
 Source   the variance of a ratio with clusters for units, Lijffijt et al. (2016): of clusters with N
          tokens and c occurrences it needs sum c, sum c^2, sum c N and how many have any

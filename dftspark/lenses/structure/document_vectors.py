@@ -25,7 +25,7 @@ VERSION = 1
 class DocumentVectors:
     """`B` documents, in any order and cut anywhere.
 
-    counts      (B, K)      int64   COUNTS of features/measures.py, then occurrences of each pattern
+    counts      (B, K)      int64   COUNTS of measures.py, then occurrences of each pattern
     means       (B, M)      int64   MEANS in fixed point, -1 where a document has none
     histograms  (64, bins)  int64   HISTOGRAMS of all of them, by block
     clusters    (B,)        uint64  a hash of each document's cluster, independent of its block
