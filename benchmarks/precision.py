@@ -24,7 +24,7 @@ from dftspark.text import stream
 
 HERE = Path(__file__).resolve().parent
 LABELS = HERE / "labels" / "patterns.csv"
-PRECISION = HERE.parent / "dftspark" / "features" / "patterns" / "precision.csv"
+PRECISION = Path(patterns.__file__).with_name("precision.csv")
 DATA = HERE.parent.parent / "shared" / "data"
 
 Hit = tuple[str, str, str, int, int]
@@ -76,6 +76,9 @@ def main() -> int:
     lines = ["pattern,fingerprint,right,labeled"]
     for pattern in patterns.bundled().patterns:
         k, n = right[pattern.id], number[pattern.id]
+        if not n:
+            print(f"{pattern.id:26} has no labels yet")
+            continue
         lines.append(f"{pattern.id},{pattern.fingerprint},{k},{n}")
         low, high = wilson(k / n, n)
         print(f"{pattern.id:26} {k:3} of {n:3}  {k / n:.2f} [{low:.2f}, {high:.2f}]")

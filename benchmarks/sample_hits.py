@@ -123,6 +123,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--context", type=int, default=100)
     asked = parser.parse_args()
+    known = {pattern.id for pattern in patterns.bundled().patterns}
+    if unknown := [name for name in asked.patterns if name not in known]:
+        parser.error(f"patterns.toml has no {', '.join(unknown)}")
     hits: dict[str, list[Hit]] = defaultdict(list)
     for hit in chosen(asked.patterns, asked.seed, asked.context):
         hits[hit.pattern].append(hit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -23,47 +23,6 @@ from dftspark.text import surface
 from dftspark.text.surface import Surfaces
 
 SMALL = Frequencies(dim=3, sigma=0.7, least=4)
-EXAMPLES: dict[str, list[dict[str, Any]]] = {
-    "copies_sketch": [{}],
-    "feature_sums": [{"frequencies": SMALL}],
-    "moments": [{"dim": 3}],
-    "ngram_counts": [{"n": 1}, {"n": 3}],
-    "ngram_sketch": [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
-    "structure": [{}],
-    "surface": [{}],
-}
-SUBJECTS = [(name, params) for name, all_params in EXAMPLES.items() for params in all_params]
-
-
-STATISTICS = laws.statistics()
-
-
-def test_every_statistic_has_an_example() -> None:
-    assert EXAMPLES.keys() == STATISTICS.keys()
-
-
-# Other parameters of each statistic, one changed at a time.
-OTHERS: dict[str, list[dict[str, Any]]] = {
-    "copies_sketch": [{"text": "other"}, {"features": 0}],
-    "feature_sums": [
-        *(
-            {"frequencies": replace(SMALL, **change)}
-            for change in (
-                {"dim": 4},
-                {"sigma": 0.71},
-                {"least": 7},
-                {"seed": 1},
-                {"ladder": (1.0,)},
-            )
-        ),
-        {"vectors": "other"},
-    ],
-    "moments": [{"dim": 4}, {"vectors": "other"}],
-    "ngram_counts": [{"n": 2}, {"text": "other"}],
-    "ngram_sketch": [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
-    "structure": [{"text": "other"}],
-    "surface": [{"text": "other"}, {"features": 0}],
-}
 
 
 @st.composite
@@ -136,15 +95,48 @@ def surface_batches(draw: st.DrawFn) -> Surfaces:
     return Surfaces(flags, words, rng.integers(0, 9, n), rng.integers(0, 64, n))
 
 
-BATCHES: dict[str, Any] = {
-    "copies_sketch": key_batches,
-    "feature_sums": vector_batches,
-    "moments": short_vector_batches,
-    "ngram_counts": token_batches,
-    "ngram_sketch": token_batches,
-    "structure": structure_batches,
-    "surface": surface_batches,
+class Subject(NamedTuple):
+    """What a statistic observes, parameters to try it with, and others, one changed at a time."""
+
+    batches: Any
+    examples: list[dict[str, Any]]
+    others: list[dict[str, Any]]
+
+
+STATISTICS = laws.statistics()
+SUBJECTS = {
+    "copies_sketch": Subject(key_batches, [{}], [{"text": "other"}, {"features": 0}]),
+    "feature_sums": Subject(
+        vector_batches,
+        [{"frequencies": SMALL}],
+        [
+            {"frequencies": replace(SMALL, dim=4)},
+            {"frequencies": replace(SMALL, sigma=0.71)},
+            {"frequencies": replace(SMALL, least=7)},
+            {"frequencies": replace(SMALL, seed=1)},
+            {"frequencies": replace(SMALL, ladder=(1.0,))},
+            {"vectors": "other"},
+        ],
+    ),
+    "moments": Subject(short_vector_batches, [{"dim": 3}], [{"dim": 4}, {"vectors": "other"}]),
+    "ngram_counts": Subject(token_batches, [{"n": 1}, {"n": 3}], [{"n": 2}, {"text": "other"}]),
+    "ngram_sketch": Subject(
+        token_batches,
+        [{"n": 1, "width": 256}, {"n": 2, "width": 512, "seed": 4}],
+        [{"n": 3}, {"width": 1024}, {"seed": 5}, {"text": "other"}],
+    ),
+    "structure": Subject(structure_batches, [{}], [{"text": "other"}]),
+    "surface": Subject(surface_batches, [{}], [{"text": "other"}, {"features": 0}]),
 }
+EXAMPLES = [(name, params) for name, subject in SUBJECTS.items() for params in subject.examples]
+
+
+def test_every_statistic_has_an_example() -> None:
+    assert SUBJECTS.keys() == STATISTICS.keys()
+    for name, subject in SUBJECTS.items():
+        changed = {field for other in subject.others for field in other}
+        own = {field.name for field in fields(STATISTICS[name])}
+        assert changed == own, f"{name}: others change each of its parameters"
 
 
 def cut(
@@ -190,7 +182,7 @@ def build(name: str, params: dict[str, Any]) -> Statistic[Any, Any]:
     return STATISTICS[name](**params)
 
 
-@pytest.mark.parametrize(("name", "params"), SUBJECTS)
+@pytest.mark.parametrize(("name", "params"), EXAMPLES)
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
 def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
@@ -200,7 +192,7 @@ def test_laws(name: str, params: dict[str, Any], data: st.DataObject) -> None:
 
 
 def _laws(stat: Statistic[Any, Any], name: str, data: st.DataObject) -> None:
-    drawn = [data.draw(BATCHES[name]()) for _ in range(3)]
+    drawn = [data.draw(SUBJECTS[name].batches()) for _ in range(3)]
     a, b, c = (stat.observe(batch) for batch in drawn)
     laws.associative(stat, a, b, c)
     laws.commutative(stat, a, b)
@@ -211,12 +203,12 @@ def _laws(stat: Statistic[Any, Any], name: str, data: st.DataObject) -> None:
     laws.batching_never_matters(stat, drawn[0], cut(drawn[0], data))
 
 
-@pytest.mark.parametrize(("name", "params"), SUBJECTS)
+@pytest.mark.parametrize(("name", "params"), EXAMPLES)
 def test_parameters_are_the_identity(name: str, params: dict[str, Any]) -> None:
     fingerprint = build(name, params).fingerprint
     assert fingerprint == build(name, dict(params)).fingerprint
     assert fingerprint.startswith(f"{name}-v")
-    for other in OTHERS[name]:
+    for other in SUBJECTS[name].others:
         assert fingerprint != build(name, {**params, **other}).fingerprint
 
 

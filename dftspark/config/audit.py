@@ -237,6 +237,8 @@ def _explain(model: type[BaseModel], item: dict[str, Any]) -> str:
     allowed = sorted(_fields_at(model, item["loc"][:-1]))
     near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
+    if "lenses" in allowed and not unknown(place) and place not in ours():
+        hint = f"that of the lens {place!r} is read where lenses has {place!r}; "
     return f"{place}: there is no such setting; {hint}allowed here: {', '.join(allowed)}"
 
 

@@ -83,7 +83,7 @@ def score(human: Squares, model: Squares, own_human: Floats, own_model: Floats) 
     nan where neither side has any.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        size = human.size + model.size
+        size = np.float64(human.size + model.size)  # a NumPy number: 0 / 0 is nan
         share = model.size / size
         count = human.count + model.count
         units = human.units + model.units

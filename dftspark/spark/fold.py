@@ -223,7 +223,8 @@ class _Reading:
         file, at, size = state
         if file not in self.files:
             self.files[file] = self.stack.enter_context(pa.memory_map(file))
-        return self.files[file].read_at(size, at) if size else pa.py_buffer(b"")
+        self.files[file].seek(at)
+        return self.files[file].read_buffer(size)
 
 
 class _Writing:

@@ -125,6 +125,8 @@ def test_a_configuration_may_name_it(run: Run) -> None:
     ):
         with pytest.raises(ConfigError, match=r"vowels\.letter.*" + said):
             Audit.parse({**sized, "vowels": wrong}, "a test")
+    with pytest.raises(ConfigError, match=r"vowels' is read where lenses has 'vowels'"):
+        Audit.parse({**sized, "lenses": ["ngrams"]}, "a test")
     with pytest.raises(ConfigError, match=r"no lens 'vowel'; did you mean 'vowels'\?"):
         Audit.parse({"corpora": sides, "lenses": ["vowel"]}, "a test")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from dftspark import runs
 from dftspark.config import Audit
 from dftspark.errors import ConfigError
 from dftspark.report.terminal.run import render
+from dftspark.spark import fold
 from tests.report import vowels
 from tests.spark import nights
 
@@ -90,3 +93,13 @@ def test_nights_merge_its_states(spark: SparkSession, tmp_path: Path) -> None:
     first, both = (found[date, "gpt"]["value"] for date in nights.DATES[:2])
     assert first != both
     assert found[nights.DATES[1], "gpt"]["std_error"] < found[nights.DATES[0], "gpt"]["std_error"]
+
+
+def test_what_observers_left_comes_back_as_buffers(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    left.write_bytes(b"abcdef")
+    with ExitStack() as stack:
+        read = fold._Reading(stack)
+        found = [read((str(left), at, size)) for at, size in ((1, 2), (3, 0))]
+    assert all(isinstance(state, pa.Buffer) for state in found)
+    assert [state.to_pybytes() for state in found] == [b"bc", b""]

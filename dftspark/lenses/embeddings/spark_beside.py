@@ -8,6 +8,7 @@ Cost     a pass over the vectors for every eight models, which finds copies and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +147,7 @@ def _second_pass(
             human=config.human,
             features=_Features(of.frequencies),
             regions=frozen[0],
-            witnesses={m: _witness(of, human, own[m], paired[m]) for m in some},
+            witnesses=_witnesses(of, human, own, paired),
         )
         # Copies and places of the human side are found only once.
         corpora = some if first else [config.human, *some]
@@ -158,7 +159,8 @@ def _second_pass(
         passed["witness"] = regions.witness(found, plan, *run)
         for name, table in passed.items():
             tables.setdefault(name, []).append(table)
-        for model in some:
+        metrics |= {model: [] for model in some}
+        for model in plan.witnesses:
             metrics[model] = region_metrics(
                 found.sums[config.human, model],
                 found.sums[model, model],
@@ -200,6 +202,19 @@ class _Features:
     def __call__(self, vectors: NDArray[np.float32]) -> Floats:
         scale = 1 / (ONE * np.sqrt(self.frequencies.count))
         return np.asarray(features(self.frequencies, vectors, DEFAULT) * scale, np.float64)
+
+
+def _witnesses(
+    of: FeatureSums,
+    human: FeatureState,
+    models: Mapping[str, FeatureState],
+    paired: Mapping[str, bool],
+) -> dict[str, Witness]:
+    """Returns the witness of each pair that has one: nothing is left of a side, or of what two
+    sides share, whose only filled block is left out.
+    """
+    found = {name: _witness(of, human, own, paired[name]) for name, own in models.items()}
+    return {name: one for name, one in found.items() if np.isfinite(one.directions).all()}
 
 
 def _witness(of: FeatureSums, human: FeatureState, model: FeatureState, paired: bool) -> Witness:

@@ -3,7 +3,8 @@
 State    (64, K) counts and documents that have any, (64, M) fixed-point means and documents that
          have them, (64, bins) histograms, int64; up to 1,024 cluster hashes. Some 400 kB, a
          fifth of it encoded, whatever the corpus
-Cost     one addition a document and column
+Cost     one addition a document and column; a merge is as many as the state has numbers
+Source   measures.py and patterns/ say what is counted; stats/cluster_hashes.py counts clusters
 """
 
 from __future__ import annotations

@@ -19,6 +19,18 @@ def test_the_stated_precision_follows_from_the_labels() -> None:
     assert labeled() == {name: (right[name], number[name]) for name in number}
 
 
+def test_the_program_writes_the_file_that_the_package_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stated = precision.PRECISION.read_text(encoding="utf-8")
+    written = tmp_path / "precision.csv"
+    monkeypatch.setattr(precision, "PRECISION", written)
+    monkeypatch.setattr(precision, "DATA", tmp_path / "none")
+    monkeypatch.setattr("sys.argv", ["precision.py"])
+    assert precision.main() == 0
+    assert written.read_text(encoding="utf-8") == stated
+
+
 def test_labels_have_no_text_and_one_verdict_a_hit() -> None:
     with precision.LABELS.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
