@@ -51,10 +51,10 @@ def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     for (model, *_), settings in texts.items():
         for (one, text), (other, beside) in pairwise(settings.items()):
             counts.setdefault((model, one, other), Counter())[text == beside] += 1
-    for (model, one, other), own in counts.items():
-        if own.total() >= _SOME and own[True] / own.total() > _ALIKE:
+    for (model, one, other), alike in counts.items():
+        if alike.total() >= _SOME and alike[True] / alike.total() > _ALIKE:
             yield (
-                f"{model}: {own[True]:,} of {own.total():,} texts are the same at {one} and at "
+                f"{model}: {alike[True]:,} of {alike.total():,} texts are the same at {one} and at "
                 f"{other}; the endpoint seems to ignore the sampler"
             )
 

@@ -18,6 +18,7 @@ GENERATED = (
     "two temperatures, beside the manual's own first sentences; then one of the four is chosen for "
     "each topic. So small a model is seldom right: this shows the way from briefs to the page."
 )
+_SMALL = {"max_tokens": 64, "tasks": 2, "batch": 80}
 _LEAST_WORDS = 8  # of a paragraph of prose
 
 
@@ -61,7 +62,7 @@ def generation(out: str, model: Path) -> Generation:
     folder.mkdir(parents=True, exist_ok=True)
     briefs, human = folder / "briefs.jsonl", folder / "openings.jsonl"
     topics = {name: _opening(text) for name, text in sorted(pydoc_data.topics.topics.items())}
-    asked = "In one or two plain sentences, what is {topic!r} in the Python language?"
+    asked = "In one short sentence, what is {topic!r} in the Python language?"
     _lines(briefs, [{"prompt_id": name, "prompt": asked.format(topic=name)} for name in topics])
     _lines(human, [{"topic": name, "text": text} for name, text in topics.items() if text])
     columns = {"doc_id": "topic", "prompt_id": "topic"}
@@ -72,7 +73,7 @@ def generation(out: str, model: Path) -> Generation:
             "briefs": str(briefs),
             "samples": 2,
             "sampler": {"temperature": [0.5, 1.0]},
-            "models": [{"name": "smollm2", "path": str(model), "max_tokens": 96, "batch": 32}],
+            "models": [{"name": "smollm2", "path": str(model), **_SMALL}],
             "human": {"role": "human", "path": str(human), "columns": columns},
         },
     }
