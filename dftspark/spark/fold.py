@@ -90,6 +90,7 @@ def fold(
 
 
 _LEFT = "left"
+_ALIGNED = 64  # bytes; Arrow warns of columns that begin elsewhere
 
 
 def _folded(one: Fold, folder: Location, found: list[dict[str, Any]]) -> Folded:
@@ -166,8 +167,9 @@ class _Leaving:
             if self.stream is None:
                 self.stream = _opened(self.place)
             self.stream.write(state)
+            self.stream.write(bytes(-len(state) % _ALIGNED))
         self.references.append((*name, self.place.path, self.size, len(state), None))
-        self.size += len(state)
+        self.size += len(state) + -len(state) % _ALIGNED
 
     def __exit__(self, *_: object) -> None:
         if self.stream is not None:
@@ -193,7 +195,9 @@ def _merging(
             for row, (i, *parts, file, at, size) in enumerate(
                 zip(*(batch[name].to_pylist() for name in names), strict=True)
             ):
-                state = batch["state"][row].as_buffer() if file is None else (file, at, size)
+                # A copy is aligned, which a place in a column of binary values is not.
+                own = pa.py_buffer(batch["state"][row].as_py()) if file is None else None
+                state = (file, at, size) if own is None else own
                 cells.setdefault((i, Key(*parts)), []).append(state)
         told = []
         folder = Location.parse(staging)  # each task reaches the storage by itself
