@@ -26,6 +26,7 @@ from dftspark.lenses.embeddings import distance_mmd as mmd
 from dftspark.lenses.embeddings.fourier import DEFAULT, Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
 from dftspark.stats.protocol import VectorBatch
+from dftspark.testing import oracles
 from dftspark.text.hashing import digest64
 
 PILOT = 1_000
@@ -73,7 +74,7 @@ def against_the_kernel(name: str, sides: dict[str, Side], of: FeatureSums) -> bo
         }
         error = found["mmd_squared_feature_error"]
         for kernel in of.frequencies.kernels:
-            exact = mmd.exact_squared_mmd(
+            exact = oracles.exact_squared_mmd(
                 human[0],
                 sides[model][0],
                 mmd.kernel(kernel, of.frequencies.sigma),

@@ -109,16 +109,3 @@ def jackknife(left_out: Floats, value: float, confidence: float) -> tuple[float,
     error = float(np.sqrt((blocks - 1) / blocks * squares))
     reach = float(special.stdtrit(blocks - 1, (1 + confidence) / 2)) * error
     return error, value - reach, value + reach
-
-
-def jackknife_covariance(left_out: Floats) -> Floats:
-    """Computes the covariance `(K, K)` of K estimates that share their human blocks, from
-    `left_out` `(K, S)`.
-
-    Its diagonal holds the squares of `jackknife`'s standard errors. nan below two blocks.
-    """
-    blocks = left_out.shape[1]
-    if blocks < 2:
-        return np.full((len(left_out), len(left_out)), np.nan)
-    centered = left_out - left_out.mean(axis=1, keepdims=True)
-    return np.asarray((blocks - 1) / blocks * centered @ centered.T)

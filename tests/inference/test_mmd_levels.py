@@ -18,6 +18,7 @@ from dftspark.inference.squared import block_test, fused_test
 from dftspark.lenses.embeddings import distance_mmd as mmd
 from dftspark.lenses.embeddings.fourier import DEFAULT, ONE, features
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
+from dftspark.testing import oracles
 from tests.normal_clouds import (
     closed_form,
     grams,
@@ -121,7 +122,7 @@ def test_unbiased(draws: int) -> None:
     for _ in range(draws):
         phi = [_phi(of, normal(rng, 60, 16)), _phi(of, normal(rng, 90, 16, 1.0))]
         p, q = (rows.sum(axis=0) for rows in phi)
-        found.append(mmd.squared_mmd(p, q, 60, 90))
+        found.append(oracles.squared_mmd(p, q, 60, 90))
         plug_in.append(float(((p / 60 - q / 90) ** 2).sum()))
     error = np.std(found) / np.sqrt(draws)
     say(f"A4 mean {np.mean(found):.7f} +- {error:.7f}, V {np.mean(plug_in):.5f}, {draws} draws")
@@ -145,7 +146,7 @@ def test_spread_at_equality(draws: int) -> None:
         found = []
         for _ in range(draws):
             p, q = (_phi(of, normal(rng, k, d)).sum(axis=0) for k in (n, m))
-            found.append(mmd.squared_mmd(p, q, n, m))
+            found.append(oracles.squared_mmd(p, q, n, m))
         ratio = np.std(found) / np.sqrt(2 * zeta(d, 20) * pairs)
         noise = 4 / np.sqrt(2 * draws)
         say(f"A5 D = {of.frequencies.count}: sd {ratio:.3f} of the kernel's, {draws} draws")
@@ -273,13 +274,13 @@ def test_energy_distance_on_the_sphere() -> None:
         rows = normal(rng, 400, 64, shift)
         x.append((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
     sigma = mmd.median_distance(np.concatenate(x))
-    exact = mmd.exact_squared_mmd(x[0], x[1], mmd.kernel("energy", sigma))
+    exact = oracles.exact_squared_mmd(x[0], x[1], mmd.kernel("energy", sigma))
     found = []
     for seed in range(5):
         of = statistic(64, sigma**2, 2048, seed).frequencies
         p, q = (features(of, rows, "energy").sum(axis=0) for rows in x)
         scale = ONE * np.sqrt(of.count)
-        found.append(of.energy_scale * mmd.squared_mmd(p / scale, q / scale, 400, 400))
+        found.append(of.energy_scale * oracles.squared_mmd(p / scale, q / scale, 400, 400))
     say(f"A11 sphere: {np.array(found) / exact}")
     assert found == pytest.approx([exact] * 5, rel=0.08)
 
@@ -292,7 +293,9 @@ def test_energy_distance_of_two_normals() -> None:
     assert value == pytest.approx(0.54180658, rel=0.08)
     rng = np.random.default_rng(36)
     draws = [
-        mmd.exact_squared_mmd(normal(rng, 90, 1), normal(rng, 60, 1, 1.0), mmd.kernel("energy", 1))
+        oracles.exact_squared_mmd(
+            normal(rng, 90, 1), normal(rng, 60, 1, 1.0), mmd.kernel("energy", 1)
+        )
         for _ in range(200)
     ]
     assert np.mean(draws) == pytest.approx(0.54180658, abs=4 * np.std(draws) / np.sqrt(200))

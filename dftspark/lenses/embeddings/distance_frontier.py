@@ -47,20 +47,6 @@ def frontier_area(p: Floats, q: Floats) -> Floats:
     return np.asarray(np.trapezoid(np.stack(y, axis=-1), np.stack(x, axis=-1), axis=-1))
 
 
-def histogram_l2_squared(human: Counts, model: Counts) -> Floats:
-    """Returns |p - q|^2 of shares from counts `(..., k)` of independent documents, as `(...)`.
-
-    A squared share, at most 2; larger is further apart. Mean 0 at equality, so it may be below 0:
-    do not clip it. Where clusters have several documents it is biased; the between-block square of
-    inference.squared is not. nan where a side has fewer than two documents.
-    """
-    h, m = np.asarray(human, np.float64), np.asarray(model, np.float64)
-    n, k = h.sum(axis=-1), m.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        same = (h * (h - 1)).sum(-1) / (n * (n - 1)) + (m * (m - 1)).sum(-1) / (k * (k - 1))
-        return np.asarray(same - 2 * (h * m).sum(-1) / (n * k))
-
-
 def _divergence(p: Floats, r: Floats) -> Floats:
     """Returns KL(p|r), natural log."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,8 +1,7 @@
-"""Squared maximum mean discrepancy: of all documents from feature sums, and exactly from vectors.
+"""Kernels of the squared maximum mean discrepancy, and their sums over all pairs of vectors.
 
 Audits report the squared MMD between blocks, which is `inference.squared`'s squared distance of
-feature sums. This file has the form over all pairs of documents, and the quadratic form without
-random features, a check on a bounded sample.
+feature sums. The sums here are those without random features, a check on a bounded sample.
 
 Source   Gretton, Borgwardt, Rasch, Scholkopf and Smola (2012); the energy distance as an MMD,
          Sejdinovic, Sriperumbudur, Gretton and Fukumizu (2013)
@@ -25,21 +24,6 @@ _CHUNK = 1 << 22  # kernel values held at once
 _EQUAL = 1e-10  # squared distances below this share of a squared length are rounding
 
 
-def squared_mmd(human: Floats, model: Floats, n_human: float, n_model: float) -> float:
-    """Returns MMD^2 over all pairs of unlike documents, from sums `(m,)` of features, |phi|^2 = 1.
-
-    |p - q|^2 - (1 - |p|^2) / (n - 1) - (1 - |q|^2) / (m - 1), the form that does not cancel.
-    Dimensionless, at most 4; larger is further apart; its mean is 0 at equality, so a value may be
-    a little below. Documents must be independent: copies, and prompts that sides share, bias it,
-    but not the form between blocks. nan below two documents on a side.
-    """
-    if n_human < 2 or n_model < 2:
-        return float("nan")
-    p, q = human / n_human, model / n_model
-    noise = (1 - p @ p) / (n_human - 1) + (1 - q @ q) / (n_model - 1)
-    return float(((p - q) ** 2).sum() - noise)
-
-
 def kernel(name: str, sigma: float) -> Kernel:
     """Returns the kernel that `fourier` approximates under this name, of squared distances.
 
@@ -56,36 +40,6 @@ def kernel(name: str, sigma: float) -> Kernel:
         raise ShapeError(f"no kernel {name!r}: gaussian_C, laplace, imq, energy")
     width = 2 * (float(step) * sigma) ** 2
     return lambda r2: np.exp(-r2 / width)
-
-
-def exact_squared_mmd(
-    human: NDArray[np.floating[Any]],
-    model: NDArray[np.floating[Any]],
-    of: Kernel,
-    human_blocks: NDArray[np.int64] | None = None,
-    model_blocks: NDArray[np.int64] | None = None,
-) -> float:
-    """Returns MMD^2 of vectors `(n, d)` and `(m, d)` by the kernel itself, over all pairs.
-
-    With `blocks` `(n,)`, `(m,)`, pairs of one side and one block are left out: apart from its
-    centering, this is what `inference.squared.between_documents` computes from features. Cost (n +
-    m)^2 d; memory 32 MB. nan where a side has no such pair.
-    """
-    sides = []
-    for vectors, blocks in ((human, human_blocks), (model, model_blocks)):
-        own = np.arange(len(vectors)) if blocks is None else blocks
-        sides.append((vectors.astype(np.float64), own))
-    total = 0.0
-    for vectors, blocks in sides:
-        pairs, values = 0, 0.0
-        for rows, kernels in _kernels(vectors, vectors, of):
-            unlike = blocks[rows, None] != blocks
-            pairs += int(unlike.sum())
-            values += float(kernels[unlike].sum())
-        total += values / pairs if pairs else float("nan")
-    (x, _), (y, _) = sides
-    cross = sum(float(kernels.sum()) for _, kernels in _kernels(x, y, of))
-    return total - 2 * cross / (len(x) * len(y))
 
 
 def kernel_sums(

@@ -108,15 +108,3 @@ def l2_squared_corrected(plug_in: float, human: TokenSums, model: TokenSums) -> 
     either side.
     """
     return plug_in - token_noise(human) - token_noise(model)
-
-
-def document_l2_squared_corrected(
-    plug_in: float, human: DocumentSums, model: DocumentSums
-) -> float:
-    """Returns |p - q|^2 of document-weighted rates, exactly unbiased for independent clusters.
-
-    Equal to (|F|^2 - A) / (n^2 - D) of each side less 2 F.F' / (n n'), in the form that does not
-    cancel. `plug_in` is the exact |p - q|^2. Unit, range, shared prompts and nan as in
-    `l2_squared_corrected`.
-    """
-    return plug_in - document_noise(human) - document_noise(model)

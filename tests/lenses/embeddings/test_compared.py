@@ -11,13 +11,14 @@ from dftspark.config import Inference
 from dftspark.inference import blocks
 from dftspark.inference.feature_error import by_group, half_width
 from dftspark.inference.gram import Gram, between_blocks, between_documents, stacked
-from dftspark.inference.intervals import jackknife, jackknife_covariance
+from dftspark.inference.intervals import jackknife
 from dftspark.lenses.embeddings import compared as embeddings
 from dftspark.lenses.embeddings import distance_mmd as mmd
 from dftspark.lenses.embeddings.exact_mmd import exact_metrics
 from dftspark.lenses.embeddings.fourier import DEFAULT, ONE, features, radii
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState
 from dftspark.lenses.metric import Metric
+from dftspark.testing import oracles
 from dftspark.text.hashing import mixed
 from tests.normal_clouds import block_numbers, directions, normal, sides, state, statistic
 
@@ -106,7 +107,7 @@ def test_value_is_the_mean_over_pairs_of_unlike_blocks() -> None:
     error = found["mmd_squared_feature_error"].value
     for kernel in frequencies.kernels:
         of = mmd.kernel(kernel, frequencies.sigma)
-        exact = mmd.exact_squared_mmd(x[0], x[1], of, *where)
+        exact = oracles.exact_squared_mmd(x[0], x[1], of, *where)
         name = "energy_distance" if kernel == "energy" else f"mmd_squared_{kernel}"
         scale = frequencies.energy_scale if kernel == "energy" else 1.0
         assert found[name].value == pytest.approx(exact, abs=8 * scale * error), kernel
@@ -251,13 +252,13 @@ def test_the_half_width_holds_the_error_of_the_features() -> None:
 
 def test_covariance_holds_the_errors_and_their_difference() -> None:
     left_out = np.random.default_rng(13).standard_normal((3, 16))
-    covariance = jackknife_covariance(left_out)
+    covariance = oracles.jackknife_covariance(left_out)
     for row, variance in zip(left_out, np.diag(covariance), strict=True):
         assert np.sqrt(variance) == pytest.approx(jackknife(row, 0.0, 0.95)[0])
     error, *_ = jackknife(left_out[0] - left_out[1], 0.0, 0.95)
     contrast = np.array([1.0, -1.0, 0.0])
     assert np.sqrt(contrast @ covariance @ contrast) == pytest.approx(error)
-    assert np.isnan(jackknife_covariance(left_out[:, :1])).all()
+    assert np.isnan(oracles.jackknife_covariance(left_out[:, :1])).all()
 
 
 def test_float32_features_and_whole_sums_lose_nothing() -> None:
@@ -274,9 +275,9 @@ def test_float32_features_and_whole_sums_lose_nothing() -> None:
         angles = rows.astype(np.float64) @ omega
         totals.append(np.concatenate([np.cos(angles).sum(axis=0), np.sin(angles).sum(axis=0)]))
     totals = [total / np.sqrt(of.frequencies.count) for total in totals]
-    exact = mmd.squared_mmd(totals[0], totals[1], 200_000, 200_000)
+    exact = oracles.squared_mmd(totals[0], totals[1], 200_000, 200_000)
     ours = [s.block_sums(kernels.index(DEFAULT)).sum(axis=0) for s in (human, model)]
-    got = mmd.squared_mmd(ours[0], ours[1], 200_000, 200_000)
+    got = oracles.squared_mmd(ours[0], ours[1], 200_000, 200_000)
     print(f"\n  A17 relative difference {abs(got / exact - 1):.1e}", end="")
     assert got == pytest.approx(exact, rel=1e-5)
 

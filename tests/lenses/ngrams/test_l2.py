@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from dftspark.lenses.ngrams.distance_l2 import (
     DocumentSums,
     TokenSums,
-    document_l2_squared_corrected,
     document_noise,
     l2,
     l2_squared_corrected,
     term,
     token_noise,
 )
+from dftspark.testing import oracles
 from tests.inference.corpora import documents, zipf
 
 Floats = NDArray[np.float64]
@@ -99,7 +99,7 @@ def test_document_form_equals_three_terms_and_the_double_loop() -> None:
         whole = one.norm * one.documents**2
         three += (whole - one.squares) / (one.documents**2 - one.squared_documents)
     difference = f.mean(axis=0) - g.mean(axis=0)
-    got = document_l2_squared_corrected(float(difference @ difference), *sums)
+    got = oracles.document_l2_squared_corrected(float(difference @ difference), *sums)
     assert got == pytest.approx(brute, abs=1e-12)
     assert got == pytest.approx(float(three), abs=1e-12)
 
@@ -146,7 +146,7 @@ def test_corrected_squares_have_mean_zero_where_plug_in_does_not() -> None:
         f, g = (x / x.sum(axis=1, keepdims=True) for x in (human, model))
         apart = float(((f.mean(axis=0) - g.mean(axis=0)) ** 2).sum())
         sums = document_sums(human, own[0]), document_sums(model, own[1])
-        weighted.append(document_l2_squared_corrected(apart, *sums))
+        weighted.append(oracles.document_l2_squared_corrected(apart, *sums))
     assert np.mean(plain) > 5e-4
     for draws in (corrected, weighted):
         assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(len(draws))
