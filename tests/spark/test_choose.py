@@ -218,6 +218,7 @@ def target_of(spark: SparkSession, own: Audit, profiled: Run | None) -> Any:
         making.abandon()
 
 
+@pytest.mark.slow
 def test_a_stored_profile_is_the_same_target_as_its_documents(
     spark: SparkSession, folder: Path
 ) -> None:

@@ -74,10 +74,9 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize(
-    "embed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["given", "embedding"]
-)
+@pytest.mark.parametrize("embed", [False, True], ids=["given", "embedding"])
 def test_gpus_that_spark_gives_out(tmp_path: Path, embed: bool) -> None:
     """Two executors of one GPU each, by a discovery script that says there are two."""
     for name in ("human", "model"):
