@@ -14,9 +14,13 @@ NOTE = (
     "shows the tool, not the quality of a model: layout and length differ as well."
 )
 GENERATED = (
-    "SmolLM2-135M-Instruct explains the 79 topics of Python's reference manual, twice at each of "
-    "two temperatures, beside the manual's own first sentences; then one of the four is chosen for "
-    "each topic. So small a model is seldom right: this shows the way from briefs to the page."
+    "SmolLM2-135M-Instruct says two things about each of the 79 topics of Python's reference "
+    "manual, at two temperatures, beside the manual's own first paragraphs; then one of the two is "
+    "chosen for each. So small a model is seldom right: this shows the way from briefs to the page."
+)
+_ASKED = (
+    "In one short sentence, what is {topic!r} in the Python language?",
+    "In one short sentence, say something else about {topic!r} in the Python language.",
 )
 _SMALL = {"max_tokens": 64, "tasks": 2, "batch": 80}
 _LEAST_WORDS = 8  # of a paragraph of prose
@@ -61,17 +65,24 @@ def generation(out: str, model: Path) -> Generation:
     folder = Path(out) / "sample"
     folder.mkdir(parents=True, exist_ok=True)
     briefs, human = folder / "briefs.jsonl", folder / "openings.jsonl"
-    topics = {name: _opening(text) for name, text in sorted(pydoc_data.topics.topics.items())}
-    asked = "In one short sentence, what is {topic!r} in the Python language?"
-    _lines(briefs, [{"prompt_id": name, "prompt": asked.format(topic=name)} for name in topics])
-    _lines(human, [{"topic": name, "text": text} for name, text in topics.items() if text])
+    asked, written = [], []
+    for topic, text in sorted(pydoc_data.topics.topics.items()):
+        asked += [
+            {"prompt_id": f"{topic} {i}", "prompt": form.format(topic=topic)}
+            for i, form in enumerate(_ASKED)
+        ]
+        written += [
+            {"topic": f"{topic} {i}", "text": paragraph}
+            for i, paragraph in enumerate(_openings(text))
+        ]
+    _lines(briefs, asked)
+    _lines(human, written)
     columns = {"doc_id": "topic", "prompt_id": "topic"}
     document = {
         "name": "demo-generate",
         "out": out,
         "generate": {
             "briefs": str(briefs),
-            "samples": 2,
             "sampler": {"temperature": [0.5, 1.0]},
             "models": [{"name": "smollm2", "path": str(model), **_SMALL}],
             "human": {"role": "human", "path": str(human), "columns": columns},
@@ -84,10 +95,11 @@ def _lines(file: Path, rows: list[dict[str, str]]) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _opening(text: str) -> str:
-    """Returns the first paragraph of prose of a manual's page, or nothing."""
+def _openings(text: str) -> list[str]:
+    """Returns the first paragraphs of prose of a manual's page, as many as there are questions."""
+    found = []
     for paragraph in text.split("\n\n"):
         words = paragraph.split()
         if len(words) >= _LEAST_WORDS and words[0][:1].isupper() and words[-1][-1] in ".:":
-            return " ".join(words)
-    return ""
+            found.append(" ".join(words))
+    return found[: len(_ASKED)]
