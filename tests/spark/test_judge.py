@@ -211,7 +211,7 @@ def test_an_audit_has_the_judge_as_a_stage(spark: SparkSession, tmp_path: Path) 
     assert run.manifest["judge"]["sent"] == len(server.requests)
     rates = run.table("win_rates").to_pylist()
     assert {r["longer_rate"] for r in rates if r["kind"] == "model"} == {1.0}, "only by length"
-    assert "by words" in run.manifest["headline"]
+    assert "the human side repeats itself" in run.manifest["headline"]
 
 
 @pytest.mark.slow
