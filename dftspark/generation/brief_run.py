@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dftspark import __version__, schema
+from dftspark import schema
 from dftspark.choose.splits import SPLITS, split_of
 from dftspark.config.briefs import BriefMaking, Briefs
 from dftspark.config.generate import Writer
@@ -27,6 +27,7 @@ from dftspark.generation.asking import Job, send
 from dftspark.generation.briefs import rows_of
 from dftspark.generation.reading import Document
 from dftspark.generation.requests import key_of, path_of
+from dftspark.generation.run import manifest
 from dftspark.generation.texts import KIND
 from dftspark.progress import Progress, Silent
 from dftspark.store.run import Run
@@ -274,17 +275,7 @@ def _published(
         "stopped": stopped,
         "in_part": unasked > 0,
     }
-    return writer.publish(
-        {
-            "kind": RUN_KIND,
-            "status": "complete",
-            "name": config.name,
-            "date": "",
-            "config": {**config.model_dump(mode="json"), "corpora": {}},
-            "code_version": __version__,
-            "generate": told,
-        }
-    )
+    return writer.publish(manifest(RUN_KIND, config, told))
 
 
 def _briefs(made: Sequence[tuple[Document, dict[str, Any]]]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dftspark import __version__, schema
-from dftspark.config.generate import Generation
+from dftspark.config.generate import Generation, Writing
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation import asking, sweep
@@ -63,7 +63,7 @@ def generate(
                 writer.write(name, own)
             writer.write_file(sweep.FILE, sweep.toml(config, writer.path).encode())
             told = asking.told(ready, rows, stopped, config.generate)
-            return writer.publish(_manifest(config, told))
+            return writer.publish(manifest(RUN_KIND, config, told))
         except BaseException:
             writer.give_up()
             raise
@@ -100,9 +100,10 @@ def _tables(rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
     }
 
 
-def _manifest(config: Generation, told: dict[str, Any]) -> dict[str, Any]:
+def manifest(kind: str, config: Writing, told: dict[str, Any]) -> dict[str, Any]:
+    """Makes the manifest of a run that models wrote for; `told` is what it says of them."""
     return {
-        "kind": RUN_KIND,
+        "kind": kind,
         "status": "complete",
         "name": config.name,
         "date": "",
