@@ -163,12 +163,14 @@ def by_content(
 
 def by_structure(
     human: Documents, some: Integers, model: Documents, others: Integers
-) -> structure.Compared:
+) -> structure.StructureCompared:
     sides = _structure(human, some), _structure(model, others)
     return structure.compared(*sides, paired=False, settings=SETTINGS.inference)
 
 
-def _counted(of: Documents, chosen: Integers, n: int) -> tuple[ngram_side.Side, ngram_side.Totals]:
+def _counted(
+    of: Documents, chosen: Integers, n: int
+) -> tuple[ngram_side.GramSide, ngram_side.Totals]:
     tokens = Words().tokenize(of.texts.take(pa.array(chosen)))
     batch = Batch(tokens.hashes, tokens.offsets, np.arange(len(chosen) + 1), of.blocks[chosen])
     rows = next(iter(NgramCounts(n=n).observe_ranges(batch, 1)))

@@ -26,7 +26,7 @@ from dftspark.lenses.ngrams.distance_l2 import TokenSums, token_noise
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts, NgramRows
 from dftspark.stats.protocol import Batch
-from dftspark.testing.synthetic import Phrase, Role, Source
+from dftspark.testing.synthetic import Phrase, Role, SyntheticSource
 from dftspark.text.tokens import Words
 
 FIRST = datetime.date(2026, 1, 1).toordinal()
@@ -77,7 +77,7 @@ def normal_days(years: int) -> None:
             print(f"{window:6}  {shift:5}  {median:6}  {late:4}  {seen:.2f}")
 
 
-def state(source: Source, start: int, documents: int, role: Role) -> NgramRows:
+def state(source: SyntheticSource, start: int, documents: int, role: Role) -> NgramRows:
     """Counts single words of some documents, each a cluster."""
     batch = source.documents(documents, start=start, role=role)
     tokens = Words().tokenize(batch["text"])
@@ -112,7 +112,7 @@ def distances(human: NgramRows, model: NgramRows) -> tuple[float, float]:
 
 
 def nights_of_text(
-    source: Source, changed: Source, change: int, nights: int
+    source: SyntheticSource, changed: SyntheticSource, change: int, nights: int
 ) -> NDArray[np.float64]:
     """Returns (nights, 2): the distances of each night's window of 7 days, 200 documents a day."""
     human = state(source, 0, 2_000, "human")
@@ -125,9 +125,11 @@ def nights_of_text(
 
 
 def text() -> None:
-    def planted(times: float) -> Source:
+    def planted(times: float) -> SyntheticSource:
         phrase = Phrase(text="it is worth noting", per_thousand=0.5, times=times)
-        return Source(mean_tokens=120, vocabulary=20_000, topic_shift=0.1, phrases=(phrase,))
+        return SyntheticSource(
+            mean_tokens=120, vocabulary=20_000, topic_shift=0.1, phrases=(phrase,)
+        )
 
     print(
         "\nword distances of made-up text, windows of 7 days of 200 documents, stated 0.01 and "

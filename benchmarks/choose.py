@@ -34,7 +34,7 @@ from benchmarks._held_out import Measure, Rows, Texts, measures
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.group import arranged
-from dftspark.choose.scales import Scale
+from dftspark.choose.scales import ColumnScale
 from dftspark.config import Embedding, Tokens
 from dftspark.config.choose import WEIGHTS
 from dftspark.corpus.blocks import block_of
@@ -143,7 +143,7 @@ class Choosing:
     def matched(self, weights: dict[str, float], samples: int | None = None) -> Rows:
         center = self.features[self.target].mean(axis=0, dtype=np.float64)
         pool = self.features[self.known]
-        scale = Scale.of(self.of, pool, center, {**dict.fromkeys(WEIGHTS, 0.0), **weights})
+        scale = ColumnScale.of(self.of, pool, center, {**dict.fromkeys(WEIGHTS, 0.0), **weights})
         rows, starts = self.rows, self.starts
         if samples is not None:
             place = np.arange(len(rows)) - np.repeat(starts[:-1], np.diff(starts))
@@ -373,9 +373,9 @@ def on_spark(prompts: int) -> list[str]:
     from dftspark import runs
     from dftspark.config import Audit
     from dftspark.spark.session import session
-    from dftspark.testing.synthetic import Phrase, Source
+    from dftspark.testing.synthetic import Phrase, SyntheticSource
 
-    source = Source(
+    source = SyntheticSource(
         mean_tokens=120,
         documents_per_prompt=4,
         topic_shift=0.1,

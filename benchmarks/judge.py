@@ -38,8 +38,8 @@ os.environ["PYTHONPATH"] = sys.path[0]
 
 from dftspark.config import Endpoint, Judge
 from dftspark.endpoints.store import AnswerStore, job
-from dftspark.judge.pairs import Document, sampled
-from dftspark.judge.plan import Plan
+from dftspark.judge.pairs import Candidate, sampled
+from dftspark.judge.plan import VerdictPlan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.verdicts import KIND
@@ -124,10 +124,10 @@ def server(latency: float) -> Iterator[tuple[str, Connection]]:
         process.join(10)
 
 
-def documents(prompts: int) -> list[Document]:
+def documents(prompts: int) -> list[Candidate]:
     """Returns texts of 2 kB, so that a request is as large as one about a short essay."""
     return [
-        Document(
+        Candidate(
             corpus,
             "",
             f"p{i}",
@@ -167,7 +167,7 @@ def through_spark(spark: Any, url: str, pipe: Connection, count: int, concurrenc
     )
     pairs = sampled(documents(count // 2), "human", settings)
     prompts = Prompts.load(settings.dimensions)
-    plan = Plan.of(planned(pairs, prompts, settings), {}, settings)
+    plan = VerdictPlan.of(planned(pairs, prompts, settings), {}, settings)
     with tempfile.TemporaryDirectory() as folder:
         store, name = AnswerStore.of(folder, KIND), job()
         with store.held():

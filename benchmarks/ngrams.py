@@ -161,9 +161,9 @@ def documents(source: Path | None, limit: int) -> tuple[pa.Table, str]:
 
 
 def _source() -> Any:
-    from dftspark.testing.synthetic import Source
+    from dftspark.testing.synthetic import SyntheticSource
 
-    return Source()
+    return SyntheticSource()
 
 
 def work(engine: str, path: Path, orders: tuple[int, ...], task: peers.Task, threads: int) -> None:

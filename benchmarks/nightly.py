@@ -48,12 +48,12 @@ from dftspark.spark.session import session
 from dftspark.stages.profiling import profile
 from dftspark.store.listing import runs as listed
 from dftspark.store.run import Run
-from dftspark.testing.synthetic import Phrase, Source
+from dftspark.testing.synthetic import Phrase, SyntheticSource
 
 LATE = (365, 366, 367)
 FIRST = datetime.date(2026, 1, 1)
 MODELS = ("alpha", "beta")
-SOURCE = Source(
+SOURCE = SyntheticSource(
     mean_tokens=300, phrases=(Phrase(text="it is worth noting", per_thousand=0.5, times=3.0),)
 )
 RULES = [

@@ -50,7 +50,7 @@ _ENDINGS = {
 }
 
 
-def place_regex(place: pattern_language.Place) -> str:
+def place_regex(place: pattern_language.Slot) -> str:
     """Returns one token; Java and Python both take it as an atom, or the expressions never end."""
     if place.words is not None:
         words = sorted(place.words - place.but, key=lambda w: (-len(w), w))

@@ -77,7 +77,7 @@ class Pair:
     corpus: str
     genre: str
     model: str
-    rows: list[structure.Row]
+    rows: list[structure.MeasureRow]
     judged: bool
 
     @property

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dftspark.lenses.variety import compared as variety
-from dftspark.lenses.variety.compared import Document, Estimate
+from dftspark.lenses.variety.compared import PromptAnswer, PromptMean
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
@@ -25,7 +25,7 @@ CORPORA = (
 )
 
 
-def said(estimate: Estimate) -> str:
+def said(estimate: PromptMean) -> str:
     if not estimate.n:
         return "-"
     return f"{estimate.value:.3g} [{estimate.ci_low:.3g}, {estimate.ci_high:.3g}]"
@@ -41,9 +41,9 @@ def main() -> int:
             for row in table.filter(pc.equal(table["domain"], genre)).to_pylist()
             if row["model"] is None or temperature in (None, row["temperature"])
         ]
-        sides: dict[str | None, list[Document]] = {}
+        sides: dict[str | None, list[PromptAnswer]] = {}
         for row in rows:
-            document = Document(row["doc_id"], row["prompt_id"], row["text"])
+            document = PromptAnswer(row["doc_id"], row["prompt_id"], row["text"])
             sides.setdefault(row["model"], []).append(document)
         human = variety.sampled(sides.pop(None))
         at = "" if temperature is None else f" at temperature {temperature}"

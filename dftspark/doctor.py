@@ -39,7 +39,7 @@ _CGROUP = (
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnosis:
     """The result of one check. `remedy` is empty if all is well."""
 
     name: str
@@ -48,10 +48,12 @@ class Check:
     remedy: str = ""
 
 
-def examine(out: str = "runs", spark: bool = True, master: str | None = None) -> Iterator[Check]:
+def examine(
+    out: str = "runs", spark: bool = True, master: str | None = None
+) -> Iterator[Diagnosis]:
     """Yields every check in turn; a check that itself breaks is reported as a problem, not
     raised."""
-    checks: list[tuple[str, Callable[[], Check]]] = [
+    checks: list[tuple[str, Callable[[], Diagnosis]]] = [
         ("Python", _python),
         ("Java", _java),
         *((name, partial(_package, name, *bounds)) for name, bounds in _PACKAGES.items()),
@@ -67,7 +69,9 @@ def examine(out: str = "runs", spark: bool = True, master: str | None = None) ->
         try:
             yield check()
         except Exception as error:
-            yield Check(name, False, f"{type(error).__name__}: {error}", "The check itself failed.")
+            yield Diagnosis(
+                name, False, f"{type(error).__name__}: {error}", "The check itself failed."
+            )
 
 
 _SPARK = "pip install 'dftspark[spark]'"
@@ -90,103 +94,103 @@ _OPENVINO = ((2025, 4), (2027, 0), "pip install 'dftspark[openvino]'")
 _ONLY_LOOKED_UP = frozenset({"pyspark", "torch", "sentence-transformers", "faiss-cpu", "openvino"})
 
 
-def _python() -> Check:
+def _python() -> Diagnosis:
     found = f"{platform.python_version()} at {sys.executable}"
     ok = sys.version_info >= (3, 11)
-    return Check("Python", ok, found, "" if ok else "Use Python 3.11 or newer.")
+    return Diagnosis("Python", ok, found, "" if ok else "Use Python 3.11 or newer.")
 
 
-def _java() -> Check:
+def _java() -> Diagnosis:
     chosen = java.find_java()
     if chosen is None:
         seen = ", ".join(f"Java {found.version} in {found.home}" for found in java.candidates())
-        return Check("Java", False, seen or "none found", java.REMEDY)
+        return Diagnosis("Java", False, seen or "none found", java.REMEDY)
     found = f"{chosen.version} in {chosen.home}, by {chosen.source}"
     asked = os.environ.get("JAVA_HOME")
     if asked and chosen.source != "JAVA_HOME":
-        return Check(
+        return Diagnosis(
             "Java", True, f"{found}; JAVA_HOME={asked} is not Java {java.OLDEST} or newer, ignored"
         )
     if not chosen.vector:
         found += f"; without jdk.incubator.vector, so through {java.shim(chosen.home)}"
-    return Check("Java", True, found)
+    return Diagnosis("Java", True, found)
 
 
-def _package(name: str, least: tuple[int, int], below: tuple[int, int], remedy: str) -> Check:
+def _package(name: str, least: tuple[int, int], below: tuple[int, int], remedy: str) -> Diagnosis:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Check(name, False, "not installed", remedy)
+        return Diagnosis(name, False, "not installed", remedy)
     if not least <= _release(version) < below:
         wanted = f">={least[0]}.{least[1]},<{below[0]}.{below[1]}"
-        return Check(name, False, f"{version}, not {wanted}", remedy)
+        return Diagnosis(name, False, f"{version}, not {wanted}", remedy)
     if name not in _ONLY_LOOKED_UP:
         importlib.import_module(name)  # a binary that does not fit its neighbors fails here
-    return Check(name, True, version)
+    return Diagnosis(name, True, version)
 
 
-def _memory() -> Check:
+def _memory() -> Diagnosis:
     free = _free_memory()
     if free is None:
-        return Check("memory", True, "the system does not tell")
+        return Diagnosis("memory", True, "the system does not tell")
     ok = free >= _MEMORY_GIB * 2**30
     remedy = "" if ok else f"Have {_MEMORY_GIB:.0f} GiB free, or lower ngrams.buffer_mb."
-    return Check("memory", ok, f"{free / 2**30:.1f} GiB free", remedy)
+    return Diagnosis("memory", ok, f"{free / 2**30:.1f} GiB free", remedy)
 
 
-def _storage(out: str) -> Check:
+def _storage(out: str) -> Diagnosis:
     place = Location.parse(out)
     if not place.local:
         there = "is there" if place.kind != FileType.NotFound else "answers, nothing there yet"
-        return Check("storage", True, f"{place} {there}")
+        return Diagnosis("storage", True, f"{place} {there}")
     folder = next(f for f in (Path(place.path), *Path(place.path).parents) if f.exists())
     try:
         with writing(place), tempfile.TemporaryFile(dir=folder):
             free = (free_bytes(place) or 0) / 2**30
     except DftsparkError as error:
-        return Check("storage", False, str(error), "Choose another --out.")
+        return Diagnosis("storage", False, str(error), "Choose another --out.")
     ok = free >= _DISK_GIB
     remedy = "" if ok else f"Free {_DISK_GIB:.0f} GiB, or choose another --out."
-    return Check("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
+    return Diagnosis("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
 
 
-def _compiled() -> Check:
+def _compiled() -> Diagnosis:
     from dftspark import compiled
     from dftspark.text import hashing
 
     folder, why = compiled.kept(hashing.mixed)
     found = f"kept in {folder}" if folder else "not kept"
     advice = "; name a folder that lasts in NUMBA_CACHE_DIR" if why else ""
-    return Check("compiled code", True, f"{found}{f': {why}' if why else ''}{advice}")
+    return Diagnosis("compiled code", True, f"{found}{f': {why}' if why else ''}{advice}")
 
 
-def _openvino() -> Check:
+def _openvino() -> Diagnosis:
     """Checks OpenVINO; nothing needs it, so its absence is not a problem."""
     try:
         metadata.version("openvino")
     except metadata.PackageNotFoundError:
         found = f"not installed; for embedding.engine = 'openvino': {_OPENVINO[2]}"
-        return Check("openvino", True, found)
+        return Diagnosis("openvino", True, found)
     check = _package("openvino", *_OPENVINO)
     if not check.ok:
         return check
     from dftspark.embedding import openvino_embedder
 
     said = ", ".join(openvino_embedder.precisions())
-    return Check("openvino", True, f"{check.found}; this processor computes in {said}")
+    return Diagnosis("openvino", True, f"{check.found}; this processor computes in {said}")
 
 
-def _gpu() -> Check:
+def _gpu() -> Diagnosis:
     program = shutil.which("nvidia-smi")
     if program is None:
-        return Check("GPU", True, "none found; everything works on the CPU")
+        return Diagnosis("GPU", True, "none found; everything works on the CPU")
     said = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30)
     if said.returncode != 0 or not said.stdout.strip():
-        return Check("GPU", True, "nvidia-smi finds none; everything works on the CPU")
-    return Check("GPU", True, re.sub(r" \(UUID: [^)]*\)", "", said.stdout.strip()))
+        return Diagnosis("GPU", True, "nvidia-smi finds none; everything works on the CPU")
+    return Diagnosis("GPU", True, re.sub(r" \(UUID: [^)]*\)", "", said.stdout.strip()))
 
 
-def _embedder() -> Check:
+def _embedder() -> Diagnosis:
     """Embeds a sentence with the packaged model in a separate process, because torch is large."""
     program = "from dftspark.doctor import probe_embedder; probe_embedder()"
     command = [sys.executable, "-c", program]
@@ -194,13 +198,13 @@ def _embedder() -> Check:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         remedy = f"Look at what it waits for: {sys.executable} -X faulthandler -c '{program}'"
-        return Check("embedder", False, f"no vector in {_PROBE_SECONDS} s", remedy)
+        return Diagnosis("embedder", False, f"no vector in {_PROBE_SECONDS} s", remedy)
     if done.returncode != 0:
-        return Check("embedder", False, _reason(done.stderr), _EMBED)
+        return Diagnosis("embedder", False, _reason(done.stderr), _EMBED)
     told = json.loads(done.stdout.splitlines()[-1])
     gpus = f"{told['gpus']} CUDA devices" if told["gpus"] else "no CUDA device, so on the CPU"
     found = f"{told['model']}, {told['dimension']} dimensions; torch {told['torch']} sees {gpus}"
-    return Check("embedder", True, found)
+    return Diagnosis("embedder", True, found)
 
 
 def probe_embedder() -> None:
@@ -225,7 +229,7 @@ def probe_embedder() -> None:
     print(json.dumps(told))
 
 
-def _session(master: str | None) -> Check:
+def _session(master: str | None) -> Diagnosis:
     """Starts Spark in a separate process, so that its output and its hanging stay there."""
     program = "import sys; from dftspark.doctor import probe; probe(*sys.argv[1:])"
     command = [sys.executable, "-c", program, *([master] if master else [])]
@@ -233,22 +237,22 @@ def _session(master: str | None) -> Check:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         remedy = "Look for a proxy, a firewall, or a host name that does not resolve."
-        return Check("Spark session", False, f"no answer in {_PROBE_SECONDS} s", remedy)
+        return Diagnosis("Spark session", False, f"no answer in {_PROBE_SECONDS} s", remedy)
     if done.returncode != 0:
         remedy = f"Mend what is above first. Everything Spark says: {sys.executable} -c '{program}'"
-        return Check("Spark session", False, _reason(done.stderr), remedy)
+        return Diagnosis("Spark session", False, _reason(done.stderr), remedy)
     return _compared(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _compared(told: dict[str, dict[str, str]]) -> Check:
+def _compared(told: dict[str, dict[str, str]]) -> Diagnosis:
     driver, worker = told["driver"], told["worker"]
     unlike = [name for name in driver if name != "executable" and driver[name] != worker[name]]
     if unlike:
         found = "; ".join(f"{n}: driver {driver[n]}, worker {worker[n]}" for n in unlike)
         remedy = "Set PYSPARK_PYTHON to the Python of the driver, with the same packages."
-        return Check("Spark session", False, found, remedy)
+        return Diagnosis("Spark session", False, found, remedy)
     versions = ", ".join(f"{name} {driver[name]}" for name in ("python", "pyarrow", "dftspark"))
-    return Check("Spark session", True, f"starts and computes; worker like driver: {versions}")
+    return Diagnosis("Spark session", True, f"starts and computes; worker like driver: {versions}")
 
 
 def _reason(said: str) -> str:

@@ -17,7 +17,7 @@ from dftspark.generation.run import generate as generate
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging
-from dftspark.lenses.judge.lens import Asking, Prepared
+from dftspark.lenses.judge.lens import Asking, PreparedPairs
 from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
 from dftspark.nights import days, merging
@@ -150,7 +150,7 @@ def judge_plan(
     date: str = "",
     progress: Progress | None = None,
     again: bool = False,
-) -> Prepared:
+) -> PreparedPairs:
     """Returns pairs and requests of `judge`, the answers that the store has, and an estimate. Sends
     nothing and publishes nothing."""
     judging.check(config, asking=False)

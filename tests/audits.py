@@ -74,7 +74,7 @@ def compared(
 
 
 class _Side(NamedTuple):
-    side: ngram_side.Side
+    side: ngram_side.GramSide
     totals: ngram_side.Totals
 
     @classmethod

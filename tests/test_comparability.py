@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dftspark.corpus.blocks import block_of
 from dftspark.inference.block_shares import difference_p
-from dftspark.lenses.comparability import Row, rows, token_rows
+from dftspark.lenses.comparability import PropertyRow, rows, token_rows
 from dftspark.stats.surface import Surface, SurfaceSums
 from dftspark.text import surface
 
@@ -195,7 +195,7 @@ def real(data: Path, corpus: str, model: str | None) -> list[str]:
     return found[:: max(1, len(found) // 400)]  # of all domains
 
 
-def found_in(data: Path, corpus: str, model: str) -> dict[str, Row]:
+def found_in(data: Path, corpus: str, model: str) -> dict[str, PropertyRow]:
     human, other = sums(real(data, corpus, None)), sums(real(data, corpus, model))
     return {row.property: row for row in rows(human, other) if row.differs}
 

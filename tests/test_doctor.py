@@ -141,7 +141,7 @@ def test_the_shim_runs_a_java_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert done.returncode == 0, done.stderr
 
 
-def found(name: str, **options: Any) -> doctor.Check:
+def found(name: str, **options: Any) -> doctor.Diagnosis:
     return next(check for check in doctor.examine(spark=False, **options) if check.name == name)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dftspark.inference.log_odds import PRIOR_SHARE
 from dftspark.lenses.ngrams.keys import ngram_keys
-from dftspark.testing.synthetic import Phrase, Source
+from dftspark.testing.synthetic import Phrase, SyntheticSource
 from tests.audits import Documents, compared, metrics, settings
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ SQUARES = ("l2_squared_corrected", "l2_docs_squared_corrected")
 
 
 def drawn(
-    source: Source, n: int, role: str = "human", start: int = 0, by: str = "prompt_id"
+    source: SyntheticSource, n: int, role: str = "human", start: int = 0, by: str = "prompt_id"
 ) -> Documents:
     batch = source.documents(n, start=start, role=role)  # type: ignore[arg-type]
     return Documents.of(batch["text"], batch[by].to_pylist())
@@ -43,7 +43,7 @@ def keys_of(documents: Documents, n: int) -> NDArray[np.uint64]:
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[Documents, Documents]:
-    source = Source(
+    source = SyntheticSource(
         seed=3, vocabulary=4_000, topics=20, mean_tokens=150, phrases=(OVERUSED, AS_MUCH)
     )
     return drawn(source, 900), drawn(source, 600, "model", ELSEWHERE)
@@ -130,7 +130,9 @@ def test_distances_rise_with_the_shift_of_topics() -> None:
     shifts = (0.0, 0.12, 0.24, 0.48)
     found = []
     for shift in shifts:
-        source = Source(seed=4, vocabulary=4_000, topics=20, mean_tokens=150, topic_shift=shift)
+        source = SyntheticSource(
+            seed=4, vocabulary=4_000, topics=20, mean_tokens=150, topic_shift=shift
+        )
         sides = drawn(source, 1_800), drawn(source, 1_200, "model", ELSEWHERE)
         found.append(metrics(compared((side.profile(1) for side in sides), 1, AUDIT)))
     for name in ("tv", "js", *SQUARES):
@@ -173,7 +175,7 @@ def test_one_source_gives_honest_p_values_and_intervals_about_zero(n: int, runs:
     """Acceptance tests A6 and A13 on text, with sides of 300 and 180 documents."""
     from scipy import stats  # takes a second to import
 
-    source = Source(seed=7, vocabulary=4_000, topics=20, mean_tokens=80)
+    source = SyntheticSource(seed=7, vocabulary=4_000, topics=20, mean_tokens=80)
     found = []
     for i in range(runs):
         human = drawn(source, 300, start=300 * i)
@@ -202,7 +204,9 @@ def rejected(by: str, runs: int) -> float:
     """Share of p-values of at most .05 where half of the model's documents are copies."""
     p_values = []
     for i in range(runs):
-        source = Source(seed=100 + i, vocabulary=1_000, topics=20, mean_tokens=60, duplicates=0.5)
+        source = SyntheticSource(
+            seed=100 + i, vocabulary=1_000, topics=20, mean_tokens=60, duplicates=0.5
+        )
         human = drawn(source, 200, start=ELSEWHERE, by=by)
         model = drawn(source, 300, "model", by=by)
         found = metrics(compared((human.profile(1), model.profile(1)), 1, NULL))

@@ -34,7 +34,7 @@ _OTHER = "embeddings_other"  # frequencies that are only observed
 
 
 @dataclass(frozen=True)
-class Part:
+class FeatureBlock:
     """Columns `start:stop` of the vectors; `matched` says that the choice uses them."""
 
     name: str
@@ -66,7 +66,7 @@ class Features:
     structure: bool = True
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[FeatureBlock, ...]:
         """The parts of a vector, one after another."""
         widths = [(f"ngrams_{n}", NGRAMS, self.buckets, n in self.matched) for n in self.orders]
         if self.frequencies is not None:
@@ -78,7 +78,7 @@ class Features:
             widths.append((LENGTHS, LENGTHS, len(documents.length_names()), True))
         found, at = [], 0
         for name, family, width, matched in widths:
-            found.append(Part(name, family, at, at + width, matched))
+            found.append(FeatureBlock(name, family, at, at + width, matched))
             at += width
         return tuple(found)
 
@@ -121,7 +121,7 @@ class Features:
                 scale = ONE * np.sqrt(len(columns) / 2)
                 out[rows, part.columns] = found[:, columns] * np.float32(1 / scale)
 
-    def of_frequencies(self) -> list[tuple[Part, NDArray[np.int64]]]:
+    def of_frequencies(self) -> list[tuple[FeatureBlock, NDArray[np.int64]]]:
         """Returns the parts that are embeddings, and the columns of all features `(2 D,)` in
         each."""
         own = [part for part in self.parts if part.family == EMBEDDINGS]
@@ -133,7 +133,7 @@ class Features:
             for part, taken in zip(own, self._taken, strict=False)
         ]
 
-    def names(self, part: Part) -> tuple[str, ...]:
+    def names(self, part: FeatureBlock) -> tuple[str, ...]:
         """Returns the names of the columns of structure and lengths; nothing for other parts."""
         if part.name == STRUCTURE:
             return documents.structure_names()

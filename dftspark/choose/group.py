@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
-from dftspark.choose.scales import Scale
-from dftspark.choose.sums import Sums, summed
+from dftspark.choose.scales import ColumnScale
+from dftspark.choose.sums import ChoiceSums, summed
 from dftspark.text.hashing import digest64
 
 
@@ -30,13 +30,13 @@ class Chosen:
 
     picked: NDArray[np.bool_]
     gaps: tuple[float, ...]
-    before: Sums
-    after: Sums
+    before: ChoiceSums
+    after: ChoiceSums
 
 
 def chosen(
     features: Features,
-    scale: Scale,
+    scale: ColumnScale,
     rows: pa.Table,
     vectors: NDArray[np.float32] | None,
     *,

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dftspark import config
 from dftspark.choose.features import Features
-from dftspark.choose.scales import Scale
+from dftspark.choose.scales import ColumnScale
 from dftspark.choose.splits import REFEREE, SPLITS, TARGET, blocks_of
-from dftspark.choose.sums import Sums
+from dftspark.choose.sums import ChoiceSums
 from dftspark.inference import blocks as block_groups
 from dftspark.inference.gram import between_blocks, gram
 from dftspark.inference.squared import infer_squared
@@ -29,10 +29,10 @@ _SHOWN = 0.02  # standard deviations that the pool is off, below which a rate is
 
 def rows(
     features: Features,
-    scale: Scale,
-    human: tuple[Sums, NDArray[np.int64]],
-    before: Sums,
-    after: Sums,
+    scale: ColumnScale,
+    human: tuple[ChoiceSums, NDArray[np.int64]],
+    before: ChoiceSums,
+    after: ChoiceSums,
     *,
     paired: bool,
     settings: config.Inference,
@@ -80,7 +80,7 @@ Side = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _side(
-    sums: Sums, number: int, columns: slice, blocks: range, factor: NDArray[np.float64]
+    sums: ChoiceSums, number: int, columns: slice, blocks: range, factor: NDArray[np.float64]
 ) -> Side:
     """Returns sums in units of the pool's variance, and sizes, by as many blocks as merge
     evenly."""
@@ -102,7 +102,7 @@ def _square(own: Side, other: Side, paired: bool) -> float:
 
 
 def rates(
-    features: Features, scale: Scale, human: Sums, before: Sums, after: Sums
+    features: Features, scale: ColumnScale, human: ChoiceSums, before: ChoiceSums, after: ChoiceSums
 ) -> Iterator[dict[str, Any]]:
     """Yields rows of schema.MATCHED_RATES without the run's columns: structure and lengths that
     differ between human and pool."""

@@ -26,7 +26,7 @@ _LEAST = 1e-6  # of a part's largest variance: a column with less than that says
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class ColumnScale:
     """center   (D,) mean of the target
     factor     (D,) of each column; 0 for one that says nothing
     matched   (D,) whether the choice goes by it
@@ -45,7 +45,7 @@ class Scale:
         sample: NDArray[np.float32],
         center: Floats,
         weights: Mapping[str, float],
-    ) -> Scale:
+    ) -> ColumnScale:
         """Derives it from a sample `(M, D)` of the pool. Raises InputError if all of it is
         alike."""
         variance = sample.var(axis=0, dtype=np.float64)

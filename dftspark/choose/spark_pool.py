@@ -21,9 +21,9 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.choose import group
 from dftspark.choose.features import Features
-from dftspark.choose.scales import Scale
+from dftspark.choose.scales import ColumnScale
 from dftspark.choose.splits import SPLITS, blocks_of, split_of
-from dftspark.choose.sums import Sums, none, summed
+from dftspark.choose.sums import ChoiceSums, none, summed
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
 from dftspark.spark import tables
@@ -86,7 +86,7 @@ def sample(candidates: DataFrame, features: Features, seed: int) -> NDArray[np.f
 
 def human_sums(
     human: DataFrame, vectors: DataFrame | None, features: Features
-) -> tuple[Sums, NDArray[np.int64]]:
+) -> tuple[ChoiceSums, NDArray[np.int64]]:
     """Returns the sums of all human documents, and the clusters `(64,)` of each block."""
     if vectors is None:
         rows = human.withColumn("vector", F.lit(None).cast("binary"))
@@ -99,7 +99,7 @@ def human_sums(
     )
     total = none(features)
     for row in found.toLocalIterator():
-        total += Sums.decode(bytes(row["state"]))
+        total += ChoiceSums.decode(bytes(row["state"]))
     clusters = human.select("cluster").distinct().toArrow()["cluster"]
     return total, np.bincount(block_of(clusters), minlength=64).astype(np.int64)
 
@@ -107,7 +107,7 @@ def human_sums(
 def choices(
     candidates: DataFrame,
     features: Features,
-    scale: Scale,
+    scale: ColumnScale,
     counts: list[dict[str, int]],
     most: int,
     *,
@@ -137,15 +137,15 @@ def first_block(split: int) -> int:
     return blocks_of(SPLITS[split]).start
 
 
-def merged(choices: DataFrame, features: Features) -> tuple[Sums, Sums, list[float]]:
+def merged(choices: DataFrame, features: Features) -> tuple[ChoiceSums, ChoiceSums, list[float]]:
     """Returns sums of the pool and of the chosen texts over all groups, and each group's last
     gap."""
     before, after, gaps = none(features), none(features), []
     for row in (
         choices.select("group", "gaps", "before", "after").orderBy("group").toLocalIterator()
     ):
-        before += Sums.decode(bytes(row["before"]))
-        after += Sums.decode(bytes(row["after"]))
+        before += ChoiceSums.decode(bytes(row["before"]))
+        after += ChoiceSums.decode(bytes(row["after"]))
         gaps.append(float(row["gaps"][-1]))
     return before, after, gaps
 
@@ -227,7 +227,7 @@ def _summing(
 
 
 def _choosing(
-    features: Features, scale: Scale, sweeps: int, seed: int
+    features: Features, scale: ColumnScale, sweeps: int, seed: int
 ) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], rows: pa.Table) -> pa.Table:
         rows = rows.combine_chunks()

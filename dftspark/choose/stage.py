@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dftspark import schema
 from dftspark.choose import audits, matched, target
 from dftspark.choose.features import Features
-from dftspark.choose.scales import Scale
+from dftspark.choose.scales import ColumnScale
 from dftspark.choose.splits import SPLITS, TARGET, blocks_of
-from dftspark.choose.sums import Sums
+from dftspark.choose.sums import ChoiceSums
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, InputError
 from dftspark.making import Making
@@ -84,7 +84,7 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
     with making.stage("choose"):
         center = human[0].mean(features, blocks_of(TARGET))
         sample = spark_pool.sample(pool, features, settings.seed)
-        scale = Scale.of(features, sample, center, settings.weights)
+        scale = ColumnScale.of(features, sample, center, settings.weights)
         staged = making.staging("choices")
         spark_pool.choices(
             pool,
@@ -156,7 +156,7 @@ def _check_pool(sizes: list[dict[str, int]], config: Audit) -> None:
 
 def _target(
     making: Making, found: _Read, profiled: Run | None, whole: Audit
-) -> tuple[Features, tuple[Sums, NDArray[np.int64]]]:
+) -> tuple[Features, tuple[ChoiceSums, NDArray[np.int64]]]:
     from dftspark.choose import spark_pool
 
     with making.stage("human target"):
@@ -204,10 +204,10 @@ def _write_numbers(
     making: Making,
     config: Audit,
     features: Features,
-    scale: Scale,
-    human: tuple[Sums, NDArray[np.int64]],
-    before: Sums,
-    after: Sums,
+    scale: ColumnScale,
+    human: tuple[ChoiceSums, NDArray[np.int64]],
+    before: ChoiceSums,
+    after: ChoiceSums,
     found: _Read,
 ) -> dict[str, Any]:
     run = {"run_id": making.writer.id, "date": making.date, "human": config.human}

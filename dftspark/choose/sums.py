@@ -20,7 +20,7 @@ ONE = 1 << 20  # the whole number that stands for 1
 
 
 @dataclass(frozen=True, eq=False)
-class Sums(SumState):
+class ChoiceSums(SumState):
     documents: NDArray[np.int64]
     sums: NDArray[np.int64]
 
@@ -40,8 +40,8 @@ class Sums(SumState):
         return np.asarray(total / ONE / np.repeat(counts, widths))
 
 
-def none(features: Features) -> Sums:
-    return Sums(
+def none(features: Features) -> ChoiceSums:
+    return ChoiceSums(
         np.zeros((BLOCKS, len(features.parts)), np.int64),
         np.zeros((BLOCKS, features.width), np.int64),
     )
@@ -52,7 +52,7 @@ def summed(
     vectors: NDArray[np.float32] | Floats,
     blocks: NDArray[np.integer],
     embedded: NDArray[np.bool_] | None = None,
-) -> Sums:
+) -> ChoiceSums:
     """Sums `vectors` `(B, D)` by `blocks` `(B,)`; `embedded` `(B,)` says which have embeddings."""
     found = none(features)
     documents, sums = np.array(found.documents), np.array(found.sums)
@@ -65,4 +65,4 @@ def summed(
                 has = embedded[rows]
             documents[block, number] += int(has.sum())
             sums[block, part.columns] += own[has, part.columns].sum(axis=0).astype(np.int64)
-    return Sums(documents, sums)
+    return ChoiceSums(documents, sums)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dftspark import schema
 from dftspark.choose import documents
-from dftspark.choose.features import EMBEDDINGS, LENGTHS, NGRAMS, STRUCTURE, Features, Part
-from dftspark.choose.sums import ONE, Sums, none
+from dftspark.choose.features import EMBEDDINGS, LENGTHS, NGRAMS, STRUCTURE, FeatureBlock, Features
+from dftspark.choose.sums import ONE, ChoiceSums, none
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.errors import ConfigError, IncomparableProfiles
@@ -71,7 +71,7 @@ def check(run: Run, corpus: str, config: Audit, embedding: Mapping[str, Any]) ->
             raise IncomparableProfiles("feature_sums", kept, embedding["fingerprint"])
 
 
-def of_profile(run: Run, corpus: str, features: Features) -> tuple[Sums, NDArray[np.int64]]:
+def of_profile(run: Run, corpus: str, features: Features) -> tuple[ChoiceSums, NDArray[np.int64]]:
     """Returns the sums of `corpus`, all strata together, that a profile keeps, and the number of
     clusters of each block.
 
@@ -89,7 +89,7 @@ def of_profile(run: Run, corpus: str, features: Features) -> tuple[Sums, NDArray
             counts[:, number[part.name]] = texts
     for part, own, total in _vectors(run, corpus, features):
         counts[:, number[part.name]], sums[:, part.columns] = own, total
-    return Sums(counts, np.rint(sums * ONE).astype(np.int64)), clusters
+    return ChoiceSums(counts, np.rint(sums * ONE).astype(np.int64)), clusters
 
 
 def _texts(run: Run, corpus: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -126,7 +126,7 @@ def _rates(run: Run, corpus: str, n: int, features: Features) -> NDArray[np.floa
 
 def _vectors(
     run: Run, corpus: str, features: Features
-) -> Iterator[tuple[Part, NDArray[np.int64], NDArray[np.float64]]]:
+) -> Iterator[tuple[FeatureBlock, NDArray[np.int64], NDArray[np.float64]]]:
     """Yields documents by block, and sums by block, of each part that is not n-grams."""
     if features.frequencies is not None:
         at = features.frequencies.kernels.index(DEFAULT)

@@ -12,7 +12,7 @@ from dftspark.corpus.clean import clean, decode, is_visible
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.parts import part_name
 from dftspark.corpus.readers import kind_of, undecodable
-from dftspark.corpus.rows import Issue, Row, excerpt
+from dftspark.corpus.rows import Issue, SourceRow, excerpt
 from dftspark.corpus.values import day, sampler_value, scalar
 
 Pairs = list[tuple[str, str]]
@@ -80,7 +80,7 @@ class _About:
     repairs: Pairs = field(default_factory=list)
 
 
-def stage(row: Row, source: Source) -> list[Staged]:
+def stage(row: SourceRow, source: Source) -> list[Staged]:
     """Returns the document and one row per repair, or one rejection.
 
     A document whose corpus cannot be named, because a column of split_by has no value, has a null
@@ -238,7 +238,7 @@ def _add_setting(values: Any, setting: str, column: str, about: _About) -> str |
     return text
 
 
-def _staged(row: Row, source: Source, about: _About, text: str | None, *issue: str) -> Staged:
+def _staged(row: SourceRow, source: Source, about: _About, text: str | None, *issue: str) -> Staged:
     doc_id = about.doc_id or _own_id(source.file_name, row.position)
     cluster = about.cluster or about.prompt_id
     if cluster is None and text is not None:

@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from dftspark.config import Corpus
 from dftspark.corpus.folders import identity
-from dftspark.corpus.paths import Place, check_remote, expand, is_local, stamp_of
+from dftspark.corpus.paths import FileToRead, check_remote, expand, is_local, stamp_of
 from dftspark.corpus.rows import Damaged, Issue
 from dftspark.corpus.sides import check_sides
 from dftspark.corpus.streams import is_plain
@@ -96,7 +96,7 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     `name` is invalid.
     """
     check_text_settings(corpus, name)
-    found: dict[str, tuple[Place, str]] = {}
+    found: dict[str, tuple[FileToRead, str]] = {}
     issues: list[Issue] = []
     for path in corpus.paths:
         places, left_out = expand(path, f"corpora.{name}.path")
@@ -120,9 +120,9 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     return sorted(_distinctly_named(splits), key=lambda s: (s.path, s.start)), issues + again
 
 
-def _once(places: list[Place]) -> tuple[list[Place], list[Issue]]:
+def _once(places: list[FileToRead]) -> tuple[list[FileToRead], list[Issue]]:
     """Keeps one name of each file, preferably not a link, and returns notes on the others."""
-    names: dict[object, list[Place]] = {}
+    names: dict[object, list[FileToRead]] = {}
     for place in places:
         names.setdefault(place.identity or place.path, []).append(place)
     issues = []
@@ -134,7 +134,7 @@ def _once(places: list[Place]) -> tuple[list[Place], list[Issue]]:
     return [own[0] for own in names.values()], issues
 
 
-def _by_link(place: Place) -> bool:
+def _by_link(place: FileToRead) -> bool:
     return os.path.realpath(place.location.path) != place.location.path
 
 
@@ -206,11 +206,11 @@ def ranges(size: int, width: int) -> list[tuple[int, int]]:
     return list(pairwise(size * i // count for i in range(count + 1)))
 
 
-def _note(place: Place, reason: str, detail: str) -> Issue:
+def _note(place: FileToRead, reason: str, detail: str) -> Issue:
     return Issue(place.path, "", "noted", reason, detail)
 
 
-def _splits(place: Place, kind: str, corpus: Corpus) -> list[Split]:
+def _splits(place: FileToRead, kind: str, corpus: Corpus) -> list[Split]:
     ending = place.path.rpartition(".")[2].lower()
     packed = _COMPRESSIONS.get(ending, "none")
     whole = Split(place.path, place.name, kind, packed, size=place.size, stamp=place.stamp)
@@ -232,7 +232,7 @@ def _has_lines(kind: str, corpus: Corpus) -> bool:
     return kind == "jsonl" or (kind == "text" and corpus.document == "line")
 
 
-def _row_groups(place: Place) -> list[tuple[int, int]]:
+def _row_groups(place: FileToRead) -> list[tuple[int, int]]:
     at = place.location
     with at.filesystem.open_input_file(at.path) as file:
         metadata = pq.ParquetFile(file).metadata

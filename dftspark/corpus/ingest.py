@@ -20,12 +20,12 @@ from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.parquet import read_parquet
 from dftspark.corpus.partitions import columns_of
 from dftspark.corpus.readers import read_jsonl, read_text
-from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
+from dftspark.corpus.rows import Damaged, Issue, Notes, SourceRow, excerpt
 from dftspark.corpus.tables import read_csv
 from dftspark.errors import InputError
 from dftspark.location import redact
 
-Reader = Callable[[Split, Corpus, Cleaning, Notes], Iterator[Row | Issue]]
+Reader = Callable[[Split, Corpus, Cleaning, Notes], Iterator[SourceRow | Issue]]
 
 READERS: dict[str, Reader] = {
     "jsonl": read_jsonl,
@@ -77,7 +77,7 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     rows = issues = others = 0
     read = _rows(split, name, corpus, cleaning, notes)
     for found in _with_folders(read, split, mapping, notes):
-        if isinstance(found, Row):
+        if isinstance(found, SourceRow):
             rows += 1
             if absent:
                 absent.difference_update(found.values)
@@ -101,8 +101,8 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
 
 
 def _with_folders(
-    found: Iterator[Row | Issue], split: Split, mapping: Mapping, notes: Notes
-) -> Iterator[Row | Issue]:
+    found: Iterator[SourceRow | Issue], split: Split, mapping: Mapping, notes: Notes
+) -> Iterator[SourceRow | Issue]:
     """Yields the rows with the columns that the file's folders give; values of the row itself win.
 
     A folder never gives the text: a file without texts would seem to have many equal ones.
@@ -114,7 +114,7 @@ def _with_folders(
         return
     told = False
     for one in found:
-        if isinstance(one, Row):
+        if isinstance(one, SourceRow):
             for column in [] if told else sorted(given.keys() & one.values.keys()):
                 own, other = one.values[column], given[column]
                 if str(own) != str(other):
@@ -125,7 +125,7 @@ def _with_folders(
         yield one
 
 
-def _of_other_side(row: Row, source: Source) -> bool:
+def _of_other_side(row: SourceRow, source: Source) -> bool:
     """Returns whether the row's model says that the text is not of this role: null means human."""
     column = source.mapping.model
     if source.role == "model":
@@ -146,7 +146,7 @@ def _mixed(others: int, rows: int, column: str, role: str) -> str:
 
 def _rows(
     split: Split, name: str, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
+) -> Iterator[SourceRow | Issue]:
     """Yields what the reader yields, and one rejection if the file cannot be read further or is no
     longer the one that was listed."""
     rows = 0

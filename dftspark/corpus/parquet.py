@@ -16,7 +16,7 @@ from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.files import Split
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.parquet_pages import batch_rows
-from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
+from dftspark.corpus.rows import Damaged, Issue, Notes, SourceRow, excerpt
 from dftspark.location import Location, redact
 
 _BUFFER = 1 << 20  # of a column chunk in its file, which would be held whole otherwise
@@ -24,7 +24,7 @@ _BUFFER = 1 << 20  # of a column chunk in its file, which would be held whole ot
 
 def read_parquet(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
+) -> Iterator[SourceRow | Issue]:
     """Yields the rows of the split's row groups, with the columns that are used.
 
     A column of lists, maps or structs has no single value, so it is not decoded: each row has an
@@ -53,7 +53,7 @@ def read_parquet(
                 for record in _records(batch):
                     number += 1
                     values = dict(zip(flat, record, strict=True))
-                    yield Row(f"row {number}", {**blank, **values} if blank else values)
+                    yield SourceRow(f"row {number}", {**blank, **values} if blank else values)
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # of a column's name
             damage = Damaged("unreadable_file", excerpt(redact(str(error)), 300))
             damage.position = f"row {number + 1}"

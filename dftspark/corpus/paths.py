@@ -29,7 +29,7 @@ _MOST = 10_000  # paths that the braces of one pattern may stand for
 
 
 @dataclass(frozen=True)
-class Place:
+class FileToRead:
     """A file to read; `name` is the rest of its path below the folder that was asked for."""
 
     location: Location
@@ -45,7 +45,7 @@ class Place:
         return self.location.name
 
 
-def expand(path: str, setting: str) -> tuple[list[Place], list[Issue]]:
+def expand(path: str, setting: str) -> tuple[list[FileToRead], list[Issue]]:
     """Returns the files that `path` names, sorted, and notes on what is left out: links that lead
     nowhere, things that are not files, and folders that were visited before.
 
@@ -110,25 +110,25 @@ def _told(path: str, asked: Location, why: str = "") -> str:
     return f"{redact(path)!r}{looked}; {remedy}"
 
 
-def _place(asked: Location, info: fs.FileInfo, top: str) -> Place:
+def _place(asked: Location, info: fs.FileInfo, top: str) -> FileToRead:
     name = posixpath.relpath(info.path, top or "/") if top else info.path
     at = asked.at(info.path)
-    return Place(at, name, info.size or 0, stamp_of(info), identity(at))
+    return FileToRead(at, name, info.size or 0, stamp_of(info), identity(at))
 
 
 def stamp_of(info: fs.FileInfo) -> str:
     return f"{info.size} bytes of {info.mtime_ns}"
 
 
-def _folder(folder: Location, top: str, setting: str, left_out: list[Issue]) -> list[Place]:
+def _folder(folder: Location, top: str, setting: str, left_out: list[Issue]) -> list[FileToRead]:
     found = walk(folder)
     refuse_tables(found.folders, folder, setting)
     left_out += found.left_out
     return [_place(folder, info, top) for info in found.files]
 
 
-def _glob(pattern: Location, setting: str, left_out: list[Issue]) -> list[Place]:
-    places: dict[str, Place] = {}
+def _glob(pattern: Location, setting: str, left_out: list[Issue]) -> list[FileToRead]:
+    places: dict[str, FileToRead] = {}
     for plain in _braces(pattern.path, setting):
         parts = plain.split("/")
         first = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), len(parts))

@@ -14,7 +14,7 @@ from typing import Any
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.clean import decode
 from dftspark.corpus.files import Split
-from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
+from dftspark.corpus.rows import Damaged, Issue, Notes, SourceRow, excerpt
 from dftspark.corpus.streams import Piece, byte_chunks, is_utf8, pieces, utf8_chunks
 
 # JSON may write one byte as six (\u0041), keys and other columns come on top.
@@ -23,7 +23,7 @@ LINE_PER_DOCUMENT = 4
 
 def read_jsonl(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
+) -> Iterator[SourceRow | Issue]:
     """Yields one object per line. A line that is not an object, or repeats a key, is an Issue."""
     limit = cleaning.max_document_bytes * LINE_PER_DOCUMENT
     encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
@@ -37,12 +37,12 @@ def read_jsonl(
             reason, detail = error.args
             yield Issue(split.path, position, "rejected", reason, detail, excerpt(line.data))
         else:
-            yield Row(position, values, repairs)
+            yield SourceRow(position, values, repairs)
 
 
 def read_text(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
+) -> Iterator[SourceRow | Issue]:
     """Yields one document per line, file or separated part, without outer white space."""
     limit = cleaning.max_document_bytes
     encoding = "utf-8" if is_utf8(corpus.encoding) else corpus.encoding
@@ -67,7 +67,7 @@ def read_text(
                 reason, detail = undecodable(error, encoding)
                 yield Issue(split.path, position, "rejected", reason, detail, excerpt(piece.data))
             else:
-                yield Row(position, {corpus.columns.text: text.strip()}, repairs)
+                yield SourceRow(position, {corpus.columns.text: text.strip()}, repairs)
 
 
 def lines(split: Split, encoding: str, limit: int, notes: Notes) -> Iterator[tuple[str, Piece]]:

@@ -30,7 +30,7 @@ class Damaged(Exception):
         self.total: int | None = None
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One source row. `repairs` are (reason, detail) pairs the reader had to make."""
 
     position: str

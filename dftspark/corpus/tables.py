@@ -17,7 +17,7 @@ from dftspark.corpus.clean import decode
 from dftspark.corpus.files import Split
 from dftspark.corpus.mapping import Mapping
 from dftspark.corpus.readers import LINE_PER_DOCUMENT, lines, too_long, undecodable
-from dftspark.corpus.rows import Damaged, Issue, Notes, Row, excerpt
+from dftspark.corpus.rows import Damaged, Issue, Notes, SourceRow, excerpt
 from dftspark.corpus.streams import Piece, is_utf8
 
 # A field as csv.reader takes it: quoted, or anything up to the next comma.
@@ -29,7 +29,7 @@ _READ_AGAIN = 8  # times what was read: the limit for lines that may open a reco
 
 def read_csv(
     split: Split, corpus: Corpus, cleaning: Cleaning, notes: Notes
-) -> Iterator[Row | Issue]:
+) -> Iterator[SourceRow | Issue]:
     """Yields one record per row; the first names the columns. Empty is null, but not in the text.
 
     If a record cannot be read, for example because its quote is not closed, its first line is an
@@ -72,7 +72,7 @@ def read_csv(
             pairs = zip(header, record, strict=True)
             text = corpus.columns.text
             values = {name: value if value or name == text else None for name, value in pairs}
-            yield Row(source.position, values, tuple(source.repairs))
+            yield SourceRow(source.position, values, tuple(source.repairs))
 
 
 def _header(record: list[str], source: _Lines, corpus: Corpus) -> list[str]:

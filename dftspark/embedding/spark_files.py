@@ -50,7 +50,7 @@ _WHY = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class EmbeddingPlan:
     """Texts to be embedded, and texts that are in the store already.
 
     members    schema.MEMBERS, one row a sampled document
@@ -84,7 +84,7 @@ class Plan:
 
 def plan(
     spark: SparkSession, documents: DataFrame, config: Audit, staging: str, size: int | None = None
-) -> Plan:
+) -> EmbeddingPlan:
     """Samples the documents into Parquet at `staging`, and looks into the store.
 
     `size` is their number of bytes; where they are few, they come to the driver.
@@ -102,7 +102,7 @@ def plan(
     if size is not None and size <= few.MOST_BYTES and sum(store.files().values()) <= few.MOST_HELD:
         found = Few.sampled(spark_sampling.few(documents), settings.sample, store)
         members = spark.createDataFrame(found.rows.select(schema.MEMBERS.names))
-        return Plan(spark, own, recipe, root, device, members, **found.counts, few=found)
+        return EmbeddingPlan(spark, own, recipe, root, device, members, **found.counts, few=found)
     tables.write(sampled(documents, settings), staging)
     members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
@@ -118,10 +118,10 @@ def plan(
         .toArrow()
         .to_pylist()
     )
-    return Plan(spark, own, recipe, root, device, members, **counts)
+    return EmbeddingPlan(spark, own, recipe, root, device, members, **counts)
 
 
-def fill(plan: Plan) -> list[dict[str, Any]]:
+def fill(plan: EmbeddingPlan) -> list[dict[str, Any]]:
     """Embeds what is missing; returns rows of schema.EMBEDDED, one a file.
 
     Raises EnvironmentProblem for an absent device, models that differ, a store that others cannot
@@ -143,7 +143,7 @@ def fill(plan: Plan) -> list[dict[str, Any]]:
     return done
 
 
-def _cut(plan: Plan) -> DataFrame:
+def _cut(plan: EmbeddingPlan) -> DataFrame:
     """Returns (key, text, chunk) of the missing texts in order, each as often as it occurs."""
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     if plan.few is not None:
@@ -158,18 +158,18 @@ def _cut(plan: Plan) -> DataFrame:
     )
 
 
-def _all_seen(plan: Plan, done: list[dict[str, Any]]) -> bool:
+def _all_seen(plan: EmbeddingPlan, done: list[dict[str, Any]]) -> bool:
     """Returns whether the driver sees every file that tasks report, and these hold all texts."""
     seen = {row["file"] for row in done} <= set(plan.store.files())
     return seen and sum(row["texts"] for row in done) == plan.missing
 
 
-def vectors(plan: Plan) -> DataFrame:
+def vectors(plan: EmbeddingPlan) -> DataFrame:
     """Returns schema.TEXTED_CLOUDS: a unit vector for each member except those in `problems`."""
     return of_members(plan.members, plan.root, plan.recipe)
 
 
-def problems(plan: Plan, documents: DataFrame) -> DataFrame:
+def problems(plan: EmbeddingPlan, documents: DataFrame) -> DataFrame:
     """Returns issues, as spark.documents does, for the members that have no vector.
 
     Their action is 'noted': the documents stay, and only the embeddings lack them.
@@ -189,14 +189,14 @@ def problems(plan: Plan, documents: DataFrame) -> DataFrame:
     )
 
 
-def without_vector(plan: Plan) -> dict[str, int]:
+def without_vector(plan: EmbeddingPlan) -> dict[str, int]:
     """Counts the members without a vector in each corpus that has such."""
     if plan.few is not None:
         return plan.few.without_vector()
     return _counts(plan.members.join(_troubled(plan), "key"))
 
 
-def check(plan: Plan, found: dict[str, int], config: Audit) -> None:
+def check(plan: EmbeddingPlan, found: dict[str, int], config: Audit) -> None:
     """Raises InputError where too many documents of a corpus, or all, are in `found`."""
     sizes = _counts(plan.members) if found else {}
     for corpus, bad in found.items():
@@ -223,12 +223,12 @@ def _counts(table: DataFrame) -> dict[str, int]:
 # --- the store ----------------------------------------------------------------------------------
 
 
-def _missing(plan: Plan) -> DataFrame:
+def _missing(plan: EmbeddingPlan) -> DataFrame:
     held = stored(plan.spark, plan.store).select("key").distinct()
     return plan.members.select("key").distinct().join(held, "key", "left_anti")
 
 
-def _troubled(plan: Plan) -> DataFrame:
+def _troubled(plan: EmbeddingPlan) -> DataFrame:
     """Returns (key, problem) of the texts without a vector."""
     without = stored(plan.spark, plan.store).where("problem IS NOT NULL")
     return without.groupBy("key").agg(F.min("problem").alias("problem"))

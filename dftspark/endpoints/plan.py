@@ -41,7 +41,7 @@ class Caps(Protocol):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SpendEstimate:
     """What is left to ask of one model. `cost` is about what it will be, `most` what it can be at
     the model's token limit."""
 
@@ -84,7 +84,7 @@ def estimated(
     missing: Sequence[R],
     known: Mapping[bytes, Entry],
     expected: Callable[[R], float],
-) -> Estimate:
+) -> SpendEstimate:
     """Estimates what the `missing` of a model's requests will cost.
 
     `expected` is how many tokens an answer has, until enough answers have shown what it has.
@@ -99,7 +99,7 @@ def estimated(
         write = sum(s.tokens_out for _, s in heard) / max(sum(expected(r) for r, _ in heard), 1)
     tokens_in = read * sum(request.tokens_in for request in missing)
     tokens_out = write * sum(map(expected, missing))
-    return Estimate(
+    return SpendEstimate(
         model=endpoint.name,
         requests=len(own),
         stored=len(stored) - lost,

@@ -22,8 +22,8 @@ from dftspark.endpoints.keys import key_of as secret_of
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation.briefs import read
-from dftspark.generation.plan import Plan
-from dftspark.generation.requests import Request, path_of, planned, setting_name
+from dftspark.generation.plan import TextPlan
+from dftspark.generation.requests import TextRequest, path_of, planned, setting_name
 from dftspark.generation.template import Template
 from dftspark.generation.texts import KIND, parse
 from dftspark.generation.warnings import warnings
@@ -33,12 +33,12 @@ _MOST_UNANSWERED = 0.05  # of all requests, above which a run is finished in par
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTexts:
     template: Template
-    plan: Plan
+    plan: TextPlan
 
 
-def prepare(config: Generation, again: bool = False) -> Prepared:
+def prepare(config: Generation, again: bool = False) -> PreparedTexts:
     """Returns briefs, requests, and those that the store lacks. Sends nothing.
 
     Raises InputError for unusable briefs, ConfigError for an unusable template.
@@ -48,7 +48,7 @@ def prepare(config: Generation, again: bool = False) -> Prepared:
     briefs = read(settings.briefs, settings.columns, settings.max_brief_bytes)
     requests = list(planned(briefs, template, settings))
     known = AnswerStore.of(config.store, KIND).load({request.key for request in requests})
-    return Prepared(template, Plan.of(requests, known, settings, again))
+    return PreparedTexts(template, TextPlan.of(requests, known, settings, again))
 
 
 def check(config: Generation) -> None:
@@ -124,7 +124,9 @@ def send(
     return sorted(why), sum(one.requests for one in asked)
 
 
-def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progress) -> list[str]:
+def ask(
+    ready: PreparedTexts, store: AnswerStore, settings: Generate, progress: Progress
+) -> list[str]:
     """Asks models at addresses for what is missing; returns why some stopped early."""
     jobs = [
         Job(
@@ -144,7 +146,10 @@ def ask(ready: Prepared, store: AnswerStore, settings: Generate, progress: Progr
 
 
 def rows(
-    ready: Prepared, known: Mapping[bytes, Entry], failed: Mapping[bytes, str], run: dict[str, Any]
+    ready: PreparedTexts,
+    known: Mapping[bytes, Entry],
+    failed: Mapping[bytes, str],
+    run: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Returns schema.TEXTS of every request, including those without a text."""
     requests = ready.plan.requests
@@ -179,7 +184,7 @@ def rows(
     return found
 
 
-def _of_request(request: Request, setting: str) -> dict[str, Any]:
+def _of_request(request: TextRequest, setting: str) -> dict[str, Any]:
     brief = request.brief
     return {
         "doc_id": request.key.hex(),
@@ -205,7 +210,7 @@ def _of_request(request: Request, setting: str) -> dict[str, Any]:
 
 
 def told(
-    ready: Prepared, found: Sequence[dict[str, Any]], stopped: list[str], settings: Generate
+    ready: PreparedTexts, found: Sequence[dict[str, Any]], stopped: list[str], settings: Generate
 ) -> dict[str, Any]:
     """Returns the manifest's entry `generate`."""
     names = {writer.name: writer.model or writer.name for writer in settings.models}
@@ -225,7 +230,7 @@ def told(
     }
 
 
-def batch_requests(ready: Prepared, settings: Generate) -> dict[str, Any]:
+def batch_requests(ready: PreparedTexts, settings: Generate) -> dict[str, Any]:
     """Returns keys and bodies of what is missing, by model, for batch files."""
     missing = ready.plan.missing[: settings.max_requests]
     return {

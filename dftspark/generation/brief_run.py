@@ -25,7 +25,7 @@ from dftspark.errors import ConfigError, InputError
 from dftspark.generation import reading
 from dftspark.generation.asking import Job, send
 from dftspark.generation.briefs import rows_of
-from dftspark.generation.reading import Document
+from dftspark.generation.reading import HumanText
 from dftspark.generation.requests import key_of, path_of
 from dftspark.generation.run import manifest
 from dftspark.generation.texts import KIND
@@ -96,18 +96,18 @@ def lacking(config: BriefMaking) -> tuple[str, dict[str, list[tuple[bytes, bytes
 
 
 def _cleaned(
-    documents: Sequence[Document], heard: dict[str, Entry], settings: Briefs
-) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:
+    documents: Sequence[HumanText], heard: dict[str, Entry], settings: Briefs
+) -> tuple[list[tuple[HumanText, Any]], list[dict[str, str]]]:
     return _each(
         documents, heard, CLEAN, lambda d, said: reading.cleaned(d, said, settings.most_dropped)
     )
 
 
-def read(settings: Briefs) -> list[Document]:
+def read(settings: Briefs) -> list[HumanText]:
     """Returns the documents. Raises InputError with the rows that lack a name or text, or repeat a
     name."""
     columns = settings.columns
-    found: dict[str, Document] = {}
+    found: dict[str, HumanText] = {}
     wrong: list[str] = []
     for number, row in enumerate(rows_of(Path(settings.documents), "briefs.documents"), 1):
         name, text = (row.get(column) for column in (columns.doc_id, columns.text))
@@ -120,7 +120,7 @@ def read(settings: Briefs) -> list[Document]:
         else:
             plain = text.replace("\0", "").replace("\r\n", "\n").encode("utf-8", "replace")
             stratum = str(row.get(columns.stratum) or "")
-            found[str(name)] = Document(str(name), plain.decode(), stratum)
+            found[str(name)] = HumanText(str(name), plain.decode(), stratum)
     if wrong or not found:
         more = f"\n  and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         said = "\n  ".join(wrong[:_SHOWN]) or "there is no row"
@@ -128,11 +128,11 @@ def read(settings: Briefs) -> list[Document]:
     return list(found.values())
 
 
-def _clean_body(document: Document, settings: Briefs) -> bytes:
+def _clean_body(document: HumanText, settings: Briefs) -> bytes:
     return _body(settings.model, reading.clean_prompt(document), reading.CLEAN_SCHEMA)
 
 
-def _brief_body(document: Document, settings: Briefs) -> bytes:
+def _brief_body(document: HumanText, settings: Briefs) -> bytes:
     asked = reading.brief_prompt(document, settings.without_outline)
     return _body(settings.model, asked, reading.BRIEF_SCHEMA)
 
@@ -158,7 +158,7 @@ def _body(writer: Writer, prompt: str, properties: dict[str, Any]) -> bytes:
 
 
 def _asked(
-    documents: Sequence[Document], body: Callable[[Document, Briefs], bytes], settings: Briefs
+    documents: Sequence[HumanText], body: Callable[[HumanText, Briefs], bytes], settings: Briefs
 ) -> dict[str, tuple[bytes, bytes]]:
     """Returns key and body of the request about each document, by its name."""
     bodies = {document.doc_id: body(document, settings) for document in documents}
@@ -166,8 +166,8 @@ def _asked(
 
 
 def _heard(
-    documents: Sequence[Document],
-    body: Callable[[Document, Briefs], bytes],
+    documents: Sequence[HumanText],
+    body: Callable[[HumanText, Briefs], bytes],
     settings: Briefs,
     store: AnswerStore,
     progress: Progress | None,
@@ -218,13 +218,13 @@ def _heard(
 
 
 def _each(
-    documents: Sequence[Document],
+    documents: Sequence[HumanText],
     heard: dict[str, Entry],
     stage: str,
-    use: Callable[[Document, str], Any],
-) -> tuple[list[tuple[Document, Any]], list[dict[str, str]]]:
+    use: Callable[[HumanText, str], Any],
+) -> tuple[list[tuple[HumanText, Any]], list[dict[str, str]]]:
     """Returns the result of `use` for each document and its answer, and why some have none."""
-    found: list[tuple[Document, Any]] = []
+    found: list[tuple[HumanText, Any]] = []
     wrong: list[dict[str, str]] = []
     for document in documents:
         entry = heard.get(document.doc_id)
@@ -241,8 +241,8 @@ def _each(
 def _published(
     writer: RunWriter,
     config: BriefMaking,
-    documents: Sequence[Document],
-    made: Sequence[tuple[Document, dict[str, Any]]],
+    documents: Sequence[HumanText],
+    made: Sequence[tuple[HumanText, dict[str, Any]]],
     wrong: Sequence[dict[str, str]],
     stopped: list[str],
 ) -> Run:
@@ -278,7 +278,7 @@ def _published(
     return writer.publish(manifest(RUN_KIND, config, told))
 
 
-def _briefs(made: Sequence[tuple[Document, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+def _briefs(made: Sequence[tuple[HumanText, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     blocks = block_of([document.doc_id for document, _ in made])
     for (document, fields), place in zip(made, split_of(np.asarray(blocks)), strict=True):
         size = max(round(len(document.text) / _CHARACTERS_A_TOKEN), 1)

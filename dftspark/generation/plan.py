@@ -10,40 +10,40 @@ from dftspark.config import Endpoint
 from dftspark.config.generate import Generate, Writer
 from dftspark.endpoints.budget import Limits
 from dftspark.endpoints.journal import Entry
-from dftspark.endpoints.plan import Estimate, estimated, lacking, shares
-from dftspark.generation.requests import Request
+from dftspark.endpoints.plan import SpendEstimate, estimated, lacking, shares
+from dftspark.generation.requests import TextRequest
 
 _TOKENS_A_TARGET = 1.1  # tokens of a text for each that its brief asks for
 _TOKENS_OUT = 400  # of a text whose brief names no length
 
 
 @dataclass(frozen=True)
-class Part:
+class WriterShare:
     """Requests of one address, in the order in which they are asked, and what it may spend."""
 
     writer: Writer
     endpoint: Endpoint
-    requests: Sequence[Request]
+    requests: Sequence[TextRequest]
     limits: Limits
 
 
 @dataclass(frozen=True)
-class Plan:
+class TextPlan:
     """`known` are the stored texts; `missing` are the requests to send, in order."""
 
-    requests: Sequence[Request]
+    requests: Sequence[TextRequest]
     known: Mapping[bytes, Entry]
-    missing: Sequence[Request]
-    estimates: Sequence[Estimate]
+    missing: Sequence[TextRequest]
+    estimates: Sequence[SpendEstimate]
 
     @classmethod
     def of(
         cls,
-        requests: Iterable[Request],
+        requests: Iterable[TextRequest],
         known: Mapping[bytes, Entry],
         settings: Generate,
         again: bool = False,
-    ) -> Plan:
+    ) -> TextPlan:
         """Plans the requests. `again` repeats those that were sent but never answered."""
         every = list(requests)
         missing = lacking(every, known, again)
@@ -59,7 +59,7 @@ class Plan:
         ]
         return cls(every, known, missing, estimates)
 
-    def local(self, settings: Generate) -> dict[str, list[Request]]:
+    def local(self, settings: Generate) -> dict[str, list[TextRequest]]:
         """Returns the requests for models that Spark's tasks load, by their names."""
         asked = self.missing[: settings.max_requests]
         own = {
@@ -69,7 +69,7 @@ class Plan:
         }
         return {name: requests for name, requests in own.items() if requests}
 
-    def parts(self, settings: Generate) -> list[Part]:
+    def parts(self, settings: Generate) -> list[WriterShare]:
         """Returns one part for each address; none for models that Spark's tasks load. It has no
         more requests than the cap allows, for the first prompts, so that every model has every
         setting of these."""
@@ -83,10 +83,10 @@ class Plan:
                 if own:
                     cut.append((writer, endpoint, own))
         limits = shares(settings, [(endpoint, own) for _, endpoint, own in cut])
-        return [Part(*one, limit) for one, limit in zip(cut, limits, strict=True)]
+        return [WriterShare(*one, limit) for one, limit in zip(cut, limits, strict=True)]
 
 
-def _asked_for(request: Request) -> int:
+def _asked_for(request: TextRequest) -> int:
     target = request.brief.target_tokens
     wanted = _TOKENS_OUT if target is None else round(target * _TOKENS_A_TARGET)
     return min(wanted, request.writer.max_tokens)

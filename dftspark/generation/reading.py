@@ -40,7 +40,7 @@ BRIEF_SCHEMA = {name: {"type": "string"} for name in _FIELDS}
 
 
 @dataclass(frozen=True)
-class Document:
+class HumanText:
     doc_id: str
     text: str
     stratum: str = ""
@@ -55,12 +55,12 @@ def mark(text: str) -> str:
     return f"DOCUMENT {hashlib.sha256(f'brief mark v1 {text}'.encode()).hexdigest()[:16]}"
 
 
-def clean_prompt(document: Document) -> str:
+def clean_prompt(document: HumanText) -> str:
     numbered = "\n".join(f"{number}: {line}" for number, line in enumerate(document.lines, 1))
     return _filled("clean", {"MARK": mark(document.text), "DOCUMENT": numbered})
 
 
-def brief_prompt(document: Document, without_outline: float) -> str:
+def brief_prompt(document: HumanText, without_outline: float) -> str:
     variant = _VARIANTS[digest64(document.doc_id, "dftspark prompt v1") % len(_VARIANTS)]
     outline = _OUTLINES[has_outline(document.doc_id, without_outline)]
     values = {"VARIANT": variant, "OUTLINE": outline, "DOCUMENT": document.text}
@@ -83,7 +83,7 @@ def _filled(name: str, values: dict[str, str]) -> str:
     return _SLOT.sub(lambda slot: values.get(slot[1], slot[0]), _template(name))
 
 
-def cleaned(document: Document, said: str, most_dropped: float) -> Document:
+def cleaned(document: HumanText, said: str, most_dropped: float) -> HumanText:
     """Returns the document without the lines that an answer names.
 
     Raises ValueError for an answer that is malformed, names a line that does not exist, or leaves
@@ -101,10 +101,10 @@ def cleaned(document: Document, said: str, most_dropped: float) -> Document:
     size, rest = (len("".join(text.split())) for text in (document.text, kept))
     if not rest or size - rest > most_dropped * size:
         raise ValueError(f"the answer leaves out {1 - rest / max(size, 1):.0%} of the document")
-    return Document(document.doc_id, kept, document.stratum)
+    return HumanText(document.doc_id, kept, document.stratum)
 
 
-def brief_of(document: Document, said: str, without_outline: float, most_leak: float) -> Any:
+def brief_of(document: HumanText, said: str, without_outline: float, most_leak: float) -> Any:
     """Returns the fields of a brief, and its leak. Raises ValueError for an answer that is not a
     brief, or that reveals too much of the document."""
     found = _object(said)

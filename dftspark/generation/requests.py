@@ -27,7 +27,7 @@ _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":
 
 
 @dataclass(frozen=True)
-class Request:
+class TextRequest:
     """A request from `brief`, `writer` and `setting`; `prompt` is the text sent to the model."""
 
     key: bytes
@@ -49,7 +49,9 @@ class Request:
         return self.key[0] % max(len(self.writer.urls), 1)
 
 
-def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> Iterator[Request]:
+def planned(
+    briefs: Sequence[Brief], template: Template, settings: Generate
+) -> Iterator[TextRequest]:
     """Yields all requests of a run, in the order in which they are asked."""
     order = sorted(briefs, key=lambda b: (digest64(b.prompt_id, "dftspark brief v1"), b.prompt_id))
     weights = {one.name: digest_of(one) for one in settings.models}
@@ -68,7 +70,7 @@ def planned(briefs: Sequence[Brief], template: Template, settings: Generate) -> 
                 body = b"".join([filling.get(part, part) for part in form])
                 key = key_of(writer, seed, body, weights[writer.name])
                 size = tokens(body)
-                yield Request(key, brief, prompt, writer, setting, sample, seed, size)
+                yield TextRequest(key, brief, prompt, writer, setting, sample, seed, size)
 
 
 def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:

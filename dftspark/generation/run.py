@@ -71,7 +71,7 @@ def generate(
 
 def _write(
     spark: SparkSession | None,
-    ready: asking.Prepared,
+    ready: asking.PreparedTexts,
     store: AnswerStore,
     config: Generation,
     progress: Progress,

@@ -26,7 +26,7 @@ from dftspark.endpoints.client import Reply
 from dftspark.endpoints.store import AnswerStore
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation.local import Local, Wanted
-from dftspark.generation.requests import Request
+from dftspark.generation.requests import TextRequest
 from dftspark.generation.texts import KIND
 from dftspark.generation.weights import digest
 from dftspark.spark.records import record
@@ -35,7 +35,7 @@ _ROUND = 4  # batches of one setting before the next setting has its turn
 
 
 def write(
-    spark: SparkSession, wanted: Mapping[str, Sequence[Request]], store: AnswerStore, job: str
+    spark: SparkSession, wanted: Mapping[str, Sequence[TextRequest]], store: AnswerStore, job: str
 ) -> int:
     """Writes the wanted texts of each model, by its name, into journals; returns the number of
     texts."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.config.generate import Generate
-from dftspark.endpoints.plan import Estimate
+from dftspark.endpoints.plan import SpendEstimate
 from dftspark.generation import sweep
 from dftspark.redaction import redact
 from dftspark.report.terminal.drawing import line, table
@@ -20,7 +20,7 @@ from dftspark.store.run import Run
 _PATH = 4096
 
 
-def print_plan(estimates: Sequence[Estimate], settings: Generate, console: Console) -> None:
+def print_plan(estimates: Sequence[SpendEstimate], settings: Generate, console: Console) -> None:
     """Prints what each model will be asked, and the caps."""
     names = ("requests", "stored", "lost", "missing", "tokens in", "tokens out", "cost", "at most")
     drawn = table("model", *names)

@@ -33,7 +33,7 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inference:
+class Inferred:
     """Inference for a value, in its unit except p_value, the tell sizes and blocks; nan is unknown.
 
     std_error    delete-one-block jackknife
@@ -61,7 +61,7 @@ class Inference:
     n_tell_high: float = _NAN
     blocks: int = 0
 
-    def rooted(self, value: float) -> Inference:
+    def rooted(self, value: float) -> Inferred:
         """Returns the same for the signed root of `value`; the error is nan at or below 0."""
         error = self.std_error / (2 * math.sqrt(value)) if value > 0 else _NAN
         return replace(
@@ -79,9 +79,9 @@ def signed_root(square: float) -> float:
     return math.copysign(math.sqrt(abs(square)), square)
 
 
-def no_inference(blocks: int) -> Inference:
+def no_inference(blocks: int) -> Inferred:
     """Returns the Inference of too few blocks: all unknown."""
-    return Inference(blocks=blocks)
+    return Inferred(blocks=blocks)
 
 
 def agreeing(floor: float, value: float, p_value: float) -> float:

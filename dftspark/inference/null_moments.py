@@ -69,7 +69,7 @@ class Null:
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class NullMoments:
     """Traces of one comparison: of both sides, or of the one side of paired differences.
 
     traces   tr Sigma_a Sigma_b, `(2, 2)` or `(1, 1)`
@@ -199,7 +199,7 @@ def combined(nulls: Sequence[Null], weights: Sequence[float]) -> Null:
     return Null(sd, min(third / sd**3, math.sqrt(8)), slope)
 
 
-def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> Moments:
+def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> NullMoments:
     """Computes Moments of raw blocks, not merged; `clusters` are the numbers of human and model."""
     count = products.blocks
     human, model = slice(0, count), slice(count, 2 * count)
@@ -212,7 +212,7 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
         trace = side.trace()
         along = _toward(side.centering @ difference.sum(axis=1), side, trace)
         number = 2 / (1 / clusters[0] + 1 / clusters[1])
-        return Moments(
+        return NullMoments(
             np.array([[trace]]),
             np.array([side.noise]),
             np.array([along]),
@@ -229,7 +229,7 @@ def moments(products: Gram, clusters: tuple[float, float], *, paired: bool) -> M
         _toward(side.centering @ to_model[at], side, trace + cross)
         for side, at, trace in ((h, human, own[0]), (m, model, own[1]))
     ]
-    return Moments(
+    return NullMoments(
         np.array([[own[0], cross], [cross, own[1]]]),
         np.array([h.noise, m.noise]),
         np.array(toward),

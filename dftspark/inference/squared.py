@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dftspark.inference import blocks
 from dftspark.inference.gram import Gram, between_blocks, gram, squared_replicates
-from dftspark.inference.intervals import Design, Inference, jackknife, no_inference
+from dftspark.inference.intervals import Design, Inferred, jackknife, no_inference
 from dftspark.inference.null_moments import combined, moments, tell_interval
 from dftspark.inference.permutation import distinct_relabelings, p_value, upper
 
@@ -39,7 +39,7 @@ def infer_squared(
     clusters: tuple[float, float],
     design: Design,
     tells: bool = False,
-) -> Inference:
+) -> Inferred:
     """Infers |p - q|^2 without noise, from raw block sums `(S, m)` and sizes `(S,)`.
 
     Blocks may be empty; they are merged to as many as the `clusters` of the smaller side allow.
@@ -63,7 +63,7 @@ def infer_grams(
     design: Design,
     weights: Sequence[float] = (1.0,),
     tells: bool = False,
-) -> Inference:
+) -> Inferred:
     """Infers a sum of squares times `weights`, each from a Gram of the same raw blocks.
 
     Arguments and nan as in `infer_squared`. A block is left out and relabeled in all Grams at once,
@@ -101,7 +101,7 @@ def infer_grams(
     if not relabeled < 0.05:
         floor = max(floor, upper(drawn), value)
     sizes = tell_sizes(grams[0], value, p, clusters, paired=design.paired) if tells else _UNTOLD
-    return Inference(
+    return Inferred(
         std_error=error,
         ci_low=low,
         ci_high=high,

@@ -10,14 +10,14 @@ from dftspark.endpoints import batch
 from dftspark.endpoints.keys import hiding_those_set
 from dftspark.endpoints.store import AnswerStore
 from dftspark.judge.pairs import Pair
-from dftspark.judge.plan import Plan
+from dftspark.judge.plan import VerdictPlan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import encoded
 from dftspark.judge.verdicts import KIND, parsing
 
 
 def export(
-    plan: Plan, pairs: Sequence[Pair], prompts: Prompts, settings: Judge, folder: Path
+    plan: VerdictPlan, pairs: Sequence[Pair], prompts: Prompts, settings: Judge, folder: Path
 ) -> list[tuple[Path, int]]:
     """Writes the requests that the store lacks, within the run's cap; raises what
     `endpoints.batch.export` raises.

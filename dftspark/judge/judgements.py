@@ -13,14 +13,14 @@ from dftspark.endpoints.answers import NOT_ASKED
 from dftspark.endpoints.budget import price
 from dftspark.endpoints.journal import Entry
 from dftspark.judge.pairs import Pair
-from dftspark.judge.requests import Request
+from dftspark.judge.requests import VerdictRequest
 from dftspark.judge.verdicts import Verdict
 
 _ROWS = 20_000  # held as dictionaries at once
 
 
 def judgements(
-    requests: Sequence[Request],
+    requests: Sequence[VerdictRequest],
     pairs: Sequence[Pair],
     known: Mapping[bytes, Entry],
     failed: Mapping[bytes, str],
@@ -60,7 +60,7 @@ def _of_pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _of_request(request: Request) -> dict[str, Any]:
+def _of_request(request: VerdictRequest) -> dict[str, Any]:
     return {
         "judge": request.judge,
         "dimension": request.dimension,
@@ -69,7 +69,7 @@ def _of_request(request: Request) -> dict[str, Any]:
     }
 
 
-def _nothing(failed: Mapping[bytes, str], request: Request) -> dict[str, Any]:
+def _nothing(failed: Mapping[bytes, str], request: VerdictRequest) -> dict[str, Any]:
     return {
         "verdict": None,
         "odds": None,
@@ -85,7 +85,7 @@ def _nothing(failed: Mapping[bytes, str], request: Request) -> dict[str, Any]:
     }
 
 
-def _of_entry(entry: Entry, request: Request) -> dict[str, Any]:
+def _of_entry(entry: Entry, request: VerdictRequest) -> dict[str, Any]:
     verdict = entry.said
     return {
         "verdict": side(verdict, request.model_first),

@@ -26,7 +26,7 @@ _FEWEST = 20  # prompts with two human texts below which the control takes texts
 
 
 @dataclass(frozen=True)
-class Document:
+class Candidate:
     """A candidate; `key` is its prompt's id, or the prompt itself where it has none."""
 
     corpus: str
@@ -70,12 +70,12 @@ def place(domain: str, name: str) -> str:
     return hashlib.sha256(f"{domain}{name}".encode()).hexdigest()
 
 
-def sampled(documents: Iterable[Document], human: str, settings: Judge) -> list[Pair]:
+def sampled(documents: Iterable[Candidate], human: str, settings: Judge) -> list[Pair]:
     """Samples pairs of every model with the human corpus, and the controls that `settings` ask for.
 
     Raises InputError where no model shares a prompt with the human corpus.
     """
-    corpora: dict[str, dict[str, list[Document]]] = {human: {}}
+    corpora: dict[str, dict[str, list[Candidate]]] = {human: {}}
     for document in documents:
         corpora.setdefault(document.corpus, {}).setdefault(document.key, []).append(document)
     for prompts in corpora.values():
@@ -104,7 +104,7 @@ def sampled(documents: Iterable[Document], human: str, settings: Judge) -> list[
     return found
 
 
-def _in_order(prompts: dict[str, list[Document]]) -> list[str]:
+def _in_order(prompts: dict[str, list[Candidate]]) -> list[str]:
     def standing(key: str) -> tuple[str, str, str]:
         cluster = prompts[key][0].cluster
         return place(CLUSTERS, cluster), cluster, key
@@ -121,7 +121,7 @@ def _neighbors(models: Sequence[str]) -> list[tuple[str, str]]:
     return list(zip(models, [*models[1:], models[0]], strict=True))
 
 
-def _pair(kind: Kind, of: Document, other: Document, text: str | None = None) -> Pair:
+def _pair(kind: Kind, of: Candidate, other: Candidate, text: str | None = None) -> Pair:
     """Makes a pair without a rank; `of` is the side whose wins are counted, with `text` in place of
     its text.
     """
@@ -148,7 +148,7 @@ def _ranked(pairs: list[Pair]) -> list[Pair]:
     ]
 
 
-def _humans(people: dict[str, list[Document]], order: list[str]) -> list[Pair]:
+def _humans(people: dict[str, list[Candidate]], order: list[str]) -> list[Pair]:
     """Pairs two human texts on a prompt where enough prompts have two, else on two prompts."""
     alike = []
     for key in order:
@@ -158,7 +158,7 @@ def _humans(people: dict[str, list[Document]], order: list[str]) -> list[Pair]:
             alike.append(_pair("human", other, first))
     if len(alike) >= _FEWEST:
         return alike
-    by_stratum: dict[str, list[Document]] = {}
+    by_stratum: dict[str, list[Candidate]] = {}
     for key in order:
         by_stratum.setdefault(people[key][0].stratum, []).append(people[key][0])
     crossed = [

@@ -10,40 +10,40 @@ from functools import partial
 from dftspark.config import Endpoint, Judge
 from dftspark.endpoints.budget import Limits
 from dftspark.endpoints.journal import Entry
-from dftspark.endpoints.plan import Estimate, estimated, lacking, shares
-from dftspark.judge.requests import Request
+from dftspark.endpoints.plan import SpendEstimate, estimated, lacking, shares
+from dftspark.judge.requests import VerdictRequest
 
 _TOKENS_OUT = 12  # of {"verdict": "A"}, until a judge has shown what it writes
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskShare:
     """Requests of one task, in the order in which they are asked, and what it may spend."""
 
     number: int
     endpoint: Endpoint
-    requests: Sequence[Request]
+    requests: Sequence[VerdictRequest]
     threads: int
     limits: Limits
 
 
 @dataclass(frozen=True)
-class Plan:
+class VerdictPlan:
     """Requests of a run. `known` are stored verdicts; `missing` is to be asked, in order."""
 
-    requests: Sequence[Request]
+    requests: Sequence[VerdictRequest]
     known: Mapping[bytes, Entry]
-    missing: Sequence[Request]
-    estimates: Sequence[Estimate] = field(default_factory=list)
+    missing: Sequence[VerdictRequest]
+    estimates: Sequence[SpendEstimate] = field(default_factory=list)
 
     @classmethod
     def of(
         cls,
-        requests: Iterable[Request],
+        requests: Iterable[VerdictRequest],
         known: Mapping[bytes, Entry],
         settings: Judge,
         again: bool = False,
-    ) -> Plan:
+    ) -> VerdictPlan:
         """Makes the plan. With `again`, requests that were sent without a word from the judge are
         repeated.
         """
@@ -61,12 +61,12 @@ class Plan:
         ]
         return cls(every, known, missing, estimates)
 
-    def parts(self, settings: Judge) -> list[Part]:
+    def parts(self, settings: Judge) -> list[TaskShare]:
         """Cuts every judge's requests into `settings.tasks` parts, with about as many pairs each;
         no more requests than the cap allows.
         """
         missing = self.missing[: settings.max_requests]
-        cut: list[tuple[Endpoint, list[Request]]] = []
+        cut: list[tuple[Endpoint, list[VerdictRequest]]] = []
         count = max(settings.tasks, 1)
         for endpoint in settings.endpoints:
             own = [request for request in missing if request.judge == endpoint.name]
@@ -82,9 +82,9 @@ class Plan:
         for number, (endpoint, own) in enumerate(cut):
             i = place[endpoint.name] = place.get(endpoint.name, -1) + 1
             each, rest = divmod(endpoint.concurrency, tasks[endpoint.name])
-            parts.append(Part(number, endpoint, own, each + (i < rest), limits[number]))
+            parts.append(TaskShare(number, endpoint, own, each + (i < rest), limits[number]))
         return parts
 
 
-def _expected(endpoint: Endpoint, _: Request) -> float:
+def _expected(endpoint: Endpoint, _: VerdictRequest) -> float:
     return float(min(_TOKENS_OUT, endpoint.most_tokens_out))

@@ -22,7 +22,7 @@ _NEEDS_PROMPT = "relevance"
 
 
 @dataclass(frozen=True)
-class Request:
+class VerdictRequest:
     """A request on `pair_id`, with the model's text shown as A where `model_first`, else as B.
 
     rank       place in the order of the run; requests of a pair are neighbors
@@ -38,7 +38,7 @@ class Request:
     tokens_in: int
 
 
-def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterator[Request]:
+def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterator[VerdictRequest]:
     """Yields every request of a run, those that share a key too.
 
     Controls are asked on their own dimensions; relevance only where the prompt is shown. Raises
@@ -51,7 +51,7 @@ def planned(pairs: Sequence[Pair], prompts: Prompts, settings: Judge) -> Iterato
             for endpoint in settings.endpoints:
                 for model_first in (False, True):
                     body = encoded(endpoint, prompts, pair, dimension, model_first, settings.ties)
-                    yield Request(
+                    yield VerdictRequest(
                         key_of(endpoint, body),
                         pair.pair_id,
                         endpoint.name,

@@ -42,7 +42,7 @@ Pair = tuple[Ints, Ints]  # occurrences and cases by block
 
 
 @dataclass(frozen=True)
-class Row:
+class PropertyRow:
     """One property of a pair; `threshold` is in words, since it is not always a difference."""
 
     property: str
@@ -55,7 +55,7 @@ class Row:
     advice: str
 
 
-def rows(human: SurfaceSums, model: SurfaceSums) -> list[Row]:
+def rows(human: SurfaceSums, model: SurfaceSums) -> list[PropertyRow]:
     """Returns all properties that documents have by themselves; none for a side without any."""
     if not human.documents.sum() or not model.documents.sum():
         return []
@@ -65,25 +65,25 @@ def rows(human: SurfaceSums, model: SurfaceSums) -> list[Row]:
     return [*found, *_languages(human, model)]
 
 
-def _flag(human: SurfaceSums, model: SurfaceSums, name: str, least: float) -> Row:
+def _flag(human: SurfaceSums, model: SurfaceSums, name: str, least: float) -> PropertyRow:
     sides = _of_flag(human, name), _of_flag(model, name)
     return _share_row(name, sides, least, f"{least:g} apart")
 
 
-def _non_ascii(human: SurfaceSums, model: SurfaceSums) -> Row:
+def _non_ascii(human: SurfaceSums, model: SurfaceSums) -> PropertyRow:
     """Differs only where one side hardly has any: the rest is about dashes, which are writing."""
     sides = _of_flag(human, "non_ascii"), _of_flag(model, "non_ascii")
     said = f"{_NON_ASCII:g} apart, one at most {HARDLY:g} times the other"
     return _share_row("non_ascii", sides, _NON_ASCII, said, HARDLY)
 
 
-def _curly(human: SurfaceSums, model: SurfaceSums) -> Row:
+def _curly(human: SurfaceSums, model: SurfaceSums) -> PropertyRow:
     at, among = (surface.FLAGS.index(name) for name in ("curly_quotes", "quotes"))
     sides = [(side.flags[:, at], side.flags[:, among]) for side in (human, model)]
     return _share_row("curly_quotes", (sides[0], sides[1]), _CURLY, f"{_CURLY:g} apart")
 
 
-def _languages(human: SurfaceSums, model: SurfaceSums) -> Iterator[Row]:
+def _languages(human: SurfaceSums, model: SurfaceSums) -> Iterator[PropertyRow]:
     """Yields rows for languages, over the documents whose language is recognized."""
     first = surface.FLAGS.index(f"language_{LANGUAGES[0]}")
     told = [side.flags[:, first : first + len(LANGUAGES)] for side in (human, model)]
@@ -96,7 +96,7 @@ def _languages(human: SurfaceSums, model: SurfaceSums) -> Iterator[Row]:
 
 def _share_row(
     name: str, sides: tuple[Pair, Pair], least: float, said: str, at_most: float = 1.0
-) -> Row:
+) -> PropertyRow:
     values = _rate(*sides[0]), _rate(*sides[1])
     p = difference_p(*sides, share=True)
     differs = (
@@ -105,7 +105,7 @@ def _share_row(
     return _row(name, "share of documents", values, p, said, differs)
 
 
-def _lines(human: SurfaceSums, model: SurfaceSums) -> Row:
+def _lines(human: SurfaceSums, model: SurfaceSums) -> PropertyRow:
     sides = [(side.sums[:, 1], side.sums[:, 0]) for side in (human, model)]
     values = 100 * _rate(*sides[0]), 100 * _rate(*sides[1])
     p = difference_p(sides[0], sides[1], share=False)
@@ -114,7 +114,7 @@ def _lines(human: SurfaceSums, model: SurfaceSums) -> Row:
     return _row("newlines", "per 100 words", values, p, said, p < LEVEL and large)
 
 
-def _length(human: SurfaceSums, model: SurfaceSums) -> Row:
+def _length(human: SurfaceSums, model: SurfaceSums) -> PropertyRow:
     """Compares the shares of documents that are longer than the middle between both medians."""
     places = _median_place(human), _median_place(model)
     middle = round(sum(places) / 2)
@@ -134,7 +134,7 @@ def _median_place(side: SurfaceSums) -> float:
     return at + float(half - (below[at] - counts[at])) / max(int(counts[at]), 1)
 
 
-def _pile(human: SurfaceSums, model: SurfaceSums) -> Row:
+def _pile(human: SurfaceSums, model: SurfaceSums) -> PropertyRow:
     """Compares the shares of documents in the fullest two bins of lengths, 4.4% wide."""
     full = [_fullest(side) for side in (human, model)]
     values = full[0][1], full[1][1]
@@ -153,7 +153,7 @@ def _fullest(side: SurfaceSums) -> tuple[int, float]:
     return _PILE_FROM + at, float(pairs[at] / counts.sum())
 
 
-def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> list[Row]:
+def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> list[PropertyRow]:
     """Returns rows of tokens from few documents that carry more than a fifth of L2 squared.
 
     `listed` are rows of the ngrams table of order 1 and of one pair, which has `documents`.
@@ -175,8 +175,10 @@ def token_rows(listed: Sequence[dict[str, Any]], documents: tuple[int, int]) -> 
 
 def _row(
     name: str, unit: str, values: tuple[float, float], p: float, said: str, differs: bool
-) -> Row:
-    return Row(name, unit, *values, p, said, differs, advice(name, values) if differs else "")
+) -> PropertyRow:
+    return PropertyRow(
+        name, unit, *values, p, said, differs, advice(name, values) if differs else ""
+    )
 
 
 def _of_flag(side: SurfaceSums, name: str) -> Pair:

@@ -22,7 +22,7 @@ class Key(NamedTuple):
 Left = Iterator[tuple[Key, bytes]]
 
 
-class Rows(NamedTuple):
+class GroupRows(NamedTuple):
     """Rows of one corpus and stratum."""
 
     group: Group
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
 class Observer(Protocol):
     """A fold in a task: takes rows, and yields packed states by key at any time or at the end."""
 
-    def add(self, rows: Rows) -> Left: ...
+    def add(self, rows: GroupRows) -> Left: ...
 
     def end(self) -> Left: ...
 

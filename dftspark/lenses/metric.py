@@ -11,7 +11,7 @@ import numpy as np
 
 from dftspark import config
 from dftspark.inference.halves import Parts
-from dftspark.inference.intervals import Design, Inference, signed_root
+from dftspark.inference.intervals import Design, Inferred, signed_root
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Metric:
     name: str
     value: float
     unit: str
-    inference: Inference
+    inference: Inferred
     parts: Parts | None = None
 
     def rooted(self, name: str, unit: str) -> Metric:

@@ -26,7 +26,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
-from dftspark.lenses.fold import Fold, Group, Key, Left, Rows
+from dftspark.lenses.fold import Fold, Group, GroupRows, Key, Left
 from dftspark.location import Location, writing
 from dftspark.spark.records import batch_of, record, runs
 
@@ -122,7 +122,7 @@ def _observing(
                     yield from leaving.put((i, *key, merge), state)
 
             for group, batch in cut(batches):
-                rows = Rows(group, batch)
+                rows = GroupRows(group, batch)
                 for i, observer in enumerate(observers):
                     yield from handed_on(i, observer.add(rows))
             for i, observer in enumerate(observers):

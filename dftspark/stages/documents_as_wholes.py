@@ -13,10 +13,10 @@ from dftspark import schema
 from dftspark.lenses import comparability, repeats
 from dftspark.lenses.ngrams import stored_wholes as document_states
 from dftspark.lenses.ngrams.profile_files import ProfileFiles
-from dftspark.lenses.ngrams.stored_wholes import Documents
+from dftspark.lenses.ngrams.stored_wholes import StoredWholes
 from dftspark.making import Making
 
-_States = dict[tuple[str, str], Documents]
+_States = dict[tuple[str, str], StoredWholes]
 
 
 def compare(making: Making, files: ProfileFiles) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def tests_withheld(human: str, files: ProfileFiles) -> bool:
     return human in found and repeats.withholds_tests("human", found[human].copies)
 
 
-def _told(human: str, corpora: dict[str, Documents], unlike: list[str]) -> dict[str, Any]:
+def _told(human: str, corpora: dict[str, StoredWholes], unlike: list[str]) -> dict[str, Any]:
     copies = {name: own.copies for name, own in sorted(corpora.items())}
     roles = {name: "human" if name == human else "model" for name in corpora}
     said = [
@@ -68,7 +68,7 @@ def _told(human: str, corpora: dict[str, Documents], unlike: list[str]) -> dict[
     }
 
 
-def _unlike(human: str, corpora: dict[str, Documents], files: ProfileFiles) -> list[str]:
+def _unlike(human: str, corpora: dict[str, StoredWholes], files: ProfileFiles) -> list[str]:
     """Returns model corpora whose states are absent, or of another version than the human
     side's."""
     models = {corpus for corpus, _, _ in files.totals} - {human}
@@ -87,7 +87,7 @@ def _strata(found: _States, human: str, model: str) -> list[str]:
     return ["", *sorted((own & other) - {""})] if len(own | other) > 1 else [""]
 
 
-def _side(found: _States, corpus: str, stratum: str) -> Documents:
+def _side(found: _States, corpus: str, stratum: str) -> StoredWholes:
     return document_states.merged(
         own for (name, part), own in found.items() if name == corpus and stratum in ("", part)
     )
@@ -104,7 +104,7 @@ def _telling_tokens(making: Making) -> list[dict[str, Any]]:
 
 
 def _rows(
-    making: Making, model: str, stratum: str, pair: list[Documents], listed: list[dict[str, Any]]
+    making: Making, model: str, stratum: str, pair: list[StoredWholes], listed: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     human, other = (own.surface for own in pair)
     documents = int(human.documents.sum()), int(other.documents.sum())

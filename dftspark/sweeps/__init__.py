@@ -18,7 +18,7 @@ from dftspark.inference.super_baseline import super_baseline
 from dftspark.sweeps.best import add_verdicts, baseline_row
 from dftspark.sweeps.measure import Row, front_of, measured
 from dftspark.sweeps.samplers import sampler_rows
-from dftspark.sweeps.settings import RATE, Sweep, check, found_in
+from dftspark.sweeps.settings import RATE, SweepCorpora, check, found_in
 from dftspark.sweeps.tradeoffs import tradeoff_rows
 
 __all__ = ["RATE", "Sweep", "check", "found_in", "tables"]
@@ -52,7 +52,7 @@ def tables(rows: list[Row], config: Audit) -> dict[str, pa.Table]:
 
 
 def _compared(
-    sweep: Sweep, metrics: dict[str, dict[str, Row]], config: Audit
+    sweep: SweepCorpora, metrics: dict[str, dict[str, Row]], config: Audit
 ) -> dict[str, list[Row]]:
     measures = [measured(sweep, metric, found, config) for metric, found in metrics.items()]
     inside = front_of(sweep, measures, config)

@@ -7,11 +7,13 @@ import numpy as np
 from dftspark.config import Audit
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.super_baseline import Grid, SuperBaseline, challenge
-from dftspark.sweeps.measure import Measure, Row, best_of, interval, ranks_of
-from dftspark.sweeps.settings import Sweep, judged
+from dftspark.sweeps.measure import Row, SweptMeasure, best_of, interval, ranks_of
+from dftspark.sweeps.settings import SweepCorpora, judged
 
 
-def baseline_row(sweep: Sweep, measure: Measure, found: SuperBaseline | None, config: Audit) -> Row:
+def baseline_row(
+    sweep: SweepCorpora, measure: SweptMeasure, found: SuperBaseline | None, config: Audit
+) -> Row:
     """Returns the row of one measure; without `found` there are no halves, and no honest value."""
     ranks = ranks_of(measure, sweep)
     best = best_of(measure, ranks, found)
@@ -36,7 +38,7 @@ def baseline_row(sweep: Sweep, measure: Measure, found: SuperBaseline | None, co
     return row
 
 
-def _honest(measure: Measure, grid: Grid, found: SuperBaseline, confidence: float) -> Row:
+def _honest(measure: SweptMeasure, grid: Grid, found: SuperBaseline, confidence: float) -> Row:
     row = {
         "settings": int(grid.candidates.sum()),
         "honest": found.honest.value,

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from dftspark.config import Audit
 from dftspark.inference.super_baseline import Grid, SuperBaseline, Value, front, may_be_best
 from dftspark.lenses.metric import comparable
-from dftspark.sweeps.settings import RATE, Sweep, judged
+from dftspark.sweeps.settings import RATE, SweepCorpora, judged
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measure:
+class SweptMeasure:
     """One measure over the corpora of a sweep that have it; `grid` over those with parts.
 
     `ranked` says whether settings may be ranked, which excludes plug-in distances of different
@@ -38,18 +38,20 @@ class Measure:
         return next(iter(self.rows.values()))
 
 
-def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) -> Measure:
+def measured(
+    sweep: SweepCorpora, metric: str, found: dict[str, Row], config: Audit
+) -> SweptMeasure:
     """Makes it from rows `found` by corpus; without a grid if fewer than two settings have
     parts."""
     order = [*sweep.settings, *([sweep.challenger] if sweep.challenger else [])]
     rows = {corpus: found[corpus] for corpus in order if corpus in found}
     sizes = [row["n_model"] for corpus, row in rows.items() if corpus != sweep.challenger]
     if not comparable(metric, sizes):
-        return Measure(metric, rows, None, [], None, np.empty(0), ranked=False)
+        return SweptMeasure(metric, rows, None, [], None, np.empty(0), ranked=False)
     within = [c for c, row in rows.items() if row.get("halves") and np.isfinite(row["value"])]
     candidates = np.array([c != sweep.challenger for c in within], np.bool_)
     if candidates.sum() < 2:
-        return Measure(metric, rows, None, [], None, np.empty(0))
+        return SweptMeasure(metric, rows, None, [], None, np.empty(0))
     grid = Grid(
         values=np.array([rows[c]["value"] for c in within]),
         left_out=np.array([rows[c]["left_out"] for c in within], np.float64),
@@ -60,7 +62,9 @@ def measured(sweep: Sweep, metric: str, found: dict[str, Row], config: Audit) ->
         candidates=candidates,
     )
     last = None if candidates.all() else len(within) - 1
-    return Measure(metric, rows, grid, within, last, may_be_best(grid, seed=config.inference.seed))
+    return SweptMeasure(
+        metric, rows, grid, within, last, may_be_best(grid, seed=config.inference.seed)
+    )
 
 
 def signed(row: Row) -> float:
@@ -68,7 +72,7 @@ def signed(row: Row) -> float:
     return -float(row["value"]) if row["better"] == "higher" else float(row["value"])
 
 
-def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
+def ranks_of(measure: SweptMeasure, sweep: SweepCorpora) -> dict[str, int]:
     """Returns ranks from 1, the best; equal values share a rank, settings without a value have
     none."""
     if not measure.ranked:
@@ -78,7 +82,9 @@ def ranks_of(measure: Measure, sweep: Sweep) -> dict[str, int]:
     return {c: int(np.searchsorted(known, v)) + 1 for c, v in values.items() if np.isfinite(v)}
 
 
-def best_of(measure: Measure, ranks: dict[str, int], found: SuperBaseline | None) -> str | None:
+def best_of(
+    measure: SweptMeasure, ranks: dict[str, int], found: SuperBaseline | None
+) -> str | None:
     """Returns the first setting of rank 1, or for a measure with halves the one that `found`
     describes."""
     if found is not None:
@@ -86,7 +92,7 @@ def best_of(measure: Measure, ranks: dict[str, int], found: SuperBaseline | None
     return next((corpus for corpus, rank in ranks.items() if rank == 1), None)
 
 
-def front_of(sweep: Sweep, measures: list[Measure], config: Audit) -> set[str]:
+def front_of(sweep: SweepCorpora, measures: list[SweptMeasure], config: Audit) -> set[str]:
     """Returns settings that no other beats by all judged measures, leaving out those followed one
     by one."""
     main = [

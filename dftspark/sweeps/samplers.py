@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dftspark.inference.super_baseline import SuperBaseline
-from dftspark.sweeps.measure import Measure, Row, best_of, ranks_of
-from dftspark.sweeps.settings import Sweep
+from dftspark.sweeps.measure import Row, SweptMeasure, best_of, ranks_of
+from dftspark.sweeps.settings import SweepCorpora
 
 
 def sampler_rows(
-    sweep: Sweep, measure: Measure, found: SuperBaseline | None, inside: set[str]
+    sweep: SweepCorpora, measure: SweptMeasure, found: SuperBaseline | None, inside: set[str]
 ) -> list[Row]:
     """Returns one row per corpus of the measure; `inside` are the settings of the front."""
     ranks = ranks_of(measure, sweep)

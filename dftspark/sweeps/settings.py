@@ -15,7 +15,7 @@ RATE = "rate_"  # the beginning of the names of measures that are followed one b
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepCorpora:
     """A sweep. `settings` by corpus, in the order of their values; `challenger` is not one of
     them."""
 
@@ -43,7 +43,7 @@ def check(config: Audit, known: Sequence[str]) -> None:
             )
 
 
-def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
+def found_in(config: Audit, models: Sequence[str]) -> list[SweepCorpora]:
     """Returns the sweeps that the corpora `models` make; a single setting does not make a sweep."""
     found = []
     for name, corpus in config.corpora.items():
@@ -54,7 +54,7 @@ def found_in(config: Audit, models: Sequence[str]) -> list[Sweep]:
             settings.pop(challenger, None)
         if len(settings) > 1:
             order = sorted(settings, key=lambda m: [_ordered(v) for v in settings[m].values()])
-            found.append(Sweep(name, {m: settings[m] for m in order}, challenger))
+            found.append(SweepCorpora(name, {m: settings[m] for m in order}, challenger))
     return found
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from dftspark.config import Audit
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.super_baseline import Grid, front, may_be_best, no_common_best, regret
-from dftspark.sweeps.measure import Measure, Row, interval
-from dftspark.sweeps.settings import Sweep, judged
+from dftspark.sweeps.measure import Row, SweptMeasure, interval
+from dftspark.sweeps.settings import SweepCorpora, judged
 
 ALL = ""  # `metric` and `other` in the row of all judged measures at once
 
 
-def tradeoff_rows(sweep: Sweep, measures: list[Measure], config: Audit) -> list[Row]:
+def tradeoff_rows(sweep: SweepCorpora, measures: list[SweptMeasure], config: Audit) -> list[Row]:
     """Returns a row for each pair of judged measures, over the settings that have all of them on
     halves."""
     main = [m for m in measures if m.grid is not None and judged(m.metric, config)]
@@ -78,11 +78,11 @@ def _of_two(own: Grid, other: Grid, settings: list[str], confidence: float) -> R
     }
 
 
-def _settings_of(measure: Measure, sweep: Sweep) -> list[str]:
+def _settings_of(measure: SweptMeasure, sweep: SweepCorpora) -> list[str]:
     return [c for c in measure.corpora if c != sweep.challenger]
 
 
-def _only(measure: Measure, corpora: list[str]) -> Grid:
+def _only(measure: SweptMeasure, corpora: list[str]) -> Grid:
     grid = measure.grid
     assert grid is not None
     at = np.array([measure.corpora.index(c) for c in corpora])

@@ -68,7 +68,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SyntheticSource:
     """Both sides of an audit whose true mismatch is known. With nothing planted the sides have the
     same distribution, and prompts with the same number agree in topics.
 
@@ -191,12 +191,12 @@ class Source:
         # A float even if nothing is planted: another type would be compiled again.
         return sum((len(p.text.split()) * p.rate(role) / 1000 for p in self.phrases), 0.0)
 
-    def _side(self, role: Role) -> kernel.Side:
+    def _side(self, role: Role) -> kernel.SourceSide:
         # A phrase comes after a free word with chance r / (1 - share). A document of L (1 - share)
         # free words then has L words expected, and r L of these phrases among them.
         free = 1 - self._planted_share(role)
         model = role == "model"
-        return kernel.Side(
+        return kernel.SourceSide(
             seed=np.uint64(self.seed),
             role=int(model),
             documents_per_prompt=self.documents_per_prompt,

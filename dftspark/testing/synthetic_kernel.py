@@ -40,7 +40,7 @@ class Alias(NamedTuple):
     other: NDArray[np.int64]
 
 
-class Side(NamedTuple):
+class SourceSide(NamedTuple):
     """One side of a source. Rates are per free word, a word outside planted phrases; `longest`
     bounds the bytes of a free word together with what follows it."""
 

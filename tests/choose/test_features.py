@@ -8,9 +8,9 @@ import pytest
 
 from dftspark.choose import documents, group
 from dftspark.choose.features import Features
-from dftspark.choose.scales import Scale
+from dftspark.choose.scales import ColumnScale
 from dftspark.choose.splits import REFEREE, SPLITS, TARGET, VALIDATION, blocks_of, split_of
-from dftspark.choose.sums import ONE, Sums, none, summed
+from dftspark.choose.sums import ONE, ChoiceSums, none, summed
 from dftspark.config import Tokens
 from dftspark.config.choose import WEIGHTS
 from dftspark.corpus.blocks import block_of
@@ -108,7 +108,7 @@ def test_sums_are_the_same_for_any_order_and_cut() -> None:
         parts += summed(of, rows[rows_of], blocks[rows_of])
     for name in ("documents", "sums"):
         assert (getattr(parts, name) == getattr(whole, name)).all()
-    back = Sums.decode(whole.encode())
+    back = ChoiceSums.decode(whole.encode())
     assert (back.sums == whole.sums).all()
     assert back.mean(of, range(64)) == pytest.approx(rows.mean(axis=0), abs=2 / ONE)
 
@@ -140,8 +140,8 @@ def test_the_splits_are_all_blocks_and_none_twice() -> None:
     assert sizes == [48, 8, 8]
 
 
-def scale(of: Features, rows: np.ndarray, **weights: float) -> Scale:
-    return Scale.of(of, rows, np.zeros(of.width), {**WEIGHTS, **weights})
+def scale(of: Features, rows: np.ndarray, **weights: float) -> ColumnScale:
+    return ColumnScale.of(of, rows, np.zeros(of.width), {**WEIGHTS, **weights})
 
 
 def test_a_part_is_as_wide_as_its_weight() -> None:

@@ -9,15 +9,15 @@ import pytest
 
 from dftspark.config import Judge
 from dftspark.errors import InputError
-from dftspark.judge.pairs import CLUSTERS, Document, Pair, place, sampled
+from dftspark.judge.pairs import CLUSTERS, Candidate, Pair, place, sampled
 
 
 def documents(
     prompts: int, models: Sequence[str] = ("m",), humans: int = 1, stratum: str = ""
-) -> list[Document]:
+) -> list[Candidate]:
     names = ["human"] * humans + list(models)
     return [
-        Document(
+        Candidate(
             corpus,
             stratum,
             f"c{i}",
@@ -31,7 +31,7 @@ def documents(
     ]
 
 
-def made(found: list[Document], **settings: object) -> list[Pair]:
+def made(found: list[Candidate], **settings: object) -> list[Pair]:
     return sampled(found, "human", Judge.model_validate(settings))
 
 
@@ -78,7 +78,7 @@ def test_the_human_control_takes_two_texts_on_a_prompt_where_there_are_two() -> 
 
 def test_else_texts_on_two_prompts_of_a_stratum_without_the_prompts() -> None:
     found = documents(20, stratum="a") + [
-        Document(
+        Candidate(
             **{
                 **d.__dict__,
                 "stratum": "b",
@@ -101,7 +101,7 @@ def test_else_texts_on_two_prompts_of_a_stratum_without_the_prompts() -> None:
 
 
 def test_copies_of_one_human_text_are_no_control() -> None:
-    same = [Document(**{**d.__dict__, "text": "the same"}) for d in documents(30, humans=2)]
+    same = [Candidate(**{**d.__dict__, "text": "the same"}) for d in documents(30, humans=2)]
     assert not of(made(same), "human")
 
 

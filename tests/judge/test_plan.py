@@ -18,9 +18,9 @@ from dftspark.endpoints.store import AnswerStore
 from dftspark.errors import ConfigError, InputError
 from dftspark.judge import batch
 from dftspark.judge.pairs import Pair, sampled
-from dftspark.judge.plan import Plan
+from dftspark.judge.plan import VerdictPlan
 from dftspark.judge.prompts import Prompts
-from dftspark.judge.requests import Request, encoded, planned
+from dftspark.judge.requests import VerdictRequest, encoded, planned
 from dftspark.judge.verdicts import KIND, Verdict
 from dftspark.location import Location
 from tests.audits import settings as audit
@@ -33,7 +33,9 @@ def judge(**more: Any) -> Judge:
     return Judge.model_validate({"endpoints": [ENDPOINT], "controls": [], **more})
 
 
-def requests(settings: Judge, prompts: int = 10) -> tuple[list[Pair], Prompts, list[Request]]:
+def requests(
+    settings: Judge, prompts: int = 10
+) -> tuple[list[Pair], Prompts, list[VerdictRequest]]:
     pairs = sampled(documents(prompts), "human", settings)
     texts = Prompts.load(settings.dimensions, settings.prompts)
     return pairs, texts, list(planned(pairs, texts, settings))
@@ -124,9 +126,9 @@ def test_the_body_is_what_the_protocol_wants() -> None:
 def test_only_what_is_not_known_is_asked_and_a_key_once() -> None:
     _, _, found = requests(BASE)
     known = {found[0].key: Entry(Verdict("A"), at="x"), found[1].key: lost(KIND)}
-    plan = Plan.of([*found, *found], known, BASE)
+    plan = VerdictPlan.of([*found, *found], known, BASE)
     assert len(plan.missing) == 18
-    assert len(Plan.of(found, known, BASE, again=True).missing) == 19
+    assert len(VerdictPlan.of(found, known, BASE, again=True).missing) == 19
     (estimate,) = plan.estimates
     assert (estimate.requests, estimate.stored, estimate.lost, estimate.missing) == (20, 1, 1, 18)
 
@@ -138,7 +140,7 @@ def test_the_estimate_learns_from_what_was_answered() -> None:
         r.key: Entry(Verdict("A", tokens_in=2 * r.tokens_in, tokens_out=100), at="x")
         for r in found[:40]
     }
-    (estimate,) = Plan.of(found, known, settings).estimates
+    (estimate,) = VerdictPlan.of(found, known, settings).estimates
     expected = 2 * sum(r.tokens_in for r in found[40:])
     assert estimate.tokens_in == pytest.approx(expected, rel=0.02)
     assert estimate.tokens_out == 40 * 100
@@ -152,7 +154,7 @@ def test_parts_share_work_concurrency_and_caps() -> None:
         max_requests=101,
     )
     _, _, found = requests(settings)
-    parts = Plan.of(found, {}, settings).parts(settings)
+    parts = VerdictPlan.of(found, {}, settings).parts(settings)
     assert [(p.endpoint.name, p.threads) for p in parts] == [("a", 3), ("a", 2), ("b", 8), ("b", 8)]
     assert sum(len(p.requests) for p in parts) == 101 < len(found)
     assert sum(p.limits.requests for p in parts) == 101
@@ -164,7 +166,7 @@ def test_what_is_asked_first_is_a_part_of_every_comparison() -> None:
     settings = judge(controls=["broken"], dimensions=["overall"], pairs=40, control_pairs=10)
     pairs, _, found = requests(settings, 40)
     kinds = {p.pair_id: p.kind for p in pairs}
-    first = [kinds[r.pair_id] for r in Plan.of(found, {}, settings).missing[:50]]
+    first = [kinds[r.pair_id] for r in VerdictPlan.of(found, {}, settings).missing[:50]]
     assert first.count("model") == 40
     assert first.count("broken") == 10
 
@@ -190,7 +192,7 @@ def results(lines: list[dict[str, Any]], status: int = 200) -> list[str]:
 def test_a_batch_goes_out_and_its_results_come_in(tmp_path: Path) -> None:
     config = audit(out=str(tmp_path), judge=BASE.model_dump())
     pairs, prompts, found = requests(BASE)
-    plan = Plan.of(found, {}, BASE)
+    plan = VerdictPlan.of(found, {}, BASE)
     ((path, count),) = batch.export(plan, pairs, prompts, BASE, tmp_path / "b")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert count == len(lines) == 20
@@ -206,13 +208,13 @@ def test_a_batch_goes_out_and_its_results_come_in(tmp_path: Path) -> None:
     assert batch.ingest([answers], config).startswith("0 verdicts taken in, 10 were there")
     known = AnswerStore.of(config.verdict_store, KIND).load({r.key for r in found})
     assert {entry.said.answer for entry in known.values()} == {"B"}
-    assert len(Plan.of(found, known, BASE).missing) == 10
+    assert len(VerdictPlan.of(found, known, BASE).missing) == 10
 
 
 def test_a_batch_keeps_to_the_cap_and_overwrites_nothing(tmp_path: Path) -> None:
     settings = judge(dimensions=["overall"], max_requests=7)
     pairs, prompts, found = requests(settings)
-    plan = Plan.of(found, {}, settings)
+    plan = VerdictPlan.of(found, {}, settings)
     assert [n for _, n in batch.export(plan, pairs, prompts, settings, tmp_path)] == [7]
     with pytest.raises(ConfigError, match="there already"):
         batch.export(plan, pairs, prompts, settings, tmp_path)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from dftspark import schema
 from dftspark.config import Judge
-from dftspark.endpoints.plan import Estimate
+from dftspark.endpoints.plan import SpendEstimate
 from dftspark.judge import outcome
 from dftspark.lenses.judge import terminal as judge
 from dftspark.report.terminal.run import render
@@ -138,12 +138,14 @@ def test_a_run_that_ended_early_is_unfinished(tmp_path: Path) -> None:
 
 def test_the_estimate_names_price_and_caps() -> None:
     target, file = console(100)
-    judge.print_plan([Estimate("mini", 900, 100, 3, 800, 10**6, 9600, 0.79, 1.2)], Judge(), target)
+    judge.print_plan(
+        [SpendEstimate("mini", 900, 100, 3, 800, 10**6, 9600, 0.79, 1.2)], Judge(), target
+    )
     page = file.getvalue()
     for part in ("mini", "900", "800", "1,000,000", "0.79", "1.20", "20,000 requests", "--again"):
         assert part in page
-    stored = Estimate("mini", 900, 900, 0, 0, 0, 0, 0.0, 0.0)
-    cheap = Estimate("mini", 900, 896, 0, 4, 9, 9, 0.002, 0.004)
+    stored = SpendEstimate("mini", 900, 900, 0, 0, 0, 0, 0.0, 0.0)
+    cheap = SpendEstimate("mini", 900, 896, 0, 4, 9, 9, 0.002, 0.004)
     for estimate, price in ((stored, "0.00"), (cheap, "<0.01")):
         target, file = console(100)
         judge.print_plan([estimate], Judge(), target)

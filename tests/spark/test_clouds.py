@@ -20,7 +20,7 @@ from dftspark.errors import IncomparableProfiles, InputError, ShapeError
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
-from dftspark.lenses.fold import Rows
+from dftspark.lenses.fold import GroupRows
 from dftspark.stats.protocol import VectorBatch
 from dftspark.store.state_table import StateTable
 from dftspark.text.hashing import digest64
@@ -120,7 +120,9 @@ def test_a_task_holds_few_states(
     batches = table(own).select(["corpus", "stratum", "cluster", "vector"]).to_batches(7)
     found: dict[tuple[str, str], list[Any]] = {}
     observer = clouds.SumsFold("sums", OF).observer()
-    left = [item for group, batch in by_group(batches) for item in observer.add(Rows(group, batch))]
+    left = [
+        item for group, batch in by_group(batches) for item in observer.add(GroupRows(group, batch))
+    ]
     for key, encoded in [*left, *observer.end()]:
         found.setdefault(key[:2], []).append(FeatureState.decode(encoded))
     assert {group: reduce(OF.merge, parts).encode() for group, parts in found.items()} == known

@@ -27,7 +27,7 @@ from tests.spark import processes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from dftspark.embedding.spark_files import Plan
+    from dftspark.embedding.spark_files import EmbeddingPlan
 
 pytestmark = [pytest.mark.spark, extras.embed]
 
@@ -61,7 +61,7 @@ class Case:
 
     def plan(
         self, human: list[str], model: list[str], size: int | None = None, **embedding: Any
-    ) -> Plan:
+    ) -> EmbeddingPlan:
         from dftspark.embedding import spark_files as embed
 
         rows = [("human", f"human{i}", text) for i, text in enumerate(human)]

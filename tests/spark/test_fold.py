@@ -14,7 +14,7 @@ from dftspark.lenses.fold import Fold
 from dftspark.lenses.lens import lens
 from dftspark.location import Location
 from dftspark.spark import fold
-from dftspark.testing.synthetic import Source
+from dftspark.testing.synthetic import SyntheticSource
 
 pytestmark = pytest.mark.spark
 
@@ -30,7 +30,7 @@ RANGES = 4
 
 def batches(role: str) -> list[pa.RecordBatch]:
     """Clusters of three documents, none of them cut."""
-    source = Source(documents_per_prompt=3, mean_tokens=40)
+    source = SyntheticSource(documents_per_prompt=3, mean_tokens=40)
     made = source.documents(60, role=role).to_pydict()  # type: ignore[arg-type]
     rows = [
         {"corpus": role, "stratum": "", "cluster": prompt, "doc_id": name, "text": text}

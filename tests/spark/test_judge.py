@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from dftspark import cli, runs
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
-from dftspark.judge.pairs import Document, sampled
+from dftspark.judge.pairs import Candidate, sampled
 from dftspark.lenses.judge import spark_asking as judge
 from dftspark.lenses.judge.lens import Asking
 from dftspark.spark import documents as reading
@@ -244,7 +244,7 @@ def test_spark_finds_every_document_that_the_sample_takes(
     read = reading.read(spark, config, str(tmp_path / "staging"))
     found = judge.candidates(read.kept, config)
     columns = ["corpus", "stratum", "cluster", "prompt_id", "prompt", "doc_id", "text"]
-    whole = [Document(*row.values()) for row in read.kept.select(columns).toArrow().to_pylist()]
+    whole = [Candidate(*row.values()) for row in read.kept.select(columns).toArrow().to_pylist()]
     assert sampled(found, "human", config.judge) == sampled(whole, "human", config.judge)
     assert len(found) < 0.7 * len(whole)
 

@@ -16,7 +16,7 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.corpus.blocks import block_of
-from dftspark.lenses.fold import Key, Rows
+from dftspark.lenses.fold import GroupRows, Key
 from dftspark.lenses.ngrams.grams import grams
 from dftspark.lenses.ngrams.statistic_counts import NgramRows
 from dftspark.spark.records import runs
@@ -182,7 +182,9 @@ def test_small_buffers_flush_and_change_nothing(
     monkeypatch.setattr(ngrams, "_BYTES_A_TOKEN", 200_000)
     fold = ngrams.NgramFold(flushed, 2)
     observer = fold.observer()
-    left = [found for group, batch in runs(batches) for found in observer.add(Rows(group, batch))]
+    left = [
+        found for group, batch in runs(batches) for found in observer.add(GroupRows(group, batch))
+    ]
     left += observer.end()
     assert len(left) > 2 * len(expected)
     states: dict[Key, list[pa.Buffer]] = {}

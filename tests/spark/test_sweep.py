@@ -14,7 +14,7 @@ import pytest
 
 from dftspark import config
 from dftspark.lenses.ngrams.statistic_counts import TOTALS
-from dftspark.testing.synthetic import Phrase, Source
+from dftspark.testing.synthetic import Phrase, SyntheticSource
 from dftspark.text.hashing import BLOCKS
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def write(folder: Path, corpora: int) -> None:
     parts = []
     for i in range(corpora):
         phrase = Phrase(text=PHRASE, per_thousand=3, times=times(i))
-        source = Source(seed=1, vocabulary=2_000, topics=20, mean_tokens=60, phrases=(phrase,))
+        source = SyntheticSource(
+            seed=1, vocabulary=2_000, topics=20, mean_tokens=60, phrases=(phrase,)
+        )
         if i == 0:
             source.write(folder / "human.parquet", HUMAN)
         batch = source.documents(EACH, start=HUMAN + i * EACH, role="model")

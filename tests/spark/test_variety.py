@@ -10,7 +10,7 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.lenses.variety import compared as variety
-from dftspark.lenses.variety.compared import Document
+from dftspark.lenses.variety.compared import PromptAnswer
 from tests import extras
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ def test_measures_are_those_of_plain_python(
     ]
     own = {
         corpus: variety.sampled(
-            [Document(r["doc_id"], r["cluster"], r["text"]) for r in rows if r["corpus"] == corpus]
+            [
+                PromptAnswer(r["doc_id"], r["cluster"], r["text"])
+                for r in rows
+                if r["corpus"] == corpus
+            ]
         )
         for corpus in ("human", "model")
     }

@@ -14,16 +14,16 @@ import pytest
 from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError
-from dftspark.testing.synthetic import SCHEMA, Phrase, Role, Source
+from dftspark.testing.synthetic import SCHEMA, Phrase, Role, SyntheticSource
 
 WORTH = Phrase(text="it is worth noting", per_thousand=0.5, times=4)
 DELVE = Phrase(text="delve into", per_thousand=2.0, times=0.5)
-PLANTED = Source(
+PLANTED = SyntheticSource(
     seed=11, documents_per_prompt=3, phrases=(WORTH, DELVE), topic_shift=0.2, duplicates=0.1
 )
 
 
-def texts(source: Source, n: int, role: Role = "human", start: int = 0) -> list[str]:
+def texts(source: SyntheticSource, n: int, role: Role = "human", start: int = 0) -> list[str]:
     return [str(t) for t in source.documents(n, start=start, role=role)["text"].to_pylist()]
 
 
@@ -57,11 +57,13 @@ def test_any_slices_in_any_order_are_the_whole(role: Role) -> None:
 
 def test_the_same_source_makes_the_same_text_for_ever() -> None:
     # Written down once: a change of it changes the numbers of everybody's benchmarks.
-    first = texts(Source(seed=3), 1)[0]
+    first = texts(SyntheticSource(seed=3), 1)[0]
     assert first.startswith("Clacom lobreark, gearal, teamal grothond lem feat. Lufoust lost")
-    assert texts(Source(seed=3), 40) == texts(Source(seed=3), 40)
-    assert not set(texts(Source(seed=3), 40)) & set(texts(Source(seed=4), 40))
-    assert not set(texts(Source(seed=3), 40)) & set(texts(Source(seed=3), 40, "model"))
+    assert texts(SyntheticSource(seed=3), 40) == texts(SyntheticSource(seed=3), 40)
+    assert not set(texts(SyntheticSource(seed=3), 40)) & set(texts(SyntheticSource(seed=4), 40))
+    assert not set(texts(SyntheticSource(seed=3), 40)) & set(
+        texts(SyntheticSource(seed=3), 40, "model")
+    )
 
 
 def test_columns() -> None:
@@ -82,7 +84,7 @@ def test_text_is_sentences_of_made_up_words() -> None:
 
 @pytest.mark.parametrize(("vocabulary", "topics"), [(50_000, 100), (2_001, 12), (130, 2)])
 def test_the_vocabulary(vocabulary: int, topics: int) -> None:
-    source = Source(seed=5, vocabulary=vocabulary, topics=topics)
+    source = SyntheticSource(seed=5, vocabulary=vocabulary, topics=topics)
     assert len(set(source.words)) == len(source.words) == vocabulary
     assert not any(word[0] in "aeiou" for word in source.words)
     assert (vocabulary - source.common_words) % topics == 0
@@ -92,7 +94,7 @@ def test_the_vocabulary(vocabulary: int, topics: int) -> None:
 
 @pytest.mark.parametrize(("role", "n", "start"), [("human", 4_000, 0), ("model", 2_500, 700)])
 def test_planted_phrases_come_at_their_rates(role: Role, n: int, start: int) -> None:
-    source = Source(seed=12, mean_tokens=200, phrases=(WORTH, DELVE))
+    source = SyntheticSource(seed=12, mean_tokens=200, phrases=(WORTH, DELVE))
     sample = texts(source, n, role, start)
     lengths = np.array([len(words_of(text)) for text in sample], float)
     for phrase in source.phrases:
@@ -105,7 +107,9 @@ def test_planted_phrases_come_at_their_rates(role: Role, n: int, start: int) -> 
 
 def test_rates_are_exact_where_planting_is_dense() -> None:
     # A fifth of human and two fifths of model words: a rate per free word would be 25% or 67% off.
-    source = Source(seed=13, phrases=(Phrase(text="on and on and", per_thousand=50, times=2),))
+    source = SyntheticSource(
+        seed=13, phrases=(Phrase(text="on and on and", per_thousand=50, times=2),)
+    )
     for role, n, expected in (("human", 900, 50), ("model", 600, 100)):
         sample = texts(source, n, "model" if role == "model" else "human")
         counts = np.array([text.count(" on and on and") for text in sample], float)
@@ -118,7 +122,7 @@ def test_rates_are_exact_where_planting_is_dense() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
 def test_topic_weights_and_their_total_variation(shift: float) -> None:
-    source = Source(seed=14, topics=4, mean_tokens=120, topic_shift=shift)
+    source = SyntheticSource(seed=14, topics=4, mean_tokens=120, topic_shift=shift)
     topic = {
         word: (j - source.common_words) % 4
         for j, word in enumerate(source.words)
@@ -143,7 +147,7 @@ def test_topic_weights_and_their_total_variation(shift: float) -> None:
 
 
 def test_duplicates_have_their_share_and_new_names() -> None:
-    source = Source(seed=15, documents_per_prompt=2, mean_tokens=40, duplicates=0.15)
+    source = SyntheticSource(seed=15, documents_per_prompt=2, mean_tokens=40, duplicates=0.15)
     rows = source.documents(6_000, role="model").to_pylist()
     assert len({row["doc_id"] for row in rows}) == 6_000
     first: dict[str, str] = {}
@@ -156,7 +160,7 @@ def test_duplicates_have_their_share_and_new_names() -> None:
 
 
 def test_documents_of_a_prompt_share_topics_within_and_between_sides() -> None:
-    source = Source(seed=16, topics=50, documents_per_prompt=2)
+    source = SyntheticSource(seed=16, topics=50, documents_per_prompt=2)
     topic = {
         word: (j - source.common_words) % 50
         for j, word in enumerate(source.words)
@@ -178,7 +182,7 @@ def test_documents_of_a_prompt_share_topics_within_and_between_sides() -> None:
 
 
 def test_words_are_zipfian_and_bursty_and_four_grams_mostly_distinct() -> None:
-    source = Source(seed=17)
+    source = SyntheticSource(seed=17)
     documents = [words_of(text) for text in texts(source, 500)]
     counts = Counter(word for words in documents for word in words)
     ranked = np.array(sorted(counts.values(), reverse=True), float)
@@ -218,7 +222,7 @@ def dispersion(documents: list[list[str]], chosen: list[str]) -> float:
 
 def test_written_files_hold_the_documents(tmp_path: Path) -> None:
     path = tmp_path / "model.parquet"
-    source = Source(seed=18, mean_tokens=20, duplicates=0.1)
+    source = SyntheticSource(seed=18, mean_tokens=20, duplicates=0.1)
     source.write(path, 5_000, start=100, role="model")
     file = pq.ParquetFile(path)
     assert file.num_row_groups == 2  # streamed
@@ -236,14 +240,14 @@ def test_sources_that_cannot_be_say_everything_that_is_wrong() -> None:
     with pytest.raises(ConfigError, match="0 or more"):
         Phrase(text="it is", per_thousand=-1)
     with pytest.raises(ConfigError) as error:
-        Source(seed=-1, vocabulary=100, topics=7, mean_tokens=1, documents_per_prompt=0)
+        SyntheticSource(seed=-1, vocabulary=100, topics=7, mean_tokens=1, documents_per_prompt=0)
     for name in ("seed", "vocabulary", "topics", "mean_tokens", "documents_per_prompt"):
         assert f"\n  {name} is" in str(error.value)
     with pytest.raises(ConfigError, match=r"exponent is .*\n.*topic_shift is .*\n.*duplicates is"):
-        Source(exponent=0, topic_shift=0.6, duplicates=1)
+        SyntheticSource(exponent=0, topic_shift=0.6, duplicates=1)
     with pytest.raises(ConfigError, match="at most half of the words"):
-        Source(phrases=(Phrase(text="it is", per_thousand=100, times=3),))
+        SyntheticSource(phrases=(Phrase(text="it is", per_thousand=100, times=3),))
     with pytest.raises(ConfigError, match="role is 'human' or 'model'"):
-        Source().documents(3, role="machine")  # type: ignore[arg-type]
+        SyntheticSource().documents(3, role="machine")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"Source.batches\(\)"):
-        Source().documents(10**6)
+        SyntheticSource().documents(10**6)

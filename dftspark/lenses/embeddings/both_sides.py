@@ -18,7 +18,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import matrix
-from dftspark.inference.intervals import Inference
+from dftspark.inference.intervals import Inferred
 from dftspark.lenses.embeddings.cloud_files import Vectors, kept_side
 from dftspark.lenses.embeddings.distance_c2st import classify
 from dftspark.lenses.embeddings.exact_mmd import exact_metrics
@@ -131,7 +131,7 @@ def _classified(
 ) -> Iterator[Metric]:
     found = classify(vectors, model, blocks, confidence=confidence)
     for name, share in (("c2st_accuracy", found.accuracy), ("c2st_auc", found.area)):
-        inference = Inference(
+        inference = Inferred(
             std_error=share.std_error,
             ci_low=share.low,
             ci_high=share.high,

@@ -28,7 +28,7 @@ from dftspark.inference.gram import (
     stratified_gram,
 )
 from dftspark.inference.halves import Splits
-from dftspark.inference.intervals import Design, Inference, no_inference
+from dftspark.inference.intervals import Design, Inferred, no_inference
 from dftspark.inference.squared import fused_test, infer_grams
 from dftspark.lenses.embeddings.fourier import DEFAULT
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureState, FeatureSums
@@ -141,7 +141,7 @@ def _sides(human: FeatureState, model: FeatureState, kernel: int, scale: float =
 
 def _fused(
     grams: list[Gram], single: list[float], clusters: tuple[float, float], tested: Design
-) -> Inference:
+) -> Inferred:
     """Returns p of all bandwidths at once; at least the smallest of the `single` ones, which hold
     at unlike sizes too, where relabeling alone does not.
     """
@@ -155,4 +155,4 @@ def _fused(
         permutations=tested.permutations,
         rng=rng,
     )
-    return Inference(p_value=max(p, min(single)), blocks=count)
+    return Inferred(p_value=max(p, min(single)), blocks=count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dftspark.inference.intervals import Inference
+from dftspark.inference.intervals import Inferred
 from dftspark.inference.proportions import ClusterSums, clustered_share
 from dftspark.lenses.metric import Metric
 
@@ -17,10 +17,10 @@ def copy_metrics(human: ClusterSums, model: ClusterSums, *, confidence: float) -
                            floor of the first
     """
     value, error, low, high = clustered_share(human, confidence)
-    own = Inference(std_error=error, ci_low=low, ci_high=high, blocks=human.clusters)
+    own = Inferred(std_error=error, ci_low=low, ci_high=high, blocks=human.clusters)
     beside = Metric("near_duplicates_human", value, "share", own)
     value, error, low, high = clustered_share(model, confidence)
-    found = Inference(
+    found = Inferred(
         std_error=error, ci_low=low, ci_high=high, floor=own.ci_high, blocks=model.clusters
     )
     return [Metric("near_duplicates", value, "share", found), beside]

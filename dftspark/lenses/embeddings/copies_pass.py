@@ -24,7 +24,7 @@ from dftspark.errors import InputError
 from dftspark.inference.proportions import ClusterSums
 from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.distance_copies import NEAR, nearest, overlap
-from dftspark.lenses.fold import Key, Left, Rows
+from dftspark.lenses.fold import GroupRows, Key, Left
 from dftspark.spark.records import packed, record, unpacked
 from dftspark.state import decode_arrays, encode_arrays
 from dftspark.text.hashing import digest64
@@ -137,7 +137,7 @@ class _Searching:
         self.of = of
         self.seen: dict[str, list[_Seen]] = {}
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         corpus = rows.group[0]
         if corpus in self.of.corpora and rows.batch.num_rows:
             own = self.seen.setdefault(corpus, [])

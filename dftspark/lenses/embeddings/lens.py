@@ -16,7 +16,7 @@ from dftspark.store.state_table import StateTable
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from dftspark.embedding.spark_files import Plan
+    from dftspark.embedding.spark_files import EmbeddingPlan
     from dftspark.lenses.embeddings.cloud_files import Vectors
     from dftspark.lenses.embeddings.spark_beside import Beside
     from dftspark.lenses.embeddings.spark_clouds import Pilot
@@ -139,7 +139,7 @@ class EmbeddingLens(Lens):
         return several and not metric.startswith("c2st")
 
 
-def _staged(making: Making, plan: Plan) -> Vectors:
+def _staged(making: Making, plan: EmbeddingPlan) -> Vectors:
     from dftspark.embedding import spark_files as embed
     from dftspark.lenses.embeddings import spark_clouds as clouds
 
@@ -194,7 +194,7 @@ def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
     )
 
 
-def embedded(making: Making, texts: Texts) -> tuple[Plan, dict[str, Any]]:
+def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any]]:
     """Returns the plan, all of whose vectors are in the store now, and its part of the manifest."""
     from dftspark.embedding import spark_files as embed
 

@@ -15,7 +15,7 @@ from dftspark import schema
 from dftspark.embedding.spark_vectors import matrix
 from dftspark.lenses.embeddings.centroids import Regions
 from dftspark.lenses.embeddings.projection import Projection
-from dftspark.lenses.fold import Key, Left, Rows
+from dftspark.lenses.fold import GroupRows, Key, Left
 from dftspark.spark.records import packed, unpacked
 
 _KEYS = ["corpus", "region", "x", "y"]
@@ -58,7 +58,7 @@ class _Placing:
         self.of = of
         self.held: dict[str, pa.Table] = {}
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         corpus = rows.group[0]
         if corpus in self.of.corpora and rows.batch.num_rows:
             placed = _placed(rows.batch, self.of.axes, self.of.regions)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.inference import blocks as groups
-from dftspark.inference.intervals import Inference, jackknife, no_inference
+from dftspark.inference.intervals import Inferred, jackknife, no_inference
 from dftspark.lenses.embeddings.distance_frechet import frechet, root
 from dftspark.lenses.embeddings.statistic_moments import MomentSums, moments
 from dftspark.lenses.metric import Metric
@@ -52,7 +52,7 @@ def frechet_metrics(
         value = 2 * whole - _halved(human, model, np.ones(count), np.ones(count), halvings)
         error, low, high = jackknife(left_out, value, confidence)
         shift = whole - value
-        corrected = Inference(std_error=error, ci_low=low, ci_high=high, blocks=count)
+        corrected = Inferred(std_error=error, ci_low=low, ci_high=high, blocks=count)
         plain = replace(corrected, ci_low=low + shift, ci_high=high + shift)
     return [
         Metric("frechet", whole, "unit^2", plain),

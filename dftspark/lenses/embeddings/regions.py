@@ -15,7 +15,7 @@ from dftspark.config import Inference as Settings
 from dftspark.errors import ShapeError
 from dftspark.inference import blocks as groups
 from dftspark.inference.gram import between_blocks, gram
-from dftspark.inference.intervals import Inference, agreeing, jackknife, no_inference
+from dftspark.inference.intervals import Inferred, agreeing, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.squared import infer_grams
 from dftspark.lenses.embeddings.distance_frontier import frontier_area, smoothed_shares
@@ -114,7 +114,7 @@ def region_metrics(
 
 def _area_inference(
     counts: list[Floats], area: float, p_value: float, *, paired: bool, settings: Settings
-) -> tuple[Inference, Inference, float]:
+) -> tuple[Inferred, Inferred, float]:
     blocks = len(counts[0])
     stacked = np.concatenate(counts)
     rng = np.random.default_rng(settings.seed)
@@ -126,7 +126,7 @@ def _area_inference(
     n, m = counts[0].sum(), counts[1].sum()
     null = areas(*groups.balanced(blocks, n / (n + m), settings.splits, rng, paired=paired))
     floor = float(np.quantile(null, 0.05))
-    found = Inference(
+    found = Inferred(
         std_error=error,
         ci_low=max(low, 0.0),
         ci_high=min(high, 1.0),
@@ -135,7 +135,7 @@ def _area_inference(
         blocks=blocks,
     )
     low, high = np.quantile(null, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
-    equality = Inference(
+    equality = Inferred(
         std_error=float(null.std()), ci_low=float(low), ci_high=float(high), blocks=blocks
     )
     return found, equality, float(null.mean())

@@ -27,7 +27,7 @@ from dftspark.lenses.embeddings.region_labels import label_terms, token_counts
 from dftspark.lenses.embeddings.region_sums import RegionSums, no_regions, region_sums
 from dftspark.lenses.embeddings.regions import region_table
 from dftspark.lenses.embeddings.witness import HUMAN, MODEL, Witness
-from dftspark.lenses.fold import Key, Left, Rows
+from dftspark.lenses.fold import GroupRows, Key, Left
 from dftspark.spark.records import packed, unpacked
 from dftspark.text.hashing import digest64
 from dftspark.text.tokens import one_line
@@ -72,7 +72,7 @@ class SecondPass:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RegionResults:
     """Sums by (corpus, model), and the listed documents by (corpus, model, kind), best first."""
 
     sums: dict[tuple[str, str], RegionSums]
@@ -106,7 +106,7 @@ class RegionFold:
         return merged.rows(key.corpus, key.stratum), b""
 
 
-def collect(rows: list[dict[str, Any]]) -> Found:
+def collect(rows: list[dict[str, Any]]) -> RegionResults:
     """Collects the rows of a RegionFold: a few kilobytes a pair and region."""
     sums: dict[tuple[str, str], RegionSums] = {}
     lists: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
@@ -118,11 +118,11 @@ def collect(rows: list[dict[str, Any]]) -> Found:
     for key, own in lists.items():
         if key[2] not in _BY_REGION:
             own.sort(key=lambda r: (r["value"], r["doc_id"]))
-    return Found(sums, lists)
+    return RegionResults(sums, lists)
 
 
 def regions(
-    found: Found, of: SecondPass, blocks: Mapping[str, int], run_id: str, date: str
+    found: RegionResults, of: SecondPass, blocks: Mapping[str, int], run_id: str, date: str
 ) -> pa.Table:
     """Makes schema.REGIONS; `blocks` are those behind the inference of each model's pair."""
     count, rows = of.regions.count, []
@@ -148,7 +148,7 @@ def regions(
     return pa.Table.from_pylist(rows, schema=schema.REGIONS)
 
 
-def witness(found: Found, of: SecondPass, run_id: str, date: str) -> pa.Table:
+def witness(found: RegionResults, of: SecondPass, run_id: str, date: str) -> pa.Table:
     """Makes schema.WITNESS."""
     rows = []
     for model in sorted(of.witnesses):
@@ -174,7 +174,7 @@ def _head(of: SecondPass, model: str, run_id: str, date: str) -> dict[str, Any]:
     return {"run_id": run_id, "date": date, "human": of.human, "model": model, "stratum": ""}
 
 
-def _labels(found: Found, count: int) -> list[list[str]]:
+def _labels(found: RegionResults, count: int) -> list[list[str]]:
     sample = [row for key in sorted(found.lists) if key[2] == "sample" for row in found.lists[key]]
     counted = token_counts(
         [row["text"] for row in sample],
@@ -185,7 +185,7 @@ def _labels(found: Found, count: int) -> list[list[str]]:
     return label_terms(*counted, _TERMS)
 
 
-def _typical(found: Found, corpus: str, count: int) -> list[list[dict[str, Any]]]:
+def _typical(found: RegionResults, corpus: str, count: int) -> list[list[dict[str, Any]]]:
     own = found.lists.get((corpus, "", "typical"), [])
     return [[row for row in own if row["region"] == region] for region in range(count)]
 
@@ -198,7 +198,7 @@ class _Scoring:
         self.of = of
         self.held: dict[tuple[str, str], _Held] = {}
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         corpus = rows.group[0]
         if models := self.of.models_of(corpus):
             _score(rows.batch, corpus, models, self.of, self.held)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import Examples, Measure, Section, Shown, Table
+from dftspark.report.words.shown import Examples, Section, Shown, ShownMeasure, Table
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -13,114 +13,114 @@ if TYPE_CHECKING:
 
 
 MEASURES = (
-    Measure(
+    ShownMeasure(
         r"mmd", "Embeddings, MMD",
         "How far the clouds of embeddings are apart, by a Gaussian kernel at the median distance; "
         "a root with its square's sign.",
         "± √ |MMD²|", "−1 to √2",
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared", "Embeddings, MMD²",
         "How far the clouds of embeddings are apart, by a Gaussian kernel at the median distance; "
         "unbiased, so it may be a little below 0.",
         "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2", main=True,
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_fused", "Embeddings, all bandwidths in one test",
         "One p-value of MMD² over several kernels; it has no value.",
         "largest standardized MMD² of the kernels", "a p-value alone", "-",
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared_gaussian_([\d.]+)", "MMD², Gaussian kernel of {n} × the median distance",
         "Wide kernels see where the clouds lie, narrow ones their texture.",
         "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared_laplace", "MMD², Laplace kernel", "The same with another kernel.",
         "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared_imq", "MMD², inverse multiquadric kernel",
         "The same with a kernel of long reach.", "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared_feature_error", "MMD², error of the random features",
         "Half-width of the 95% interval of what the random features add to MMD²; of one sign for "
         "all models of a run.", "see docs/embeddings.md", "≥ 0", "the same",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_squared_(stratified|within)", "MMD², {n} by strata",
         "Whether the clouds agree at one mix of strata, or within each stratum.",
         "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"mmd_(?:squared_)?(exact|on_exact)", "MMD on a sample of texts, {n}",
         "The kernel itself over all pairs of a sample, and random features of the same texts.",
         "E k(x, x′) + E k(y, y′) − 2 E k(x, y)", "−1 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"energy_distance", "Embeddings, energy distance",
         "As MMD, with distances in place of a kernel.",
         "2 E|x − y| − E|x − x′| − E|y − y′|", "≥ 0", main=True,
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"frechet", "Embeddings, Fréchet distance",
         "Distance of two normal clouds with these means and covariances; large for few texts.",
         "|μ − ν|² + tr(A + B − 2 √(AB))", "≥ 0", "well above 0 for few texts",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"frechet_corrected", "Embeddings, Fréchet without noise",
         "The same less what finite corpora add.",
         "|μ − ν|² + tr(A + B − 2 √(AB)) − bias", "about ≥ 0",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"c2st_auc", "Classifier, area",
         "Chance that a classifier takes the model's text for the model's, on prompts it has not "
         "seen. Its tell size is of a reader who has already learnt the difference.",
         "P(score of model text > score of human text)", "½ to 1", "½", main=True, apart=True,
     ),
-    Measure(
+    ShownMeasure(
         r"c2st_accuracy", "Classifier, accuracy", "Share of unseen texts that it gets right.",
         "right / all", "½ to 1", "½",
     ),
-    Measure(
+    ShownMeasure(
         r"c2st_tv_bound", "Classifier, bound on total variation",
         "The clouds differ by at least this share.", "2 × accuracy − 1", "0 to 1",
     ),
-    Measure(
+    ShownMeasure(
         r"frontier", "Regions, frontier area",
         "MAUVE-type area over regions of the cloud; blind where both sides answer the same "
         "prompts.",
         "area under the divergence frontier", "0 to 1", "frontier_at_equality",
     ),
-    Measure(
+    ShownMeasure(
         r"frontier_at_equality", "Regions, frontier area at equality",
         "What one source would give at these sizes.", "mean over mixed groups", "0 to 1",
         "itself",
     ),
-    Measure(
+    ShownMeasure(
         r"region_l2_squared", "Regions, squared L2 of shares",
         "Whether the model writes about other things; unbiased.", "Σ (share − share)² − bias",
         "−2 to 2",
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"near_duplicates", "Near copies of human texts",
         "Share of model texts that nearly repeat a human one: matching by copying is no success.",
         "texts with a human one at cosine ≥ 0.95 / all", "0 to 1", "that among humans",
         main=True,
     ),
-    Measure(
+    ShownMeasure(
         r"near_duplicates_human", "Near copies among human texts",
         "The same among human texts of unlike prompts.", "as near_duplicates", "0 to 1", "itself",
     ),

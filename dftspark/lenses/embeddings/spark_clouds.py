@@ -32,7 +32,7 @@ from dftspark.lenses.embeddings.cloud_files import Vectors
 from dftspark.lenses.embeddings.distance_mmd import median_distance
 from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
-from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.lenses.fold import Group, GroupRows, Key, Left
 from dftspark.location import Location, writing
 from dftspark.making import PACKED
 from dftspark.spark import tables
@@ -179,7 +179,7 @@ class _Summing:
         self.of = of
         self.held: dict[Group, _Held] = {}  # ordered by last use
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         if rows.group not in self.held and len(self.held) == _OPEN:
             oldest = next(iter(self.held))
             yield Key(*oldest), self.held.pop(oldest).summed().encode()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dftspark import config
 from dftspark.inference.agreement import MISSING, alpha_interval, cohen_kappa
 from dftspark.inference.bradley_terry import bradley_terry
-from dftspark.inference.intervals import Inference
+from dftspark.inference.intervals import Inferred
 from dftspark.inference.win_rate import WinRate
 from dftspark.lenses.judge.rates import MODEL, Key, Pairs, Row, gathered, length_scale, rates
 from dftspark.lenses.judge.warnings import warnings
@@ -41,7 +41,7 @@ class OfModel:
 
 
 @dataclass(frozen=True)
-class Found:
+class Judged:
     """Results: `rates` are rows of schema.WIN_RATES except run_id, date and human; `kappas` of
     judges two by two; `warnings` in words; `length_scale` in characters.
     """
@@ -53,7 +53,7 @@ class Found:
     length_scale: float
 
 
-def judged(table: pa.Table, settings: config.Inference) -> Found:
+def judged(table: pa.Table, settings: config.Inference) -> Judged:
     """Computes everything that follows from a table of schema.JUDGEMENTS."""
     groups = dict(gathered(table))
     scale = length_scale(table)
@@ -66,7 +66,7 @@ def judged(table: pa.Table, settings: config.Inference) -> Found:
             own = pairs.of(stratum) if stratum else pairs
             rows.append({**_named(key, stratum), **rates(own, key, scale, settings.confidence)})
     metrics = _metrics(rows, groups, settings)
-    return Found(rows, metrics, _kappas(groups), warnings(rows), scale)
+    return Judged(rows, metrics, _kappas(groups), warnings(rows), scale)
 
 
 def _named(key: Key, stratum: str) -> Row:
@@ -88,7 +88,7 @@ def _metrics(
         name = f"{row['dimension']}:{row['judge']}"
         metrics.append(Metric(f"jmq_{name}", row["jmq"], "2 x win rate", _twice(hard)))
         if math.isfinite(controlled.value):
-            inference = Inference(
+            inference = Inferred(
                 std_error=2 * controlled.std_error,
                 ci_low=2 * controlled.low,
                 ci_high=2 * controlled.high,
@@ -112,8 +112,8 @@ def _metrics(
     return list(found.values())
 
 
-def _twice(found: WinRate) -> Inference:
-    return Inference(
+def _twice(found: WinRate) -> Inferred:
+    return Inferred(
         std_error=2 * found.std_error,
         ci_low=2 * found.low,
         ci_high=2 * found.high,
@@ -159,7 +159,7 @@ def _strengths(
         groups_seen = len(np.unique(np.concatenate(clusters)))
         for model in models:
             i = number[model]
-            inference = Inference(
+            inference = Inferred(
                 std_error=float(found.std_error[i]),
                 ci_low=float(found.low[i]),
                 ci_high=float(found.high[i]),
@@ -178,7 +178,7 @@ def _agreements(
         if len(codes) < 2:
             continue
         value, error, low, high = alpha_interval(codes, clusters, settings.confidence)
-        inference = Inference(
+        inference = Inferred(
             std_error=error, ci_low=low, ci_high=high, blocks=len(np.unique(clusters))
         )
         yield model, Metric(f"judge_agreement_{dimension}", value, "Krippendorff alpha", inference)

@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.endpoints.keys import key_of
-from dftspark.endpoints.plan import Estimate
+from dftspark.endpoints.plan import SpendEstimate
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.judge.judgements import judgements
 from dftspark.judge.pairs import Pair, sampled
-from dftspark.judge.plan import Plan
+from dftspark.judge.plan import VerdictPlan
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.requests import planned
 from dftspark.judge.verdicts import KIND
-from dftspark.lenses.judge.compared import VERSION, Found, OfModel, judged
+from dftspark.lenses.judge.compared import VERSION, Judged, OfModel, judged
 from dftspark.lenses.lens import Compared, Lens, Pairing
 from dftspark.lenses.metric import measured
 from dftspark.making import Making
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # the manifest's entry then
-Announce = Callable[[list[Estimate]], None]
+Announce = Callable[[list[SpendEstimate]], None]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPairs:
     pairs: list[Pair]
     prompts: Prompts
-    plan: Plan
+    plan: VerdictPlan
 
 
 class JudgeLens(Lens):
@@ -106,7 +106,7 @@ def check(config: Audit, asking: bool = True) -> None:
         ) from error
 
 
-def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepared:
+def prepare(making: Making, documents: DataFrame, again: bool = False) -> PreparedPairs:
     """Returns the pairs, and the requests whose verdicts the store lacks. Sends nothing."""
     from dftspark.lenses.judge import spark_asking as judge
 
@@ -117,7 +117,7 @@ def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepar
         prompts = Prompts.load(config.judge.dimensions, config.judge.prompts)
         requests = list(planned(pairs, prompts, config.judge))
         known = AnswerStore.of(config.verdict_store, KIND).load({r.key for r in requests})
-        return Prepared(pairs, prompts, Plan.of(requests, known, config.judge, again))
+        return PreparedPairs(pairs, prompts, VerdictPlan.of(requests, known, config.judge, again))
 
 
 def judge(
@@ -156,7 +156,7 @@ def judge(
     return found.metrics, _manifest(ready, table, found, parts, sorted(stopped))
 
 
-def _ask(making: Making, store: AnswerStore, ready: Prepared) -> list[dict[str, Any]]:
+def _ask(making: Making, store: AnswerStore, ready: PreparedPairs) -> list[dict[str, Any]]:
     from dftspark.lenses.judge import spark_asking as judge
 
     settings, name = making.config.judge, job()
@@ -171,7 +171,11 @@ def _ask(making: Making, store: AnswerStore, ready: Prepared) -> list[dict[str, 
 
 
 def _manifest(
-    ready: Prepared, table: pa.Table, found: Found, parts: list[dict[str, Any]], stopped: list[str]
+    ready: PreparedPairs,
+    table: pa.Table,
+    found: Judged,
+    parts: list[dict[str, Any]],
+    stopped: list[str],
 ) -> dict[str, Any]:
     errors = pc.value_counts(table["error"].drop_null()).to_pylist()
     counts = {str(row["values"]): int(row["counts"]) for row in errors}

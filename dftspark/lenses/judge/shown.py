@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import Measure, Section, Shown, Table
+from dftspark.report.words.shown import Section, Shown, ShownMeasure, Table
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -20,31 +20,31 @@ def asked(group: str) -> str:
 
 
 MEASURES = (
-    Measure(
+    ShownMeasure(
         r"jmq_lc_(.+)", "Judge at equal length, {n}",
         "The same as the judge would prefer if both texts were equally long.",
         "2 × win rate at equal lengths", "0 to 2", "1",
         group=asked, parity=True,
     ),
-    Measure(
+    ShownMeasure(
         r"jmq_odds_(.+)", "Judge by its probabilities, {n}",
         "The same by how sure the judge was of its first word.",
         "2 × mean probability of a win", "0 to 2", "1",
         group=asked, parity=True,
     ),
-    Measure(
+    ShownMeasure(
         r"jmq_(.+)", "Judge, {n}",
         "Twice the share of pairs in which a judge prefers the model's text to the human one.",
         "2 × wins / pairs", "0 to 2", "1",
         group=asked, parity=True,
     ),
-    Measure(
+    ShownMeasure(
         r"bradley_terry_(.+)", "Judge, all on one scale, {n}",
         "How strong the model is against humans, from all its comparisons with humans and models.",
         "log odds of a win (Bradley-Terry)", "any", "0",
         group=asked,
     ),
-    Measure(
+    ShownMeasure(
         r"judge_agreement_(.+)", "Agreement of judges, {n}",
         "How often two judges agree on the same pair and order, beyond chance.",
         "Krippendorff's alpha", "at most 1", "-",

@@ -24,14 +24,14 @@ from dftspark.config import Audit, Judge
 from dftspark.endpoints import asking
 from dftspark.endpoints.asking import Item
 from dftspark.judge import requests
-from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Document, Pair, unshared
-from dftspark.judge.plan import Part
+from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Candidate, Pair, unshared
+from dftspark.judge.plan import TaskShare
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.verdicts import KIND, parsing
 from dftspark.spark.records import record
 
 
-def candidates(documents: DataFrame, config: Audit) -> list[Document]:
+def candidates(documents: DataFrame, config: Audit) -> list[Candidate]:
     """Returns every document that `pairs.sampled` can take, and few others, texts cut to the limit.
 
     Raises InputError where no model shares a prompt with the human corpus.
@@ -84,9 +84,9 @@ def candidates(documents: DataFrame, config: Audit) -> list[Document]:
         sizes = dict.fromkeys(config.corpora, 0) | {row["corpus"]: row["count"] for row in counts}
         raise unshared(config.human, sizes)
     first.unpersist()
-    names = list(Document.__dataclass_fields__)
+    names = list(Candidate.__dataclass_fields__)
     columns = (found[name].to_pylist() for name in names)
-    return [Document(*row) for row in zip(*columns, strict=True)]
+    return [Candidate(*row) for row in zip(*columns, strict=True)]
 
 
 _TEXTS = 8  # texts of a human prompt that are searched for two unlike ones
@@ -99,7 +99,7 @@ def _place(domain: str, column: str) -> Column:
 
 def ask(
     spark: SparkSession,
-    parts: Sequence[Part],
+    parts: Sequence[TaskShare],
     pairs: Sequence[Pair],
     prompts: Prompts,
     settings: Judge,
@@ -126,7 +126,7 @@ def ask(
     return rows
 
 
-def _work(parts: Sequence[Part], pairs: dict[str, Pair]) -> pa.Table:
+def _work(parts: Sequence[TaskShare], pairs: dict[str, Pair]) -> pa.Table:
     """Returns schema.JUDGE_WORK: a row for each pair of a part, in the order of asking."""
     rows = []
     for part in parts:
@@ -144,7 +144,7 @@ def _work(parts: Sequence[Part], pairs: dict[str, Pair]) -> pa.Table:
 
 
 def _asking(
-    parts: Sequence[Part], prompts: Prompts, settings: Judge, journals: dict[int, Path]
+    parts: Sequence[TaskShare], prompts: Prompts, settings: Judge, journals: dict[int, Path]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = chain.from_iterable(batch.to_pylist() for batch in batches)
@@ -162,7 +162,7 @@ def _asking(
 
 
 def _asked(
-    part: Part, pairs: dict[str, Pair], prompts: Prompts, settings: Judge, journal: Path
+    part: TaskShare, pairs: dict[str, Pair], prompts: Prompts, settings: Judge, journal: Path
 ) -> dict[str, Any]:
     items = (
         _item(part, request.__dict__, pairs[request.pair_id], prompts, settings)
@@ -172,14 +172,18 @@ def _asked(
     return dict(zip(schema.JUDGE_PARTS.names, values, strict=True))
 
 
-def _item(part: Part, asked: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge) -> Item:
+def _item(
+    part: TaskShare, asked: dict[str, Any], pair: Pair, prompts: Prompts, settings: Judge
+) -> Item:
     body = requests.encoded(
         part.endpoint, prompts, pair, asked["dimension"], asked["model_first"], settings.ties
     )
     return Item(asked["key"], body, asked["tokens_in"])
 
 
-def _done(part: Part, items: Iterable[Item], settings: Judge, journal: Path) -> tuple[Any, ...]:
+def _done(
+    part: TaskShare, items: Iterable[Item], settings: Judge, journal: Path
+) -> tuple[Any, ...]:
     found = asking.ask(
         journal,
         items,

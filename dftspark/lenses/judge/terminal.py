@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.config import Judge
-from dftspark.endpoints.plan import Estimate
+from dftspark.endpoints.plan import SpendEstimate
 from dftspark.judge.outcome import unanswered
 from dftspark.report.terminal.drawing import line, table
 from dftspark.report.words.rows import Row, confidence_of
@@ -29,7 +29,7 @@ _NO_JUDGE = (
 )
 
 
-def print_plan(estimates: Sequence[Estimate], settings: Judge, console: Console) -> None:
+def print_plan(estimates: Sequence[SpendEstimate], settings: Judge, console: Console) -> None:
     """Prints the requests to be sent and their cost, a line for each judge."""
     if not estimates:
         return line(console, "No judge will be asked: there is no [[judge.endpoints]].")
@@ -68,7 +68,7 @@ def _ci(confidence: float) -> str:
     return f"{confidence:.0%} CI"
 
 
-def _money(value: float, row: Estimate) -> str:
+def _money(value: float, row: SpendEstimate) -> str:
     if not value:
         return "free" if row.missing else "0.00"
     return f"{value:,.2f}" if value >= 0.01 else "<0.01"

@@ -24,7 +24,7 @@ from dftspark.inference.gram import (
     sampling_noise,
 )
 from dftspark.inference.halves import Splits
-from dftspark.inference.intervals import Design, Inference, agreeing, jackknife, no_inference
+from dftspark.inference.intervals import Design, Inferred, agreeing, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg, two_sided_p
 from dftspark.inference.ngram_sample import rate_scale, sample_weights
 from dftspark.inference.squared import infer_grams
@@ -34,7 +34,7 @@ from dftspark.lenses.ngrams import distance_l2 as ngram_l2
 from dftspark.lenses.ngrams import distance_table as ngram_table
 from dftspark.lenses.ngrams import distance_total_variation as total_variation
 from dftspark.lenses.ngrams.keys import RATE_ONE
-from dftspark.lenses.ngrams.ranges import COMMON, LISTED, Partial, Sums
+from dftspark.lenses.ngrams.ranges import COMMON, LISTED, Partial, RangeSums
 from dftspark.lenses.ngrams.side import Floats, Totals
 from dftspark.text.hashing import BLOCKS
 
@@ -51,7 +51,7 @@ class Finished:
 class _Pair:
     """Data that all measures of a pair at one order share."""
 
-    sums: Sums
+    sums: RangeSums
     human: Totals
     model: Totals
     design: Design
@@ -97,7 +97,7 @@ def finished(
     return Finished(metrics, listed, remainder, _ratios(parts, human, model))
 
 
-def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
+def _token_noise(sums: RangeSums, human: Totals, model: Totals) -> float:
     noise = 0.0
     for own, totals in ((sums.human, human), (sums.model, model)):
         noise += ngram_l2.token_noise(
@@ -117,7 +117,7 @@ def _token_noise(sums: Sums, human: Totals, model: Totals) -> float:
 _SURELY_EXACT = 2.0**22
 
 
-def _document_noise(sums: Sums, human: Totals, model: Totals) -> float:
+def _document_noise(sums: RangeSums, human: Totals, model: Totals) -> float:
     """Returns the noise; nan where a cluster's many documents may have wrapped `rate_norm`."""
     noise = 0.0
     norms = np.diag(sums.products[1]).reshape(2, BLOCKS)
@@ -167,8 +167,8 @@ def _l2(pair: _Pair, which: int, sizes: str, noise: float) -> list[Metric]:
 
 
 def _plain(
-    corrected: Inference, products: Gram, square: float, noise: float, confidence: float
-) -> Inference:
+    corrected: Inferred, products: Gram, square: float, noise: float, confidence: float
+) -> Inferred:
     """Returns the Inference of the plug-in distance: it has the test of the corrected square, and
     the noise is added to the square's results.
     """

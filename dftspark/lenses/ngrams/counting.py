@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
-from dftspark.lenses.ngrams.keys import RATE_BITS, RATE_ONE, Rows, ngram_key
+from dftspark.lenses.ngrams.keys import RATE_BITS, RATE_ONE, GramRows, ngram_key
 from dftspark.text.hashing import BLOCK_BITS, BLOCKS
 
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
@@ -130,10 +130,10 @@ def summed(runs: Sequence[Counted]) -> Counted:
     return Counted(*_summed(order, keys, counts, lengths, several))
 
 
-def expanded(rows: Counted) -> Rows:
+def expanded(rows: Counted) -> GramRows:
     """Returns every column of every row."""
     columns = _expanded(rows.count, rows.length, rows.several)
-    return Rows(rows.key, *columns)
+    return GramRows(rows.key, *columns)
 
 
 def gram_counts(rows: Counted) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

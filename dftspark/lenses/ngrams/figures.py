@@ -10,7 +10,7 @@ from functools import partial
 from dftspark.report.page.figure import Figure, draw, seen
 from dftspark.report.page.scale import ratios
 from dftspark.report.words.rows import LEVEL, Row, of_pair, test_of, told_apart
-from dftspark.report.words.shown import Fold
+from dftspark.report.words.shown import Foldout
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
 
@@ -106,12 +106,12 @@ def _shifted(row: Row, longest: float) -> Row:
     }
 
 
-def parts(run: Run, model: str, stratum: str) -> list[Figure | Fold]:
+def parts(run: Run, model: str, stratum: str) -> list[Figure | Foldout]:
     """Draws the section of a model: the words that give it away, then each order's shift."""
     columns = ["model", "stratum", "n"]
     orders = sorted({row["n"] for row in of_pair(run, "ngrams", model, stratum, columns)})
     shifts = [shift(run, model, n, stratum, 24 if n == 1 else 16) for n in orders]
-    longer = [Fold("Longer phrases", shifts[2:])] if shifts[2:] else []
+    longer = [Foldout("Longer phrases", shifts[2:])] if shifts[2:] else []
     return [giveaways(run, model, stratum), *shifts[:2], *longer]
 
 

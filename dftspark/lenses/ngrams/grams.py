@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
 from dftspark.lenses.ngrams.counting import Counted, rate_of
-from dftspark.lenses.ngrams.keys import Rows
+from dftspark.lenses.ngrams.keys import GramRows
 from dftspark.text.hashing import BLOCKS
 
 _BLOCK_MASK = np.uint64(BLOCKS - 1)
@@ -25,7 +25,7 @@ class Grams(NamedTuple):
     rows   `(K,)` int64, occurrences in each row of `Counted`
     """
 
-    sums: Rows
+    sums: GramRows
     first: NDArray[np.int64]
     rows: NDArray[np.int64]
 
@@ -45,7 +45,7 @@ class Both(NamedTuple):
 
 def grams(rows: Counted) -> Grams:
     key, sums, first, counts = _grams(*rows)
-    return Grams(Rows(key, *sums), first, counts)
+    return Grams(GramRows(key, *sums), first, counts)
 
 
 def matched(

@@ -25,7 +25,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK_MASK = np.uint64((1 << int(BLOCK_BITS)) - 1)
 
 
-class Rows(NamedTuple):
+class GramRows(NamedTuple):
     """Rows of n-grams, `(K,)` each; every column except `key` adds up over documents.
 
     key       uint64  hash of the n-gram and, in the low 6 bits, the block
@@ -46,9 +46,9 @@ class Rows(NamedTuple):
     clusters: NDArray[np.int64]
 
 
-def each(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+def each(rows: GramRows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> GramRows:
     """Returns the rows with every column changed alike."""
-    return Rows._make(change(column) for column in rows)
+    return GramRows._make(change(column) for column in rows)
 
 
 @numba.njit(inline="always")

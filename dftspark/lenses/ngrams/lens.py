@@ -130,7 +130,7 @@ class NgramLens(Lens):
             )
             tables.write(found, path)
             compared = tables.collected(path, schema.COMPARED)
-            texts = listed.Texts.of(state.phrases, compared)
+            texts = listed.ListedPhrases.of(state.phrases, compared)
             about = (compared, texts, config.human, making.writer.id, making.date)
             making.write_tested("ngrams", listed.ngrams(*about), pairing.withheld)
             making.write_tested("document_ratios", listed.document_ratios(*about), pairing.withheld)

@@ -23,7 +23,7 @@ _ORDER = ("corpus", "n", "key", "doc_hash", "doc_id", "text", "excerpt")
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
+class ListedPhrases:
     """schema.PHRASES with one row an n-gram of a corpus, in the order of the keys."""
 
     rows: pa.Table
@@ -31,7 +31,7 @@ class Texts:
     keys: NDArray[np.int64]
 
     @classmethod
-    def of(cls, stored: StateTable, compared: pa.Table) -> Texts:
+    def of(cls, stored: StateTable, compared: pa.Table) -> ListedPhrases:
         """Reads the texts listed in `compared`, schema.COMPARED. Where several days have one, the
         example with the smallest hash of its document is kept.
         """
@@ -79,7 +79,9 @@ def _among(part: pa.Table, wanted: dict[int, pa.Array]) -> pa.Array:
     return pa.array(own)
 
 
-def ngrams(compared: pa.Table, texts: Texts, human: str, run_id: str, date: str) -> pa.Table:
+def ngrams(
+    compared: pa.Table, texts: ListedPhrases, human: str, run_id: str, date: str
+) -> pa.Table:
     """Makes schema.NGRAMS: the listed n-grams with text and examples, and a remainder row each."""
     parts = []
     for pair, listed in _pairs(compared, "ngrams", human, run_id, date):
@@ -105,7 +107,7 @@ def ngrams(compared: pa.Table, texts: Texts, human: str, run_id: str, date: str)
 
 
 def document_ratios(
-    compared: pa.Table, texts: Texts, human: str, run_id: str, date: str
+    compared: pa.Table, texts: ListedPhrases, human: str, run_id: str, date: str
 ) -> pa.Table:
     """Makes schema.DOCUMENT_RATIOS."""
     parts = []
@@ -131,7 +133,7 @@ def _pairs(
 
 
 def _texts_of(
-    texts: Texts, pair: dict[str, Any], listed: pa.StructArray, human: str
+    texts: ListedPhrases, pair: dict[str, Any], listed: pa.StructArray, human: str
 ) -> dict[str, Any]:
     """Returns text and tokens from whichever side knows them, and the examples of both."""
     keys = _column(listed, "key")
@@ -146,7 +148,7 @@ def _texts_of(
     return columns
 
 
-def _taken(texts: Texts, name: str, rows: pa.Array) -> pa.Array:
+def _taken(texts: ListedPhrases, name: str, rows: pa.Array) -> pa.Array:
     found = texts.rows[name].take(rows)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 

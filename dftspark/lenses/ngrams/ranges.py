@@ -31,8 +31,8 @@ from dftspark.lenses.ngrams import distance_table as ngram_table
 from dftspark.lenses.ngrams import distance_total_variation as total_variation
 from dftspark.lenses.ngrams.counting import expanded
 from dftspark.lenses.ngrams.grams import in_both, kinds, matched
-from dftspark.lenses.ngrams.keys import RATE_ONE, Rows, each
-from dftspark.lenses.ngrams.side import Floats, Side, Totals
+from dftspark.lenses.ngrams.keys import RATE_ONE, GramRows, each
+from dftspark.lenses.ngrams.side import Floats, GramSide, Totals
 from dftspark.state import SumState, decode_arrays, encode_arrays
 from dftspark.text.hashing import BLOCKS, mixed
 
@@ -41,7 +41,7 @@ _SAMPLING_SEED = np.uint64(0x5A3D_91C2_77E0_4B1F)
 
 
 @dataclass(frozen=True, eq=False)
-class Sums(SumState):
+class RangeSums(SumState):
     """Additive over key ranges. Products are of block sketches, human blocks first."""
 
     plug_in: Floats  # (2,) sum of (p - q)^2, token- and document-weighted
@@ -57,7 +57,7 @@ class Sums(SumState):
 class Partial:
     """Results of one key range for a pair: sums, and rows that are put end to end."""
 
-    sums: Sums
+    sums: RangeSums
     tested: Floats  # (t,) z of every n-gram that has a test
     sample: tuple[NDArray[Any], ...]  # rates (k,), human counts (k, 64), model counts (k, 64)
     listed: dict[str, NDArray[Any]]  # columns of n-grams that may be shown
@@ -79,7 +79,7 @@ class Partial:
     def decode(cls, data: bytes | memoryview) -> Self:
         arrays = iter(decode_arrays(data, cls.__name__))
         return cls(
-            Sums(*(next(arrays) for _ in fields(Sums))),
+            RangeSums(*(next(arrays) for _ in fields(RangeSums))),
             next(arrays),
             tuple(next(arrays) for _ in range(3)),
             {name: next(arrays) for name in LISTED},
@@ -102,8 +102,8 @@ COMMON = ("key", "docs_human", "docs_model", "p_value")
 
 
 def partial(
-    human: Side,
-    model: Side,
+    human: GramSide,
+    model: GramSide,
     human_totals: Totals,
     model_totals: Totals,
     n: int,
@@ -118,7 +118,7 @@ def partial(
         _added_up(tokens, total_variation.term, 0.5),
     ]
     return Partial(
-        Sums(
+        RangeSums(
             np.array([_squared_difference(tokens), _squared_difference(documents)]),
             human.sums,
             model.sums,
@@ -171,8 +171,8 @@ def _added_up(rates: _Aligned, term: Any, alone: float) -> float:
 
 
 def _without_each_block(
-    human: Side,
-    model: Side,
+    human: GramSide,
+    model: GramSide,
     at_human: NDArray[np.int64],
     at_model: NDArray[np.int64],
     human_totals: Totals,
@@ -208,7 +208,7 @@ def _without_each_block(
     return np.array(out)
 
 
-def _products(human: Side, model: Side, name: str) -> Floats:
+def _products(human: GramSide, model: GramSide, name: str) -> Floats:
     scale = RATE_ONE if name == "rates" else 1.0
     sketches = [getattr(own.sketch, name) / scale for own in (human, model)]
     stacked = np.concatenate(sketches)
@@ -216,8 +216,8 @@ def _products(human: Side, model: Side, name: str) -> Floats:
 
 
 def _tested(
-    human: Side,
-    model: Side,
+    human: GramSide,
+    model: GramSide,
     at_human: NDArray[np.int64],
     at_model: NDArray[np.int64],
     human_totals: Totals,
@@ -234,7 +234,11 @@ def _tested(
 
 
 def _z(
-    human: Side, model: Side, keys: NDArray[np.uint64], human_totals: Totals, model_totals: Totals
+    human: GramSide,
+    model: GramSide,
+    keys: NDArray[np.uint64],
+    human_totals: Totals,
+    model_totals: Totals,
 ) -> Floats:
     """Returns normal scores of the rate difference, positive where the model uses it more: `(k,)`.
 
@@ -263,7 +267,7 @@ def _z(
 
 
 def _squares(
-    own: Side, rows: Rows, totals: Totals, keys: NDArray[np.uint64], rate: Floats
+    own: GramSide, rows: GramRows, totals: Totals, keys: NDArray[np.uint64], rate: Floats
 ) -> Squares:
     """Returns squares over clusters, or over blocks of them on a side whose clusters come on
     several days: its rows know only parts of a cluster.
@@ -278,7 +282,9 @@ def _squares(
     return Squares(rows.count, np.maximum(residual, 0.0), tokens, float(totals["groups"].sum()))
 
 
-def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDArray[Any], ...]:
+def _sample(
+    human: GramSide, model: GramSide, rates: _Aligned, target: int
+) -> tuple[NDArray[Any], ...]:
     """Draws n-grams in proportion to their mean rate, with their counts by block."""
     mean = (rates.on_model + rates.model) / 2
     own_keys = human.grams.key[rates.human_only]
@@ -297,7 +303,7 @@ def _sample(human: Side, model: Side, rates: _Aligned, target: int) -> tuple[NDA
 
 
 def _listed(
-    human: Side, model: Side, human_totals: Totals, model_totals: Totals, most: int
+    human: GramSide, model: GramSide, human_totals: Totals, model_totals: Totals, most: int
 ) -> dict[str, NDArray[Any]]:
     """Returns the n-grams of this range with text and the largest contributions, as columns."""
     keys = np.union1d(human.listable, model.listable)
@@ -314,7 +320,7 @@ def _listed(
 
 
 def _common(
-    human: Side, model: Side, human_totals: Totals, model_totals: Totals
+    human: GramSide, model: GramSide, human_totals: Totals, model_totals: Totals
 ) -> tuple[dict[str, NDArray[Any]], Floats]:
     """Returns tokens with text in at least 2% of the model's documents, as columns; and the p of
     every token whose share of documents has a test.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import PLUG_IN, Chips, Measure, Section, Shown, Table
+from dftspark.report.words.shown import PLUG_IN, Chips, Section, Shown, ShownMeasure, Table
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -20,50 +20,50 @@ def order(n: str) -> str:
 
 
 MEASURES = (
-    Measure(
+    ShownMeasure(
         r"l2_(\d)gram", "{n} frequencies, L2",
         "Distance of the frequencies of all n-grams, pooled over the text; a few frequent ones "
         "carry it.",
         "√ Σ (p − q)²", "0 to √2", PLUG_IN,
         upward=LONGER, group=order, spoken="{n} L2",
     ),
-    Measure(
+    ShownMeasure(
         r"l2_corrected_(\d)gram", "{n} frequencies, L2 without noise",
         "The same less what sampling noise adds; a root with its square's sign.",
         "± √ |Σ (p − q)² − bias|", "−√2 to √2",
         upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"l2_squared_corrected_(\d)gram", "{n} frequencies, L2² without noise",
         "The square, unbiased; it may be a little below 0.", "Σ (p − q)² − bias", "−2 to 2",
         main=True,
         square=True, upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"l2_docs_(\d)gram", "{n} frequencies per document, L2",
         "L2 of the mean over documents: long texts weigh no more.", "√ Σ (mean p − mean q)²",
         "0 to √2", PLUG_IN,
         upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"l2_docs_corrected_(\d)gram", "{n} frequencies per document, L2 without noise",
         "The same less what sampling noise adds.", "± √ |Σ (mean p − mean q)² − bias|",
         "−√2 to √2",
         upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"l2_docs_squared_corrected_(\d)gram", "{n} frequencies per document, L2² without noise",
         "The square, unbiased.", "Σ (mean p − mean q)² − bias", "−2 to 2",
         square=True, upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"js_(\d)gram", "{n} Jensen–Shannon divergence",
         "Information, in bits, that one n-gram gives on which side it is from; rare ones count. "
         "Its test and tell size are of differences over the fourth root of the pooled rate.",
         "H((p + q)/2) − (H(p) + H(q))/2", "0 to 1 bit", PLUG_IN, main=True,
         square=True, upward=LONGER, group=order,
     ),
-    Measure(
+    ShownMeasure(
         r"tv_(\d)gram", "{n} total variation",
         "Share of all n-grams that would have to change; tested as the divergence.",
         "½ Σ |p − q|", "0 to 1", PLUG_IN,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dftspark.lenses.ngrams.counting import Counted
 from dftspark.lenses.ngrams.grams import Grams, grams
-from dftspark.lenses.ngrams.keys import RATE_ONE, Rows, each
+from dftspark.lenses.ngrams.keys import RATE_ONE, GramRows, each
 from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.text.hashing import BLOCKS
 
@@ -19,7 +19,7 @@ Totals = dict[str, NDArray[np.int64]]  # (64,) each, by the names in statistic_c
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class GramSide:
     """One corpus in one key range: n-grams with their blocks added up, and the rows behind."""
 
     rows: Counted  # by n-gram and block
@@ -31,7 +31,7 @@ class Side:
     returning: bool = False  # clusters come on several days, so blocks of them are the units
 
     @property
-    def grams(self) -> Rows:
+    def grams(self) -> GramRows:
         return self.by_gram.sums
 
     # The human side meets every model, so results from all of its n-grams are cached.
@@ -56,7 +56,7 @@ class Side:
         block = (self.rows.key & np.uint64(BLOCKS - 1)).astype(np.int64)
         return np.asarray(np.bincount(block, self.by_gram.rows, BLOCKS), np.float64)
 
-    def columns(self, keys: NDArray[np.uint64]) -> Rows:
+    def columns(self, keys: NDArray[np.uint64]) -> GramRows:
         """Returns rows of the n-grams `keys` (zero block bits), zero where there are none."""
         present, at = _positions(self.grams.key, keys)
         if not len(self.grams.key):
@@ -77,9 +77,9 @@ def side(
     sketch: BlockSketch,
     totals: Totals,
     returning: bool = False,
-) -> Side:
+) -> GramSide:
     tokens, documents = (float(totals[name].sum()) or np.nan for name in ("tokens", "documents"))
-    return Side(rows, grams(rows), listable, sketch, tokens, documents, returning)
+    return GramSide(rows, grams(rows), listable, sketch, tokens, documents, returning)
 
 
 def _positions(

@@ -140,9 +140,9 @@ class _Sides:
                 *files.rows(key, ["corpus", "stratum", "state", "sketch"]).columns, strict=True
             )
         ]
-        self.humans: dict[str, ngram_side.Side] = {}  # they meet every model
+        self.humans: dict[str, ngram_side.GramSide] = {}  # they meet every model
 
-    def __getitem__(self, of: tuple[str, str]) -> ngram_side.Side:
+    def __getitem__(self, of: tuple[str, str]) -> ngram_side.GramSide:
         corpus, stratum = of
         if corpus != self.config.human:
             return self._side(corpus, stratum)
@@ -150,7 +150,7 @@ class _Sides:
             self.humans[stratum] = self._side(corpus, stratum)
         return self.humans[stratum]
 
-    def _side(self, corpus: str, stratum: str) -> ngram_side.Side:
+    def _side(self, corpus: str, stratum: str) -> ngram_side.GramSide:
         own = [row[2:] for row in self.rows if row[0] == corpus and stratum in ("", row[1])]
         runs = [NgramRows.decode_counted(state) for state, _ in own]
         sketches = [BlockSketch.decode(sketch) for _, sketch in own]

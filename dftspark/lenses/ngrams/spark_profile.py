@@ -24,7 +24,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.corpus.blocks import block_of
-from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.lenses.fold import Group, GroupRows, Key, Left
 from dftspark.lenses.ngrams.phrases import Occurrences, find_phrases, phrase_keys
 from dftspark.lenses.ngrams.profile_files import Totals
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramCounts, NgramRows
@@ -105,7 +105,7 @@ class _Counting:
         self.group: Group | None = None
         self.held = _Held([], [], [])
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         if self.group != rows.group:
             yield from self._rest()
             self.group, self.held = rows.group, _Held([], [], [])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dftspark.lenses.ngrams import counting
 from dftspark.lenses.ngrams.counting import Counted
-from dftspark.lenses.ngrams.keys import Rows
+from dftspark.lenses.ngrams.keys import GramRows
 from dftspark.state import State, decode_arrays, encode_arrays
 from dftspark.stats.protocol import Batch, Statistic
 from dftspark.text.hashing import BLOCKS
@@ -57,7 +57,7 @@ class NgramRows(State):
         return Counted(self.key, self.count, self.length, self.several)
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> GramRows:
         """Every column of every row, recomputed at each call."""
         return counting.expanded(self.counted)
 

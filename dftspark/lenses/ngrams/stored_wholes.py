@@ -18,7 +18,7 @@ _COLUMNS = ["corpus", "stratum", "state", "sketch", "fingerprint"]
 
 
 @dataclass(frozen=True)
-class Documents:
+class StoredWholes:
     """States of one corpus and stratum; `fingerprints` of statistics, several if they differ."""
 
     surface: SurfaceSums
@@ -29,34 +29,34 @@ class Documents:
     def copies(self) -> Copies:
         return copies(self.sketch)
 
-    def __add__(self, other: Documents) -> Documents:
-        return Documents(
+    def __add__(self, other: StoredWholes) -> StoredWholes:
+        return StoredWholes(
             self.surface + other.surface,
             CopiesSketch().merge(self.sketch, other.sketch),
             self.fingerprints | other.fingerprints,
         )
 
 
-def read(files: ProfileFiles) -> dict[tuple[str, str], Documents]:
+def read(files: ProfileFiles) -> dict[tuple[str, str], StoredWholes]:
     """Reads the states by corpus and stratum; empty where the profiles are older than them."""
-    found: dict[tuple[str, str], Documents] = {}
+    found: dict[tuple[str, str], StoredWholes] = {}
     for row in files.rows((schema.WHOLE, 0), _COLUMNS).to_pylist():
         sums, sketch = SurfaceSums.decode(row["state"]), CopiesState.decode(row["sketch"])
-        own = Documents(sums, sketch, frozenset([row["fingerprint"]]))
+        own = StoredWholes(sums, sketch, frozenset([row["fingerprint"]]))
         group = row["corpus"], row["stratum"]
         found[group] = found[group] + own if group in found else own
     return found
 
 
-def merged(found: Iterable[Documents]) -> Documents:
+def merged(found: Iterable[StoredWholes]) -> StoredWholes:
     """Merges the states of several strata or days."""
-    total = Documents(Surface().empty(), CopiesSketch().empty(), frozenset())
+    total = StoredWholes(Surface().empty(), CopiesSketch().empty(), frozenset())
     for own in found:
         total += own
     return total
 
 
-def by_corpus(found: dict[tuple[str, str], Documents]) -> dict[str, Documents]:
+def by_corpus(found: dict[tuple[str, str], StoredWholes]) -> dict[str, StoredWholes]:
     """Merges all strata of each corpus."""
     names = dict.fromkeys(corpus for corpus, _ in found)
     return {name: merged(v for (corpus, _), v in found.items() if corpus == name) for name in names}

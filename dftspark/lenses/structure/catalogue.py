@@ -9,12 +9,13 @@ from importlib import resources
 from typing import Literal
 
 from dftspark.lenses.structure import measures, patterns
+from dftspark.lenses.structure.patterns import Pattern
 
 Kind = Literal["pattern", "count", "mean", "distribution"]
 
 
 @dataclass(frozen=True)
-class Measure:
+class StructureMeasure:
     """value = scale x sum of `numerator` / sum of `denominator`.
 
     pattern        occurrences of a pattern of patterns.toml; it has a precision
@@ -91,20 +92,34 @@ _DISTRIBUTIONS = {
 
 
 @cache
-def all_measures() -> tuple[Measure, ...]:
+def all_measures() -> tuple[StructureMeasure, ...]:
     """Returns patterns, counts, means and distributions, in the order of every table of them."""
-    found = []
-    for p in patterns.bundled().patterns:
-        scale, unit = _PER[p.per]
-        found.append(Measure(p.id, p.group, "pattern", p.id, p.per, scale, unit, p.definition,
-                             p.version, p.sources))  # fmt: skip
+    every = [_of_pattern(pattern) for pattern in patterns.bundled().patterns]
     for id, group, numerator, denominator, scale, unit, definition in _COUNTED:
-        found.append(Measure(id, group, "count", numerator, denominator, scale, unit, definition))
-    found += [Measure(i, g, "mean", i, "documents", 1, u, d) for i, g, u, d in _MEANS]
+        every.append(
+            StructureMeasure(id, group, "count", numerator, denominator, scale, unit, definition)
+        )
+    every += [StructureMeasure(i, g, "mean", i, "documents", 1, u, d) for i, g, u, d in _MEANS]
     for h in measures.HISTOGRAMS:
         group, definition = _DISTRIBUTIONS[h.id]
-        found.append(Measure(h.id, group, "distribution", h.id, "", 1, h.unit, definition))
-    return tuple(found)
+        every.append(StructureMeasure(h.id, group, "distribution", h.id, "", 1, h.unit, definition))
+    return tuple(every)
+
+
+def _of_pattern(pattern: Pattern) -> StructureMeasure:
+    scale, unit = _PER[pattern.per]
+    return StructureMeasure(
+        pattern.id,
+        pattern.group,
+        "pattern",
+        pattern.id,
+        pattern.per,
+        scale,
+        unit,
+        pattern.definition,
+        pattern.version,
+        pattern.sources,
+    )
 
 
 @cache

@@ -19,7 +19,7 @@ from dftspark.inference import blocks, halves
 from dftspark.inference.estimate import on_groups, replicates
 from dftspark.inference.gram import between_blocks
 from dftspark.inference.halves import Splits
-from dftspark.inference.intervals import Design, Inference, agreeing, jackknife, no_inference
+from dftspark.inference.intervals import Design, Inferred, agreeing, jackknife, no_inference
 from dftspark.inference.multiple_testing import benjamini_hochberg
 from dftspark.inference.multipliers import multiplier_null
 from dftspark.inference.permutation import p_value, upper
@@ -27,7 +27,7 @@ from dftspark.inference.proportions import wilson
 from dftspark.inference.squared import infer_grams
 from dftspark.lenses.metric import Metric, design
 from dftspark.lenses.structure import measures
-from dftspark.lenses.structure.catalogue import Measure, all_measures, labeled
+from dftspark.lenses.structure.catalogue import StructureMeasure, all_measures, labeled
 from dftspark.lenses.structure.distance_wasserstein import steps, wasserstein
 from dftspark.lenses.structure.rates import Rates, compared_rates, rates_of
 from dftspark.lenses.structure.statistic import StructureSums
@@ -40,7 +40,7 @@ _NONE = Splits()
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasureRow:
     """One measure of a pair; differences are model minus human, nan is unknown.
 
     human, model          value on each side, in the measure's unit
@@ -52,7 +52,7 @@ class Row:
     share_human, _model   share of documents that have any; nan for means and distributions
     """
 
-    measure: Measure
+    measure: StructureMeasure
     human: float
     model: float
     std_error: float
@@ -74,13 +74,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Compared:
+class StructureCompared:
     """`rows` are in the order of `all_measures`; `metrics` are the distributions' distances and the
     summary of all rates; `rates` are the signed roots of (model - human)^2 without noise, for the
     measures that a sweep follows, `rate_MEASURE`.
     """
 
-    rows: list[Row]
+    rows: list[MeasureRow]
     metrics: list[Metric]
     rates: list[Metric]
 
@@ -93,7 +93,7 @@ def compared(
     settings: config.Inference,
     splits: Splits = _NONE,
     followed: Sequence[str] = (),
-) -> Compared:
+) -> StructureCompared:
     """Compares a pair; with `splits`, metrics and rates `followed` on parts of the blocks too."""
     clusters = cluster_hashes.count_of(human), cluster_hashes.count_of(model)
     count = blocks.adapt(int(min(clusters)))
@@ -113,7 +113,7 @@ def compared(
     spread = [m for m in all_measures() if m.kind == "distribution"]
     for i, (m, metric) in enumerate(zip(spread, distances, strict=True)):
         rows.append(_row(m, _spread(i, metric, human, model), q_values[len(of.chosen) + i]))
-    return Compared(
+    return StructureCompared(
         rows,
         [*distances, *summary(of, clusters, tested, splits)],
         [
@@ -125,7 +125,12 @@ def compared(
 
 
 def _followed(
-    of: Rates, i: int, row: Row, clusters: tuple[float, float], tested: Design, splits: Splits
+    of: Rates,
+    i: int,
+    row: MeasureRow,
+    clusters: tuple[float, float],
+    tested: Design,
+    splits: Splits,
 ) -> Metric:
     """Returns a rate without noise, which would put settings with fewer documents farther away."""
     products = products_of(of, [i], np.ones(1))
@@ -137,16 +142,16 @@ def _followed(
     return Metric(name, value, unit, found, on_parts).rooted(name, unit)
 
 
-def _row(measure: Measure, values: dict[str, Any], q_value: float) -> Row:
+def _row(measure: StructureMeasure, values: dict[str, Any], q_value: float) -> MeasureRow:
     right, number = labeled().get(measure.id, (0, 0)) if measure.kind == "pattern" else (0, 0)
     low, high = wilson(right / max(number, 1), number)
     distance, band = float(values["distance"]), float(values["band"])
     numbers: dict[str, Any] = {
         name: int(value) if name.startswith("count") else float(value)
         for name, value in values.items()
-        if name in Row.__dataclass_fields__ and name not in ("distance", "band")
+        if name in MeasureRow.__dataclass_fields__ and name not in ("distance", "band")
     }
-    return Row(
+    return MeasureRow(
         measure=measure,
         q_value=float(q_value),
         outside=bool(values["p_value"] < 0.05),
@@ -182,7 +187,7 @@ def _distribution(
         error, low, high = jackknife(left_out, value, tested.confidence)
         null = multiplier_null(*raw, seed=tested.seed)
         p = p_value(value, null)
-        found = Inference(
+        found = Inferred(
             std_error=error,
             ci_low=max(low, 0.0),
             ci_high=high,

@@ -65,7 +65,7 @@ _NAMED_FORMS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """Conditions on one item: every given condition holds; None allows everything."""
 
     words: frozenset[str] | None = None
@@ -74,16 +74,14 @@ class Place:
     flags: frozenset[int] = frozenset(range(1 << len(stream.FLAGS)))
     optional: bool = False
 
-    def __and__(self, other: Place) -> Place:
+    def __and__(self, other: Slot) -> Slot:
         words = self.words
         if other.words is not None:
             words = other.words if words is None else words & other.words
-        return Place(
-            words, self.but | other.but, self.forms & other.forms, self.flags & other.flags
-        )
+        return Slot(words, self.but | other.but, self.forms & other.forms, self.flags & other.flags)
 
 
-Sequence = tuple[Place, ...]
+Sequence = tuple[Slot, ...]
 
 
 class _Parser:
@@ -141,7 +139,7 @@ class _Parser:
             return [(place,) * low + (_optional(place),) * (high - low)]
         return found
 
-    def only(self, found: list[Sequence]) -> Place:
+    def only(self, found: list[Sequence]) -> Slot:
         if len(found) != 1 or len(found[0]) != 1:
             raise self.fail("this works on one token, not on a sequence")
         return found[0][0]
@@ -156,31 +154,31 @@ class _Parser:
         if token == "!":
             place = self.only(self.atom())
             on_line = _NAMED_FORMS["ANY"]
-            if place == Place(forms=place.forms) and place.forms < _ANY_FORM:
-                return [(Place(forms=on_line - place.forms),)]
-            if place.words is None or place != Place(words=place.words):
+            if place == Slot(forms=place.forms) and place.forms < _ANY_FORM:
+                return [(Slot(forms=on_line - place.forms),)]
+            if place.words is None or place != Slot(words=place.words):
                 raise self.fail("! stands before words, classes, shapes and endings")
-            return [(Place(but=place.words, forms=on_line),)]
+            return [(Slot(but=place.words, forms=on_line),)]
         if token.startswith("@"):
             wanted, name = not token.startswith("@!"), token.lstrip("@!")
             if name not in stream.FLAGS:
                 raise self.fail(f"flags are {', '.join(stream.FLAGS)}, got {name!r}")
             bit = 1 << stream.FLAGS.index(name)
             flags = frozenset(f for f in range(1 << len(stream.FLAGS)) if bool(f & bit) == wanted)
-            return [(each[0] & Place(flags=flags), *each[1:]) for each in self.atom()]
+            return [(each[0] & Slot(flags=flags), *each[1:]) for each in self.atom()]
         if token.startswith("<"):
             if token[1:-1] not in self.classes:
                 raise self.fail(f"the lexicon has no class {token}")
-            return [(Place(words=self.classes[token[1:-1]]),)]
+            return [(Slot(words=self.classes[token[1:-1]]),)]
         if token == "GAP":
-            return [(Place(but=self.classes["end_mark"], forms=_NAMED_FORMS["ANY"]),)]
+            return [(Slot(but=self.classes["end_mark"], forms=_NAMED_FORMS["ANY"]),)]
         if token in _NAMED_FORMS:
-            return [(Place(forms=_NAMED_FORMS[token]),)]
+            return [(Slot(forms=_NAMED_FORMS[token]),)]
         if token.startswith("\\"):
-            return [(Place(words=frozenset({token[1:]})),)]
+            return [(Slot(words=frozenset({token[1:]})),)]
         if not token or token in "|)?&" or token.startswith("{"):
             raise self.fail(f"an item is missing before {token!r}")
-        return [(Place(words=frozenset({token.lower()})),)]
+        return [(Slot(words=frozenset({token.lower()})),)]
 
 
 def _lexed(text: str) -> list[str]:
@@ -194,8 +192,8 @@ def _lexed(text: str) -> list[str]:
     return found
 
 
-def _optional(place: Place) -> Place:
-    return Place(place.words, place.but, place.forms, place.flags, True)
+def _optional(place: Slot) -> Slot:
+    return Slot(place.words, place.but, place.forms, place.flags, True)
 
 
 def _merged(found: list[Sequence]) -> list[Sequence]:
@@ -203,16 +201,16 @@ def _merged(found: list[Sequence]) -> list[Sequence]:
     plain = [
         each[0].words
         for each in found
-        if len(each) == 1 and each[0] == Place(words=each[0].words) and each[0].words is not None
+        if len(each) == 1 and each[0] == Slot(words=each[0].words) and each[0].words is not None
     ]
     rest = [
         each
         for each in found
-        if not (len(each) == 1 and each[0] == Place(words=each[0].words) and each[0].words)
+        if not (len(each) == 1 and each[0] == Slot(words=each[0].words) and each[0].words)
     ]
     if not plain:
         return rest
-    return [(Place(words=frozenset().union(*plain)),), *rest]
+    return [(Slot(words=frozenset().union(*plain)),), *rest]
 
 
 def sequences(text: str, classes: Mapping[str, frozenset[str]]) -> list[Sequence]:

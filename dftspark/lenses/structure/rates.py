@@ -22,7 +22,7 @@ from dftspark.inference.effective_counts import (
     score,
 )
 from dftspark.lenses.structure import measures
-from dftspark.lenses.structure.catalogue import OTHER_SCRIPT, Measure
+from dftspark.lenses.structure.catalogue import OTHER_SCRIPT, StructureMeasure
 from dftspark.lenses.structure.document_vectors import columns
 from dftspark.lenses.structure.statistic import StructureSums
 
@@ -32,7 +32,7 @@ _OWN = 20.0  # documents at which a side's own design effect weighs as much as t
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class BlockRates:
     """Numerators, denominators, and documents that have any, by raw block `(64, R)`; and all
     documents `(64,)`.
     """
@@ -70,9 +70,9 @@ class Side:
 class Rates:
     """The measures `chosen` of a pair, their rates under one source and their test."""
 
-    chosen: list[Measure]
-    human: Side
-    model: Side
+    chosen: list[StructureMeasure]
+    human: BlockRates
+    model: BlockRates
     rate: Floats  # of both sides together
     score: Score
 
@@ -103,7 +103,7 @@ class Rates:
         return human, model
 
 
-def rates_of(chosen: list[Measure], human: StructureSums, model: StructureSums) -> Rates:
+def rates_of(chosen: list[StructureMeasure], human: StructureSums, model: StructureSums) -> Rates:
     script = _script(human)
     h, m = (_side(chosen, side, script) for side in (human, model))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -194,7 +194,7 @@ def _jackknife_error(of: Rates, count: int) -> Floats:
     return np.asarray(np.sqrt((count - 1) / count * squares))
 
 
-def _side(chosen: list[Measure], side: StructureSums, script: int) -> Side:
+def _side(chosen: list[StructureMeasure], side: StructureSums, script: int) -> BlockRates:
     index = {name: i for i, name in enumerate(columns())}
     tops: list[NDArray[Any]] = []
     bottoms: list[NDArray[Any]] = []
@@ -218,7 +218,7 @@ def _side(chosen: list[Measure], side: StructureSums, script: int) -> Side:
     top, bottom, any_of = (
         np.stack(each, axis=1).astype(np.float64) for each in (tops, bottoms, present)
     )
-    return Side(top * scales, bottom, any_of, side.counts[:, 0].astype(np.float64))
+    return BlockRates(top * scales, bottom, any_of, side.counts[:, 0].astype(np.float64))
 
 
 def _script(human: StructureSums) -> int:

@@ -9,10 +9,10 @@ from dftspark.report.words.shown import (
     PLUG_IN,
     Chips,
     Examples,
-    Fold,
-    Measure,
+    Foldout,
     Section,
     Shown,
+    ShownMeasure,
     Table,
 )
 from dftspark.store.run import Run
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 
 MEASURES = (
-    Measure(
+    ShownMeasure(
         r"structure_omnibus", "Structure, all measures in one",
         "All rates and means of constructions and rhythm in one test: squared differences in units "
         "of what documents of one side scatter, unbiased, so it may be a little below 0.",
         "Σ (difference / spread)² − bias", "any", main=True,
         square=True,
     ),
-    Measure(
+    ShownMeasure(
         r"structure_outside", "Structure, measures that differ",
         "Share of the judged constructions and rhythms whose own p is below .05.",
         "measures with p < .05 / judged measures", "0 to 1", "0.05", main=True,
     ),
-    Measure(
+    ShownMeasure(
         r"structure_factor", "Structure, typical factor",
         "By what factor rates differ, on average over all judged measures, without what chance "
         "adds; rare measures are shrunk.", "exp √ mean (log ratio² − bias)", "≥ 1", "1", main=True,
     ),
-    Measure(
+    ShownMeasure(
         r"wasserstein_(\w+)", "Distribution of {n}",
         "By how much the model's values would have to move, on average, to be distributed as the "
         "human ones.",
         "∫ |F − G|", "≥ 0", PLUG_IN,
     ),
-    Measure(
+    ShownMeasure(
         r"rate_(\w+)", "{n}, off by",
         "By how much the rate of a construction differs, in its unit; of a sweep's settings.",
         "|model − human|", "≥ 0", PLUG_IN,
@@ -88,7 +88,9 @@ class StructureShown(Shown):
 
         if "patterns" not in run.tables:
             return None
-        every = Fold("All constructions and rhythms", [structure(run, model, stratum, every=True)])
+        every = Foldout(
+            "All constructions and rhythms", [structure(run, model, stratum, every=True)]
+        )
         parts = (structure(run, model, stratum), every)
         return Section("structure", "Structure", "Constructions and rhythm", parts)
 

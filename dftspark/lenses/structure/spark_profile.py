@@ -21,7 +21,7 @@ from dftspark.config import Audit
 from dftspark.corpus import clean
 from dftspark.errors import IncomparableProfiles
 from dftspark.inference.halves import Splits
-from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.lenses.fold import Group, GroupRows, Key, Left
 from dftspark.lenses.metric import measured
 from dftspark.lenses.structure import compared as structure
 from dftspark.lenses.structure import document_vectors, measures, pattern_examples
@@ -66,7 +66,7 @@ class _Measuring:
         self.states: dict[Group, StructureSums] = {}
         self.found: dict[Group, Examples] = {}
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         group, texts = rows.group, rows.batch["text"]
         vectors = document_vectors.of(texts, rows.batch["cluster"])
         held = self.states.get(group, self.of.empty())
@@ -171,7 +171,7 @@ def _compared(
     }
 
 
-def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]:
+def _row(row: structure.MeasureRow, human: Examples, model: Examples) -> dict[str, Any]:
     measure = row.measure
     found = {
         "pattern": measure.id,
@@ -187,7 +187,9 @@ def _row(row: structure.Row, human: Examples, model: Examples) -> dict[str, Any]
         example = examples.get(measure.id)
         found[f"example_{side}"] = example.excerpt if example else None
         found[f"example_{side}_id"] = example.doc_id if example else None
-    same = {field.name for field in schema.PATTERNS} & set(structure.Row.__dataclass_fields__)
+    same = {field.name for field in schema.PATTERNS} & set(
+        structure.MeasureRow.__dataclass_fields__
+    )
     return {**found, **{name: getattr(row, name) for name in same}}
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dftspark.inference import blocks, halves
 from dftspark.inference.gram import Gram, between_blocks, gram
 from dftspark.inference.halves import Parts, Splits
-from dftspark.inference.intervals import Design, Inference, agreeing, jackknife, no_inference
+from dftspark.inference.intervals import Design, Inferred, agreeing, jackknife, no_inference
 from dftspark.inference.null_moments import moments
 from dftspark.inference.permutation import upper
 from dftspark.inference.squared import infer_grams, tell_sizes
@@ -169,7 +169,7 @@ class _Relabeled:
             p = (1 + int((null >= value).sum())) / (len(null) + 1)
         error, low, high = jackknife(np.asarray(measure(*self.left_out)), value, design.confidence)
         floor = agreeing(upper(null), value, p)
-        found = Inference(
+        found = Inferred(
             std_error=error,
             ci_low=low,
             ci_high=high,

@@ -38,14 +38,14 @@ _BLOCKS = 32  # of prompts, for the interval of BLEU
 
 
 @dataclass(frozen=True)
-class Document:
+class PromptAnswer:
     doc_id: str
     cluster: str
     text: str
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PromptMean:
     """A mean with its 95% interval, over `n` prompts or groups. nan without any."""
 
     value: float
@@ -63,8 +63,8 @@ class Measured:
     metric: str
     unit: str
     better: str
-    human: Estimate
-    model: Estimate
+    human: PromptMean
+    model: PromptMean
 
 
 def order(key: str) -> int:
@@ -72,9 +72,9 @@ def order(key: str) -> int:
     return digest64(key, "variety")
 
 
-def sampled(documents: Sequence[Document]) -> dict[str, list[Document]]:
+def sampled(documents: Sequence[PromptAnswer]) -> dict[str, list[PromptAnswer]]:
     """Takes up to SAMPLES documents of up to PROMPTS prompts, both by the smallest hash."""
-    by_prompt: dict[str, list[Document]] = {}
+    by_prompt: dict[str, list[PromptAnswer]] = {}
     for document in documents:
         by_prompt.setdefault(document.cluster, []).append(document)
     chosen = sorted(by_prompt, key=lambda c: (order(c), c))[:PROMPTS]
@@ -85,7 +85,9 @@ def sampled(documents: Sequence[Document]) -> dict[str, list[Document]]:
 
 
 def compared(
-    human: dict[str, list[Document]], model: dict[str, list[Document]], confidence: float = 0.95
+    human: dict[str, list[PromptAnswer]],
+    model: dict[str, list[PromptAnswer]],
+    confidence: float = 0.95,
 ) -> list[Measured]:
     """Computes all measures of two `sampled` sides. Raises EnvironmentProblem without sacrebleu."""
     shared = [c for c in human if c in model]
@@ -124,22 +126,22 @@ def compared(
     return [*found, Measured("prompt_variety", unit, "parity", kinds[0], kinds[1])]
 
 
-def _mean(values: Sequence[float], confidence: float, most: float = math.inf) -> Estimate:
+def _mean(values: Sequence[float], confidence: float, most: float = math.inf) -> PromptMean:
     """Returns the mean; its interval is cut to the range of the measure, 0 to `most`."""
     n = len(values)
     if not n:
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return PromptMean(float("nan"), float("nan"), float("nan"), 0)
     mean = float(np.mean(values))
     if n == 1:
-        return Estimate(mean, float("nan"), float("nan"), 1)
+        return PromptMean(mean, float("nan"), float("nan"), 1)
     error = float(np.std(values, ddof=1)) / n**0.5
     reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * error
-    return Estimate(mean, max(mean - reach, 0.0), min(mean + reach, most), n)
+    return PromptMean(mean, max(mean - reach, 0.0), min(mean + reach, most), n)
 
 
 # --- likeness to the human answer -----------------------------------------------------------------
 
-Pairs = list[tuple[list[Document], list[Document]]]  # hypotheses and references of a prompt
+Pairs = list[tuple[list[PromptAnswer], list[PromptAnswer]]]  # hypotheses and references of a prompt
 
 
 def needs_sacrebleu() -> Any:
@@ -153,7 +155,7 @@ def needs_sacrebleu() -> Any:
     return metrics
 
 
-def _chrf(pairs: Pairs, confidence: float) -> Estimate:
+def _chrf(pairs: Pairs, confidence: float) -> PromptMean:
     """Returns the mean over prompts of the mean over their documents."""
     metric = needs_sacrebleu().CHRF()
     return _mean(
@@ -167,7 +169,7 @@ def _chrf(pairs: Pairs, confidence: float) -> Estimate:
     )
 
 
-def _bleu(pairs: Pairs, confidence: float) -> Estimate:
+def _bleu(pairs: Pairs, confidence: float) -> PromptMean:
     """Returns BLEU of all documents together, with the jackknife over blocks of prompts."""
     metric = needs_sacrebleu().BLEU(effective_order=True)
     blocks = min(_BLOCKS, len(pairs))
@@ -182,7 +184,7 @@ def _bleu(pairs: Pairs, confidence: float) -> Estimate:
     value = _bleu_of(total)
     left = np.array([_bleu_of(total - own) for own in sums])
     _, low, high = jackknife(left, value, confidence)
-    return Estimate(value, max(low, 0.0), high, len(pairs))
+    return PromptMean(value, max(low, 0.0), high, len(pairs))
 
 
 def _bleu_of(sums: Any) -> float:
@@ -212,7 +214,7 @@ def _tokens(texts: Sequence[str]) -> list[list[str]]:
     ]
 
 
-def _groups(side: dict[str, list[Document]]) -> list[list[list[str]]]:
+def _groups(side: dict[str, list[PromptAnswer]]) -> list[list[list[str]]]:
     """Returns groups of GROUP documents with WORDS words, one of each prompt."""
     words = [w for w in _tokens([ds[0].text for ds in side.values()]) if len(w) == WORDS]
     return [words[i : i + GROUP] for i in range(0, len(words) - GROUP + 1, GROUP)]
@@ -235,7 +237,7 @@ def _distinct(group: list[list[str]], n: int) -> float:
     return len(set(grams)) / len(grams)
 
 
-def _kinds(documents: list[Document]) -> int:
+def _kinds(documents: list[PromptAnswer]) -> int:
     """Counts different answers: answers joined by pairs with a Jaccard index of ALIKE of their
     three-word runs count as one, and so do empty ones.
     """

@@ -18,7 +18,7 @@ from pyspark.sql.window import Window
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.variety import compared as variety
-from dftspark.lenses.variety.compared import Document, Estimate
+from dftspark.lenses.variety.compared import PromptAnswer, PromptMean
 
 _HASHED = pa.schema(
     [
@@ -71,13 +71,13 @@ def _hashing(batches: Any) -> Any:
         yield pa.RecordBatch.from_arrays([*columns, *hashes], schema=_HASHED)
 
 
-def _documents(table: pa.Table) -> list[Document]:
+def _documents(table: pa.Table) -> list[PromptAnswer]:
     columns = (table[name].to_pylist() for name in ("doc_id", "cluster", "text"))
-    return [Document(*row) for row in zip(*columns, strict=True)]
+    return [PromptAnswer(*row) for row in zip(*columns, strict=True)]
 
 
 def _measuring(
-    human: list[Document], name: str, run_id: str, date: str, confidence: float
+    human: list[PromptAnswer], name: str, run_id: str, date: str, confidence: float
 ) -> Callable[[Any, pa.Table], pa.Table]:
     def run(key: tuple[pa.Scalar, ...], drawn: pa.Table) -> pa.Table:
         model = variety.sampled(_documents(drawn))
@@ -101,5 +101,5 @@ def _measuring(
     return run
 
 
-def _ends(estimate: Estimate, value: str, low: str, high: str, n: str) -> dict[str, Any]:
+def _ends(estimate: PromptMean, value: str, low: str, high: str, n: str) -> dict[str, Any]:
     return {value: estimate.value, low: estimate.ci_low, high: estimate.ci_high, n: estimate.n}

@@ -10,7 +10,7 @@ from dftspark.report.page.figure import Figure, draw
 from dftspark.report.page.scale import ratios
 from dftspark.report.words.lenses import measure, place
 from dftspark.report.words.rows import Row, confidence_of
-from dftspark.report.words.shown import PLUG_IN, Measure
+from dftspark.report.words.shown import PLUG_IN, ShownMeasure
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
 
@@ -73,7 +73,7 @@ def differences(run: Run, model: str) -> Figure | None:
     )
 
 
-def _compares(about: Measure) -> bool:
+def _compares(about: ShownMeasure) -> bool:
     return about.main and about.equality != PLUG_IN
 
 

@@ -13,7 +13,7 @@ from dftspark.report.words.text import visible
 from dftspark.store.listing import RunInfo
 
 if TYPE_CHECKING:
-    from dftspark.doctor import Check
+    from dftspark.doctor import Diagnosis
 
 _COLORS = {"finished": "green", "unfinished": "yellow", "damaged": "red"}
 _OUTCOMES = {"pass": "green", "warn": "yellow", "fail": "red"}
@@ -42,7 +42,7 @@ def print_runs(found: list[RunInfo], store: str, console: Console) -> None:
             console.print(Text(f"  {told}", "dim"), soft_wrap=True)
 
 
-def print_check(check: Check, console: Console) -> None:
+def print_check(check: Diagnosis, console: Console) -> None:
     """Prints one line, and the remedy of a problem on a second."""
     mark = Text("ok     " if check.ok else "problem", "green" if check.ok else "bold red")
     line = Text.assemble(mark, f" {check.name}: ", visible(check.found, 500))

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 from dftspark.lenses.lens import home, names
-from dftspark.report.words.shown import Measure, Shown, Table, Unknown
+from dftspark.report.words.shown import Shown, ShownMeasure, Table, Unknown
 
 
 @cache
@@ -55,7 +55,7 @@ def tables() -> dict[str, Table]:
 
 
 @cache
-def measure(name: str) -> Measure:
+def measure(name: str) -> ShownMeasure:
     """Returns the measure that the table calls `name`; an unknown name gets a measure without
     text."""
     for known in (known for lens in lenses() for known in lens.measures):
@@ -69,7 +69,7 @@ def measure(name: str) -> Measure:
                 spoken=known.spoken.replace("{n}", said.lower()) or name,
                 at_most=group in known.upward,
             )
-    return Measure(re.escape(name), name, "", "", "", spoken=name)
+    return ShownMeasure(re.escape(name), name, "", "", "", spoken=name)
 
 
 def stand_in(name: str) -> int:

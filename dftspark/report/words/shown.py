@@ -25,7 +25,7 @@ def plainly(group: str) -> str:
 
 
 @dataclass(frozen=True)
-class Measure:
+class ShownMeasure:
     """pattern  of names in the table metrics; `{n}` in title and spoken is what its group holds
     main      in the first figure of a page, rather than among all measures
     equality  the value for equal corpora
@@ -109,7 +109,7 @@ class Drawn(Protocol):
 
 
 @dataclass(frozen=True)
-class Fold:
+class Foldout:
     """Figures that a reader opens."""
 
     title: str
@@ -123,7 +123,7 @@ class Section:
     anchor: str
     name: str
     heading: str
-    parts: Sequence[Drawn | Fold | Examples]
+    parts: Sequence[Drawn | Foldout | Examples]
 
 
 class Shown:
@@ -151,7 +151,7 @@ class Shown:
     brief: Sequence[str] = ()
     no_value: str = "no value: too few documents or clusters on a side"
     apart: bool = False
-    measures: Sequence[Measure] = ()
+    measures: Sequence[ShownMeasure] = ()
     tables: Mapping[str, Table] = {}
     glossary: Mapping[str, str] = {}
 

@@ -12,7 +12,7 @@ import pytest
 
 from dftspark import schema
 from dftspark.config import Inference
-from dftspark.lenses.judge.compared import Found, judged
+from dftspark.lenses.judge.compared import Judged, judged
 from dftspark.report.words.lenses import measure
 
 Judge = Callable[[np.random.Generator, bool, float], float]  # model first, longer by: score
@@ -65,17 +65,17 @@ def rows(
     return found
 
 
-def found(*parts: list[dict[str, Any]]) -> Found:
+def found(*parts: list[dict[str, Any]]) -> Judged:
     whole = [row for part in parts for row in part]
     return judged(pa.Table.from_pylist(whole, schema=schema.JUDGEMENTS), SETTINGS)
 
 
-def rate(of: Found, **where: str) -> dict[str, Any]:
+def rate(of: Judged, **where: str) -> dict[str, Any]:
     (row,) = [r for r in of.rates if all(r[k] == v for k, v in {"stratum": "", **where}.items())]
     return row
 
 
-def metric(of: Found, name: str, model: str = "m", stratum: str = "") -> float:
+def metric(of: Judged, name: str, model: str = "m", stratum: str = "") -> float:
     (own,) = [m for m in of.metrics if (m.model, m.stratum) == (model, stratum)]
     return next(m.value for m in own.metrics if m.name == name)
 

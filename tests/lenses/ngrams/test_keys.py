@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dftspark.lenses.ngrams import counting
 from dftspark.lenses.ngrams import keys as ngrams
 from dftspark.lenses.ngrams.counting import Counted
-from dftspark.lenses.ngrams.keys import Rows
+from dftspark.lenses.ngrams.keys import GramRows
 from dftspark.lenses.ngrams.statistic_counts import NgramCounts
 from dftspark.stats.protocol import Batch
 from dftspark.testing import laws
@@ -31,7 +31,7 @@ def batch_of(documents: list[str], clusters: list[str], blocks: dict[str, int]) 
     )
 
 
-def columns(rows: Rows) -> list[tuple[int, ...]]:
+def columns(rows: GramRows) -> list[tuple[int, ...]]:
     """Rows without their hash, which the reference has not, as a sorted list."""
     return sorted(zip(*(column.tolist() for column in rows[1:]), strict=True))
 
@@ -126,7 +126,7 @@ def test_a_large_skewed_sum_equals_numpy() -> None:
     every = [counting.expanded(run) for run in runs]
     unique, inverse = np.unique(np.concatenate([r.key for r in every]), return_inverse=True)
     assert np.array_equal(got.key, unique)
-    for name in Rows._fields[1:]:
+    for name in GramRows._fields[1:]:
         values = np.concatenate([getattr(r, name) for r in every])
         total = np.zeros(len(unique), np.int64)
         np.add.at(total, inverse, values)

@@ -16,7 +16,7 @@ from dftspark.lenses.structure import document_vectors, measures, patterns
 from dftspark.lenses.structure.catalogue import all_measures, labeled
 from dftspark.lenses.structure.statistic import Structure, StructureSums
 from dftspark.stats import cluster_hashes
-from dftspark.testing.synthetic import Phrase, Source
+from dftspark.testing.synthetic import Phrase, SyntheticSource
 
 SETTINGS = config.Inference(splits=60, permutations=99)
 ELSEWHERE = 10_000_000
@@ -27,7 +27,7 @@ def sums(texts: list[str] | pa.Array, clusters: list[str] | pa.Array) -> Structu
     return Structure().observe(vectors)
 
 
-def drawn(source: Source, n: int, role: str = "human", start: int = 0) -> StructureSums:
+def drawn(source: SyntheticSource, n: int, role: str = "human", start: int = 0) -> StructureSums:
     batch = source.documents(n, start=start, role=role)  # type: ignore[arg-type]
     # Made-up words are lower case; sentences need capitals.
     texts = pa.array([sentence_case(text) for text in batch["text"].to_pylist()])
@@ -38,14 +38,14 @@ def sentence_case(text: str) -> str:
     return ". ".join(part[:1].upper() + part[1:] for part in text.split(". "))
 
 
-def rows(human: StructureSums, model: StructureSums) -> dict[str, structure.Row]:
+def rows(human: StructureSums, model: StructureSums) -> dict[str, structure.MeasureRow]:
     found = structure.compared(human, model, paired=False, settings=SETTINGS)
     return {row.measure.id: row for row in found.rows}
 
 
 @cache
-def planted() -> dict[str, structure.Row]:
-    source = Source(
+def planted() -> dict[str, structure.MeasureRow]:
+    source = SyntheticSource(
         seed=5,
         vocabulary=3_000,
         topics=20,
@@ -134,7 +134,7 @@ def test_clusters_are_counted_exactly_while_few_and_about_right_beyond() -> None
 
 def flagged(runs: int, sizes: tuple[int, int]) -> tuple[float, float]:
     """Share of measures outside the band, and of p-values below 0.05, one source on both sides."""
-    source = Source(
+    source = SyntheticSource(
         seed=8,
         vocabulary=3_000,
         topics=20,
@@ -197,7 +197,7 @@ def metrics(human: StructureSums, model: StructureSums) -> dict[str, Metric]:
 
 
 def test_the_summary_of_one_source_and_of_two() -> None:
-    source = Source(seed=12, vocabulary=3_000, topics=20, mean_tokens=150)
+    source = SyntheticSource(seed=12, vocabulary=3_000, topics=20, mean_tokens=150)
     human, model = drawn(source, 300), drawn(source, 200, "model", ELSEWHERE)
     alike = metrics(human, model)
     assert alike["structure_omnibus"].inference.p_value > 0.01
@@ -215,7 +215,7 @@ def test_the_summary_of_one_source_and_of_two() -> None:
     assert off["structure_factor"].inference.p_value == omnibus.inference.p_value
 
 
-def sentence_texts(source: Source, n: int) -> list[str]:
+def sentence_texts(source: SyntheticSource, n: int) -> list[str]:
     batch = source.documents(n, start=ELSEWHERE, role="model")
     return [sentence_case(text) for text in batch["text"].to_pylist()]
 
@@ -224,7 +224,7 @@ def sentence_texts(source: Source, n: int) -> list[str]:
 @pytest.mark.parametrize("sizes", [(150, 150), (40, 400), (400, 40)])
 def test_level_of_summaries_and_distributions_at_unlike_sizes(sizes: tuple[int, int]) -> None:
     """B14, B15: one source on both sides; a value is above its floor where p < .05 (B5)."""
-    source = Source(seed=13, vocabulary=2_000, topics=20, mean_tokens=100)
+    source = SyntheticSource(seed=13, vocabulary=2_000, topics=20, mean_tokens=100)
     runs, found = 25, []
     for i in range(runs):
         human = drawn(source, sizes[0], start=sizes[0] * i)
@@ -240,7 +240,7 @@ def test_level_of_summaries_and_distributions_at_unlike_sizes(sizes: tuple[int, 
 
 @pytest.mark.simulation
 def test_intervals_of_ratios_cover() -> None:
-    source = Source(
+    source = SyntheticSource(
         seed=9,
         vocabulary=3_000,
         topics=20,

@@ -145,7 +145,7 @@ def slow(items: stream.Stream, sequences: list[pattern_language.Sequence], text:
     """All pairs of first and last item by plain recursion, then the rule of pattern_match."""
     n = len(items.key)
 
-    def allowed(place: pattern_language.Place, i: int) -> bool:
+    def allowed(place: pattern_language.Slot, i: int) -> bool:
         word = text[items.start[i] : items.end[i]].decode().lower() if items.key[i] else None
         return (
             (place.words is None or word in place.words)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dftspark.lenses.variety import compared as variety
-from dftspark.lenses.variety.compared import Document, Measured, compared, sampled
+from dftspark.lenses.variety.compared import Measured, PromptAnswer, compared, sampled
 from tests import extras
 
 pytestmark = extras.variety
@@ -20,22 +20,22 @@ def text(rng: np.random.Generator, vocabulary: int = 80, words: int = 120) -> st
     return " ".join(rng.choice(WORDS[:vocabulary], words))
 
 
-def answers(seed: int, prompts: int, samples: int = 1, vocabulary: int = 80) -> list[Document]:
+def answers(seed: int, prompts: int, samples: int = 1, vocabulary: int = 80) -> list[PromptAnswer]:
     rng = np.random.default_rng(seed)
     return [
-        Document(f"{seed}-{p}-{i}", f"p{p}", text(rng, vocabulary))
+        PromptAnswer(f"{seed}-{p}-{i}", f"p{p}", text(rng, vocabulary))
         for p in range(prompts)
         for i in range(samples)
     ]
 
 
-def measured(human: list[Document], model: list[Document]) -> dict[str, Measured]:
+def measured(human: list[PromptAnswer], model: list[PromptAnswer]) -> dict[str, Measured]:
     return {m.metric: m for m in compared(sampled(human), sampled(model))}
 
 
 def test_the_same_answers_have_the_best_scores() -> None:
     human = answers(1, 25)
-    found = measured(human, [Document(f"m{d.doc_id}", d.cluster, d.text) for d in human])
+    found = measured(human, [PromptAnswer(f"m{d.doc_id}", d.cluster, d.text) for d in human])
     assert found["chrf"].model.value == pytest.approx(100)
     assert found["bleu"].model.value == pytest.approx(100)
     assert found["chrf"].model.n == 25
@@ -54,7 +54,7 @@ def test_likeness_falls_with_the_share_of_other_words() -> None:
             words = np.array(d.text.split(), object)
             swap = rng.random(len(words)) < share
             words[swap] = rng.choice(WORDS, swap.sum())
-            model.append(Document(f"m{d.doc_id}", d.cluster, " ".join(words)))
+            model.append(PromptAnswer(f"m{d.doc_id}", d.cluster, " ".join(words)))
         found = measured(human, model)
         scores.append((found["chrf"].model.value, found["bleu"].model.value))
         assert found["bleu"].model.ci_low <= found["bleu"].model.value
@@ -94,13 +94,15 @@ def test_distinct_on_paper() -> None:
     ],
 )
 def test_kinds_of_answers(texts: list[str], kinds: int) -> None:
-    assert variety._kinds([Document(str(i), "p", t) for i, t in enumerate(texts)]) == kinds
+    assert variety._kinds([PromptAnswer(str(i), "p", t) for i, t in enumerate(texts)]) == kinds
 
 
 @pytest.mark.simulation
 def test_collapsed_answers_are_seen_within_prompts() -> None:
     model = answers(2, 20, samples=4)
-    same = [Document(d.doc_id, d.cluster, model[4 * (i // 4)].text) for i, d in enumerate(model)]
+    same = [
+        PromptAnswer(d.doc_id, d.cluster, model[4 * (i // 4)].text) for i, d in enumerate(model)
+    ]
     assert measured(answers(1, 20), model)["prompt_variety"].model.value == 4
     found = measured(answers(1, 20, samples=4), same)["prompt_variety"]
     assert (found.human.value, found.model.value, found.model.n) == (4, 1, 20)
@@ -117,8 +119,8 @@ def test_the_sample_is_a_rule() -> None:
 
 
 def test_nothing_in_common_is_nan() -> None:
-    human = [Document(f"h{i}", f"h{i}", "a b") for i in range(5)]
-    model = [Document(f"m{i}", f"m{i}", "a b") for i in range(5)]
+    human = [PromptAnswer(f"h{i}", f"h{i}", "a b") for i in range(5)]
+    model = [PromptAnswer(f"m{i}", f"m{i}", "a b") for i in range(5)]
     found = measured(human, model)
     for name in ("chrf", "bleu", "self_bleu", "distinct_1", "prompt_variety"):
         assert math.isnan(found[name].model.value)
@@ -134,6 +136,6 @@ def test_intervals_over_groups_cover() -> None:
     assert np.mean(covered) >= 0.95 - 4 * np.sqrt(0.05 * 0.95 / 60)
 
 
-def distinct(seed: int) -> variety.Estimate:
+def distinct(seed: int) -> variety.PromptMean:
     groups = variety._groups(sampled(answers(seed, 100)))
     return variety._mean([variety._distinct(group, 2) for group in groups], 0.95)

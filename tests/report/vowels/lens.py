@@ -12,8 +12,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from dftspark.config.frozen import Frozen
-from dftspark.inference.intervals import Inference
-from dftspark.lenses.fold import Group, Key, Left, Rows
+from dftspark.inference.intervals import Inferred
+from dftspark.lenses.fold import Group, GroupRows, Key, Left
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
 from dftspark.lenses.metric import Metric, measured
 from dftspark.store.state_table import StateTable
@@ -77,7 +77,7 @@ class VowelsLens(Lens):
             sides = [_moments(side) for side in (human, own)]
             value = sides[1][1] - sides[0][1]
             error = sum(variance / n for n, _, variance in sides) ** 0.5
-            known = Inference(
+            known = Inferred(
                 std_error=error, ci_low=value - 1.96 * error, ci_high=value + 1.96 * error
             )
             metric = Metric("vowel_distance", value, "share", known)
@@ -114,7 +114,7 @@ class Counting:
         self.letters = letters
         self.held: dict[Group, _Sums] = {}
 
-    def add(self, rows: Rows) -> Left:
+    def add(self, rows: GroupRows) -> Left:
         shares = [_share(text, self.letters) for text in rows.batch["text"].to_pylist()]
         own = len(shares), *(sum(round(s**k * ONE) for s in shares) for k in (1, 2))
         self.held[rows.group] = _added([self.held.get(rows.group, (0, 0, 0)), own])

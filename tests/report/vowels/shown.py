@@ -13,10 +13,10 @@ from dftspark.report.words.shown import (
     Chips,
     Examples,
     Excerpt,
-    Fold,
-    Measure,
+    Foldout,
     Section,
     Shown,
+    ShownMeasure,
     Table,
 )
 from dftspark.store.run import Run
@@ -31,7 +31,9 @@ class VowelsShown(Shown):
     stands = ("vowel_distance",)
     compared = ("vowel_distance",)
     brief = ("vowel_.*",)
-    measures = (Measure(r"vowel_(\w+)", "Vowels, {n}", "How far.", "|p - q|", "0 to 1", main=True),)
+    measures = (
+        ShownMeasure(r"vowel_(\w+)", "Vowels, {n}", "How far.", "|p - q|", "0 to 1", main=True),
+    )
     tables: Mapping[str, Table] = {"vowels": Table("letter model", listed=True, drawn=True)}
     glossary: Mapping[str, str] = {"vowels": "The letters a, e, i, o and u."}
 
@@ -44,7 +46,7 @@ class VowelsShown(Shown):
     def section(self, run: Run, model: str, stratum: str) -> Section:
         letters = run.table("vowels")["letter"].to_pylist()
         drawn = _draw("bars", letters=letters, model=model)
-        fold = Fold("All vowels", [Figure("<p>folded</p>")])
+        fold = Foldout("All vowels", [Figure("<p>folded</p>")])
         return Section("vowels", "Vowels", "Which vowels", (drawn, fold))
 
     def examples(self, run: Run, model: str) -> list[Examples]:
