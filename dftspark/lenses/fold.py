@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
+
+from dftspark.text.tokens import Tokenized
 
 Group = tuple[str, str]  # corpus, stratum
 
@@ -22,11 +26,16 @@ class Key(NamedTuple):
 Left = Iterator[tuple[Key, bytes]]
 
 
-class GroupRows(NamedTuple):
-    """Rows of one corpus and stratum."""
+@dataclass(frozen=True, eq=False)
+class GroupRows:
+    """Rows of one corpus and stratum. `tokens` of the column `text` are made once for all folds."""
 
     group: Group
     batch: pa.RecordBatch
+
+    @cached_property
+    def tokens(self) -> Tokenized:
+        return Tokenized(self.batch["text"])
 
 
 class Observer(Protocol):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dftspark.compiled import compiled
 from dftspark.text import line_marks, unicode
-from dftspark.text.tokens import Words, _buffers, _decode
+from dftspark.text.tokens import Tokenized, Words, _buffers, _decode
 
 VERSION = 2
 WORDS = Words(lowercase=True)
@@ -105,8 +105,13 @@ def lexicon(ids: dict[str, int], roles: NDArray[np.uint8]) -> Lexicon:
 
 def read(texts: pa.Array, known: Lexicon) -> Stream:
     """Returns the items of string array `texts` `(B,)`; nulls have none."""
-    batch = WORDS.tokenize(texts, spans=True)
-    offsets, data = _buffers(texts)
+    return of_tokens(Tokenized(texts), known)
+
+
+def of_tokens(tokens: Tokenized, known: Lexicon) -> Stream:
+    """Does the same as `read` for texts whose tokens others ask for too."""
+    batch = tokens.by(WORDS)
+    offsets, data = _buffers(tokens.texts)
     lex, form = _words(
         data,
         batch.hashes,
@@ -116,8 +121,8 @@ def read(texts: pa.Array, known: Lexicon) -> Stream:
     )
     spans = batch.starts, batch.ends, batch.offsets, offsets
     flag = _flags(data, form, known.roles[lex], spans)
-    tokens = lex, form, flag, batch.hashes, batch.starts, batch.ends
-    found = Stream(*_with_breaks(tokens, spans))
+    columns = lex, form, flag, batch.hashes, batch.starts, batch.ends
+    found = Stream(*_with_breaks(columns, spans))
     line_marks.mark(
         (data, found.key, found.form, found.flag, found.start, found.end),
         found.offsets,

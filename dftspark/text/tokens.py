@@ -74,10 +74,8 @@ class Words:
         return f"words-v1(lowercase={self.lowercase}, unicode={unicode.VERSION})"
 
     def tokenize(self, texts: pa.Array, spans: bool = False) -> TokenBatch:
-        offsets, data = _buffers(texts)
-        offsets = offsets.astype(np.int64)
-        lower = unicode.lowercase() if self.lowercase else _NO_TABLE
-        return TokenBatch(*_words(data, offsets, unicode.classes(), lower, spans))
+        cased, folded, *places = _read(texts, spans, not self.lowercase, self.lowercase)
+        return TokenBatch(folded if self.lowercase else cased, *places)
 
     def token_texts(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> list[str]:
         return self._token_texts(_buffers(texts)[1], batch, first, n)
@@ -108,6 +106,27 @@ class Words:
         )
 
 
+class Tokenized:
+    """Tokens of `texts`, made once for all who ask for them, with their places.
+
+    Of the `words` tokenizer both forms, cased and folded, come from one pass over the bytes.
+    """
+
+    def __init__(self, texts: pa.Array) -> None:
+        self.texts = texts
+        self.made: dict[str, TokenBatch] = {}
+
+    def by(self, words: Tokenizer) -> TokenBatch:
+        if words.fingerprint not in self.made:
+            if isinstance(words, Words):
+                cased, folded, *places = _read(self.texts, spans=True, cased=True, folded=True)
+                self.made[Words(False).fingerprint] = TokenBatch(cased, *places)
+                self.made[Words(True).fingerprint] = TokenBatch(folded, *places)
+            else:
+                self.made[words.fingerprint] = words.tokenize(self.texts, spans=True)
+        return self.made[words.fingerprint]
+
+
 def tokenizer(settings: config.Tokens) -> Tokenizer:
     """Returns the tokenizer of the settings. Raises what HuggingFaceTokens.load raises."""
     if settings.tokenizer == "words":
@@ -122,7 +141,15 @@ def one_line(text: str) -> str:
     return " ".join(text.split()) or text
 
 
-_NO_TABLE = np.empty(0, np.int32)
+def _read(texts: pa.Array, spans: bool, cased: bool, folded: bool) -> tuple[NDArray[Any], ...]:
+    """Returns hashes as written, hashes with case folded, starts, ends and offsets; what is not
+    asked for is empty."""
+    offsets, data = _buffers(texts)
+    tables = unicode.classes(), unicode.lowercase()
+    found: tuple[NDArray[Any], ...] = _words(
+        data, offsets.astype(np.int64), *tables, spans, cased, folded
+    )
+    return found
 
 
 def _buffers(texts: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:
@@ -163,16 +190,24 @@ def _decode(data: Any, i: int) -> Any:
     return high | (np.int32(data[i + 2] & 0x3F) << 6) | np.int32(data[i + 3] & 0x3F), 4
 
 
+@numba.njit
+def _added(h: Any, point: Any) -> Any:
+    h = (h ^ np.uint64(point)) * np.uint64(0xD6E8FEB86659FD93)
+    return h ^ h >> np.uint64(32)
+
+
 @compiled
-def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -> Any:
+def _words(
+    data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool, cased: bool, folded: bool
+) -> Any:
     # A token has at least one byte. Pages of these arrays that are never written cost nothing,
     # while growing them inside the loop makes it three times slower.
     capacity = doc_offsets[-1] - doc_offsets[0]
-    hashes = np.empty(capacity, np.uint64)
+    hashes = np.empty(capacity if cased else 0, np.uint64)
+    folds = np.empty(capacity if folded else 0, np.uint64)
     starts = np.empty(capacity if spans else 0, np.int64)
     ends = np.empty(capacity if spans else 0, np.int64)
     offsets = np.zeros(len(doc_offsets), np.int64)
-    fold = len(lower) > 0
     count = 0
     for d in range(len(doc_offsets) - 1):
         i, end = doc_offsets[d], doc_offsets[d + 1]
@@ -185,11 +220,12 @@ def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -
             start = i
             is_word = kind == unicode.WORD or kind == unicode.DIGIT
             last = kind  # class of the last character other than a mark
-            h = np.uint64(0x9E3779B97F4A7C15)
+            h = g = np.uint64(0x9E3779B97F4A7C15)
             while True:
-                folded = lower[point] if fold else point
-                h = (h ^ np.uint64(folded)) * np.uint64(0xD6E8FEB86659FD93)
-                h ^= h >> np.uint64(32)
+                if cased:
+                    h = _added(h, point)
+                if folded:
+                    g = _added(g, lower[point])
                 i += size
                 if i >= end:
                     break
@@ -211,10 +247,13 @@ def _words(data: Any, doc_offsets: Any, classes: Any, lower: Any, spans: bool) -
                     last = unicode.SPACE  # one inner mark at a time
                 elif not (joined and kind == unicode.SYMBOL):
                     break
-            hashes[count] = mix64(h)
+            if cased:
+                hashes[count] = mix64(h)
+            if folded:
+                folds[count] = mix64(g)
             if spans:
                 starts[count] = start
                 ends[count] = i
             count += 1
         offsets[d + 1] = count
-    return hashes[:count], starts[:count], ends[:count], offsets
+    return hashes[:count], folds[:count], starts[:count], ends[:count], offsets

@@ -15,6 +15,7 @@ from dftspark.lenses.lens import lens
 from dftspark.location import Location
 from dftspark.spark import fold
 from dftspark.testing.synthetic import SyntheticSource
+from dftspark.text import tokens
 
 pytestmark = pytest.mark.spark
 
@@ -87,3 +88,19 @@ def test_states_are_the_same_through_files_and_through_the_shuffle(
 
 def _keys(table: pa.Table) -> list[str]:
     return [name for name in ("corpus", "stratum", "n", "key_range") if name in table.column_names]
+
+
+def test_lenses_share_the_tokens_of_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(texts: pa.Array, spans: bool, cased: bool, folded: bool) -> tuple[object, ...]:
+        read.append(len(texts))
+        return whole(texts, spans, cased, folded)
+
+    whole = tokens._read
+    monkeypatch.setattr(tokens, "_read", counted)
+    folded(tmp_path, [batches("human"), batches("model")])
+    # An excerpt reads its document once more, by itself.
+    assert [n for n in read if n > 1] == [30, 30, 30, 30]

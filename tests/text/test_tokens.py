@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dftspark import config
 from dftspark.errors import ConfigError
-from dftspark.text.tokens import Words, tokenizer
+from dftspark.text.tokens import Tokenized, Words, tokenizer
 from dftspark.text.unicode import SPACE, classes
 from tests.reference import simple_words
 
@@ -85,6 +85,17 @@ def test_equal_tokens_have_equal_hashes_and_batches_do_not_matter() -> None:
     assert whole == parts
     assert whole[0] == whole[3] == whole[6] == whole[7]
     assert len(set(whole)) == 4
+
+
+@given(st.lists(st.text(max_size=40), max_size=4))
+def test_both_forms_at_once_are_those_of_each_alone(texts: list[str]) -> None:
+    array = pa.array(texts, pa.string())
+    shared = Tokenized(array)
+    for words in (Words(lowercase=True), Words(lowercase=False)):
+        alone, batch = words.tokenize(array, spans=True), shared.by(words)
+        for name in ("hashes", "starts", "ends", "offsets"):
+            assert getattr(batch, name).tolist() == getattr(alone, name).tolist()
+    assert len(shared.made) == 2
 
 
 def test_slices_and_nulls() -> None:

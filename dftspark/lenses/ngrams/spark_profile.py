@@ -109,7 +109,7 @@ class _Counting:
         if self.group != rows.group:
             yield from self._rest()
             self.group, self.held = rows.group, _Held([], [], [])
-        tokens = self.words.tokenize(rows.batch["text"])
+        tokens = rows.tokens.by(self.words)
         self.wholes.add(rows.group, rows.batch, tokens)
         clusters = rows.batch["cluster"].to_pylist()
         self.held.add(tokens.hashes, np.diff(tokens.offsets), clusters)

@@ -17,6 +17,7 @@ from dftspark.corpus.blocks import block_of
 from dftspark.lenses.structure import measures, pattern_match, patterns
 from dftspark.text import stream
 from dftspark.text.hashing import digest64
+from dftspark.text.tokens import Tokenized
 
 VERSION = 1
 
@@ -56,8 +57,13 @@ def fingerprint() -> str:
 
 def of(texts: pa.Array, clusters: pa.Array) -> DocumentVectors:
     """Returns vectors of string arrays `texts` and `clusters` `(B,)`; no cluster is null."""
-    items = stream.read(texts, patterns.bundled().program.lexicon)
-    return of_items(texts, items, clusters)
+    return of_tokens(Tokenized(texts), clusters)
+
+
+def of_tokens(tokens: Tokenized, clusters: pa.Array) -> DocumentVectors:
+    """Does the same as `of` for texts whose tokens others ask for too."""
+    items = stream.of_tokens(tokens, patterns.bundled().program.lexicon)
+    return of_items(tokens.texts, items, clusters)
 
 
 def of_items(texts: pa.Array, items: stream.Stream, clusters: pa.Array) -> DocumentVectors:

@@ -68,7 +68,7 @@ class _Measuring:
 
     def add(self, rows: GroupRows) -> Left:
         group, texts = rows.group, rows.batch["text"]
-        vectors = document_vectors.of(texts, rows.batch["cluster"])
+        vectors = document_vectors.of_tokens(rows.tokens, rows.batch["cluster"])
         held = self.states.get(group, self.of.empty())
         self.states[group] = self.of.merge(held, self.of.observe(vectors))
         hits = vectors.counts[:, len(measures.COUNTS) :]
