@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -54,11 +54,10 @@ class Kind:
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Makes an answer from the columns of `schema`; a null number becomes nan."""
         names, floats = self._columns
-        found = {name: row[name] for name in names}
+        made: Answer = self.of(*[row[name] for name in names])
         for name in floats:
-            if found[name] is None:
-                found[name] = math.nan
-        made: Answer = self.of(**found)
+            if row[name] is None:
+                made = replace(made, **{name: math.nan})  # type: ignore[type-var]
         return made
 
     @cached_property

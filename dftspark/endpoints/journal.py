@@ -44,8 +44,7 @@ class Entry:
     @classmethod
     def of(cls, row: Mapping[str, Any], kind: Kind) -> Entry:
         """Makes an entry from the columns of the kind's schema."""
-        took = {name: row[name] for name in ("seconds", "attempts", "at")}
-        return cls(kind.answer(row), **took)
+        return cls(kind.answer(row), row["seconds"], row["attempts"], row["at"])
 
     @property
     def unheard(self) -> bool:

@@ -90,11 +90,11 @@ def estimated(
     `expected` is how many tokens an answer has, until enough answers have shown what it has.
     """
     own = {request.key: request for request in every}
-    stored = [(request, known[key]) for key, request in own.items() if key in known]
-    lost = sum(entry.said.problem == LOST for _, entry in stored)
-    heard = [(request, entry.said) for request, entry in stored if entry.said.tokens_in]
+    stored = [(request, known[key].said) for key, request in own.items() if key in known]
+    lost = sum(said.problem == LOST for _, said in stored)
+    heard = [(request, said) for request, said in stored if said.tokens_in]
     read = write = 1.0
-    if len(heard) >= _ENOUGH:
+    if missing and len(heard) >= _ENOUGH:
         read = sum(s.tokens_in for _, s in heard) / max(sum(r.tokens_in for r, _ in heard), 1)
         write = sum(s.tokens_out for _, s in heard) / max(sum(expected(r) for r, _ in heard), 1)
     tokens_in = read * sum(request.tokens_in for request in missing)

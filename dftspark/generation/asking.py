@@ -158,10 +158,12 @@ def rows(
     blocks = block_of([request.brief.prompt_id for request in requests])
     splits = [SPLITS[place] for place in split_of(np.asarray(blocks))]
     made = ready.template.fingerprint
-    names = {id(one.setting): setting_name(one.setting) for one in requests}
+    names: dict[int, str] = {}  # by identity: requests share their settings
     found = []
     for request, split in zip(requests, splits, strict=True):
-        setting = names[id(request.setting)]
+        setting = names.get(id(request.setting)) or names.setdefault(
+            id(request.setting), setting_name(request.setting)
+        )
         row = {**run, **_of_request(request, setting), "template": made, "split": split}
         entry = known.get(request.key)
         if entry is None:

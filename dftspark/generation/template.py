@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -62,10 +63,16 @@ class Template:
         }
         paragraphs = [
             _PLACE.sub(lambda place: values[place[1]], paragraph)
-            for paragraph in re.split(r"\n\s*\n", self.text)
-            if all(values[name] for name in _PLACE.findall(paragraph))
+            for paragraph, names in self._paragraphs
+            if all(values[name] for name in names)
         ]
         return "\n\n".join(paragraphs)
+
+    @cached_property
+    def _paragraphs(self) -> list[tuple[str, list[str]]]:
+        """Paragraphs with the names of their places."""
+        cut = re.split(r"\n\s*\n", self.text)
+        return [(paragraph, _PLACE.findall(paragraph)) for paragraph in cut]
 
 
 def _words(tokens: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -26,31 +26,31 @@ def warnings(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> list[str]
 
 
 def _cut(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    counts: dict[tuple[str, str], Counter[bool]] = {}
-    for row in rows:
-        if row["text"] is not None:
-            own = counts.setdefault((row["model"], row["setting"]), Counter())
-            own[row["finish_reason"] == "length"] += 1
-    for (model, setting), own in counts.items():
-        share = own[True] / own.total()
+    texts = [row for row in rows if row["text"] is not None]
+    counts = Counter((row["model"], row["setting"]) for row in texts)
+    cut = Counter(
+        (row["model"], row["setting"]) for row in texts if row["finish_reason"] == "length"
+    )
+    for (model, setting), count in counts.items():
+        share = cut[model, setting] / count
         if share > _CUT:
             yield (
-                f"{model} at {setting}: {share:.0%} of {own.total():,} texts were cut at "
+                f"{model} at {setting}: {share:.0%} of {count:,} texts were cut at "
                 f"max_tokens, so their lengths are not the model's; raise it"
             )
 
 
 def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yields a warning if texts of one seed are mostly the same at two settings."""
-    texts: dict[tuple[str, str, int], dict[str, str]] = {}
+    texts: defaultdict[tuple[str, str, int], dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row["text"] is not None:
-            own = texts.setdefault((row["model"], row["prompt_id"], row["sample"]), {})
+            own = texts[row["model"], row["prompt_id"], row["sample"]]
             own[row["setting"]] = row["text"]
-    counts: dict[tuple[str, str, str], Counter[bool]] = {}
+    counts: defaultdict[tuple[str, str, str], Counter[bool]] = defaultdict(Counter)
     for (model, *_), settings in texts.items():
         for (one, text), (other, beside) in pairwise(settings.items()):
-            counts.setdefault((model, one, other), Counter())[text == beside] += 1
+            counts[model, one, other][text == beside] += 1
     for (model, one, other), alike in counts.items():
         if alike.total() >= _SOME and alike[True] / alike.total() > _ALIKE:
             yield (
@@ -60,16 +60,22 @@ def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _same(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    prompts: dict[str, dict[str, set[str]]] = {}
-    every: dict[str, set[str]] = {}
+    every: defaultdict[str, set[str]] = defaultdict(set)
+    counts: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        every.setdefault(row["model"], set()).add(row["prompt_id"])
+        every[row["model"]].add(row["prompt_id"])
         if row["text"] is not None:
-            own = prompts.setdefault(row["model"], {})
-            own.setdefault(row["text"].strip(), set()).add(row["prompt_id"])
+            counts[row["model"], row["text"].strip()] += 1
+    # Prompts are looked up for the few texts that came often enough.
+    often = {said for said, count in counts.items() if count >= _FEW}
+    prompts: defaultdict[str, dict[str, set[str]]] = defaultdict(dict)
+    for row in rows if often else ():
+        if row["text"] is not None and (row["model"], row["text"].strip()) in often:
+            own = prompts[row["model"]].setdefault(row["text"].strip(), set())
+            own.add(row["prompt_id"])
     for model, texts in prompts.items():
         for text, answered in texts.items():
-            if len(answered) >= _FEW and len(answered) > _SAME * len(every[model]):
+            if len(answered) > max(_FEW - 1, _SAME * len(every[model])):
                 yield (
                     f"{model}: {len(answered):,} prompts have the same text, mostly a refusal: "
                     f"{' '.join(text.split())!r:.90}"
@@ -77,12 +83,12 @@ def _same(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _others(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> Iterator[str]:
-    served: dict[str, Counter[str]] = {}
+    served: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["served"]:
-            served.setdefault(row["model"], Counter())[row["served"]] += 1
-    for model, found in served.items():
-        others = sorted(name for name in found if name != names[model])
+            served[row["model"]].add(row["served"])
+    for model, heard in served.items():
+        others = sorted(heard - {names[model]})
         if others:
             yield (
                 f"{model}: asked for {names[model]!r}, and {', '.join(map(repr, others[:3]))} "
