@@ -1,11 +1,12 @@
 """The cost of a small audit: the time of the whole program, seconds by stage, Spark jobs.
 
-    python benchmarks/audit.py [--documents 500] [--tree FOLDER ...]
+    python benchmarks/audit.py [--documents 500] [--models 1] [--tree FOLDER ...]
 
-Two corpora of ../shared/data (fdg: human, gpt-3.5-turbo) go through `dftspark audit` with its
-default lenses and the static embedder, as a program from its start to its end. The first run fills
-the store of vectors; the second, which is reported, finds them there. Other trees are audited
-beside ours, on the same texts in the same run, with the packages of this environment.
+Corpora of ../shared/data (fdg: human, gpt-3.5-turbo) go through `dftspark audit` with its default
+lenses and the static embedder, as a program from its start to its end. With several models, these
+are consecutive parts of all model texts of four corpora. The first run fills the store of vectors;
+the second, which is reported, finds them there. Other trees are audited beside ours, on the same
+texts in the same run, with the packages of this environment.
 """
 
 from __future__ import annotations
@@ -23,18 +24,34 @@ from typing import Any
 import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data" / "fdg.parquet"
-SIDES = {"human": None, "model": "gpt-3.5-turbo"}
+DATA = ROOT.parent / "shared" / "data"
 
 
-def write(folder: Path, documents: int) -> None:
-    """Writes both corpora, and a configuration that audits them."""
-    rows = pq.read_table(DATA, columns=["doc_id", "prompt_id", "model", "text"]).to_pylist()
+def texts(name: str) -> list[dict[str, Any]]:
+    table = pq.read_table(
+        DATA / f"{name}.parquet", columns=["doc_id", "prompt_id", "model", "text"]
+    )
+    return [{**row, "doc_id": f"{name} {row['doc_id']}"} for row in table.to_pylist()]
+
+
+def write(folder: Path, documents: int, models: int) -> None:
+    """Writes all corpora, and a configuration that audits them."""
+    rows = texts("fdg")
+    sides = {"human": [row for row in rows if row["model"] is None][:documents]}
+    if models == 1:
+        sides["model"] = [row for row in rows if row["model"] == "gpt-3.5-turbo"][:documents]
+    else:
+        rows += [row for name in ("outfox", "biscope", "slop_score") for row in texts(name)]
+        made = [row for row in rows if row["model"] is not None]
+        if len(made) < models * documents:
+            raise SystemExit(f"there are {len(made):,} model texts")
+        for i in range(models):
+            sides[f"model{i + 1}"] = made[i * documents : (i + 1) * documents]
     conf = ['embedding = {embedder = "static"}']
-    for side, model in SIDES.items():
-        own = [row for row in rows if row["model"] == model][:documents]
+    for side, own in sides.items():
         (folder / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
-        conf += [f"[corpora.{side}]", f'role = "{side}"', f'path = "{side}.jsonl"']
+        role = "human" if side == "human" else "model"
+        conf += [f"[corpora.{side}]", f'role = "{role}"', f'path = "{side}.jsonl"']
         conf += ['columns = {doc_id = "doc_id", prompt_id = "prompt_id"}']
     (folder / "audit.toml").write_text("\n".join(conf) + "\n")
 
@@ -75,16 +92,17 @@ def audit(folder: Path, tree: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a small audit costs.")
     parser.add_argument("--documents", type=int, default=500, help="of each side")
+    parser.add_argument("--models", type=int, default=1)
     parser.add_argument("--tree", type=Path, nargs="*", default=[], help="other trees beside ours")
     options = parser.parse_args()
     for tree in (ROOT, *(place.resolve() for place in options.tree)):
         with tempfile.TemporaryDirectory() as name:
-            write(Path(name), options.documents)
+            write(Path(name), options.documents, options.models)
             audit(Path(name), tree)
             found = audit(Path(name), tree)
         print(
-            f"{'ours' if tree == ROOT else tree.name}: {options.documents} + {options.documents} "
-            f"documents, {found['wall']:.1f} s, {found['jobs']} Spark jobs"
+            f"{'ours' if tree == ROOT else tree.name}: {options.documents} + {options.models} x "
+            f"{options.documents} documents, {found['wall']:.1f} s, {found['jobs']} Spark jobs"
         )
         print("  " + ", ".join(f"{stage} {s:.1f}" for stage, s in found["stages"].items()))
 

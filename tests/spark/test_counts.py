@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from dftspark import runs
+from dftspark.config import Audit
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.program]
 
@@ -22,7 +29,7 @@ _TEXTS = re.compile(
 
 
 @pytest.fixture(scope="module")
-def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def events(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Of an audit of two corpora with the default lenses, whose vectors the store has already."""
     folder = tmp_path_factory.mktemp("counts")
     for number, corpus in enumerate(("human", "model")):
@@ -41,17 +48,18 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     )
     logged = f"--conf spark.eventLog.enabled=true --conf spark.eventLog.dir={folder.as_uri()}"
     plain = "--conf spark.eventLog.compress=false --conf spark.eventLog.rolling.enabled=false"
-    for options in ("pyspark-shell", f"{logged} {plain} pyspark-shell"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dftspark", "audit", "a.toml"],
-            cwd=folder,
-            env={**os.environ, "PYSPARK_SUBMIT_ARGS": options},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+    with contextlib.chdir(folder):
+        runs.embed(spark, Audit.load(folder / "a.toml"))
+    done = subprocess.run(
+        [sys.executable, "-m", "dftspark", "audit", "a.toml"],
+        cwd=folder,
+        env={**os.environ, "PYSPARK_SUBMIT_ARGS": f"{logged} {plain} pyspark-shell"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     (log,) = folder.glob("local-*")
     return [json.loads(line) for line in log.read_text().splitlines()]
 

@@ -255,6 +255,7 @@ def test_few_documents_go_the_same_way_without_spark(case: Case) -> None:
     assert case.plan(human, model, size=1 << 40).few is None
 
 
+@pytest.mark.slow
 def test_a_killed_task_loses_what_it_was_writing(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:

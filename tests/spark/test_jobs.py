@@ -1,4 +1,4 @@
-"""The jobs under spark-submit, killed in the middle once: exit codes, and what is left."""
+"""The jobs under spark-submit: exit codes, and what is left, of a killed one too."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def killed(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def audited(folder: Path, killed: str) -> Run:
-    """An audit in the store that has the killed run."""
+def audited(folder: Path) -> Run:
     command = processes.spark_submit("audit.py", "--conf", "audit.toml", "--date", "2026-01-31")
     done = processes.finished(command, folder)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -55,6 +54,7 @@ def audited(folder: Path, killed: str) -> Run:
     return open_run(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_never_taken_for_a_finished_one(
     folder: Path, killed: str, audited: Run
 ) -> None:
