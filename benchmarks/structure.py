@@ -123,7 +123,7 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
     from pyspark.sql import functions as f
 
     from dftspark.config import Audit
-    from dftspark.lenses.structure import spark_profile as structure
+    from dftspark.lenses.lens import lens
     from dftspark.lenses.structure.statistic import StructureSums
     from dftspark.spark.fold import fold
     from dftspark.spark.session import start
@@ -144,7 +144,8 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
                 "text",
             )
         )
-        of = structure.StructureFold(structure.statistic(config))
+        of = lens("structure").fold(config, 1)
+        assert of is not None
         with tempfile.TemporaryDirectory() as folder:
             found = fold(frame, [of], folder, 1, {}, sort=False)["structure"]
             counts = StructureSums.decode(found.collected()["state"][0].as_py()).counts

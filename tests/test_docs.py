@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import tomllib
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dftspark.config import Audit
 from dftspark.config.audit import parsed
 from dftspark.config.briefs import BriefMaking
 from dftspark.config.generate import Generation
+from dftspark.lenses.structure.catalogue import all_measures, labeled
 from tests.report.page_runs import made
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +94,22 @@ def test_the_pages_made_from_the_code_are_current() -> None:
     for name, text in builder()["generated"]().items():
         stored = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
         assert stored == text, f"docs/{name}.md is of other code; make docs writes it"
+
+
+def test_the_texts_say_how_many_patterns_measures_and_hits_there_are() -> None:
+    kinds = Counter(measure.kind for measure in all_measures())
+    patterns, others = kinds["pattern"], kinds.total() - kinds["pattern"]
+    tested = kinds.total() - kinds["distribution"]
+    read = sum(number for _, number in labeled().values())
+    for file, said in (
+        ("README.md", f"`patterns`: {patterns} constructions"),
+        ("README.md", f" and {others} measures of pacing"),
+        ("README.md", f"`structure_omnibus`, {tested} rates and means in one test"),
+        ("docs/structure.md", f"counts {patterns} patterns and {others} other measures"),
+        ("docs/structure.md", f"{read:,} hits in real text were read"),
+    ):
+        text = " ".join((ROOT / file).read_text(encoding="utf-8").split())
+        assert said in text, f"{file} should say: {said}"
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 
 from dftspark import config, schema
 from dftspark.errors import IncomparableProfiles
+from dftspark.lenses import lens as registry
 from dftspark.lenses.structure import compared as lens
 from dftspark.lenses.structure import document_vectors
 from dftspark.lenses.structure.statistic import Structure, StructureSums
@@ -80,10 +81,10 @@ def expected(corpus: str, stratum: str | None = None) -> StructureSums:
 
 
 def profile(spark: SparkSession, partitions: int, seed: int = 0) -> Folded:
-    from dftspark.lenses.structure import spark_profile as structure
     from dftspark.spark.fold import fold
 
-    of = structure.StructureFold(structure.statistic(AUDIT))
+    of = registry.lens("structure").fold(AUDIT, 1)
+    assert of is not None
     rows = frame(spark, partitions, seed)
     folder = tempfile.mkdtemp(prefix="dftspark-test-")
     return fold(rows, [of], folder, 3, {"model/a": 1}, sort=False)["structure"]
