@@ -18,7 +18,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,8 @@ class Reply:
 class Client:
     """A client that many threads may use. Raises EnvironmentProblem where the key is not there.
 
-    `hide` cuts a text that a server sent and removes the key from it.
+    `hide` cuts a text that a server sent and removes the key from it; `cut` ends a connection that
+    another thread reads.
     """
 
     def __init__(self, endpoint: Endpoint, threads: int, retries: int, path: str = PATH) -> None:
@@ -66,6 +67,7 @@ class Client:
         self._endpoint, self._retries = endpoint, retries
         key = key_of(endpoint)
         self.hide = hiding([key])
+        self.cut: Callable[[Any], None] = connections.cut
         self._connections = connections
         self._pool, self._target = connections.pool(endpoint, threads, path)
         self._headers = {
@@ -110,6 +112,34 @@ class Client:
                 self._over.wait(self._pause(attempt, outcome.after))
         return Reply(None, error, self._retries + 1, time.monotonic() - started)
 
+    def lines(self, body: bytes, connected: Callable[[Any], None]) -> Generator[bytes, None, None]:
+        """Sends a request once, and yields the lines of a reply with status 200 as they come.
+
+        `connected` gets the connection, which `cut` ends from another thread. Raises
+        EnvironmentProblem, without the key, for any other reply and for a connection that breaks.
+        """
+        try:
+            with self._connections.within(self._endpoint.timeout, connected):
+                response = self._sent(body)
+                try:
+                    if response.status != 200 or "Content-Encoding" in response.headers:
+                        heard = self._heard(response.status, response.headers, _read(response))
+                        raise self._problem(heard.error if isinstance(heard, _Failure) else "")
+                    rest = b""
+                    while part := response.read1(1 << 16, decode_content=False):
+                        *whole, rest = (rest + part).split(b"\n")
+                        yield from whole
+                    yield rest
+                finally:
+                    response.close()
+        except EnvironmentProblem:
+            raise
+        except Exception as problem:
+            raise self._problem(self._broken(problem).error) from None
+
+    def _problem(self, error: str) -> EnvironmentProblem:
+        return EnvironmentProblem(f"{self._endpoint.name} at {self._endpoint.url}: {error}")
+
     def _waited(self) -> bool:
         while (left := self._not_before - time.monotonic()) > 0:
             if self._over.wait(left + random.uniform(0, 0.1 + left / 10)):
@@ -125,15 +155,7 @@ class Client:
     def _once(self, body: bytes) -> bytes | _Failure:
         try:
             with self._connections.within(self._endpoint.timeout):
-                response = self._pool.urlopen(
-                    "POST",
-                    self._target,
-                    body=body,
-                    headers=self._headers,
-                    preload_content=False,
-                    retries=False,
-                    redirect=False,
-                )
+                response = self._sent(body)
                 try:
                     content = _read(response)
                 except BaseException:
@@ -143,6 +165,17 @@ class Client:
             return self._heard(response.status, response.headers, content)
         except Exception as problem:
             return self._broken(problem)
+
+    def _sent(self, body: bytes) -> Any:
+        return self._pool.urlopen(
+            "POST",
+            self._target,
+            body=body,
+            headers=self._headers,
+            preload_content=False,
+            retries=False,
+            redirect=False,
+        )
 
     def _broken(self, problem: Exception) -> _Failure:
         from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError

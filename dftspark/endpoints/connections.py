@@ -13,8 +13,8 @@ import io
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -33,6 +33,8 @@ _CONNECT = 10.0  # seconds for each address of a host
 _PIECE = 1 << 14  # bytes written at once: the most that one TLS record holds
 
 _ends: ContextVar[float] = ContextVar("_ends")  # time.monotonic, end of this thread's exchange
+Connected = Callable[[HTTPConnection], None]
+_connected_to: ContextVar[Connected | None] = ContextVar("_connected_to", default=None)
 
 
 class TooLong(Exception):
@@ -40,13 +42,25 @@ class TooLong(Exception):
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Gives this thread's exchange in the block that time to end; raises TimeoutError after it."""
+def within(seconds: float, connected: Connected | None = None) -> Iterator[None]:
+    """Gives this thread's exchange in the block that time to end; raises TimeoutError after it.
+
+    `connected` gets each connection that is made for it, and may raise.
+    """
     before = _ends.set(time.monotonic() + seconds)
+    told = _connected_to.set(connected)
     try:
         yield
     finally:
+        _connected_to.reset(told)
         _ends.reset(before)
+
+
+def cut(connection: HTTPConnection) -> None:
+    """Ends a connection at once, from any thread: the thread that reads it gets an error."""
+    if (sock := connection.sock) is not None:
+        with suppress(OSError):  # it may have ended by itself
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _left() -> float:
@@ -92,6 +106,11 @@ class _Response(http.client.HTTPResponse):
 
 class _OneEnd(HTTPConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        super().connect()
+        if (connected := _connected_to.get()) is not None:
+            connected(self)
 
     def _new_conn(self) -> socket.socket:
         try:

@@ -12,7 +12,7 @@ Cost     one forward pass per token for all texts of a batch
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from dftspark.config.generate import Writer
-from dftspark.errors import EnvironmentProblem
+from dftspark.endpoints.events import Delta
+from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.generation.texts import EMPTY, Text
 
 TOO_LONG = "too long"  # for the model's context
 Setting = dict[str, float | int]
+Pieces = Generator[Delta, None, None]
 
 
 @dataclass(frozen=True)
@@ -95,39 +97,18 @@ class Local:
     def _batch(
         self, wanted: Sequence[Wanted], ids: Sequence[list[int]], setting: Setting
     ) -> Iterator[tuple[bytes, Text]]:
-        torch = self._torch
         longest = max(map(len, ids))
         most = min(self._writer.max_tokens, self._most - longest)
-        draws = np.stack([np.random.default_rng(one.seed).random(most) for one in wanted])
-        padded = [[self._ends[0]] * (longest - len(own)) + own for own in ids]
-        mask = torch.tensor([[0] * (longest - len(own)) + [1] * len(own) for own in ids])
-        step, mask = torch.tensor(padded).to(self._device), mask.to(self._device)
         written: list[list[int]] = [[] for _ in wanted]
-        open_, past = np.ones(len(wanted), bool), None
-        place = (mask.cumsum(-1) - 1).clamp(min=0)
-        for number in range(most):
-            with torch.inference_mode():
-                found = self._model(
-                    input_ids=step,
-                    attention_mask=mask,
-                    position_ids=place,
-                    past_key_values=past,
-                    use_cache=True,
-                    **self._last,
-                )
-            past = found.past_key_values
-            chosen = self._drawn(found.logits[:, -1].float(), draws[:, number], setting)
+        open_ = np.ones(len(wanted), bool)
+        for chosen in self._steps(ids, [one.seed for one in wanted], most, setting):
             for row in np.flatnonzero(open_).tolist():
-                token = int(chosen[row])
-                if token in self._ends:
+                if chosen[row] in self._ends:
                     open_[row] = False
                 else:
-                    written[row].append(token)
+                    written[row].append(chosen[row])
             if not open_.any():
                 break
-            step = chosen[:, None]
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            place = place[:, -1:] + 1
         for row, one in enumerate(wanted):
             text = self._tokens.decode(written[row], skip_special_tokens=True)
             yield (
@@ -142,6 +123,61 @@ class Local:
                     len(written[row]),
                 ),
             )
+
+    def pieces(self, prompt: str, seed: int, setting: Setting) -> Pieces:
+        """Yields the text that `write` would write, piece by piece; the last has the finish reason.
+
+        Raises InputError for a prompt that fills the model's context.
+        """
+        ids = self._ids(prompt)
+        if len(ids) >= self._most:
+            raise InputError(
+                f"{self._name}: the prompt has {len(ids):,} tokens, and the model's context "
+                f"{self._most:,}; shorten it"
+            )
+        most = min(self._writer.max_tokens, self._most - len(ids))
+        written: list[int] = []
+        shown, finish = "", "length"
+        for (token,) in self._steps([ids], [seed], most, setting):
+            if token in self._ends:
+                finish = "stop"
+                break
+            written.append(token)
+            text = self._tokens.decode(written, skip_special_tokens=True)
+            # A character of several tokens decodes to this sign until it is whole.
+            if not text.endswith("\ufffd") and text.startswith(shown):
+                yield Delta(text[len(shown) :])
+                shown = text
+        text = self._tokens.decode(written, skip_special_tokens=True)
+        yield Delta(text[len(shown) :] if text.startswith(shown) else "", finish)
+
+    def _steps(
+        self, ids: Sequence[list[int]], seeds: Sequence[int], most: int, setting: Setting
+    ) -> Iterator[list[int]]:
+        """Yields the next token of each text, `most` times."""
+        torch = self._torch
+        longest = max(map(len, ids))
+        draws = np.stack([np.random.default_rng(seed).random(most) for seed in seeds])
+        padded = [[self._ends[0]] * (longest - len(own)) + own for own in ids]
+        mask = torch.tensor([[0] * (longest - len(own)) + [1] * len(own) for own in ids])
+        step, mask = torch.tensor(padded).to(self._device), mask.to(self._device)
+        place, past = (mask.cumsum(-1) - 1).clamp(min=0), None
+        for number in range(most):
+            with torch.inference_mode():
+                found = self._model(
+                    input_ids=step,
+                    attention_mask=mask,
+                    position_ids=place,
+                    past_key_values=past,
+                    use_cache=True,
+                    **self._last,
+                )
+            past = found.past_key_values
+            chosen = self._drawn(found.logits[:, -1].float(), draws[:, number], setting)
+            yield chosen.tolist()
+            step = chosen[:, None]
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            place = place[:, -1:] + 1
 
     def _drawn(self, logits: Any, draws: Any, setting: Setting) -> Any:
         """Returns a token for each row `(B,)`, from logits `(B, V)` and draws `(B,)` between 0 and

@@ -73,9 +73,14 @@ def planned(
                 yield TextRequest(key, brief, prompt, writer, setting, sample, seed, size)
 
 
-def encoded(writer: Writer, prompt: str, setting: Setting, seed: int) -> bytes:
-    """Returns the body of a request, the same bytes every time."""
+def encoded(
+    writer: Writer, prompt: str, setting: Setting, seed: int, *, stream: bool = False
+) -> bytes:
+    """Returns the body of a request, the same bytes every time. `stream` asks for the text piece by
+    piece."""
     body: dict[str, Any] = {**setting, "model": writer.model, "max_tokens": writer.max_tokens}
+    if stream:
+        body["stream"] = True
     if writer.chat:
         body["messages"] = [{"role": "user", "content": prompt}]
     else:

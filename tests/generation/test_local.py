@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dftspark.config.generate import Generation, Writer
-from dftspark.errors import ConfigError, EnvironmentProblem
+from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.generation import run as generation
 from dftspark.generation.local import Local, Wanted
 from dftspark.generation.texts import Text
@@ -40,6 +40,24 @@ def wanted(seeds: range = range(4)) -> list[Wanted]:
 
 def written(own: Local, of: list[Wanted], **setting: float) -> dict[bytes, Text]:
     return dict(own.write(of, setting))
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_pieces_of_a_text_are_the_text(folder: Path, prompt: str) -> None:
+    own = local(folder)
+    for seed in range(4):
+        ((_, whole),) = own.write([Wanted(b"", prompt, seed)], {"temperature": 1.0})
+        pieces = list(own.pieces(prompt, seed, {"temperature": 1.0}))
+        assert "".join(piece.text for piece in pieces) == (whole.text or "")
+        assert [piece.finish_reason for piece in pieces if piece.finish_reason] == [
+            whole.finish_reason
+        ]
+        assert not pieces[-1].text or len(pieces) > 1
+
+
+def test_pieces_of_a_prompt_that_fills_the_context_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="the prompt has 64 tokens, and the model's context 64"):
+        next(local(folder).pieces(" ".join(["w1"] * 64), 0, {}))
 
 
 def test_without_temperature_it_writes_what_transformers_writes(folder: Path) -> None:
