@@ -31,8 +31,9 @@ _FLAGS = (
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Any]:
-    """A driver with a fresh profile. Skips where there is no browser or no selenium."""
+def chromium(profile: Path, strategy: str = "normal") -> Iterator[Any]:
+    """A driver with a fresh profile; `strategy` says what of a page it waits for. Skips where there
+    is no browser or no selenium."""
     selenium = pytest.importorskip("selenium", reason="PAGE NOT TESTED: selenium is not installed")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
@@ -47,6 +48,7 @@ def chromium(profile: Path) -> Iterator[Any]:
     for flag in (*_FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.binary_location = browser
+    options.page_load_strategy = strategy
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     opened = selenium.webdriver.Chrome(options=options, service=Service(driver))
     opened.set_page_load_timeout(60)

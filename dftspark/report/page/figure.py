@@ -98,14 +98,15 @@ def environment() -> jinja2.Environment:
 def policy(style: str, script: str) -> str:
     """Returns a Content-Security-Policy that allows this style, this script and no request at
     all."""
-    scripts = f"; script-src {_digest(script)}" if script else ""
+    scripts = f"; script-src {digest_of(script)}" if script else ""
     return (
-        f"default-src 'none'; style-src {_digest(style)}{scripts}; base-uri 'none'; "
+        f"default-src 'none'; style-src {digest_of(style)}{scripts}; base-uri 'none'; "
         f"form-action 'none'"
     )
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """Returns what a Content-Security-Policy calls this style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

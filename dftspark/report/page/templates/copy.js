@@ -1,11 +1,8 @@
 "use strict";
-document.addEventListener("copy", function (event) {
+(function () {
   var strange = ["mango", "otter", "papaya", "hedgehog", "kiwi", "red panda", "lychee", "quokka",
     "apricot", "duckling", "persimmon", "axolotl", "fig", "puffin", "plum", "hamster", "guava",
     "koala", "quince", "seal pup"];
-  var selection = document.getSelection();
-  if (!selection || selection.isCollapsed) return;
-  var touched = false, text = "", last = null;
   function swap(words) {
     var places = [], pattern = /[\p{L}\p{N}]{3,}/gu, found;
     while ((found = pattern.exec(words))) places.push([found.index, found[0].length]);
@@ -17,28 +14,51 @@ document.addEventListener("copy", function (event) {
     }
     for (var i = places.length - 1; i >= 0; i -= 1) {
       if (!taken[i]) continue;
-      touched = true;
       words = words.slice(0, places[i][0]) + strange[Math.floor(Math.random() * strange.length)] +
         words.slice(places[i][0] + places[i][1]);
     }
     return words;
   }
-  for (var r = 0; r < selection.rangeCount; r += 1) {
-    var range = selection.getRangeAt(r), root = range.commonAncestorContainer;
-    var nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-    var node = root.nodeType === Node.TEXT_NODE ? root : nodes.nextNode();
-    for (; node; node = nodes.nextNode()) {
-      if (!range.intersectsNode(node)) continue;
-      var start = node === range.startContainer ? range.startOffset : 0;
-      var end = node === range.endContainer ? range.endOffset : node.data.length;
-      var words = node.data.slice(start, end), block = node.parentElement.closest("blockquote,p,li,td,th,figcaption,h1,h2,h3,summary,div");
-      if (!words.trim()) continue;
-      if (node.parentElement.closest("blockquote[data-excerpt]")) words = swap(words);
-      text += (last && last !== block ? "\n" : "") + words;
-      last = block;
+  // What is selected, by block: [element, its selected text].
+  function blocks(selection) {
+    var made = [];
+    for (var r = 0; r < selection.rangeCount; r += 1) {
+      var range = selection.getRangeAt(r), root = range.commonAncestorContainer;
+      var nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+      var node = root.nodeType === Node.TEXT_NODE ? root : nodes.nextNode();
+      for (; node; node = nodes.nextNode()) {
+        if (!range.intersectsNode(node)) continue;
+        var start = node === range.startContainer ? range.startOffset : 0;
+        var end = node === range.endContainer ? range.endOffset : node.data.length;
+        var block = node.parentElement.closest("blockquote,p,li,td,th,figcaption,h1,h2,h3,summary,div");
+        var last = made[made.length - 1];
+        if (last && last[0] === block) last[1] += node.data.slice(start, end);
+        else made.push([block, node.data.slice(start, end)]);
+      }
     }
+    return made.filter(function (one) { return one[1].trim(); });
   }
-  if (!touched) return;
-  event.clipboardData.setData("text/plain", text);
-  event.preventDefault();
-});
+  function swapped() {
+    var selection = document.getSelection(), touched = false;
+    if (!selection || selection.isCollapsed) return null;
+    var texts = blocks(selection).map(function (one) {
+      if (!one[0] || !one[0].closest("blockquote[data-excerpt]")) return one[1];
+      var words = swap(one[1]);
+      touched = touched || words !== one[1];
+      return words;
+    });
+    return touched ? texts.join("\n") : null;
+  }
+  document.addEventListener("copy", function (event) {
+    var text = swapped();
+    if (text === null) return;
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  });
+  document.addEventListener("dragstart", function (event) {
+    var text = swapped();
+    if (text === null) return;
+    event.dataTransfer.clearData();
+    event.dataTransfer.setData("text/plain", text);
+  });
+})();
