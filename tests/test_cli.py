@@ -413,9 +413,8 @@ def test_the_template_has_every_setting_at_its_default() -> None:
         assert model == type(model)()
         assert set(document[group]) == set(type(model).model_fields)
     assert set(document["judge"]) == set(type(config.judge).model_fields)
-    plain = config.judge.model_copy(
-        update={"store": None, "prompts": None, "endpoints": (), "control_dimensions": None}
-    )
+    unset = ("store", "prompts", "picks", "control_dimensions")
+    plain = config.judge.model_copy(update={"endpoints": (), **dict.fromkeys(unset)})
     assert plain == Judge()
     (endpoint,) = document["judge"]["endpoints"]
     assert set(endpoint) == set(Endpoint.model_fields)

@@ -87,7 +87,8 @@ class Audit(Frozen):
 
     @model_validator(mode="after")
     def _judge_or_stand_in(self) -> Audit:
-        if "judge" in self.lenses and not self.judge.endpoints and "embeddings" not in self.lenses:
+        judged = self.judge.endpoints or self.judge.picks is not None
+        if "judge" in self.lenses and not judged and "embeddings" not in self.lenses:
             raise ValueError(
                 "lenses have 'judge', but there is no [[judge.endpoints]]; the classifier that "
                 "stands in is part of the lens 'embeddings', which is not there either"

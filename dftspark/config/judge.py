@@ -163,6 +163,12 @@ class Judge(Frozen):
         description="folder that keeps verdicts for later runs, else `verdicts` in `out`; of a "
         "file system that driver and executors share",
     )
+    picks: str | None = Field(
+        None,
+        description="folder of picks that readers of `dftspark write` consented to keep: "
+        "judgements of a judge named human",
+        examples=["picks"],
+    )
     endpoints: tuple[Endpoint, ...] = Field((), description="the judges; without, none is asked")
 
     @field_validator("dimensions")
@@ -185,8 +191,12 @@ class Judge(Frozen):
 
     @field_validator("endpoints")
     @classmethod
-    def _unlike_names(cls, value: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    def _unlike_names(
+        cls, value: tuple[Endpoint, ...], info: ValidationInfo
+    ) -> tuple[Endpoint, ...]:
         names = [endpoint.name for endpoint in value]
         if len(set(names)) < len(names):
             raise ValueError(f"each judge has a name of its own, got {names}")
+        if info.data.get("picks") is not None and "human" in names:
+            raise ValueError("with judge.picks the name 'human' is that of their readers")
         return value

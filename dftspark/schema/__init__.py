@@ -3,6 +3,7 @@
 columns      how result tables are declared, and the columns that they begin with
 documents    documents, and the unused parts of the input
 choices, comparisons, generation, judgements, sweeps     the result tables
+picks        what a reader of the writing page consented to keep
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
 """
@@ -34,6 +35,7 @@ from dftspark.schema.generation import (
     TEXTS,
 )
 from dftspark.schema.judgements import JUDGEMENTS, WIN_RATES
+from dftspark.schema.picks import PICKS
 from dftspark.schema.records import (
     CANDIDATES,
     CHOICE_SUMS,
@@ -160,6 +162,7 @@ __all__ = [
     "PARTIAL_PAIRS",
     "PATTERNS",
     "PHRASES",
+    "PICKS",
     "PLACED",
     "PROFILE",
     "REFERENCE",

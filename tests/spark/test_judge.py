@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from dftspark import cli, runs
+from dftspark import cli, runs, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.judge.pairs import Candidate, sampled
@@ -103,6 +105,41 @@ def audit(folder: Path, url: str | None, corpora: dict[str, Any], **judge: Any) 
 @pytest.fixture(autouse=True)
 def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB_KEY", "sk-this-is-secret")
+
+
+def test_picks_of_readers_are_judgements_and_need_no_endpoint(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [
+        {
+            "pair_id": f"p{i}",
+            "at": "2026-11-28T12:00:00+00:00",
+            "prompt_id": f"brief {i}",
+            "prompt": "Write.",
+            "model": "model1" if i < 12 else "gone",
+            "against": "model0",
+            "model_text": "A text.",
+            "against_text": "Another text.",
+            "order": "model_second" if i % 2 else "model_first",
+            "verdict": "model" if i < 9 else "against",
+        }
+        for i in range(14)
+    ]
+    (tmp_path / "picks").mkdir()
+    for number, row in enumerate(rows):
+        table = pa.Table.from_pylist([row], schema=schema.PICKS)
+        pq.write_table(table, tmp_path / "picks" / f"{number}.parquet")
+    own = audit(tmp_path, None, write_corpora(tmp_path, prompts=16), picks=str(tmp_path / "picks"))
+    run = runs.audit(spark, own.model_copy(update={"lenses": ("ngrams", "judge")}))
+    (rate,) = run.table("win_rates").to_pylist()
+    assert (rate["judge"], rate["model"], rate["against"]) == ("human", "model1", "model0")
+    assert (rate["pairs"], rate["win_rate"]) == (12, 0.75)
+    assert run.table("judgements").num_rows == run.manifest["judge"]["picks"] == 12
+    (said,) = run.manifest["judge"]["warnings"]
+    assert said.startswith("2 picks in")
+    assert said.endswith("this audit lacks: gone")
+    page = run.file("report.html").decode()
+    assert "models: model1 against model0" in page
 
 
 EVERY = 2 * 2 * (2 * 20 + 2 * 10 + 10 + 10)  # two models, both dimensions and orders

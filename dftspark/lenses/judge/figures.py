@@ -18,7 +18,7 @@ _draw = partial(draw, home=__package__)
 
 
 def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
-    """Draws JMQ of each dimension and judge, with parity at 1; None where no judge was asked.
+    """Draws JMQ of each dimension and judge, with parity at 1; None where no judge said anything.
 
     Warnings are those of the run, about all models; `warned` False leaves them out.
     """
@@ -30,7 +30,8 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
         for row in run.table("win_rates", where=where).to_pylist()
         if row["kind"] == "model" and not math.isnan(real(row["jmq"]))
     ]
-    if not rows:
+    controls = _controls(run, model)
+    if not rows and not controls:
         return None
     axis = linear([0.0, 2.0], zero=True)
     rows.sort(key=lambda row: (row["judge"], row["dimension"] != "overall", row["dimension"]))
@@ -39,7 +40,7 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
         rows=rows,
         axis=axis,
         several=len({row["judge"] for row in rows}) > 1,
-        controls=_controls(run, model),
+        controls=controls,
         warnings=run.manifest.get("judge", {}).get("warnings", []) if warned else [],
         confidence=confidence_of(run),
     )

@@ -17,6 +17,7 @@ from dftspark.endpoints.keys import key_of
 from dftspark.endpoints.plan import SpendEstimate
 from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
+from dftspark.judge import picks
 from dftspark.judge.judgements import judgements
 from dftspark.judge.pairs import Pair, sampled
 from dftspark.judge.plan import VerdictPlan
@@ -63,7 +64,7 @@ class JudgeLens(Lens):
         check(config, order is None or order.ask)
 
     def compare(self, making: Making, state: None, pairing: Pairing) -> Compared:
-        if not making.config.judge.endpoints:
+        if not (making.config.judge.endpoints or making.config.judge.picks):
             return Compared(manifest={"judge": NO_JUDGE})
         if pairing.texts is None:
             return Compared()
@@ -90,6 +91,8 @@ def check(config: Audit, asking: bool = True) -> None:
 
     ConfigError for prompts and the store, EnvironmentProblem for a key that is not there.
     """
+    if config.judge.picks is not None:
+        picks.read(config.judge.picks, (), {})
     if not config.judge.endpoints:
         return
     Prompts.load(config.judge.dimensions, config.judge.prompts)
@@ -123,7 +126,8 @@ def prepare(making: Making, documents: DataFrame, again: bool = False) -> Prepar
 def judge(
     making: Making, documents: DataFrame, how: Asking
 ) -> tuple[list[OfModel], dict[str, Any]]:
-    """Asks what the store lacks, within the caps; writes judgements and win_rates.
+    """Asks what the store lacks, within the caps; writes judgements and win_rates, of readers'
+    picks too.
 
     Returns the metrics of each model, and the manifest's entry `judge`.
     """
@@ -132,9 +136,11 @@ def judge(
     failed: dict[bytes, str] = {}
     parts: list[dict[str, Any]] = []
     with ExitStack() as alone:
-        if how.ask:
+        if how.ask and config.judge.endpoints:
             alone.enter_context(store.held())
-        ready = prepare(making, documents, how.again)
+        ready = _unasked(config)
+        if config.judge.endpoints:
+            ready = prepare(making, documents, how.again)
         if how.announce:
             how.announce(list(ready.plan.estimates))
         if how.ask and ready.plan.missing:
@@ -146,6 +152,8 @@ def judge(
         table = judgements(
             ready.plan.requests, ready.pairs, store.load(keys), failed, config.judge, run
         )
+        picked = _picked(config, run)
+        table = pa.concat_tables([table, picked.judgements])
         making.writer.write("judgements", table)
         found = judged(table, config.inference)
         rates = [{**run, **row} for row in found.rates]
@@ -153,7 +161,25 @@ def judge(
     stopped = {f"{part['judge']}: {part['stopped']}" for part in parts if part["stopped"]}
     if how.ask and len(ready.plan.missing) > config.judge.max_requests:
         stopped.add(f"judge.max_requests = {config.judge.max_requests:,} is reached")
-    return found.metrics, _manifest(ready, table, found, parts, sorted(stopped))
+    told = _manifest(ready, table, found, parts, sorted(stopped))
+    if picked.others:
+        told["warnings"].append(
+            f"{picked.others:,} picks in {config.judge.picks} are about models that this audit "
+            f"lacks: {', '.join(picked.names)}"
+        )
+    return found.metrics, {**told, "picks": len(picked.judgements)}
+
+
+def _unasked(config: Audit) -> PreparedPairs:
+    prompts = Prompts.load(config.judge.dimensions, config.judge.prompts)
+    return PreparedPairs([], prompts, VerdictPlan.of([], {}, config.judge))
+
+
+def _picked(config: Audit, run: dict[str, Any]) -> picks.ReaderPicks:
+    if config.judge.picks is None:
+        return picks.ReaderPicks(schema.JUDGEMENTS.empty_table(), 0, ())
+    models = [name for name, corpus in config.corpora.items() if corpus.role == "model"]
+    return picks.read(config.judge.picks, models, run)
 
 
 def _ask(making: Making, store: AnswerStore, ready: PreparedPairs) -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ _COLUMNS = [
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of one comparison `(P,)`, with the model's score and log odds in either order `(P, 2)`,
-    first where its text stood first; nan where there is none.
+    first where its text stood first; nan where there is none. A person is shown a pair once, and
+    the other order is then not planned.
     """
 
     names: NDArray[Any]
@@ -51,8 +52,8 @@ class Pairs:
     scores: Floats
     odds: Floats
     longer: Floats
+    planned: NDArray[np.bool_]  # (P, 2)
     unasked: NDArray[np.bool_]  # (P, 2): planned and never sent
-    planned: int
 
     def of(self, stratum: str) -> Pairs:
         own = self.strata == stratum
@@ -63,9 +64,19 @@ class Pairs:
             self.scores[own],
             self.odds[own],
             self.longer[own],
+            self.planned[own],
             self.unasked[own],
-            2 * int(own.sum()),
         )
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """True for pairs with a verdict in every planned order, `(P,)`."""
+        return np.asarray((~np.isnan(self.scores) == self.planned).all(axis=1))
+
+    @property
+    def score(self) -> Floats:
+        """The mean score of each judged pair over its orders."""
+        return np.asarray(np.nanmean(self.scores[self.judged], axis=1))
 
 
 def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
@@ -82,9 +93,10 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
         place = {name: p for p, name in enumerate(dict.fromkeys(names))}
         first = dict(zip(reversed(names), reversed(own), strict=True))
         scores, odds = (np.full((len(place), 2), math.nan) for _ in range(2))
-        unasked = np.zeros((len(place), 2), bool)
+        planned, unasked = (np.zeros((len(place), 2), bool) for _ in range(2))
         for name, i in zip(names, own, strict=True):
             order = 0 if columns["order"][i] == "model_first" else 1
+            planned[place[name], order] = True
             scores[place[name], order] = _SCORES.get(columns["verdict"][i], math.nan)
             unasked[place[name], order] = columns["error"][i] == NOT_ASKED
             value = columns["odds"][i]
@@ -100,8 +112,8 @@ def gathered(table: pa.Table) -> Iterator[tuple[Key, Pairs]]:
                 scores,
                 odds,
                 np.array(longer, np.float64),
+                planned,
                 unasked,
-                len(own),
             ),
         )
 
@@ -118,8 +130,7 @@ def length_scale(table: pa.Table) -> float:
 
 def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
     """Returns the columns of schema.WIN_RATES for `pairs`; `scale` comes from `length_scale`."""
-    both = ~np.isnan(pairs.scores).any(axis=1)
-    found = win_rate(pairs.scores[both].mean(axis=1), pairs.clusters[both], confidence)
+    found = win_rate(pairs.score, pairs.clusters[pairs.judged], confidence)
     turned = orders(pairs.scores[:, 0], pairs.scores[:, 1])
     shown = ~np.isnan(pairs.scores)
     single = pairs.scores[shown]
@@ -140,7 +151,7 @@ def rates(pairs: Pairs, key: Key, scale: float, confidence: float) -> Row:
         "ties": int((single == 0.5).sum()),
         "losses": int((single == 0).sum()),
         "not_asked": int(pairs.unasked.sum()),
-        "errors": pairs.planned - int(pairs.unasked.sum()) - len(single),
+        "errors": int(pairs.planned.sum()) - int(pairs.unasked.sum()) - len(single),
         "win_rate": found.value,
         "std_error": found.std_error,
         "ci_low": found.low,
