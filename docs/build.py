@@ -23,6 +23,7 @@ from dftspark.config import Audit, Columns, Corpus
 from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
 from dftspark.config.generate import BriefColumns, Generate, Writer
+from dftspark.config.write import Write
 from dftspark.report.page.figure import asset, environment, policy
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,7 @@ ORDER = (
     "sweeps",
     "generate",
     "choose",
+    "write",
     "nightly",
     "cluster",
     "limits",
@@ -57,6 +59,8 @@ lambda and no comment.
 Of a file that lies in folders `checkpoint=ckpt1/`, as Hive and Spark write them, the folders give
 columns: `fields['checkpoint'] = 'ckpt1'`, and `checkpoint` for `split_by` and `columns`. A column
 that the file has itself counts before its folder's."""
+_ON_WRITING = """Of `dftspark write`: a file of its own, with these. A part `[[write.models]]` has
+the settings of `[[generate.models]]`."""
 _ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
 `human, model` in that order, and differences model minus human."""
 _PAGE = """<!doctype html>
@@ -176,6 +180,8 @@ def configuration() -> str:
         "## Briefs\n\nOf `dftspark briefs`: a file of its own, with `name`, `out` and these.",
         _settings("[briefs]", Briefs, "briefs."),
         _settings("[briefs.columns]", DocumentColumns, "briefs.columns."),
+        f"## Writing\n\n{_ON_WRITING}",
+        _settings("[write]", Write, "write."),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -66,6 +66,7 @@ LAYERS = (
     "runs",
     "nights.shift",
     "entry",
+    "writing",
     "cli",
     "__main__",
 )

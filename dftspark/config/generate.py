@@ -22,6 +22,12 @@ _OURS = {"model", "messages", "prompt", "seed", "stream", "n", "max_tokens"}
 LOCAL = ("temperature", "top_p", "top_k", "min_p")
 
 
+def check_sampler(name: str) -> None:
+    """Raises ValueError for a name that is no sampler setting."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) or name in _OURS:
+        raise ValueError(f"{name!r} is no sampler setting; temperature, top_p, top_k are")
+
+
 class Writer(Frozen):
     """A model that writes: one name at one or more addresses that speak the OpenAI protocol, or the
     folder of its weights, which Spark's tasks load."""
@@ -150,8 +156,7 @@ class Generate(Frozen):
     @classmethod
     def _a_grid(cls, value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         for name, values in value.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name) or name in _OURS:
-                raise ValueError(f"{name!r} is no sampler setting; temperature, top_p, top_k are")
+            check_sampler(name)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"sampler.{name} is a list of unlike values, got {list(values)}")
         return dict(sorted(value.items()))

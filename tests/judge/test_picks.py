@@ -49,10 +49,10 @@ def test_each_pick_counts_once_and_a_tie_is_half(tmp_path: Path) -> None:
     orders = ["model_first", "model_second"]
     verdicts = ["model"] * 13 + ["against"] * 5 + ["tie"] * 2
     rows = [pick(i, verdict, orders[i % 2]) for i, verdict in enumerate(verdicts)]
-    found = picks.read(kept(tmp_path / "picks", rows), ["tuned", "sft"], RUN)
-    assert found.judgements.schema.equals(schema.JUDGEMENTS)
-    assert found.others == 0
-    (row,) = judged(found.judgements, SETTINGS).rates
+    taken = picks.read(kept(tmp_path / "picks", rows), ["tuned", "sft"], RUN)
+    assert taken.judgements.schema.equals(schema.JUDGEMENTS)
+    assert taken.others == 0
+    (row,) = judged(taken.judgements, SETTINGS).rates
     assert (row["kind"], row["judge"], row["model"], row["against"]) == (
         "models",
         "human",
@@ -73,9 +73,9 @@ def test_each_pick_counts_once_and_a_tie_is_half(tmp_path: Path) -> None:
 
 def test_picks_about_other_models_are_left_out_and_named(tmp_path: Path) -> None:
     rows = [pick(0, "model"), pick(1, "model", against="base"), pick(2, "tie", model="new")]
-    found = picks.read(kept(tmp_path / "picks", rows), ["tuned", "sft"], RUN)
-    assert len(found.judgements) == 1
-    assert (found.others, found.names) == (2, ("base", "new"))
+    taken = picks.read(kept(tmp_path / "picks", rows), ["tuned", "sft"], RUN)
+    assert len(taken.judgements) == 1
+    assert (taken.others, taken.names) == (2, ("base", "new"))
 
 
 def test_folders_without_picks_are_refused(tmp_path: Path) -> None:
