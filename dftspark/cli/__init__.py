@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from dftspark import __version__
-from dftspark.cli import computing, generating, reading, setup  # in the order of --help
+from dftspark.cli import computing, generating, reading, setup, tuning  # in the order of --help
 from dftspark.cli.shared import app
 from dftspark.errors import DftsparkError
 
-__all__ = ["app", "computing", "generating", "main", "reading", "setup"]
+__all__ = ["app", "computing", "generating", "main", "reading", "setup", "tuning"]
 
 _DEBUG = "DFTSPARK_DEBUG"
 
