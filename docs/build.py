@@ -39,6 +39,7 @@ ORDER = (
     "sweeps",
     "generate",
     "choose",
+    "tune",
     "nightly",
     "cluster",
     "limits",

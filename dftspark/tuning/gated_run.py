@@ -46,8 +46,8 @@ def measures(run: Run, target: Target, *, control: str, choice: str) -> list[Gat
     if not usable:
         raise ConfigError(
             f"{run.path}: no judged measure has {challenger!r}, {control!r} and {choice!r} on "
-            f"parts of the blocks; --control and --choice name settings of its sweep, and sweep.measures "
-            f"what judges"
+            f"parts of the blocks; --control and --choice name settings of its sweep, and "
+            f"sweep.measures what judges"
         )
     return usable
 

@@ -5,8 +5,7 @@ along the witness w(x) = 2 <phi(x) - q, m - q>. Frozen, it is a function of one 
 trainer can host under any baseline. Its mean is 0 over the profiled model, and positive over human
 text.
 
-Cost     some 20 ms of one core a text of 640 words, most of it structure and random features; no torch
-         with a static embedder
+Cost     some 20 ms of one core a text of 640 words, without torch where the embedder is static
 Source   Gretton et al. (2012), the witness; score-function gradients of the squared MMD with a
          leave-one-out baseline, Diamant and Trippe (2026)
 """
@@ -219,11 +218,15 @@ class BankedReward(WitnessReward):
         """The squared distance between the average and the human mean: what is trained on."""
         return float(((self.target.factor * (self.target.human - self.mean)) ** 2).sum())
 
-    def commit(self) -> None:
-        """Takes the texts scored since the last step into the average; does nothing without any."""
-        if self.count:
-            step = self.pending / self.count
-            self.mean = self.decay * self.mean + (1 - self.decay) * step
+    def commit(self, total: Floats | None = None, count: int = 0) -> None:
+        """Takes the texts scored since the last step into the average; does nothing without any.
+
+        `total` `(D,)` and `count` are `pending` and `count` summed over several processes.
+        """
+        if total is None:
+            total, count = self.pending, self.count
+        if count:
+            self.mean = self.decay * self.mean + (1 - self.decay) * (total / count)
         self.drop()
 
     def drop(self) -> None:

@@ -1,7 +1,7 @@
 """TRL: the whole batch of a rank at once, against a moving average or the frozen witness.
 
-Rewards of a batch are used for several steps and asked for in evaluation too, without a flag, so a
-callback says when a step has ended. On several ranks the average is over the texts of all.
+Rewards are asked for in evaluation too, without a flag, so a callback says when a step has ended.
+On several ranks the average is over the texts of all.
 """
 
 from __future__ import annotations
@@ -19,24 +19,21 @@ def reward_and_callback(
 ) -> tuple[Any, Any]:
     """Returns a reward function and a callback for GRPOTrainer or RLOOTrainer; pass both.
 
-    With `bank` texts are scored against a moving average of earlier steps, else against the model
-    as it was profiled.
-    """
+    With `bank` texts are scored against a moving average of earlier steps, else frozen."""
     from transformers import TrainerCallback
 
     reward = (BankedReward if bank else WitnessReward).open(target, embedder=embedder)
 
     def witness(completions: list[Any], **more: Any) -> list[float]:
-        scores = reward.score([_text(completion) for completion in completions])
+        scores = reward.score([_text(completion) for completion in completions]).tolist()
         if isinstance(reward, BankedReward) and "log_metric" in more:
             more["log_metric"]("trained_gap", reward.gap)
-        return [float(score) for score in scores]
+        return list(scores)
 
     class EndOfStep(TrainerCallback):  # type: ignore[misc,unused-ignore]
         def on_step_end(self, *_: Any, **__: Any) -> None:
             if isinstance(reward, BankedReward):
-                reward.pending, reward.count = _over_ranks(reward.pending, reward.count)
-                reward.commit()
+                reward.commit(*_over_ranks(reward.pending, reward.count))
 
         def on_evaluate(self, *_: Any, **__: Any) -> None:
             if isinstance(reward, BankedReward):
@@ -54,8 +51,9 @@ def _over_ranks(total: Any, count: int) -> tuple[Any, int]:
 
     if not (distributed.is_available() and distributed.is_initialized()):
         return total, count
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    both = from_numpy(np.append(total, float(count))).to(device)
+    both = from_numpy(np.append(total, float(count)))
+    if distributed.get_backend() == "nccl":
+        both = both.cuda()
     distributed.all_reduce(both)
-    summed = both.cpu().numpy()
-    return summed[:-1], round(summed[-1])
+    *summed, texts = both.tolist()
+    return np.array(summed), round(texts)

@@ -16,7 +16,7 @@ def task_class(target: str, *, embedder: str | None = None) -> Any:
 
     class WitnessTask(vf.Task[vf.TaskData]):  # type: ignore[misc,name-defined,unused-ignore]
         @vf.reward(weight=1.0)  # type: ignore[untyped-decorator,unused-ignore]
-        async def witness(self, trace: vf.Trace) -> float:
+        async def witness(self, trace: Any) -> float:
             return float(reward.score([trace.last_reply])[0])
 
     return WitnessTask
