@@ -40,6 +40,7 @@ ORDER = (
     "sweeps",
     "generate",
     "choose",
+    "tune",
     "write",
     "nightly",
     "cluster",

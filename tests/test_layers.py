@@ -60,6 +60,7 @@ LAYERS = (
     "stages",
     "nights.days",
     "choose",
+    "tuning",
     "generation",
     "nights.merging",
     "checks.readings",

@@ -11,11 +11,18 @@ from typing import Annotated
 import typer
 
 from dftspark import __version__
-from dftspark.cli import computing, generating, reading, setup, writing  # in the order of --help
+from dftspark.cli import (  # in the order of --help
+    computing,
+    generating,
+    reading,
+    setup,
+    tuning,
+    writing,
+)
 from dftspark.cli.shared import app
 from dftspark.errors import DftsparkError
 
-__all__ = ["app", "computing", "generating", "main", "reading", "setup", "writing"]
+__all__ = ["app", "computing", "generating", "main", "reading", "setup", "tuning", "writing"]
 
 _DEBUG = "DFTSPARK_DEBUG"
 
