@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from dftspark.config import Corpus
+from dftspark.config.corpora import DATAFRAME
 from dftspark.corpus.folders import identity
 from dftspark.corpus.paths import FileToRead, check_remote, expand, is_local, stamp_of
 from dftspark.corpus.rows import Damaged, Issue
@@ -139,12 +140,13 @@ def _by_link(place: FileToRead) -> bool:
 
 
 def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list[Issue]]]:
-    """Returns what `find` returns, for each corpus.
+    """Returns what `find` returns, for each corpus of files.
 
     Raises what `find` raises, and ConfigError if both sides read the same texts.
     """
-    found = {name: find(corpus, name) for name, corpus in corpora.items()}
-    check_sides(corpora, {name: _known_by(splits) for name, (splits, _) in found.items()})
+    found = {name: find(corpus, name) for name, corpus in corpora.items() if corpus.paths}
+    known = {name: _known_by(splits) for name, (splits, _) in found.items()}
+    check_sides(corpora, {**_tables(corpora), **known})
     return found
 
 
@@ -153,8 +155,10 @@ def check(corpora: Mapping[str, Corpus]) -> None:
 
     A remote pattern is not checked: that takes a listing, which `find_all` makes anyway.
     """
-    known: dict[str, dict[Hashable, str]] = {}
+    known = _tables(corpora)
     for name, corpus in corpora.items():
+        if not corpus.paths:
+            continue
         check_text_settings(corpus, name)
         remote = [path for path in corpus.paths if not is_local(path)]
         known[name] = {path: path for path in remote}
@@ -163,6 +167,16 @@ def check(corpora: Mapping[str, Corpus]) -> None:
         for path in remote:
             check_remote(path, f"corpora.{name}.path")
     check_sides(corpora, known)
+
+
+def _tables(corpora: Mapping[str, Corpus]) -> dict[str, dict[Hashable, str]]:
+    """Returns what each corpus of a table or a query is known by; a DataFrame's identity is not
+    seen here."""
+    return {
+        name: {} if corpus.table == DATAFRAME else {corpus.where: corpus.where}
+        for name, corpus in corpora.items()
+        if not corpus.paths
+    }
 
 
 def _known_by(splits: list[Split]) -> dict[Hashable, str]:

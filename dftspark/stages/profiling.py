@@ -77,7 +77,8 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
 
     config = making.config
     with making.stage("read"):
-        found = documents.read(making.spark, config, making.staging("documents"))
+        found = documents.read(making.spark, config, making.staging("documents"), making.frames)
+        making.sources = found.sources
         if join_copies.asked(config):
             found = join_copies.joined(found, config, making.staging("joined"))
         rejects = tables.rejects(found.issues, making.writer.id, making.date)
