@@ -101,7 +101,7 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     issues: list[Issue] = []
     for path in corpus.paths:
         places, left_out = expand(path, f"corpora.{name}.path")
-        formats = [format_of(place.path, corpus.format) for place in places]
+        formats = [format_of(_name_of(place), corpus.format) for place in places]
         if not any(formats):
             raise InputError(
                 f"corpora.{name}.path: {path!r} has {len(places)} file(s), the first "
@@ -214,6 +214,13 @@ def format_of(path: str, setting: str) -> str | None:
     return _FORMATS.get(endings[-1]) if endings else None
 
 
+def _name_of(place: FileToRead) -> str:
+    """Returns the path by itself: without options, what it is chained to, and an address's
+    query."""
+    path = place.location.path
+    return path.partition("?")[0] if "://" in path else path
+
+
 def ranges(size: int, width: int) -> list[tuple[int, int]]:
     """Returns byte ranges (start, end) of about `width` that cover `size` bytes."""
     count = max(1, -(-size // width))
@@ -225,7 +232,7 @@ def _note(place: FileToRead, reason: str, detail: str) -> Issue:
 
 
 def _splits(place: FileToRead, kind: str, corpus: Corpus) -> list[Split]:
-    ending = place.path.rpartition(".")[2].lower()
+    ending = _name_of(place).rpartition(".")[2].lower()
     packed = _COMPRESSIONS.get(ending, "none")
     whole = Split(place.path, place.name, kind, packed, size=place.size, stamp=place.stamp)
     cuts: list[tuple[int, int]] = []

@@ -79,17 +79,19 @@ def read(
     row_sources = sources.opened(spark, config, frames or {})
     staged, listed = reading.stage(spark, config, row_sources)
     tables.write(staged, staging)
-    told: dict[str, dict[str, Any]] = {}
-    if row_sources:
-        of_rows = tables.read(spark, staging, schema.STAGED)
-        told, notes = sources.told(of_rows, config, row_sources)
-        if notes:
-            more = pa.Table.from_pylist(notes, schema=schema.STAGED)
-            spark.createDataFrame(more).write.mode("append").parquet(staging, compression="zstd")
+    rows = tables.read(spark, staging, schema.STAGED)
     few = None
     if not any(corpus.filter for corpus in config.corpora.values()):
         few = tables.small(staging, _NAMES)
-    found = settle(tables.read(spark, staging, schema.STAGED), config, listed, few)
+    told: dict[str, dict[str, Any]] = {}
+    if row_sources:
+        told, notes = sources.told(rows, config, row_sources)
+        more = pa.Table.from_pylist(notes, schema=schema.STAGED)
+        if notes:
+            rows = rows.unionByName(spark.createDataFrame(more))
+            if few is not None:
+                few = pa.concat_tables([few, more.select(few.column_names).cast(few.schema)])
+    found = settle(rows, config, listed, few)
     return replace(found, sources=told)
 
 
