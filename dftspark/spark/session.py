@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.java import ensure_java
 from dftspark.spark import class_archive
+from dftspark.spark.packages import fetching
 
 # Results or memory depend on these, so a session made by somebody else gets them too.
 _RELIED_ON = {
@@ -72,8 +73,10 @@ def session(
     if SparkSession.getActiveSession() is not None:
         yield relied_on(SparkSession.builder.getOrCreate())
         return
+    packages = (settings or {}).get("spark.jars.packages", "")
     try:
-        spark = start(app, master, settings)
+        with fetching(packages) if packages else nullcontext():
+            spark = start(app, master, settings)
     except (PySparkException, Py4JError, RuntimeError, OSError) as error:
         raise EnvironmentProblem(
             f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"

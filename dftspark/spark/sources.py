@@ -8,11 +8,12 @@ run's own files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyspark
+from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -64,7 +65,7 @@ def opened(spark: SparkSession, config: Audit, frames: Frames) -> dict[str, RowS
             columns = source.frame.columns
             fit.check_columns(name, corpus, corpus.where, columns)
             _check_types(name, corpus, source.frame)
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             raise _explained(error, name, corpus) from error
         found[name] = source
     return found
@@ -216,7 +217,7 @@ def replaced(setting: str, said: str, function: str) -> str:
     )
 
 
-def _explained(error: PySparkException, name: str, corpus: Corpus) -> DftsparkError:
+def _explained(error: PySparkException | Py4JError, name: str, corpus: Corpus) -> DftsparkError:
     line = _first_line(error)
     setting = f"corpora.{name}.{'table' if corpus.table else 'query'}"
     for kind, package in _PACKAGES.items():
@@ -228,6 +229,11 @@ def _explained(error: PySparkException, name: str, corpus: Corpus) -> DftsparkEr
                 f"{', or nothing is there' * by_path}: {line}\n  Start it with one: --packages "
                 f"{package}"
             )
+    if isinstance(error, Py4JError):  # mostly a class of another version
+        return EnvironmentProblem(
+            f"{setting}: {' '.join(corpus.sources)!r:.200}: {line}\n  A package that Spark has "
+            f"loaded fails there; take the one that is built for Spark {pyspark.__version__}"
+        )
     hint = ""
     if isinstance(error, AnalysisException) and _NOT_FOUND in line:
         hint = "; SHOW TABLES IN a database lists those that are there"
@@ -238,6 +244,6 @@ def _explained(error: PySparkException, name: str, corpus: Corpus) -> DftsparkEr
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    with suppress(IndexError):
-        return lines[0][:400]
-    return type(error).__name__
+    if len(lines) > 1 and lines[1].startswith(": "):  # below "An error occurred while calling"
+        lines = [lines[1].removeprefix(": ")]
+    return lines[0][:400] if lines else type(error).__name__

@@ -175,6 +175,17 @@ def test_errors_are_short_and_come_before_any_job(
     assert not (tmp_path / "staging").exists()
 
 
+def test_a_query_that_fails_on_a_row(spark: SparkSession, view: str, tmp_path: Path) -> None:
+    from dftspark.spark.failures import explained
+
+    config = of(query=f"SELECT model, concat(text, t / (length(text) - 3)) AS text, t FROM {view}")
+    with pytest.raises(ConfigError) as raised, explained(config, str(tmp_path / "runs" / "r")):
+        read(spark, config, tmp_path)
+    told = str(raised.value)
+    assert "a row of corpora.human or corpora.m cannot be computed: [DIVIDE_BY_ZERO]" in told
+    assert len(told.splitlines()) < 10
+
+
 def test_an_audit_of_dataframes(spark: SparkSession, tmp_path: Path) -> None:
     rows = [(f"The river {i} was cold, and we slept.", f"p{i}") for i in range(60)]
     human = spark.createDataFrame(rows, "body string, prompt string")
