@@ -231,6 +231,8 @@ def judge(
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Shows judges model text and human text on the same prompts and counts which they prefer.
@@ -251,8 +253,9 @@ def judge(
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
     config = _asked(conf, [], [], out, date)
+    settings = spark_settings(spark_conf, packages)
     if dry_run or export_batch:
-        _show_plan(config, date, again, export_batch, master, quiet)
+        _show_plan(config, date, again, export_batch, master, quiet, settings)
         return
     if ingest_batch:
         from dftspark.judge import batch
@@ -266,12 +269,22 @@ def judge(
         else lambda found: print_plan(found, config.judge, console(stderr=True)),
     )
     compute(
-        "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
+        "judge",
+        lambda spark, shown: runs.judge(spark, config, date, shown, asking),
+        master,
+        quiet,
+        settings=settings,
     )
 
 
 def _show_plan(
-    config: Audit, date: str, again: bool, folder: Path | None, master: str | None, quiet: bool
+    config: Audit,
+    date: str,
+    again: bool,
+    folder: Path | None,
+    master: str | None,
+    quiet: bool,
+    settings: dict[str, str],
 ) -> None:
     """Prints what would be asked and its price; the requests go to batch files in `folder`, if
     any."""
@@ -283,7 +296,7 @@ def _show_plan(
     from dftspark.progress import progress
     from dftspark.spark.session import session
 
-    with session("judge", master) as spark:
+    with session("judge", master, settings) as spark:
         shown = progress(Console(stderr=True), quiet)
         ready = runs.judge_plan(spark, config, date, shown, again)
     print_plan(ready.plan.estimates, config.judge, console())
@@ -347,6 +360,8 @@ def nightly(
     log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
     out: Out = None,
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Profiles one date, merges the window that ends with it, compares, checks and publishes.
@@ -360,4 +375,5 @@ def nightly(
 
     config, date = request.night(conf, out, date)
     order = shift.Order(date, not stored, remove, refresh, reference, reason, junit)
-    shift.work(config, order, shift.logging(log, quiet), master)
+    settings = spark_settings(spark_conf, packages)
+    shift.work(config, order, shift.logging(log, quiet), master, settings)
