@@ -123,7 +123,7 @@ def audit(
 
     Example: `dftspark audit nightly.toml --date 2026-11-22`
 
-    Example: `dftspark audit tables.toml --packages io.delta:delta-spark_2.13:4.3.0`
+    Example: `dftspark audit tables.toml --packages io.delta:delta-spark_2.13:VERSION`
     """
     from dftspark import runs
 
