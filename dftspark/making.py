@@ -55,7 +55,7 @@ class Making:
 
     `orders` are what the caller asks of a lens beyond the configuration, by its name; `frames` the
     corpora that the caller has as DataFrames. `sources` says of tables, queries and DataFrames what
-    was read of them.
+    was read of them, `warnings` what a reader of the run must know of that first.
     """
 
     spark: SparkSession
@@ -70,6 +70,7 @@ class Making:
     orders: dict[str, Any] = field(default_factory=dict)
     frames: Mapping[str, DataFrame] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(
@@ -184,6 +185,8 @@ class Making:
         said = losses.in_short(self.losses)
         if said and "headline" in found:
             found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
+        if self.warnings:
+            found["warnings"] = [*self.warnings, *found.get("warnings", [])]
         return self.writer.publish(
             {
                 "kind": kind,

@@ -164,7 +164,11 @@ def told(
     for name, source in found.items():
         corpus = config.corpora[name]
         row = counted.get(name, {"rows": 0, "digest": None, "others": 0})
-        sources[name] = {**source.told, "rows": row["rows"], "digest": f"{int(row['digest'] or 0):x}"}
+        sources[name] = {
+            **source.told,
+            "rows": row["rows"],
+            "digest": f"{int(row['digest'] or 0):x}",
+        }
         for reason, detail in _notes(corpus, row):
             issue = Issue(source.label, "", "noted", reason, detail)
             notes.append(ingest.issue_row(name, corpus, issue))

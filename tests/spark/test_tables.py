@@ -207,6 +207,26 @@ def test_an_audit_of_dataframes(spark: SparkSession, tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / "staging").exists()
 
 
+def test_a_table_that_gives_other_rows_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    from dftspark.report.words.notes import notes
+
+    rows = [(f"The river {i} was cold, and we slept.", f"p{i}") for i in range(41)]
+    frame = spark.createDataFrame(rows, "text string, prompt_id string")
+    corpora: dict[str, Any] = {"m": {"role": "model", "query": "SELECT * FROM models"}}
+    corpora["human"] = {"role": "human", "table": "humans"}
+    settings = {"out": str(tmp_path), "lenses": ["ngrams"], "report": {"page": False}}
+    config = Audit.parse({"corpora": corpora, **settings}, "test")
+    told = []
+    for humans in (frame, frame.where("prompt_id <> 'p7'").repartition(3)):
+        humans.createOrReplaceTempView("humans")
+        frame.selectExpr("concat(text, 's') AS text", "prompt_id").createOrReplaceTempView("models")
+        said = notes(dftspark.audit(spark, config))
+        told.append([line for line in said if line.startswith("corpora.")])
+    assert told[0] == []
+    (line,) = told[1]  # and nothing of the models, whose rows are the same
+    assert line.startswith("corpora.human: table humans gave 40 rows, and other ones than the 41")
+
+
 def test_dataframes_in_place_of_a_configurations_sources(table: DataFrame) -> None:
     from dftspark.config import request
 
