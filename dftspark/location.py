@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from pyarrow import fs
 
+from dftspark import fsspec_storage
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.redaction import redact as redact
 
@@ -57,7 +58,7 @@ class Location:
         """Does the same as `locate`, but raises a ConfigError or an EnvironmentProblem that says
         what to do."""
         try:
-            return cls.locate(text)
+            found = cls.locate(text)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ConfigError(
                 f"{redact(text)}: {redact(str(error))}. Use a local path or an s3a:, gs:, abfs: "
@@ -65,6 +66,12 @@ class Location:
             ) from error
         except OSError as error:
             raise EnvironmentProblem(f"{redact(text)}: {redact(str(error))}") from error
+        if fsspec_storage.is_one(found.filesystem):
+            raise ConfigError(
+                f"{redact(text)}: such a place is only read from, as a corpus. Use a local path or "
+                f"an s3a:, gs:, abfs: or hdfs: URI."
+            )
+        return found
 
     @classmethod
     def locate(cls, text: str) -> Location:
@@ -78,10 +85,22 @@ class Location:
         if remote is None:
             return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
         scheme, host, rest = remote.groups()
+        if fsspec_storage.takes(scheme.lower()):
+            return cls._of_fsspec(text)
         rest, *options = _OPTIONS.split(rest, maxsplit=1)
         after = f"?{options[0]}" if options else ""
         filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
         return cls(filesystem, inner + rest.rstrip("/"), inner, f"{scheme}://{host}", after)
+
+    @classmethod
+    def _of_fsspec(cls, text: str) -> Location:
+        """Makes it from a URI of fsspec, `zip://a.jsonl::https://host/a.zip` among them."""
+        first, chain, rest = text.partition("::")
+        filesystem, path = _fsspec(text)
+        first, path = first.rstrip("/"), path.rstrip("/")
+        if not first.endswith(path):  # spelled in a way that fsspec mends
+            first = f"{first.partition('://')[0]}://{path}"
+        return cls(filesystem, path, "", first.removesuffix(path), chain + rest)
 
     def at(self, path: str) -> Location:
         """Returns another path in the same file system."""
@@ -137,6 +156,11 @@ def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
     bucket may ask the network."""
     filesystem, inner = fs.FileSystem.from_uri(uri)
     return filesystem, inner.rstrip("/")
+
+
+@lru_cache(maxsize=4096)
+def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:
+    return fsspec_storage.located(uri)
 
 
 @contextmanager

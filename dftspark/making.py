@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -53,7 +53,9 @@ _PACKAGES = (
 class Making:
     """A run in the making: its place, and how long its stages took.
 
-    `orders` are what the caller asks of a lens beyond the configuration, by its name.
+    `orders` are what the caller asks of a lens beyond the configuration, by its name; `frames` the
+    corpora that the caller has as DataFrames. `sources` says of tables, queries and DataFrames what
+    was read of them, `warnings` what a reader of the run must know of that first.
     """
 
     spark: SparkSession
@@ -66,6 +68,9 @@ class Making:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     losses: dict[str, dict[str, int]] = field(default_factory=dict)
     orders: dict[str, Any] = field(default_factory=dict)
+    frames: Mapping[str, DataFrame] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(
@@ -180,6 +185,8 @@ class Making:
         said = losses.in_short(self.losses)
         if said and "headline" in found:
             found["headline"] = "; ".join(part for part in (found["headline"], said) if part)
+        if self.warnings:
+            found["warnings"] = [*self.warnings, *found.get("warnings", [])]
         return self.writer.publish(
             {
                 "kind": kind,
@@ -193,6 +200,7 @@ class Making:
                 "seconds": self.seconds,
                 "stages": self.stages,
                 **({"losses": self.losses} if self.losses else {}),
+                **({"sources": self.sources} if self.sources else {}),
                 **found,
             },
             page=self._page if self.config.report.page and "headline" in found else None,

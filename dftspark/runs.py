@@ -5,14 +5,15 @@ Each makes one run in the store: stages write into its folder, and the manifest 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from dftspark import schema, sweeps
 from dftspark.checks import readings as checking
 from dftspark.choose import stage as choosing
-from dftspark.config import Audit
+from dftspark.config import Audit, request
 from dftspark.generation.run import generate as generate
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
@@ -28,27 +29,40 @@ from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+    Given = DataFrame | str | Sequence[str]
 
 
 def audit(
     spark: SparkSession,
-    config: Audit,
+    config: Audit | None = None,
     date: str = "",
     progress: Progress | None = None,
     asking: Asking | None = None,
+    *,
+    human: Given | None = None,
+    models: Mapping[str, Given] | None = None,
+    **settings: Any,
 ) -> Run:
     """Reads, profiles, compares and publishes; the run has every table of its lenses.
+
+    `human` and `models`, by name, are DataFrames or paths. They stand for the corpora of those
+    names in `config`; without one they are the audit, and `settings` are its settings: `out`,
+    `lenses` and others of the page of settings, and `columns`, those of every corpus.
 
     `asking` says how judges are asked, if the lens 'judge' is on.
 
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
-    for a filter that Spark cannot read, EnvironmentProblem if storage refuses.
+    for settings, columns, a table, a query or a filter that do not fit, EnvironmentProblem if
+    storage refuses.
     """
+    config, frames = request.given(config, human, models, settings)
     sweeps.check(config, rates())
     profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
     making = Making.begin(spark, config, date, progress)
+    making.frames = frames
     making.orders["judge"] = asking
     profiled = profiling.profile(making)
     compared = comparing.compare(making, profiled)

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from dftspark import __version__, schema
-from dftspark.config import Audit, Columns, Corpus
+from dftspark.config import Audit, Columns, Corpus, queries
 from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
 from dftspark.config.generate import BriefColumns, Generate, Writer
@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 ORDER = (
     "index",
     "concepts",
+    "sources",
     "page",
     "measures",
     "embeddings",
@@ -62,6 +63,8 @@ columns: `fields['checkpoint'] = 'ckpt1'`, and `checkpoint` for `split_by` and `
 that the file has itself counts before its folder's."""
 _ON_WRITING = """Of `dftspark write`: a file of its own, with these. A part `[[write.models]]` has
 the settings of `[[generate.models]]`."""
+_ON_QUERIES = """A query is one `SELECT` over tables, with the functions of filters and these
+([Sources](sources.md#tables-and-queries)):"""
 _ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
 `human, model` in that order, and differences model minus human."""
 _PAGE = """<!doctype html>
@@ -162,6 +165,8 @@ def configuration() -> str:
         _settings("The audit", Audit, ""),
         _settings("A corpus", Corpus, "corpora.NAME."),
         f"## Filters\n\n{_ON_FILTERS}\n\n" + " ".join(f"`{name}`" for name in sorted(FUNCTIONS)),
+        f"## Queries\n\n{_ON_QUERIES}\n\n"
+        + " ".join(f"`{name}`" for name in sorted(queries.FUNCTIONS - FUNCTIONS)),
         _settings("Columns of a corpus", Columns, "corpora.NAME.columns."),
     ]
     for name, field in Audit.model_fields.items():

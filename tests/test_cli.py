@@ -84,8 +84,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     made: list[tuple[Any, ...]] = []
 
     @contextlib.contextmanager
-    def session(app: str, master: str | None = None) -> Iterator[str]:
-        made.append(("session", app, master))
+    def session(app: str, master: str | None = None, settings: Any = None) -> Iterator[str]:
+        made.append(("session", app, master, *([settings] if settings else [])))
         yield "spark"
 
     def stand_in(name: str) -> Any:
@@ -128,6 +128,71 @@ def test_a_wrong_path_is_told_before_spark_starts(
         for command in ("audit", "profile", "embed"):
             assert cli.main([command, "--human", "h.txt", "--model", wrong]) == 4
             assert said in capsys.readouterr().err
+    assert not calls
+
+
+def test_a_pattern_that_the_shell_expanded_is_explained(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place("t/a.txt", "t/b.txt", "t/c.txt", "t/d.txt", "m.txt")
+    for names in (["t/a.txt", "t/b.txt"], ["t/a.txt", "t/b.txt", "t/c.txt", "t/d.txt"]):
+        assert cli.main(["audit", "--human", *names, "--model", "m.txt"]) == 2
+        told = capsys.readouterr().err
+        assert "got t/b.txt" in told
+        assert "A glob needs quotes: --human 'texts/*.txt'" in told
+        assert len(told.splitlines()) < 10
+    assert cli.main(["audit", "a.toml", "b.toml"]) == 2
+    assert "one CONF is expected, got 2: a.toml, b.toml" in capsys.readouterr().err
+    assert not calls
+
+
+def test_columns_that_do_not_fit_are_told_before_spark_starts(
+    calls: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("h", "m"):
+        Path(f"{name}.jsonl").write_text('{"question": "q", "answer": "x", "by": "gpt"}\n')
+    sides = ["--human", "h.jsonl", "--model", "m.jsonl"]
+    assert cli.main(["audit", *sides]) == 2
+    told = capsys.readouterr().err
+    assert "corpora.human.columns.text: there is no column 'text' in" in told
+    assert "which has question, answer, by; perhaps" in told
+    assert "--text-column answer" in told
+    assert cli.main(["audit", *sides, "--text-column", "answr"]) == 2
+    assert "--text-column answer" in capsys.readouterr().err
+    assert not calls
+    named = ["--text-column", "answer", "--prompt-column", "question"]
+    assert cli.main(["audit", *sides, *named, "--quiet"]) == 0
+    _, (_, config, _) = calls
+    columns = config.corpora["m"].columns
+    assert (columns.text, columns.prompt, columns.prompt_id) == ("answer", "question", "question")
+
+
+def test_one_file_split_by_the_column_of_its_models(calls: list[Any]) -> None:
+    Path("all.jsonl").write_text('{"text": "x", "by": "gpt"}\n{"text": "y", "by": null}\n')
+    assert cli.main(["audit", "--human", "all.jsonl", "--model-column", "by", "--quiet"]) == 0
+    _, (_, config, _) = calls
+    human, model = config.corpora["human"], config.corpora["all"]
+    assert (human.paths, model.paths) == (("all.jsonl",), ("all.jsonl",))
+    assert (human.split_by, model.split_by) == ((), ("by",))
+    assert model.filter == f"NOT ({human.filter})"
+
+
+def test_settings_of_spark(calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    place("h.txt", "m.txt")
+    command = ["audit", "--human", "h.txt", "--model", "m.txt", "--quiet"]
+    more = ["--conf", "spark.a=1=2", "--conf", "spark.b=", "--packages", "g:a:1"]
+    assert cli.main([*command, *more]) == 0
+    assert calls[0][3] == {"spark.a": "1=2", "spark.b": "", "spark.jars.packages": "g:a:1"}
+    calls.clear()
+    for wrong, said in (
+        ("audit.toml", "dftspark audit audit.toml"),
+        ("executor.memory=4g", "takes a setting of Spark"),
+        ("token=secret", "takes a setting of Spark"),
+    ):
+        assert cli.main([*command, "--conf", wrong]) == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert "secret" not in told
     assert not calls
 
 
@@ -423,7 +488,9 @@ def test_the_template_has_every_setting_at_its_default() -> None:
     assert set(document["sweep"]) == set(type(config.sweep).model_fields)
     assert config.sweep.model_copy(update={"challenger": None}) == Sweep()
     human = config.corpora["human"]
-    assert set(document["corpora"]["human"]) == set(type(human).model_fields)
+    elsewhere = {"table", "query"}  # in place of path
+    assert set(document["corpora"]["human"]) == set(type(human).model_fields) - elsewhere
+    assert set(re.findall(r"(?m)^#     (table|query) = ", template())) == elsewhere
     assert set(document["corpora"]["human"]["columns"]) == set(type(human.columns).model_fields)
     assert set(document) == set(Audit.model_fields) - {"checks", "acknowledged"}
     for name, listed in (("checks", Check), ("acknowledged", Acknowledged)):

@@ -131,7 +131,9 @@ def test_python_blocks_run(
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_toml_blocks_are_settings(block: str) -> None:
-    sides = {side: {"role": side, "path": side} for side in ("human", "model")}
+    sides: dict[str, dict[str, Any]] = {
+        side: {"role": side, "path": side} for side in ("human", "model")
+    }
     document = tomllib.loads(block)
     if "generate" in document:
         parsed(Generation, document, "block")
@@ -145,6 +147,8 @@ def test_toml_blocks_are_settings(block: str) -> None:
     corpora = document.pop("corpora", {})
     for name, settings in corpora.items():
         sides[name] = {"role": "model", "path": name, **sides.get(name, {}), **settings}
+        if {"table", "query"} & settings.keys():
+            del sides[name]["path"]
     Audit.parse({"corpora": sides, **document}, "block")
 
 

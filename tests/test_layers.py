@@ -26,6 +26,7 @@ LAYERS = (
     "state",
     "lenses.lens",
     "config",
+    "fsspec_storage",
     "location",
     "polling",
     "corpus",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,18 @@ from dftspark.cli.shared import (
     Human,
     Master,
     Model,
+    ModelColumn,
     Out,
+    Packages,
+    PromptColumn,
     Quiet,
+    SparkConf,
+    TextColumn,
     app,
     compute,
     console,
     opened,
+    spark_settings,
 )
 from dftspark.errors import ConfigError
 
@@ -27,16 +34,28 @@ if TYPE_CHECKING:
     from dftspark.config import Audit
 
 
-def _asked(
-    conf: Path | None, human: list[str], model: list[str], out: str | None, date: str
-) -> Audit:
-    """Returns the configuration after checking its inputs, so that a wrong path is reported before
-    Spark starts."""
-    from dftspark.config import request
-    from dftspark.corpus import files
+# Arguments beyond CONF are explained: mostly the shell has expanded a pattern.
+_MORE = {"allow_extra_args": True}
 
-    config = request.audit(conf, human, model, out, date)
-    files.check(config.corpora)
+
+def _asked(
+    conf: Path | None,
+    human: list[str],
+    model: list[str],
+    out: str | None,
+    date: str,
+    columns: tuple[str | None, ...] = (),
+    more: Sequence[str] = (),
+) -> Audit:
+    """Returns the configuration after checking its inputs, so that a wrong path or column is
+    reported before Spark starts. `columns` are those of --text-column and its like, `more` the
+    arguments that no option takes."""
+    from dftspark.config import request
+    from dftspark.corpus import fit
+
+    request.check_arguments(conf, list(more), human, model)
+    config = request.audit(conf, human, model, out, date, request.NamedColumns(*columns))
+    fit.check(config.corpora)
     return config
 
 
@@ -80,38 +99,61 @@ def _demo_of_generating(out: str, master: str | None, quiet: bool) -> None:
     audited(written(config, master, quiet), config, master, quiet)
 
 
-@app.command()
+@app.command(context_settings=_MORE)
 def audit(
+    context: typer.Context,
     conf: Conf = None,
     human: Human = None,
     model: Model = None,
+    text_column: TextColumn = None,
+    prompt_column: PromptColumn = None,
+    model_column: ModelColumn = None,
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Measures how far model text is from human text, and where; makes a run with its page.
 
     Example: `dftspark audit --human 'essays/*.txt' --model gpt.jsonl --model claude.jsonl`
 
+    Example: `dftspark audit --human all.parquet --text-column answer --model-column generator`
+
     Example: `dftspark audit nightly.toml --date 2026-11-22`
+
+    Example: `dftspark audit tables.toml --packages io.delta:delta-spark_2.13:VERSION`
     """
     from dftspark import runs
 
-    config = _asked(conf, human or [], model or [], out, date)
+    columns = (text_column, prompt_column, model_column)
+    config = _asked(conf, human or [], model or [], out, date, columns, context.args)
+    settings = spark_settings(spark_conf, packages)
     compute(
-        "audit", lambda spark, shown: runs.audit(spark, config, date, shown), master, quiet, conf
+        "audit",
+        lambda spark, shown: runs.audit(spark, config, date, shown),
+        master,
+        quiet,
+        conf,
+        settings,
     )
 
 
-@app.command()
+@app.command(context_settings=_MORE)
 def profile(
+    context: typer.Context,
     conf: Conf = None,
     human: Human = None,
     model: Model = None,
+    text_column: TextColumn = None,
+    prompt_column: PromptColumn = None,
+    model_column: ModelColumn = None,
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Reads and counts only; `compare` works from the run that this makes.
@@ -120,24 +162,33 @@ def profile(
     """
     from dftspark import runs
 
-    config = _asked(conf, human or [], model or [], out, date)
+    columns = (text_column, prompt_column, model_column)
+    config = _asked(conf, human or [], model or [], out, date, columns, context.args)
+    settings = spark_settings(spark_conf, packages)
     compute(
         "profile",
         lambda spark, shown: runs.profile(spark, config, date, shown),
         master,
         quiet,
         conf,
+        settings,
     )
 
 
-@app.command()
+@app.command(context_settings=_MORE)
 def embed(
+    context: typer.Context,
     conf: Conf = None,
     human: Human = None,
     model: Model = None,
+    text_column: TextColumn = None,
+    prompt_column: PromptColumn = None,
+    model_column: ModelColumn = None,
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Embeds the texts that the embedding store lacks; an audit then finds all of them there.
@@ -146,9 +197,16 @@ def embed(
     """
     from dftspark import runs
 
-    config = _asked(conf, human or [], model or [], out, date)
+    columns = (text_column, prompt_column, model_column)
+    config = _asked(conf, human or [], model or [], out, date, columns, context.args)
+    settings = spark_settings(spark_conf, packages)
     compute(
-        "embed", lambda spark, shown: runs.embed(spark, config, date, shown), master, quiet, conf
+        "embed",
+        lambda spark, shown: runs.embed(spark, config, date, shown),
+        master,
+        quiet,
+        conf,
+        settings,
     )
 
 
@@ -173,6 +231,8 @@ def judge(
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Shows judges model text and human text on the same prompts and counts which they prefer.
@@ -193,8 +253,9 @@ def judge(
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
     config = _asked(conf, [], [], out, date)
+    settings = spark_settings(spark_conf, packages)
     if dry_run or export_batch:
-        _show_plan(config, date, again, export_batch, master, quiet)
+        _show_plan(config, date, again, export_batch, master, quiet, settings)
         return
     if ingest_batch:
         from dftspark.judge import batch
@@ -208,12 +269,22 @@ def judge(
         else lambda found: print_plan(found, config.judge, console(stderr=True)),
     )
     compute(
-        "judge", lambda spark, shown: runs.judge(spark, config, date, shown, asking), master, quiet
+        "judge",
+        lambda spark, shown: runs.judge(spark, config, date, shown, asking),
+        master,
+        quiet,
+        settings=settings,
     )
 
 
 def _show_plan(
-    config: Audit, date: str, again: bool, folder: Path | None, master: str | None, quiet: bool
+    config: Audit,
+    date: str,
+    again: bool,
+    folder: Path | None,
+    master: str | None,
+    quiet: bool,
+    settings: dict[str, str],
 ) -> None:
     """Prints what would be asked and its price; the requests go to batch files in `folder`, if
     any."""
@@ -225,7 +296,7 @@ def _show_plan(
     from dftspark.progress import progress
     from dftspark.spark.session import session
 
-    with session("judge", master) as spark:
+    with session("judge", master, settings) as spark:
         shown = progress(Console(stderr=True), quiet)
         ready = runs.judge_plan(spark, config, date, shown, again)
     print_plan(ready.plan.estimates, config.judge, console())
@@ -289,6 +360,8 @@ def nightly(
     log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
     out: Out = None,
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Profiles one date, merges the window that ends with it, compares, checks and publishes.
@@ -302,4 +375,5 @@ def nightly(
 
     config, date = request.night(conf, out, date)
     order = shift.Order(date, not stored, remove, refresh, reference, reason, junit)
-    shift.work(config, order, shift.logging(log, quiet), master)
+    settings = spark_settings(spark_conf, packages)
+    shift.work(config, order, shift.logging(log, quiet), master, settings)

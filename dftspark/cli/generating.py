@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dftspark.cli.shared import Date, Master, Out, Quiet, app, compute, console, opened
+from dftspark.cli.shared import (
+    Date,
+    Master,
+    Out,
+    Packages,
+    Quiet,
+    SparkConf,
+    app,
+    compute,
+    console,
+    opened,
+    spark_settings,
+)
 from dftspark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -206,6 +218,8 @@ def choose(
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Chooses one of several samples of each prompt, so that the whole set matches human texts.
@@ -221,11 +235,16 @@ def choose(
     from dftspark import runs
     from dftspark.choose.stage import read_config
     from dftspark.config import request
-    from dftspark.corpus import files
+    from dftspark.corpus import fit
 
     config = request.audit(conf, [], [], out, date)
     run = opened(profiled) if profiled else None
-    files.check(read_config(config, run).corpora)
+    fit.check(read_config(config, run).corpora)
+    settings = spark_settings(spark_conf, packages)
     compute(
-        "choose", lambda spark, shown: runs.choose(spark, config, date, shown, run), master, quiet
+        "choose",
+        lambda spark, shown: runs.choose(spark, config, date, shown, run),
+        master,
+        quiet,
+        settings=settings,
     )

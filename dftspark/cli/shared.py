@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from dftspark.errors import ConfigError
+from dftspark.redaction import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,28 +36,65 @@ Date = Annotated[str, typer.Option("--date", help="YYYY-MM-DD; {date} in paths b
 Master = Annotated[str | None, typer.Option("--master", help="Spark master; else this machine.")]
 Human = Annotated[list[str] | None, typer.Option("--human", help="File, folder, glob or URI.")]
 Model = Annotated[list[str] | None, typer.Option("--model", help="The same; once per model.")]
+TextColumn = Annotated[
+    str | None, typer.Option("--text-column", help="Column of the texts; else `text`.")
+]
+PromptColumn = Annotated[
+    str | None, typer.Option("--prompt-column", help="Column of the prompts, equal on both sides.")
+]
+ModelColumn = Annotated[
+    str | None,
+    typer.Option("--model-column", help="Column that says who wrote a row; null or human: human."),
+]
+SparkConf = Annotated[
+    list[str] | None, typer.Option("--conf", metavar="KEY=VALUE", help="A setting of Spark.")
+]
+Packages = Annotated[
+    str | None, typer.Option("--packages", help="Maven packages for Spark, as spark-submit's.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
 Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs.")]
 
 
+def spark_settings(conf: list[str] | None, packages: str | None) -> dict[str, str]:
+    """Returns the settings of Spark that the command line names. Raises ConfigError for one that is
+    not KEY=VALUE with a key of Spark's."""
+    pairs = [one.partition("=") for one in conf or ()]
+    for one, (key, sign, _) in zip(conf or (), pairs, strict=True):
+        if not sign or not key.startswith("spark."):
+            hint = ""
+            if one.endswith(".toml"):
+                hint = "; a configuration is given without an option: dftspark audit audit.toml"
+            raise ConfigError(
+                f"--conf takes a setting of Spark, as in --conf spark.driver.memory=4g, got "
+                f"{redact(one)!r}{hint}"
+            )
+    settings = {key: value for key, _, value in pairs}
+    return {**settings, "spark.jars.packages": packages} if packages else settings
+
+
 def compute(
-    name: str, work: Work, master: str | None, quiet: bool, conf: Path | None = None
+    name: str,
+    work: Work,
+    master: str | None,
+    quiet: bool,
+    conf: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> None:
     """Does `work` in a Spark session and prints its run; raises if the run is not as it should be.
 
-    `conf` is the file that configures the run, if any.
+    `conf` is the file that configures the run, if any; `settings` are Spark's.
     """
     from rich.console import Console
 
     from dftspark.entry import accept
     from dftspark.progress import progress
-    from dftspark.redaction import redact
     from dftspark.report.terminal.run import render
     from dftspark.spark.session import session
 
     shown = progress(Console(stderr=True), quiet)
-    with session(name, master) as spark:
+    with session(name, master, settings) as spark:
         run = work(spark, shown)
     if quiet:
         print(redact(run.path))

@@ -156,13 +156,8 @@ class Audit(Frozen):
         return self._undated or hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def on(self, date: str) -> Audit:
-        """Returns the audit of one day: `{date}` in `out` and in the corpora's paths replaced."""
-        corpora = {
-            name: corpus.model_copy(
-                update={"path": tuple(path.replace("{date}", date) for path in corpus.paths)}
-            )
-            for name, corpus in self.corpora.items()
-        }
+        """Returns the audit of one day: `{date}` in `out` and in the corpora's sources replaced."""
+        corpora = {name: corpus.on(date) for name, corpus in self.corpora.items()}
         out = self.out.replace("{date}", date)
         found = self.model_copy(update={"out": out, "corpora": corpora})
         found._undated = self.sha256

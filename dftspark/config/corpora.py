@@ -6,12 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dftspark.config import filters
+from dftspark.config import filters, queries
 from dftspark.config.frozen import Frozen
+
+# What stands for the table of a corpus that a caller gives as a DataFrame.
+DATAFRAME = "a_dataframe_given_in_python"
 
 
 class Columns(Frozen):
-    """Which source column holds what. A name left out is taken where the source has it."""
+    """Which source column holds what. A name left out is taken where the source has it.
+
+    A column inside structs and arrays is named by its path, `answer.text` or
+    `messages[-1].content`; of a chat, an array of messages with role and content, the text is the
+    last message of the assistant.
+    """
 
     text: str = Field("text", description="the document itself; required")
     doc_id: str | None = Field(None, description="unique name of a document in its corpus")
@@ -30,7 +38,24 @@ class Corpus(Frozen):
     """Where the documents of one side are, and how to read them."""
 
     role: Literal["human", "model"] = Field(description="which side; one corpus is human")
-    path: str | tuple[str, ...] = Field(description="file, folder, glob or URI, or a list of them")
+    path: str | tuple[str, ...] = Field(
+        (),
+        description="file, folder, glob or URI, or a list of them; a corpus has this, table or "
+        "query",
+        examples=["data/texts.jsonl"],
+    )
+    table: str | None = Field(
+        None,
+        description="in place of path: a table or view of Spark's catalogs. Of Delta and Iceberg "
+        "the version that is current when the run begins is read, and the manifest names it",
+        examples=["catalog.database.table"],
+    )
+    query: str | None = Field(
+        None,
+        description="in place of path: a SELECT over such tables, with the functions that the page "
+        "of settings lists, and without LIMIT, ORDER BY, windows and what asks the clock",
+        examples=["SELECT id, answer AS text FROM catalog.database.table WHERE lang = 'en'"],
+    )
     format: Literal["auto", "parquet", "jsonl", "csv", "text"] = Field(
         "auto", description="auto goes by the file name: .parquet .jsonl .csv .txt, also .gz .zst"
     )
@@ -65,9 +90,52 @@ class Corpus(Frozen):
             filters.read(value)
         return value
 
+    @field_validator("table")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        return value if value is None else queries.read_table(value)
+
+    @field_validator("query")
+    @classmethod
+    def _gives_the_same_rows(cls, value: str | None) -> str | None:
+        if value is not None:
+            queries.read(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Corpus:
+        given = {"path": self.path, "table": self.table, "query": self.query}
+        named = [name for name, value in given.items() if value]
+        if len(named) != 1:
+            raise ValueError(
+                f"a corpus has one of path, table and query, got {' and '.join(named) or 'none'}"
+            )
+        return self
+
     @property
     def paths(self) -> tuple[str, ...]:
         return (self.path,) if isinstance(self.path, str) else self.path
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The paths, or the table, or the query: what may have `{date}` in it."""
+        return self.paths or tuple(filter(None, (self.table, self.query)))
+
+    @property
+    def where(self) -> str:
+        """Where its documents come from, as an error names it."""
+        if self.table == DATAFRAME:
+            return "the DataFrame"
+        kind = "table " if self.table else "query " if self.query else ""
+        return kind + ", ".join(self.sources)
+
+    def on(self, date: str) -> Corpus:
+        """Returns the corpus with `{date}` replaced."""
+        told: dict[str, object] = {"path": tuple(p.replace("{date}", date) for p in self.paths)}
+        for name in ("table", "query"):
+            value = getattr(self, name)
+            told[name] = value and value.replace("{date}", date)
+        return self.model_copy(update=told)
 
 
 class Cleaning(Frozen):

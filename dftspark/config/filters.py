@@ -67,7 +67,7 @@ _WORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 # Words that may stand before a bracket without being a function.
-_BEFORE_BRACKETS = frozenset(
+BEFORE_BRACKETS = frozenset(
     """
     and or not in like ilike rlike regexp escape between is from distinct case when then else any
     some all div as for both leading trailing interval to
@@ -108,7 +108,9 @@ class Condition(NamedTuple):
     functions: tuple[str, ...]
 
 
-class _Token(NamedTuple):
+class Token(NamedTuple):
+    """A word, a value or a sign of a condition: its kind and its text."""
+
     kind: str
     text: str
 
@@ -126,12 +128,12 @@ def read(condition: str) -> Condition:
     Raises ValueError, with the nearest thing that is allowed, for anything that a filter may not
     have.
     """
-    tokens = _tokens(condition)
-    _check(condition, tokens)
+    found = tokens(condition)
+    _check(condition, found)
     columns, functions = set(), set()
     fields: dict[str, None] = {}
-    for place, token in enumerate(tokens):
-        before, after = tokens[place - 1 : place], tokens[place + 1 : place + 2]
+    for place, token in enumerate(found):
+        before, after = found[place - 1 : place], found[place + 1 : place + 2]
         if token.kind not in ("word", "quoted") or (before and before[0].text == "."):
             continue
         if after and after[0].text == "(":
@@ -139,19 +141,19 @@ def read(condition: str) -> Condition:
         elif token.name in COLUMNS and not _is_literal_kind(token, after):
             columns.add(token.name)
             if token.name == "fields":
-                fields[_field(condition, tokens[place + 1 : place + 4])] = None
+                fields[_field(condition, found[place + 1 : place + 4])] = None
     return Condition(frozenset(columns), tuple(fields), tuple(sorted(functions)))
 
 
-def _is_literal_kind(token: _Token, after: list[_Token]) -> bool:
+def _is_literal_kind(token: Token, after: list[Token]) -> bool:
     """Returns whether a word begins a literal such as DATE '2026-01-31', so that no column is
     meant."""
     return token.name in _CALENDAR and bool(after) and after[0].kind in ("string", "raw")
 
 
-def _field(condition: str, bracketed: list[_Token]) -> str:
+def _field(condition: str, bracketed: list[Token]) -> str:
     """Returns the name in [ 'its name' ]; readers fill `fields` with the columns named so."""
-    name = bracketed[1] if len(bracketed) == 3 else _Token("", "")
+    name = bracketed[1] if len(bracketed) == 3 else Token("", "")
     quote, bare = name.text[-1:], name.text.lstrip("rR")[1:-1]
     named = [token.text for token in bracketed] == ["[", name.text, "]"]
     if not named or name.kind not in ("string", "raw") or "\\" in bare or quote in bare:
@@ -161,9 +163,22 @@ def _field(condition: str, bracketed: list[_Token]) -> str:
     return bare
 
 
-def _check(condition: str, tokens: list[_Token]) -> None:
+def _check(condition: str, found: list[Token]) -> None:
+    check_brackets(condition, found)
+    for before, token, after in zip([None, *found], found, [*found[1:], None], strict=False):
+        if token.kind in ("word", "quoted", "string", "raw"):
+            _check_name(token, before, after, condition)
+        if token.text == "." and (before is None or before.text.lower() != "sampler"):
+            raise ValueError(
+                f"a point stands only in sampler.NAME; a source column is fields['its name'], "
+                f"got {condition!r}"
+            )
+
+
+def check_brackets(condition: str, found: list[Token]) -> None:
+    """Raises ValueError if brackets do not pair, or too many are open at once."""
     open_brackets: list[str] = []
-    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+    for token in found:
         if token.text in ("(", "["):
             open_brackets.append(token.text)
             if len(open_brackets) > _DEPTH:
@@ -175,45 +190,40 @@ def _check(condition: str, tokens: list[_Token]) -> None:
             not open_brackets or open_brackets.pop() != _BRACKETS[token.text]
         ):
             raise ValueError(f"a bracket {token.text!r} closes none, got {condition!r}")
-        if token.kind in ("word", "quoted", "string", "raw"):
-            _check_name(token, before, after, condition)
-        if token.text == "." and (before is None or before.text.lower() != "sampler"):
-            raise ValueError(
-                f"a point stands only in sampler.NAME; a source column is fields['its name'], "
-                f"got {condition!r}"
-            )
     if open_brackets:
         raise ValueError(f"a bracket {open_brackets[-1]!r} is not closed, got {condition!r}")
 
 
-def _tokens(condition: str) -> list[_Token]:
+def tokens(condition: str, what: str = "filter") -> list[Token]:
+    """Returns the tokens of a filter or a query, which `what` names. Raises ValueError for a sign
+    or a comment that neither has."""
     found, at = [], 0
     while at < len(condition):
         match = _TOKEN.match(condition, at)
         if match is None:
             raise ValueError(
-                f"{condition[at : at + 20]!r} is not read in a filter, which has columns, values, "
+                f"{condition[at : at + 20]!r} is not read in a {what}, which has columns, values, "
                 f"operators and functions; got {condition!r}"
             )
         if match.lastgroup == "comment":
             raise ValueError(
-                f"a filter has no comment {match[0]!r}; write it behind a # in the configuration; "
+                f"a {what} has no comment {match[0]!r}; write it behind a # in the configuration; "
                 f"got {condition!r}"
             )
         if match.lastgroup != "space":
-            found.append(_Token(str(match.lastgroup), match[0]))
+            found.append(Token(str(match.lastgroup), match[0]))
         at = match.end()
     return found
 
 
-def _check_name(token: _Token, before: _Token | None, after: _Token | None, condition: str) -> None:
+def _check_name(token: Token, before: Token | None, after: Token | None, condition: str) -> None:
     member = before is not None and before.text == "."
     quoted, name = token.kind != "word", token.name
     if after is not None and after.text == "(" and name != "from":
-        if quoted or member or name not in FUNCTIONS | _BEFORE_BRACKETS:
+        if quoted or member or name not in FUNCTIONS | BEFORE_BRACKETS:
             raise ValueError(_no_function(name, member, quoted, condition))
     elif token.kind in ("string", "raw"):
-        _check_literal(token, before, condition)
+        check_literal(token, before, condition)
     elif member:
         return
     elif name not in COLUMNS and (quoted or name not in _WORDS):
@@ -230,8 +240,8 @@ def _check_name(token: _Token, before: _Token | None, after: _Token | None, cond
         raise ValueError(f"a source column is fields['its name'], got {condition!r}")
 
 
-def _check_literal(token: _Token, before: _Token | None, condition: str) -> None:
-    """Refuses DATE 'today' and TIMESTAMP 'now', which ask the clock."""
+def check_literal(token: Token, before: Token | None, condition: str) -> None:
+    """Raises ValueError for DATE 'today' and TIMESTAMP 'now', which ask the clock."""
     kind = before.text.strip("`").lower() if before is not None else ""
     value = token.text.lstrip("rR")[1:-1]
     if kind in _CALENDAR and not re.match(r"\s*[+-]?[0-9]", value):

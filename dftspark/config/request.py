@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from dftspark.config import Audit
 from dftspark.config.audit import MOST_NAME
+from dftspark.config.corpora import DATAFRAME
 from dftspark.errors import ConfigError
 
 _SUFFIXES = re.compile(r"(\.(parquet|jsonl|json|ndjson|csv|txt|gz|zst))+$", re.IGNORECASE)
 _GLOB = frozenset("*?[{")
+_NO_MODEL = "model IS NULL OR lower(trim(model)) IN ('', 'human')"
+
+
+class NamedColumns(NamedTuple):
+    """The columns that the command line names: of the texts, of the prompts, and of the model that
+    wrote a row."""
+
+    text: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+
+
+_NO_COLUMNS = NamedColumns()
 
 
 def audit(
-    conf: Path | None, human: list[str], model: list[str], out: str | None, date: str
+    conf: Path | None,
+    human: list[str],
+    model: list[str],
+    out: str | None,
+    date: str,
+    columns: NamedColumns = _NO_COLUMNS,
 ) -> Audit:
     """Reads the audit from a file, or makes it from paths alone; `out` overrides. Raises
     ConfigError."""
     if conf is not None and (human or model):
+        raise ConfigError(_beside(conf, []))
+    if conf is not None and any(columns):
         raise ConfigError(
-            f"got the configuration {conf} beside --human or --model; give one or the other. "
-            f"A glob needs quotes: --human 'texts/*.txt'"
+            f"--text-column, --prompt-column and --model-column go with --human and --model; "
+            f"{conf} names columns in [corpora.NAME.columns]"
         )
     if conf is not None:
         return dated(Audit.load(conf, out=out), date)
+    if columns.model is not None and bool(human) != bool(model):
+        human = model = human or model  # one source has both sides
     if not human or not model:
         sides = {"--human": human, "--model": model}
         raise ConfigError(
@@ -33,19 +58,135 @@ def audit(
             f"CONF, or --human PATH and --model PATH. `dftspark init` writes a CONF; `dftspark "
             f"demo` needs neither."
         )
-    return dated(from_paths(human, model, out), date)
+    return dated(from_paths(human, model, out, columns), date)
 
 
-def from_paths(human: list[str], model: list[str], out: str | None = None) -> Audit:
+def check_arguments(conf: Path | None, more: list[str], human: list[str], model: list[str]) -> None:
+    """Raises ConfigError for arguments beyond CONF, which mostly are a pattern that the shell has
+    replaced by names of files."""
+    if more:
+        beside = human or model
+        raise ConfigError(
+            _beside(conf, more)
+            if beside
+            else f"one CONF is expected, got {1 + len(more)}: {conf}, {', '.join(more[:3])}"
+        )
+
+
+def _beside(conf: Path | None, more: list[str]) -> str:
+    names = [str(conf), *more]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"got {shown} beside --human or --model, which take one path each. If these are files of a "
+        f"pattern, the shell has put them in its place. A glob needs quotes: "
+        f"--human 'texts/*.txt'. Otherwise give --human or --model before each path; a "
+        f"configuration goes without both"
+    )
+
+
+def from_paths(
+    human: list[str],
+    model: list[str],
+    out: str | None = None,
+    columns: NamedColumns = _NO_COLUMNS,
+) -> Audit:
     """Returns an audit with one human corpus of all its paths, and one corpus per model path, named
-    after the file."""
-    corpora: dict[str, dict[str, object]] = {"human": {"role": "human", "path": tuple(human)}}
+    after the file.
+
+    A column of the model cuts each model path into a corpus per model. Where both sides are given
+    the same path, rows without a model, or of a model `human`, are the human side.
+    """
+    named = {"text": columns.text, "prompt": columns.prompt, "prompt_id": columns.prompt}
+    own = {key: value for key, value in named.items() if value}
+    of_human: dict[str, object] = {"columns": own}
+    of_model = of_human
+    if columns.model is not None:
+        cut: dict[str, object] = {"columns": {**own, "model": columns.model}}
+        of_model = {**cut, "split_by": [columns.model], "filter": f"NOT ({_NO_MODEL})"}
+        if set(human) & set(model):
+            of_human = {**cut, "filter": _NO_MODEL}
+    corpora: dict[str, dict[str, object]] = {
+        "human": {"role": "human", "path": tuple(human), **of_human}
+    }
     for path in model:
         name = corpus_name(path)
         same = sum(other == name or other.startswith(f"{name} (") for other in corpora)
-        corpora[f"{name} ({same + 1})" if same else name] = {"role": "model", "path": path}
+        name = f"{name} ({same + 1})" if same else name
+        corpora[name] = {"role": "model", "path": path, **of_model}
     document = {"corpora": corpora, **({"out": out} if out is not None else {})}
     return Audit.parse(document, "the command line")
+
+
+def given(
+    config: Audit | None,
+    human: Any,
+    models: Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> tuple[Audit, dict[str, Any]]:
+    """Returns an audit of paths and DataFrames that a caller gives, and the DataFrames by corpus.
+
+    With a configuration they take the place of the sources of its corpora with the same names.
+    Raises ConfigError for a side that is missing, names that the configuration has not, and what is
+    neither a path nor a DataFrame.
+    """
+    sides: dict[str, Any] = dict(models or {})
+    if config is None:
+        _check_sides(human, sides)
+        own = {key: value for key, value in settings.items() if key != "columns"}
+        named = {"human": human, **sides}
+        columns = {"columns": settings["columns"]} if "columns" in settings else {}
+        corpora = {
+            name: {"role": "human" if name == "human" else "model", **columns, **_source(name, one)}
+            for name, one in named.items()
+        }
+        return Audit.parse({**own, "corpora": corpora}, "dftspark.audit"), _frames(named)
+    if settings:
+        raise ConfigError(f"{sorted(settings)} are settings of the configuration; set them there")
+    named = {**({} if human is None else {config.human: human}), **sides}
+    strange = sorted(named.keys() - config.corpora.keys() | sides.keys() & {config.human})
+    if strange:
+        there = [name for name in config.corpora if name != config.human]
+        raise ConfigError(f"models: {strange} are not corpora of the configuration: {there}")
+    replaced = {
+        name: config.corpora[name].model_copy(
+            update={"path": (), "table": None, "query": None, **_source(name, one)}
+        )
+        for name, one in named.items()
+    }
+    return config.model_copy(update={"corpora": {**config.corpora, **replaced}}), _frames(named)
+
+
+def _check_sides(human: Any, models: dict[str, Any]) -> None:
+    if human is None or not models:
+        raise ConfigError(
+            "an audit is of two sides: dftspark.audit(spark, human=DATAFRAME_OR_PATH, "
+            'models={"NAME": DATAFRAME_OR_PATH}), or of a configuration: dftspark.audit(spark, '
+            "config)"
+        )
+    same = [name for name, one in models.items() if one is human]
+    if same or "human" in models:
+        raise ConfigError(
+            f"models: {same or ['human']} is the human side itself; give each model its own "
+            f"documents, such as frame.where(\"model = 'NAME'\")"
+        )
+
+
+def _source(name: str, one: Any) -> dict[str, Any]:
+    if isinstance(one, str):
+        return {"path": one}
+    if isinstance(one, (list, tuple)) and one and all(isinstance(path, str) for path in one):
+        return {"path": tuple(one)}
+    if hasattr(one, "mapInArrow"):
+        return {"table": DATAFRAME}
+    raise ConfigError(
+        f"{name}: a side is a DataFrame of Spark, a path or a list of paths, got "
+        f"{type(one).__module__}.{type(one).__name__}; of pandas or Polars rows, "
+        f"spark.createDataFrame makes one"
+    )
+
+
+def _frames(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in named.items() if hasattr(one, "mapInArrow")}
 
 
 def corpus_name(path: str) -> str:
@@ -59,7 +200,7 @@ def dated(config: Audit, date: str) -> Audit:
     """Returns the configuration with `{date}` in `out` and in the corpora's paths replaced."""
     if date:
         _check_date(date)
-    used = [config.out, *(path for corpus in config.corpora.values() for path in corpus.paths)]
+    used = [config.out, *(text for corpus in config.corpora.values() for text in corpus.sources)]
     if not date and any("{date}" in text for text in used):
         raise ConfigError("paths of the configuration hold {date}; give --date YYYY-MM-DD")
     return config.on(date)

@@ -50,9 +50,12 @@ def write(path: Path) -> None:
 
 
 def _corpora() -> list[str]:
-    others = [name for name in Corpus.model_fields if name not in ("role", "path", "columns")]
+    elsewhere = ("table", "query")  # which exclude path, so that no one removes every #
+    told = {"role", "path", "columns", *elsewhere}
+    others = [name for name in Corpus.model_fields if name not in told]
     return [
         _corpus("human"),
+        *(_indented(_setting(name, Corpus.model_fields[name])) + "\n" for name in elsewhere),
         *(_setting(name, Corpus.model_fields[name]) for name in others),
         f"{_comment(Columns.__doc__)}\n#[corpora.human.columns]\n",
         *(_setting(name, field) for name, field in Columns.model_fields.items()),
@@ -83,9 +86,15 @@ def _prose(name: str, model: type[BaseModel]) -> str:
     """Returns a part in prose, for settings that exclude each other, so that no one removes every
     #."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
-    lines = [f"#[[{name}]]", *"".join(settings).splitlines()]
-    shown = [line if line.startswith("# ") else f"#     {line[1:]}" for line in lines]
-    return "\n".join([_comment(model.__doc__), *shown]) + "\n"
+    shown = _indented("".join([f"#[[{name}]]\n", *settings]))
+    return f"{_comment(model.__doc__)}\n{shown}\n"
+
+
+def _indented(text: str) -> str:
+    """Returns commented lines with their settings set in, so that removing # does not turn them
+    on."""
+    lines = text.splitlines()
+    return "\n".join(line if line.startswith("# ") else f"#     {line[1:]}" for line in lines)
 
 
 def _setting(name: str, field: FieldInfo) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from dftspark.config import Corpus
+from dftspark.config.corpora import DATAFRAME
 from dftspark.corpus.folders import identity
 from dftspark.corpus.paths import FileToRead, check_remote, expand, is_local, stamp_of
 from dftspark.corpus.rows import Damaged, Issue
@@ -100,7 +101,7 @@ def find(corpus: Corpus, name: str) -> tuple[list[Split], list[Issue]]:
     issues: list[Issue] = []
     for path in corpus.paths:
         places, left_out = expand(path, f"corpora.{name}.path")
-        formats = [format_of(place.path, corpus.format) for place in places]
+        formats = [format_of(_name_of(place), corpus.format) for place in places]
         if not any(formats):
             raise InputError(
                 f"corpora.{name}.path: {path!r} has {len(places)} file(s), the first "
@@ -139,12 +140,13 @@ def _by_link(place: FileToRead) -> bool:
 
 
 def find_all(corpora: Mapping[str, Corpus]) -> dict[str, tuple[list[Split], list[Issue]]]:
-    """Returns what `find` returns, for each corpus.
+    """Returns what `find` returns, for each corpus of files.
 
     Raises what `find` raises, and ConfigError if both sides read the same texts.
     """
-    found = {name: find(corpus, name) for name, corpus in corpora.items()}
-    check_sides(corpora, {name: _known_by(splits) for name, (splits, _) in found.items()})
+    found = {name: find(corpus, name) for name, corpus in corpora.items() if corpus.paths}
+    known = {name: _known_by(splits) for name, (splits, _) in found.items()}
+    check_sides(corpora, {**_tables(corpora), **known})
     return found
 
 
@@ -153,8 +155,10 @@ def check(corpora: Mapping[str, Corpus]) -> None:
 
     A remote pattern is not checked: that takes a listing, which `find_all` makes anyway.
     """
-    known: dict[str, dict[Hashable, str]] = {}
+    known = _tables(corpora)
     for name, corpus in corpora.items():
+        if not corpus.paths:
+            continue
         check_text_settings(corpus, name)
         remote = [path for path in corpus.paths if not is_local(path)]
         known[name] = {path: path for path in remote}
@@ -163,6 +167,16 @@ def check(corpora: Mapping[str, Corpus]) -> None:
         for path in remote:
             check_remote(path, f"corpora.{name}.path")
     check_sides(corpora, known)
+
+
+def _tables(corpora: Mapping[str, Corpus]) -> dict[str, dict[Hashable, str]]:
+    """Returns what each corpus of a table or a query is known by; a DataFrame's identity is not
+    seen here."""
+    return {
+        name: {} if corpus.table == DATAFRAME else {corpus.where: corpus.where}
+        for name, corpus in corpora.items()
+        if not corpus.paths
+    }
 
 
 def _known_by(splits: list[Split]) -> dict[Hashable, str]:
@@ -200,6 +214,13 @@ def format_of(path: str, setting: str) -> str | None:
     return _FORMATS.get(endings[-1]) if endings else None
 
 
+def _name_of(place: FileToRead) -> str:
+    """Returns the path by itself: without options, what it is chained to, and an address's
+    query."""
+    path = place.location.path
+    return path.partition("?")[0] if "://" in path else path
+
+
 def ranges(size: int, width: int) -> list[tuple[int, int]]:
     """Returns byte ranges (start, end) of about `width` that cover `size` bytes."""
     count = max(1, -(-size // width))
@@ -211,7 +232,7 @@ def _note(place: FileToRead, reason: str, detail: str) -> Issue:
 
 
 def _splits(place: FileToRead, kind: str, corpus: Corpus) -> list[Split]:
-    ending = place.path.rpartition(".")[2].lower()
+    ending = _name_of(place).rpartition(".")[2].lower()
     packed = _COMPRESSIONS.get(ending, "none")
     whole = Split(place.path, place.name, kind, packed, size=place.size, stamp=place.stamp)
     cuts: list[tuple[int, int]] = []

@@ -31,10 +31,10 @@ _KINDS = {
 }
 _TABLES = {"_delta_log": "Delta Lake", ".hoodie": "Hudi", "metadata": "Iceberg"}
 _READERS = {
-    "Delta Lake": "Delta's own readers, as spark.read.format('delta') or the Python package "
-    "deltalake",
-    "Iceberg": "Iceberg's own readers, as spark.read.format('iceberg') or the Python package "
-    "pyiceberg",
+    "Delta Lake": "Delta's own readers: table = \"delta.`FOLDER`\" in place of path, with Delta's "
+    "package in Spark",
+    "Iceberg": 'Iceberg\'s own readers: table = "CATALOG.DATABASE.TABLE" in place of path, with '
+    "Iceberg's package in Spark",
     "Hudi": "Hudi's own readers, as spark.read.format('hudi')",
 }
 
@@ -214,8 +214,8 @@ def refuse_tables(folders: Iterable[str], at: Location, setting: str) -> None:
                     f"{setting}: {str(at.at(path))!r} is a table of {kind}. Its folder keeps the "
                     f"files of removed and overwritten rows, and only its log tells which count, "
                     f"so files are not taken from it by folder or pattern. Read it with "
-                    f"{_READERS[kind]}, write the rows as Parquet or JSON lines into a folder of "
-                    f"their own and name that; or name each file of the current version"
+                    f"{_READERS[kind]}; or write the rows as Parquet or JSON lines into a folder "
+                    f"of their own and name that; or name each file of the current version"
                 )
 
 

@@ -1,4 +1,5 @@
-"""Turns one split into bounded Arrow batches of `schema.STAGED`: documents, repairs and rejections.
+"""Turns one split, or rows of a table, into bounded Arrow batches of `schema.STAGED`: documents,
+repairs and rejections.
 
 Every source row ends as exactly one document (action null) or one row with action `rejected`.
 State: only the batch being filled, at most 1,000 rows or about 16 MB. Cost: see `clean`; JSON lines
@@ -7,16 +8,20 @@ of 2 KB documents at 50 to 60 MB/s a core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Any
 
 import pyarrow as pa
 
 from dftspark import schema
 from dftspark.config import Cleaning, Corpus
+from dftspark.corpus.arrow_rows import records
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
 from dftspark.corpus.files import Split, changed
 from dftspark.corpus.losses import share_lost
 from dftspark.corpus.mapping import Mapping
+from dftspark.corpus.nested import opened
 from dftspark.corpus.parquet import read_parquet
 from dftspark.corpus.partitions import columns_of
 from dftspark.corpus.readers import read_jsonl, read_text
@@ -34,6 +39,7 @@ READERS: dict[str, Reader] = {
     "parquet": read_parquet,
 }
 BATCH_ROWS, BATCH_BYTES = 1_000, 16 << 20
+DIGEST = "digest "  # before the position of a table's row
 
 
 def ingest(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iterator[pa.RecordBatch]:
@@ -42,9 +48,24 @@ def ingest(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Itera
     If a file cannot be read to its end, raises InputError if `cleaning.on_unreadable_file` is
     "fail"; otherwise such a file is one rejected row.
     """
+    yield from _batches(_staged(split, name, corpus, cleaning))
+
+
+def ingest_table(
+    batches: Iterable[pa.RecordBatch], table: str, name: str, corpus: Corpus, cleaning: Cleaning
+) -> Iterator[pa.RecordBatch]:
+    """Yields batches of `schema.STAGED` from rows of a table, whatever order they come in.
+
+    `table` stands for the file. A row has no number in a table: its position is a digest of the
+    columns that are read, and so is its id if no column has one.
+    """
+    yield from _batches(_staged_of_table(batches, table, name, corpus, cleaning))
+
+
+def _batches(found: Iterable[Staged]) -> Iterator[pa.RecordBatch]:
     rows: list[Staged] = []
     size = 0
-    for staged in _staged(split, name, corpus, cleaning):
+    for staged in found:
         rows.append(staged)
         size += sum(len(value) for value in staged if type(value) is str)
         if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
@@ -70,14 +91,14 @@ def issue_row(name: str, corpus: Corpus, issue: Issue) -> dict[str, str | int | 
 def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iterator[Staged]:
     mapping = Mapping.of(corpus)
     file = redact(split.path)
-    asks = "text" in (corpus.filter or "").lower()
-    source = Source(name, corpus.role, file, redact(split.name), mapping, cleaning, asks)
+    source = _source(name, corpus, file, redact(split.name), cleaning)
     absent = set(mapping.explicit)
     notes: Notes = []
     rows = issues = others = 0
     read = _rows(split, name, corpus, cleaning, notes)
     for found in _with_folders(read, split, mapping, notes):
         if isinstance(found, SourceRow):
+            found = opened(found, mapping)
             rows += 1
             if absent:
                 absent.difference_update(found.values)
@@ -91,13 +112,35 @@ def _staged(split: Split, name: str, corpus: Corpus, cleaning: Cleaning) -> Iter
     # If a whole file of a model names none, nobody filled the column.
     unsaid = corpus.filter is None and mapping.model not in corpus.split_by
     if others and unsaid and (corpus.role == "human" or others < rows):
-        notes.append(("other_side", _mixed(others, rows, mapping.model, corpus.role)))
+        notes.append(("other_side", mixed(others, rows, mapping.model, corpus.role)))
     for column in sorted(absent) if rows else ():
         detail = f"no row has {column!r}, which the configuration names; correct or remove it"
         notes.append(("column_missing", detail))
     for reason, detail in notes:
         note = Issue(file, "", "noted", reason, detail)
         yield staged_issue(note, name, corpus.role)
+
+
+def _source(name: str, corpus: Corpus, file: str, file_name: str, cleaning: Cleaning) -> Source:
+    asks = "text" in (corpus.filter or "").lower()
+    return Source(name, corpus.role, file, file_name, Mapping.of(corpus), cleaning, asks)
+
+
+def _staged_of_table(
+    batches: Iterable[pa.RecordBatch], table: str, name: str, corpus: Corpus, cleaning: Cleaning
+) -> Iterator[Staged]:
+    source = _source(name, corpus, table, table, cleaning)
+    for batch in batches:
+        names = batch.schema.names
+        for record in records(batch):
+            values = dict(zip(names, record, strict=True))
+            row = SourceRow(f"{DIGEST}{_digest(values)}", values)
+            yield from stage(opened(row, source.mapping), source)
+
+
+def _digest(values: dict[str, Any]) -> str:
+    said = repr(sorted(values.items())).encode("utf-8", "surrogatepass")
+    return blake2b(said, digest_size=8).hexdigest()
 
 
 def _with_folders(
@@ -134,7 +177,8 @@ def _of_other_side(row: SourceRow, source: Source) -> bool:
     return isinstance(named, str) and named.strip().casefold() not in ("", "human")
 
 
-def _mixed(others: int, rows: int, column: str, role: str) -> str:
+def mixed(others: int, rows: int, column: str, role: str) -> str:
+    """Returns what a note says of rows of the other side."""
     human = role == "human"
     found = f"name a {column}" if human else f"have {column} null, which means human"
     condition = "IS NULL" if human else "IS NOT NULL"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dftspark.config import Columns, Corpus, filters
+from dftspark.corpus.nested import ColumnPath, path_of
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Mapping:
 
     `explicit` are the columns that the configuration names, `optional` those that are taken only
     because of their name; `needs_model` says that a row without a value in the model's column must
-    not pass for human text.
+    not pass for human text. `paths` are the names that lead into structs and arrays.
     """
 
     text: str
@@ -30,13 +31,14 @@ class Mapping:
     explicit: tuple[str, ...]
     optional: frozenset[str]
     needs_model: bool
+    paths: tuple[tuple[str, ColumnPath], ...] = ()
 
     @classmethod
     def of(cls, corpus: Corpus) -> Mapping:
         columns = corpus.columns
         model = columns.model or "model"
         condition = filters.read(corpus.filter or "true")
-        return cls(
+        found = cls(
             text=columns.text,
             doc_id=columns.doc_id or "doc_id",
             prompt_id=columns.prompt_id or "prompt_id",
@@ -55,6 +57,8 @@ class Mapping:
                 columns.model or "model" in condition.columns or model in corpus.split_by
             ),
         )
+        paths = [(name, path_of(name)) for name in sorted(found.sources)]
+        return replace(found, paths=tuple((name, path) for name, path in paths if path is not None))
 
     @property
     def sources(self) -> frozenset[str]:
@@ -64,6 +68,11 @@ class Mapping:
         return frozenset([*one, self.date, *sampler, *self.split_by, *self.fields]) | (
             frozenset() if self.cluster is None else {self.cluster}
         )
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every source column that is read: those of `sources`, and those that paths begin with."""
+        return self.sources | {path.column for _, path in self.paths}
 
 
 def _explicit(columns: Columns) -> tuple[str, ...]:

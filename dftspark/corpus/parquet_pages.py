@@ -37,12 +37,15 @@ def batch_rows(file: Any, group: pq.RowGroupMetaData, columns: list[str], limit:
     largest = 0
     for i in range(group.num_columns):
         chunk = group.column(i)
-        if chunk.path_in_schema not in columns or chunk.physical_type not in _STRINGS:
+        path = chunk.path_in_schema
+        whole = path if path in columns else path.partition(".")[0]  # of a struct or a list
+        if whole not in columns or chunk.physical_type not in _STRINGS:
             continue
         packed = max(_LARGEST_PACKED, 4 * limit)
         if _is_large(chunk.total_uncompressed_size, chunk.total_compressed_size, packed):
             _refuse(file, chunk, packed)
-        largest += _largest_value(file, chunk)
+        values = -(-chunk.num_values // max(1, group.num_rows))  # of a row: a list has several
+        largest += _largest_value(file, chunk) * max(1, values)
     return max(1, min(_MOST_ROWS, BATCH_BYTES // max(1, largest)))
 
 

@@ -36,16 +36,16 @@ def check_config(config: Audit) -> None:
     if _DATE in config.out:
         mistakes.append("out: one store has all nights; take {date} out of it")
     human = config.corpora[config.human]
-    if any(_DATE in path for path in human.paths):
+    if any(_DATE in text for text in human.sources):
         mistakes.append(
-            f"corpora.{config.human}.path: the human side of a nightly audit stands; it has no "
+            f"corpora.{config.human}: the human side of a nightly audit stands; its source has no "
             f"{{date}}"
         )
     mistakes += [
-        f"corpora.{name}: which documents are of a date? put {{date}} into its path, or name its "
+        f"corpora.{name}: which documents are of a date? put {{date}} into its source, or name its "
         f"columns.date"
         for name, corpus in config.corpora.items()
-        if corpus.role == "model" and not _by_path(corpus) and corpus.columns.date is None
+        if corpus.role == "model" and not _by_source(corpus) and corpus.columns.date is None
     ]
     mistakes += [
         f"lenses: {one.name} compares documents, and a night merges states; leave it out"
@@ -64,15 +64,15 @@ def check_sides(config: Audit, date: str) -> None:
         files.check(config.on(date).corpora)
 
 
-def _by_path(corpus: Corpus) -> bool:
-    return any(_DATE in path for path in corpus.paths)
+def _by_source(corpus: Corpus) -> bool:
+    return any(_DATE in text for text in corpus.sources)
 
 
 def day_of(config: Audit, date: str) -> Audit:
     """Returns the audit with the model corpora only, and of them only the documents of `date`."""
     corpora = {}
     for name, corpus in config.corpora.items():
-        if corpus.role == "model" and not _by_path(corpus):
+        if corpus.role == "model" and not _by_source(corpus):
             own = f"substring(date, 1, 10) = '{date}'"
             kept = own if corpus.filter is None else f"({corpus.filter}) AND {own}"
             corpora[name] = corpus.model_copy(update={"filter": kept})
@@ -188,9 +188,13 @@ def _publish(
 
 
 def _digest(config: Audit, prints: dict[str, str]) -> str:
-    """Returns the digest of what a profile is made from: paths, columns, filters, cleaning, tokens,
-    and the settings of the lenses that keep states."""
+    """Returns the digest of what a profile is made from: sources, columns, filters, cleaning,
+    tokens, and the settings of the lenses that keep states."""
     sections = {section for one in every() for section in one.settings}
     made_from = config.model_dump(mode="json", include={"corpora", "cleaning", "tokens"} | sections)
+    for corpus in made_from["corpora"].values():  # profiles older than tables are of files
+        for kind in ("table", "query"):
+            if corpus[kind] is None:
+                del corpus[kind]
     text = json.dumps([made_from, prints, config.lenses], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,7 @@ and no exit code.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,19 @@ def logging(kind: str, quiet: bool = False) -> Progress:
     return progress(Console(stderr=True), quiet)
 
 
-def work(config: Audit, order: Order, shown: Progress, master: str | None = None) -> list[Run]:
+def work(
+    config: Audit,
+    order: Order,
+    shown: Progress,
+    master: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> list[Run]:
     """Does what is ordered and prints the path of every run that it made, one per line.
 
     Raises CheckFailed, after everything is published, if a check of any of these nights failed.
     """
     try:
-        return _work(config, order, shown, master)
+        return _work(config, order, shown, master, settings)
     except Exception as error:
         if isinstance(shown, JsonLines):
             code = error.exit_code if isinstance(error, DftsparkError) else 1
@@ -64,7 +71,13 @@ def work(config: Audit, order: Order, shown: Progress, master: str | None = None
         raise
 
 
-def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> list[Run]:
+def _work(
+    config: Audit,
+    order: Order,
+    shown: Progress,
+    master: str | None,
+    settings: Mapping[str, str] | None,
+) -> list[Run]:
     from dftspark.spark.session import session
 
     made: list[Run] = []
@@ -74,7 +87,7 @@ def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> l
     if order.remove and not order.refresh:
         _say_stale(config, order, shown)
         return made
-    with session(f"nightly {config.name}", master) as spark:
+    with session(f"nightly {config.name}", master, settings) as spark:
         if not order.remove:
             made.append(_one(spark, config, order, order.date, order.read, shown))
         if order.refresh:

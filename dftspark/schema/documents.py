@@ -25,8 +25,12 @@ DOCUMENTS = pa.schema(
 
 REJECT_FIELDS = [
     pa.field("corpus", pa.string(), metadata={"doc": "corpus as named in the configuration"}),
-    pa.field("file", pa.string(), metadata={"doc": "path as read"}),
-    pa.field("position", pa.string(), metadata={"doc": "line 12, row 12, byte 345, or empty"}),
+    pa.field("file", pa.string(), metadata={"doc": "path as read; or table, query, DataFrame"}),
+    pa.field(
+        "position",
+        pa.string(),
+        metadata={"doc": "line 12, row 12, byte 345, digest 6f.. of a table, or empty"},
+    ),
     pa.field("action", pa.string(), metadata={"doc": "rejected, duplicate, repaired or noted"}),
     pa.field("reason", pa.string(), metadata={"doc": "a short code: invalid_utf8, text_missing"}),
     pa.field("detail", pa.string(), metadata={"doc": "the reason in words, with the values"}),

@@ -34,14 +34,14 @@ def check(
     for name, corpus in config.corpora.items():
         own = [row for row in counted if corpus_of(row["corpus"]) == name]
         total = {column: sum(row[column] for row in own) for column in _SUMMED}
-        where = ", ".join(corpus.paths)
+        where = corpus.where
         allowed = nightly and config.nightly.allow_empty
         if not total["documents"] and not (allowed and not total["rejected"]):
             hint = "; with nightly.allow_empty = true such a date is no error" if nightly else ""
             raise InputError(
                 f"corpora.{name}: no document is left of {total['read']} rows in {where}: "
                 f"{total['rejected']} rejected, {total['filtered']} filtered out. An audit needs "
-                f"both sides; check corpora.{name}.path, columns and filter{hint}"
+                f"both sides; check its source, columns and filter{hint}"
                 f"{_why(rejects, name, run, total['rejected'])}"
             )
         if total["documents"] and (not nightly or corpus.role == "human"):

@@ -1,11 +1,10 @@
-"""Turns files into documents on Spark: reads them once into Parquet, filters, settles ids,
+"""Turns sources into documents on Spark: reads them once into Parquet, filters, settles ids,
 counts."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,13 +17,12 @@ from pyspark.sql.window import Window
 
 from dftspark import schema
 from dftspark.config import Audit, filters
-from dftspark.corpus import files, ingest
+from dftspark.corpus.ingest import DIGEST
 from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
 from dftspark.errors import ConfigError
-from dftspark.spark import tables
+from dftspark.spark import reading, sources, tables
 
-_SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
 # The columns that the driver uses if there are few rows.
 _NAMES = (
     "source",
@@ -49,7 +47,8 @@ class Documents:
     were read by source, corpus, action and whether they are `ours`; `repeats` are the issues with
     repeated ids, None if every doc_id of a corpus occurs once; `listed` are the files by source.
     `joined` says that near copies share a cluster, which the tally does not know. `few` are the
-    names of all rows that were read, if they are few and every document was kept.
+    names of all rows that were read, if they are few and every document was kept. `sources` says of
+    corpora that are not files where they come from.
     """
 
     kept: DataFrame
@@ -59,6 +58,7 @@ class Documents:
     listed: dict[str, Listed]
     joined: bool = False
     few: pa.Table | None = None
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def faultless(self) -> bool:
@@ -68,57 +68,31 @@ class Documents:
         )
 
 
-def read(spark: SparkSession, config: Audit, staging: str) -> Documents:
-    """Reads every file of the audit once, into Parquet at `staging`, and settles what is kept."""
+def read(
+    spark: SparkSession, config: Audit, staging: str, frames: sources.Frames | None = None
+) -> Documents:
+    """Reads every source of the audit once, into Parquet at `staging`, and settles what is kept.
+
+    `frames` are the corpora that the caller has as DataFrames.
+    """
     check_filters(spark, config)
-    staged, listed = stage(spark, config)
+    row_sources = sources.opened(spark, config, frames or {})
+    staged, listed = reading.stage(spark, config, row_sources)
     tables.write(staged, staging)
+    rows = tables.read(spark, staging, schema.STAGED)
     few = None
     if not any(corpus.filter for corpus in config.corpora.values()):
         few = tables.small(staging, _NAMES)
-    return settle(tables.read(spark, staging, schema.STAGED), config, listed, few)
-
-
-def stage(spark: SparkSession, config: Audit) -> tuple[DataFrame, dict[str, Listed]]:
-    """Returns one row per document or issue, schema.STAGED; files are read inside the tasks.
-
-    Also returns the files of each corpus as they were listed.
-    """
-    rows: list[tuple[int, str, str]] = []
-    notes: list[dict[str, str | int | None]] = []
-    listed: dict[str, Listed] = {}
-    every = files.find_all(config.corpora)
-    for name, corpus in config.corpora.items():
-        splits, issues = every[name]
-        rows += [(0, name, split.to_json()) for split in splits]
-        sizes = {split.path: split.size for split in splits}
-        listed[name] = Listed(len(sizes), sum(sizes.values()))
-        notes += [ingest.issue_row(name, corpus, issue) for issue in issues]
-    tasks = min(len(rows), 4096)
-    rows = [(i % tasks, source, split) for i, (_, source, split) in enumerate(rows)]
-    table = pa.Table.from_arrays([pa.array(c) for c in zip(*rows, strict=True)], schema=_SPLITS)
-    staged = (
-        spark.createDataFrame(table)
-        .repartitionById(tasks, F.col("task"))
-        .select("source", "split")
-        .mapInArrow(_reader(config), from_arrow_schema(schema.STAGED))
-    )
-    if notes:
-        found = pa.Table.from_pylist(notes, schema=schema.STAGED)
-        staged = staged.unionByName(spark.createDataFrame(found))
-    return staged, listed
-
-
-def _reader(
-    config: Audit,
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for row in batch.to_pylist():
-                name, split = row["source"], files.Split.from_json(row["split"])
-                yield from ingest.ingest(split, name, config.corpora[name], config.cleaning)
-
-    return run
+    told: dict[str, dict[str, Any]] = {}
+    if row_sources:
+        told, notes = sources.told(rows, config, row_sources)
+        more = pa.Table.from_pylist(notes, schema=schema.STAGED)
+        if notes:
+            rows = rows.unionByName(spark.createDataFrame(more))
+            if few is not None:
+                few = pa.concat_tables([few, more.select(few.column_names).cast(few.schema)])
+    found = settle(rows, config, listed, few)
+    return replace(found, sources=told)
 
 
 def check_filters(spark: SparkSession, config: Audit) -> None:
@@ -137,20 +111,10 @@ def check_filters(spark: SparkSession, config: Audit) -> None:
                 f"that is not mapped is fields['its name']"
             ) from error
         for function in filters.read(corpus.filter).functions:
-            if not _is_built_in(spark, function):
+            if not sources.is_built_in(spark, function):
                 raise ConfigError(
-                    f"corpora.{name}.filter: {corpus.filter!r} calls {function}(), which this "
-                    f"session has replaced by a function of its own; use a session without it, or "
-                    f"set spark.sql.functionResolution.sessionOrder = last"
+                    sources.replaced(f"corpora.{name}.filter", corpus.filter, function)
                 )
-
-
-def _is_built_in(spark: SparkSession, function: str) -> bool:
-    try:
-        found = spark.catalog.getFunction(function)
-    except AnalysisException:  # a word such as TRY_CAST or IN, which is not a function
-        return True
-    return (found.className or "").startswith("org.apache.spark.sql.catalyst.expressions.")
 
 
 def settle(
@@ -269,7 +233,7 @@ def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
     in_file_order = [F.col("file"), F.length("position"), F.col("position")]
     same_text = Window.partitionBy("corpus", "doc_id", "text").orderBy(*in_file_order)
     same_id = Window.partitionBy("corpus", "doc_id").orderBy(*in_file_order)
-    again = again.withColumn("copy", F.row_number().over(same_text))
+    again = _numbered(again.withColumn("copy", F.row_number().over(same_text)))
     distinct = again.where("copy = 1").withColumn("use", F.row_number().over(same_id))
     renamed = F.col("use") > 1
     keep = ~renamed | ~F.col("source").isin(
@@ -298,6 +262,22 @@ def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:
     )
     documents = documents.drop("copy", "use")
     return once.unionByName(documents), copies.unionByName(clashes)
+
+
+def _numbered(rows: DataFrame) -> DataFrame:
+    """Gives equal rows of a table that has no ids an id each: they are as many documents as equal
+    lines of a file are."""
+    no_id = F.col("position").startswith(DIGEST) & F.col("doc_id").endswith(
+        F.concat(F.lit("#"), F.substring("position", len(DIGEST) + 1, 16))
+    )
+    equal = no_id & (F.col("copy") > 1)
+    new_id = F.concat("doc_id", F.lit("~"), F.col("copy").cast("string"))
+    return rows.withColumns(
+        {
+            "doc_id": F.when(equal, new_id).otherwise(F.col("doc_id")),
+            "copy": F.when(equal, 1).otherwise(F.col("copy")),
+        }
+    )
 
 
 def _issue(rows: DataFrame, action: Column, reason: str, detail: Column) -> DataFrame:

@@ -44,9 +44,9 @@ _MEMORY = {
 def explained(config: Audit, run: str) -> Iterator[None]:
     """Raises the cause of a Spark error, with the run's folder, the value and the remedy.
 
-    Raises ConfigError for a filter that fails on a row, EnvironmentProblem for storage and memory,
-    and an error of dftspark.errors from a task as itself. Other errors pass, because they are
-    crashes.
+    Raises ConfigError for a filter or a query that fails on a row, EnvironmentProblem for storage
+    and memory, and an error of dftspark.errors from a task as itself. Other errors pass, because
+    they are crashes.
     """
     try:
         with _unlogged():
@@ -88,6 +88,13 @@ def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
                 f"corpora.{name}.filter: {corpus.filter!r} fails on a row: {value[0]}\n  fields "
                 f"and sampler are text: try_cast(fields['x'] AS DOUBLE) is null where it fails"
             )
+    tables = [name for name, corpus in config.corpora.items() if not corpus.paths]
+    if value and tables:
+        return ConfigError(
+            f"a row of {' or '.join(f'corpora.{name}' for name in tables)} cannot be computed: "
+            f"{value[0]}\n  in its query, view or DataFrame; try_cast and try_divide are null "
+            f"where they fail"
+        )
     place = Location.parse(run)
     for sign, remedy in _STORAGE.items():
         if sign in said:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -13,9 +13,10 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from dftspark.errors import EnvironmentProblem
+from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.java import ensure_java
 from dftspark.spark import class_archive
+from dftspark.spark.packages import fetching
 
 # Results or memory depend on these, so a session made by somebody else gets them too.
 _RELIED_ON = {
@@ -59,17 +60,23 @@ LOCAL = {
 
 
 @contextmanager
-def session(app: str, master: str | None = None) -> Iterator[SparkSession]:
+def session(
+    app: str, master: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[SparkSession]:
     """Yields the running session if there is one (spark-submit, a notebook), else a local one.
 
-    `master` may be any Spark master, or `sc://host:port` for Spark Connect. Stops the session at
-    the end only if it started it. Raises EnvironmentProblem if Spark cannot start.
+    `master` may be any Spark master, or `sc://host:port` for Spark Connect; `settings` are Spark's,
+    before those of this module. Stops the session at the end only if it started it. Raises
+    EnvironmentProblem if Spark cannot start, ConfigError for `settings` where Spark runs already.
     """
+    _check_settings(settings or {}, master)
     if SparkSession.getActiveSession() is not None:
         yield relied_on(SparkSession.builder.getOrCreate())
         return
+    packages = (settings or {}).get("spark.jars.packages", "")
     try:
-        spark = start(app, master)
+        with fetching(packages) if packages else nullcontext():
+            spark = start(app, master, settings)
     except (PySparkException, Py4JError, RuntimeError, OSError) as error:
         raise EnvironmentProblem(
             f"Spark did not start with master {master or 'local[*]'!r}: {error}\n"
@@ -97,10 +104,25 @@ def relied_on(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def start(app: str, master: str | None) -> SparkSession:
+def _check_settings(settings: Mapping[str, str], master: str | None) -> None:
+    """Raises ConfigError for settings that a Spark which runs already would not take."""
+    runs = SparkSession.getActiveSession() is not None or "PYSPARK_GATEWAY_PORT" in os.environ
+    if settings and runs:
+        raise ConfigError(
+            f"Spark runs already, and {', '.join(settings)} must be set when it starts: give "
+            f"--conf and --packages to spark-submit"
+        )
+    if master is not None and master.startswith("sc://") and "spark.jars.packages" in settings:
+        raise ConfigError("--packages: a server of Spark Connect loads packages when it starts")
+
+
+def start(app: str, master: str | None, settings: Mapping[str, str] | None = None) -> SparkSession:
     """Starts a session with the settings of a local run, unless spark-submit has chosen others."""
     builder = SparkSession.builder.appName(f"dftspark {app}")
+    asked = dict(settings or {})
     if master is not None and master.startswith("sc://"):
+        for key, value in asked.items():
+            builder = builder.config(key, value)
         return builder.remote(master).getOrCreate()
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has chosen master and settings
         return builder.getOrCreate()
@@ -114,9 +136,16 @@ def start(app: str, master: str | None) -> SparkSession:
     if here:  # executors of a cluster must reach the driver, so its address is Spark's to find
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
-    for key, value in (local() if here else _STARTED).items():
+    for key, value in _beside(local() if here else _STARTED, asked).items():
         builder = builder.config(key, value)
     return builder.master(master or "local[*]").getOrCreate()
+
+
+def _beside(own: Mapping[str, str], asked: Mapping[str, str]) -> dict[str, str]:
+    """Returns both, those that are asked for first; of Java's options, all."""
+    java = "spark.driver.extraJavaOptions"
+    more = {java: f"{own[java]} {asked[java]}"} if java in asked else {}
+    return {**own, **asked, **more}
 
 
 def local() -> dict[str, str]:

@@ -12,6 +12,7 @@ from dftspark.lenses.embeddings.lens import embedded
 from dftspark.lenses.lens import Night, Texts, chosen, lens
 from dftspark.lenses.ngrams.lens import NgramStates
 from dftspark.making import Making
+from dftspark.stages import read_before
 
 _NO_STATES: dict[str, float] = {
     "tokens": 0,
@@ -77,7 +78,9 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
 
     config = making.config
     with making.stage("read"):
-        found = documents.read(making.spark, config, making.staging("documents"))
+        found = documents.read(making.spark, config, making.staging("documents"), making.frames)
+        making.sources = found.sources
+        making.warnings += read_before.warnings(config, found.sources)
         if join_copies.asked(config):
             found = join_copies.joined(found, config, making.staging("joined"))
         rejects = tables.rejects(found.issues, making.writer.id, making.date)

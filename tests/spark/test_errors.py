@@ -256,6 +256,16 @@ def test_no_java(here: Path) -> None:
         told.check(75, "Java 17", "apt install", "pip install 'dftspark[java]'")
 
 
+def test_a_package_that_is_not_to_be_had(here: Path) -> None:
+    """Nobody publishes it; what Spark's launcher says of its attempts is not passed on."""
+    sides = ["--human", "human.jsonl", "--model", "model.jsonl"]
+    command = processes.dftspark("audit", *sides, "--packages", "org.nowhere:nothing_2.13:0.0.0")
+    done = processes.finished(command, here)
+    told = Told(done.returncode, done.stdout, done.stderr)
+    told.check(75, "found no org.nowhere:nothing_2.13:0.0.0", "spark.jars.ivySettings")
+    assert len(done.stderr.splitlines()) < 10
+
+
 CONFIG = Audit.parse(
     {
         "corpora": {

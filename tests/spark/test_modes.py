@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
+
+
+FRAMES = """
+import sys
+import dftspark
+from dftspark.config import Audit
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
+rows = [(f"We went to the river on day {i} and slept.", f"p{i}") for i in range(60)]
+spark.createDataFrame(rows, "text string, prompt_id string").createOrReplaceTempView("humans")
+rows = [(f"It is a rich tapestry, {i}, of things.", f"p{i}") for i in range(60)]
+model = spark.createDataFrame([*rows, rows[0]], "text string, prompt_id string")
+query = "SELECT text, prompt_id FROM humans WHERE length(text) > 3"
+corpora = {"human": {"role": "human", "query": query}, "ckpt-100": {"role": "model", "path": "x"}}
+settings = {"out": "frames", "lenses": ["ngrams"], "report": {"page": False}}
+config = Audit.parse({"corpora": corpora, **settings}, "test")
+print(dftspark.audit(spark, config, models={"ckpt-100": model}).path)
+"""
 
 
 def configured(folder: Path) -> Path:
@@ -93,4 +112,13 @@ def test_spark_connect(local: Run, tmp_path: Path) -> None:
     ]
     with processes.serving(server, port, tmp_path):
         run = demo(tmp_path, f"sc://127.0.0.1:{port}")
+        command = [sys.executable, "-c", FRAMES, f"sc://127.0.0.1:{port}"]
+        done = processes.finished(command, tmp_path)
     assert_as_local(run, local)
+    assert done.returncode == 0, done.stderr[-4000:]
+    framed = open_run(done.stdout.splitlines()[-1])
+    told = framed.manifest["sources"]
+    assert told["human"]["tables"] == {"humans": {"format": "view", "version": None}}
+    assert {name: one["rows"] for name, one in told.items()} == {"human": 60, "ckpt-100": 61}
+    counted = {row["corpus"]: row["documents"] for row in framed.table("corpora").to_pylist()}
+    assert counted == {"human": 60, "ckpt-100": 61}
