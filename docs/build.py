@@ -41,6 +41,7 @@ ORDER = (
     "choose",
     "nightly",
     "cluster",
+    "platform",
     "limits",
     "configuration",
     "tables",
