@@ -218,6 +218,16 @@ def _reading(location: Location) -> Iterator[None]:
         raise EnvironmentProblem(f"cannot read {location}: {redact(str(error))}") from error
 
 
+def check_store(out: str) -> None:
+    """Raises ConfigError or EnvironmentProblem for a run store that cannot be: one of an unknown
+    scheme, and one in a bucket that is not there or may not be written. Local folders are made
+    later."""
+    place = Location.parse(out)
+    if not place.local:
+        with writing(place):
+            place.filesystem.create_dir(place.path, recursive=True)
+
+
 def free_bytes(location: Location) -> int | None:
     """Returns the free space where the location is or would be; None if storage does not report
     it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,25 @@ def test_doctor_names_a_bucket_that_is_not_there(store: str) -> None:
     assert not check.ok
     assert "no-such-bucket" in check.found
     assert "AWS_*" in check.remedy
+
+
+def test_an_audit_into_no_bucket_ends_before_spark_starts(
+    store: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dftspark.cli.computing.compute", pytest.fail)
+    for side in ("human", "model"):
+        (tmp_path / f"{side}.jsonl").write_text('{"text": "one"}\n')
+    texts = ["--human", f"{tmp_path}/human.jsonl", "--model", f"{tmp_path}/model.jsonl"]
+    nowhere = store.replace("audits", "no-such-bucket")
+    for out, code, said in (
+        (nowhere, 75, "cannot write s3a://no-such-bucket/our runs"),
+        ("dbfs:/audits", 2, "a volume below /Volumes"),
+        ("strange://audits", 2, "Use a local path or an s3a:, gs:, abfs: or hdfs: URI."),
+    ):
+        assert cli.main(["audit", *texts, "--out", out]) == code
+        told = capsys.readouterr().err
+        assert said in told
+        assert len(told.splitlines()) < 10

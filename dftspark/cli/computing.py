@@ -34,9 +34,11 @@ def _asked(
     Spark starts."""
     from dftspark.config import request
     from dftspark.corpus import files
+    from dftspark.location import check_store
 
     config = request.audit(conf, human, model, out, date)
     files.check(config.corpora)
+    check_store(config.out)
     return config
 
 

@@ -18,6 +18,7 @@ from dftspark.checks.junit import junit
 from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.location import check_store
 from dftspark.nights import calendar
 from dftspark.nights.alerts import notify, tell
 from dftspark.progress import JsonLines, Lines, Progress, Silent, progress
@@ -77,6 +78,7 @@ def work(config: Audit, order: Order, shown: Progress, master: str | None = None
 def _work(config: Audit, order: Order, shown: Progress, master: str | None) -> list[Run]:
     from dftspark.spark.session import session
 
+    check_store(config.out)
     made: list[Run] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))

@@ -14,13 +14,14 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dftspark import schema
+from dftspark import open_run
 from dftspark.config import Audit
 from dftspark.location import Location, below
 from dftspark.runs import audit
 from dftspark.spark import failures, object_store, tables
 from dftspark.spark.probe import round_trip
 from dftspark.store import publish
+from dftspark.store.run import Run
 from tests.object_stores import CREDENTIALS, served
 
 os.environ.update(CREDENTIALS)  # before Spark starts, whose workers inherit them
@@ -100,34 +101,48 @@ def test_a_probe_leaves_nothing(spark: SparkSession, store: str, tmp_path: Path)
     assert "no-such-bucket" in round_trip(spark, store.replace("audits", "no-such-bucket"))
 
 
-def test_an_audit_there_and_on_this_disk_are_the_same(
-    spark: SparkSession, store: str, tmp_path: Path
-) -> None:
-    """All lenses that keep states, with documents, vectors and rejects in the object store."""
-    texts = {
+def audited(spark: SparkSession, out: str, texts: Path, lenses: list[str]) -> Run:
+    """The audit of 40 texts a side, each with a reject, which are written to the folder `texts`."""
+    sides = {
         "human": [f"The {i} birds sang, and nobody wrote about them." for i in range(40)],
         "model": [f"Birds — all {i} of them — sang. It was not noise but joy." for i in range(40)],
     }
-    for side, lines in texts.items():
-        own = [json.dumps({"text": text}) for text in [*lines, ""]]  # one of them is a reject
-        (tmp_path / f"{side}.jsonl").write_text("\n".join(own))
+    for side, lines in sides.items():
+        own = [json.dumps({"text": text}) for text in [*lines, ""]]
+        (texts / f"{side}.jsonl").write_text("\n".join(own))
+    document = {
+        "out": out,
+        "corpora": {s: {"role": s, "path": str(texts / f"{s}.jsonl")} for s in sides},
+        "ngrams": {"orders": [1]},
+        "embedding": {"embedder": "static", "sample": "all"},
+        "lenses": lenses,
+    }
+    return audit(spark, Audit.parse(document, "here"))
 
-    def audited(out: str) -> dict[str, pa.Table]:
-        corpora = {s: {"role": s, "path": str(tmp_path / f"{s}.jsonl")} for s in texts}
-        document = {
-            "out": out,
-            "corpora": corpora,
-            "ngrams": {"orders": [1]},
-            "embedding": {"embedder": "static", "sample": "all"},
-            "lenses": ["ngrams", "embeddings", "structure"],
-        }
-        run = audit(spark, Audit.parse(document, "here"))
-        assert run.spark(spark, "metrics").count() == run.table("metrics").num_rows
-        return {name: run.table(name) for name in run.tables if name in schema.TABLES}
 
-    there, here = audited(below(store, "runs")), audited(str(tmp_path / "runs"))
-    assert there.keys() == here.keys()
-    assert there["rejects"].num_rows == 2
-    for name in ("metrics", "ngrams", "rejects", "corpora"):
-        own, other = (t[name].drop_columns(["run_id"]).to_pylist() for t in (there, here))
+def test_an_audit_is_there_with_all_its_tables(
+    spark: SparkSession, store: str, tmp_path: Path
+) -> None:
+    run = audited(spark, below(store, "runs"), tmp_path, ["ngrams"])
+    assert open_run(below(store, "runs")).id == run.id
+    assert run.table("rejects").num_rows == 2
+    assert run.table("metrics").num_rows > 0
+    assert run.spark(spark, "metrics").count() == run.table("metrics").num_rows
+    names = {info.base_name for info in Location.parse(run.path).children()}
+    assert names == {"manifest.json", "report.html", *(f"{name}.parquet" for name in run.tables)}
+
+
+@pytest.mark.slow
+def test_an_audit_there_and_on_this_disk_are_the_same(
+    spark: SparkSession, store: str, tmp_path: Path
+) -> None:
+    """With all default lenses, whose vectors and documents are staged in the store as well."""
+    lenses = ["ngrams", "embeddings", "structure"]
+    there, here = (
+        audited(spark, out, tmp_path, lenses)
+        for out in (below(store, "all"), str(tmp_path / "runs"))
+    )
+    assert there.tables == here.tables
+    for name in ("metrics", "ngrams", "rejects", "corpora", "patterns"):
+        own, other = (run.table(name).drop_columns(["run_id"]).to_pylist() for run in (there, here))
         assert sorted(map(str, own)) == sorted(map(str, other)), name
