@@ -32,8 +32,9 @@ def render(first: Run, second: Run, found: RunDiff, console: Console) -> None:
     _differing(console, found)
     line(
         console,
-        "Errors are those of independent runs: too large rather than too small where both read the "
-        "same human text. --json has all measures and strata.",
+        "p is adjusted for the number of measures (Holm). Errors are those of independent runs: "
+        "too large rather than too small where both read the same human text. --json has all "
+        "measures and strata.",
         "dim",
     )
 
