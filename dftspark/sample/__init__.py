@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from dftspark.config import Audit
 from dftspark.config.generate import Generation
@@ -44,9 +45,11 @@ def _write(folder: Location) -> None:
 def audit(out: str) -> Audit:
     """Returns the demo's audit of the sample, which is written to `<out>/sample`."""
     folder = below(out, "sample")
-    _write(Location.parse(folder))
-    # The format is said because a name that ends in options does not tell it.
-    read = {"columns": {"doc_id": "topic", "prompt_id": "topic"}, "format": "jsonl"}
+    place = Location.parse(folder)
+    _write(place)
+    read: dict[str, Any] = {"columns": {"doc_id": "topic", "prompt_id": "topic"}}
+    if place.after:  # a name that ends in options does not tell the format
+        read["format"] = "jsonl"
     return Audit.parse(
         {
             "name": "demo",
