@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-EXTRAS ?= spark,embed,judge,report,variety,page,dev
+EXTRAS ?= spark,embed,judge,report,variety,page,alerts,dev
 OLDEST ?= 4.1.0
 JOBS ?= 2
 VENV := .venv
@@ -73,7 +73,7 @@ minimal: python-ok ## install the wheel without extras into an empty venv and im
 constraints: python-ok ## resolve every dependency anew and rewrite constraints.txt
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install -q ".[$(EXTRAS),openvino,java]"
+	build/constraints/bin/python -m pip install -q ".[$(EXTRAS),openvino,java,mlflow,wandb,trackio]"
 	head -n 1 constraints.txt > build/constraints/pins
 	build/constraints/bin/python -m pip freeze --exclude dftspark \
 		| sed 's/+[a-z0-9.]*$$//' | tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/constraints/pins

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 from dftspark.errors import ConfigError
@@ -57,13 +57,17 @@ def overused(
             and row["docs_model"] >= documents
         ):
             found.append({**entry, "tokens": tuple(row["tokens"])})
-    found.sort(key=lambda e: (-e["ratio"] * math.sqrt(e["count_model"]), e["phrase"]))
+    found.sort(key=_place)
     longer = {part: max(e["count_model"] for e in group) for part, group in _parts(found).items()}
     return [
         {key: value for key, value in e.items() if key != "tokens"}
         for e in found
         if longer.get(e["tokens"], 0) < _SAME * e["count_model"]
     ]
+
+
+def _place(entry: Entry) -> tuple[float, str]:
+    return -entry["ratio"] * math.sqrt(entry["count_model"]), entry["phrase"]
 
 
 def _parts(found: list[Entry]) -> dict[tuple[str, ...], list[Entry]]:
@@ -93,18 +97,29 @@ def _ratio(row: dict[str, Any]) -> float:
 
 
 def of_run(
-    run: Run, model: str | None, *, least_ratio: float, q_value: float, documents: int, limit: int
+    run: Run,
+    models: Sequence[str] = (),
+    *,
+    least_ratio: float,
+    q_value: float,
+    documents: int,
+    limit: int,
 ) -> list[Entry]:
-    """Returns the list of one model of a run. Raises ConfigError if there are several and none is
-    named."""
+    """Returns the list of these models of a run, or of all: a phrase stands there once, for the
+    model that over-uses it most, which the entry names. Raises ConfigError for an unknown model.
+    """
     rows = [row for row in run.table("ngrams").to_pylist() if row["stratum"] == ""]
-    models = sorted({row["model"] for row in rows})
-    if model is None and len(models) == 1:
-        model = models[0]
-    if model not in models:
-        raise ConfigError(f"--model: {model!r} is not one of the run's models, {models}")
-    own = (row for row in rows if row["model"] == model)
-    return overused(own, least_ratio=least_ratio, q_value=q_value, documents=documents)[:limit]
+    have = sorted({row["model"] for row in rows})
+    unknown = [name for name in models if name not in have]
+    if unknown:
+        raise ConfigError(f"--model: {unknown[0]!r} is not one of the run's models, {have}")
+    most: dict[str, Entry] = {}
+    for model in models or have:
+        own = (row for row in rows if row["model"] == model)
+        for e in overused(own, least_ratio=least_ratio, q_value=q_value, documents=documents):
+            if e["phrase"] not in most or e["ratio"] > most[e["phrase"]]["ratio"]:
+                most[e["phrase"]] = {"model": model, **e}
+    return sorted(most.values(), key=_place)[:limit]
 
 
 def formulas(entries: list[Entry]) -> int:

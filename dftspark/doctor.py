@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import re
+import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,14 +22,23 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from pyarrow.fs import FileType
 
 from dftspark import java
 from dftspark.errors import DftsparkError, EnvironmentProblem
 from dftspark.location import Location, free_bytes, writing
 
+_PROBE = b"dftspark doctor"
+_TASKS = (
+    "Executors must see the same storage as the driver: the same mount, or the same address and "
+    "credentials in their environment (spark.executorEnv.NAME) or from their role."
+)
+_ACCESS = (
+    "Look at the address, the permissions and the credentials: AWS_*, AZURE_* or "
+    "GOOGLE_APPLICATION_CREDENTIALS in the environment, or the role of the machine."
+)
 _MEMORY_GIB = 2.0
 _DISK_GIB = 1.0
 _PROBE_SECONDS = 180
@@ -64,7 +75,7 @@ def examine(
         ("GPU", _gpu),
     ]
     if spark:
-        checks += [("embedder", _embedder), ("Spark session", partial(_session, master))]
+        checks += [("embedder", _embedder), ("Spark session", partial(_session, out, master))]
     for name, check in checks:
         try:
             yield check()
@@ -141,8 +152,7 @@ def _memory() -> Diagnosis:
 def _storage(out: str) -> Diagnosis:
     place = Location.parse(out)
     if not place.local:
-        there = "is there" if place.kind != FileType.NotFound else "answers, nothing there yet"
-        return Diagnosis("storage", True, f"{place} {there}")
+        return _remote(place)
     folder = next(f for f in (Path(place.path), *Path(place.path).parents) if f.exists())
     try:
         with writing(place), tempfile.TemporaryFile(dir=folder):
@@ -152,6 +162,24 @@ def _storage(out: str) -> Diagnosis:
     ok = free >= _DISK_GIB
     remedy = "" if ok else f"Free {_DISK_GIB:.0f} GiB, or choose another --out."
     return Diagnosis("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
+
+
+def _remote(place: Location) -> Diagnosis:
+    """Writes an object through pyarrow, reads it back and removes it."""
+    probe = place / f".probe-{secrets.token_hex(6)}"
+    try:
+        with writing(probe):
+            probe.filesystem.create_dir(place.path, recursive=True)
+            with probe.filesystem.open_output_stream(probe.path) as stream:
+                stream.write(_PROBE)
+            with probe.filesystem.open_input_stream(probe.path) as source:
+                read = source.read()
+            probe.filesystem.delete_file(probe.path)
+    except DftsparkError as error:
+        return Diagnosis("storage", False, str(error), _ACCESS)
+    ok = read == _PROBE
+    said = "a probe was written and read" if ok else f"a probe came back as {read[:40]!r}"
+    return Diagnosis("storage", ok, f"{place}: {said}, through pyarrow", "" if ok else _ACCESS)
 
 
 def _compiled() -> Diagnosis:
@@ -229,22 +257,25 @@ def probe_embedder() -> None:
     print(json.dumps(told))
 
 
-def _session(master: str | None) -> Diagnosis:
+def _session(out: str, master: str | None) -> Diagnosis:
     """Starts Spark in a separate process, so that its output and its hanging stay there."""
     program = "import sys; from dftspark.doctor import probe; probe(*sys.argv[1:])"
-    command = [sys.executable, "-c", program, *([master] if master else [])]
+    command = [sys.executable, "-c", program, out, *([master] if master else [])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         remedy = "Look for a proxy, a firewall, or a host name that does not resolve."
         return Diagnosis("Spark session", False, f"no answer in {_PROBE_SECONDS} s", remedy)
     if done.returncode != 0:
-        remedy = f"Mend what is above first. Everything Spark says: {sys.executable} -c '{program}'"
+        remedy = f"Mend what is above first. Everything Spark says: {shlex.join(command)}"
         return Diagnosis("Spark session", False, _reason(done.stderr), remedy)
-    return _compared(json.loads(done.stdout.splitlines()[-1]))
+    told = json.loads(done.stdout.splitlines()[-1])
+    if told["table"]:
+        return Diagnosis("Spark session", False, f"tasks and {out}: {told['table']}", _TASKS)
+    return _compared(told)
 
 
-def _compared(told: dict[str, dict[str, str]]) -> Diagnosis:
+def _compared(told: dict[str, Any]) -> Diagnosis:
     driver, worker = told["driver"], told["worker"]
     unlike = [name for name in driver if name != "executable" and driver[name] != worker[name]]
     if unlike:
@@ -252,7 +283,8 @@ def _compared(told: dict[str, dict[str, str]]) -> Diagnosis:
         remedy = "Set PYSPARK_PYTHON to the Python of the driver, with the same packages."
         return Diagnosis("Spark session", False, found, remedy)
     versions = ", ".join(f"{name} {driver[name]}" for name in ("python", "pyarrow", "dftspark"))
-    return Diagnosis("Spark session", True, f"starts and computes; worker like driver: {versions}")
+    found = f"starts, computes, writes and reads a table; worker like driver: {versions}"
+    return Diagnosis("Spark session", True, found)
 
 
 def _reason(said: str) -> str:
@@ -264,13 +296,17 @@ def _reason(said: str) -> str:
     return lines[named[-1]] + "".join(line for line in java_says if line.startswith(": "))
 
 
-def probe(master: str | None = None) -> None:
-    """Prints facts on the driver and a worker of a fresh session, as a line of JSON."""
+def probe(out: str, master: str | None = None) -> None:
+    """Prints facts on the driver and a worker of a fresh session, and what keeps tasks from writing
+    a table below `out` and reading it, as a line of JSON."""
+    from dftspark.spark.probe import round_trip
     from dftspark.spark.session import session
 
     with session("doctor", master) as spark:
         (row,) = spark.range(1).mapInArrow(_tell, "told string").collect()
-    print(json.dumps({"driver": _versions(), "worker": json.loads(row["told"])}))
+        problem = round_trip(spark, out)
+    told = {"driver": _versions(), "worker": json.loads(row["told"]), "table": problem}
+    print(json.dumps(told))
 
 
 def _tell(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

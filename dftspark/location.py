@@ -21,6 +21,13 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.redaction import redact as redact
 
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
+_HALF = re.compile(r"(?!file:)([A-Za-z][A-Za-z0-9+.-]+):(?!//)(/?)", re.IGNORECASE)
+_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "hf"})
+_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_LIBHDFS = (
+    "pyarrow reaches HDFS through libhdfs and Java, which are not found: set JAVA_HOME, "
+    "HADOOP_HOME (or ARROW_LIBHDFS_DIR) and CLASSPATH=$(hadoop classpath --glob), on executors too"
+)
 _OPTIONS = re.compile(r"\?(?=\w+=)")
 
 NO_INODES = (
@@ -65,7 +72,8 @@ class Location:
                 f"or hdfs: URI."
             ) from error
         except OSError as error:
-            raise EnvironmentProblem(f"{redact(text)}: {redact(str(error))}") from error
+            said = _LIBHDFS if "libhdfs" in str(error) or "libjvm" in str(error) else str(error)
+            raise EnvironmentProblem(f"{redact(text)}: {redact(said)}") from error
         if fsspec_storage.is_one(found.filesystem):
             raise ConfigError(
                 f"{redact(text)}: such a place is only read from, as a corpus. Use a local path or "
@@ -79,6 +87,7 @@ class Location:
         is taken literally, as Hadoop does: spaces, % and patterns too. Raises OSError,
         ArrowException."""
         remote = _REMOTE.fullmatch(text)
+        _refuse_half_a_uri(text)
         if text.lower().startswith("file:"):
             path = unquote(re.sub(r"^//[^/]*", "", text[len("file:") :]))
             return cls(fs.LocalFileSystem(), "/" + path.strip("/"))
@@ -90,7 +99,10 @@ class Location:
         rest, *options = _OPTIONS.split(rest, maxsplit=1)
         after = f"?{options[0]}" if options else ""
         filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
-        return cls(filesystem, inner + rest.rstrip("/"), inner, f"{scheme}://{host}", after)
+        path = inner + rest.rstrip("/")
+        if filesystem.type_name == "abfs":  # its paths begin with the container
+            path = path.lstrip("/")
+        return cls(filesystem, path, inner, f"{scheme}://{host}", after)
 
     @classmethod
     def _of_fsspec(cls, text: str) -> Location:
@@ -116,7 +128,10 @@ class Location:
 
     @property
     def _without_options(self) -> str:
-        return self.before + self.path.removeprefix(self.inner)
+        if not self.before:
+            return self.path
+        inside = self.path.removeprefix(self.inner).lstrip("/")
+        return f"{self.before}/{inside}" if inside else self.before
 
     def __str__(self) -> str:
         return redact(self.name)
@@ -129,9 +144,19 @@ class Location:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @property
+    def object_store(self) -> bool:
+        """True where an object appears whole or not at all, and tasks go through pyarrow."""
+        return self.filesystem.type_name in _OBJECT_STORES
+
+    @property
+    def uri(self) -> str:
+        """The location with a scheme, because a cluster's default file system may be another
+        one."""
+        return f"file:{self.path}" if self.local else self.name
+
+    @property
     def for_spark(self) -> str:
-        """The location with a scheme, because a cluster's default file system may be another one,
-        and without options, which are for Arrow."""
+        """The location with a scheme, and without options, which are for Arrow."""
         return f"file:{self.path}" if self.local else self._without_options
 
     @property
@@ -143,6 +168,37 @@ class Location:
         with _reading(self):
             selector = fs.FileSelector(self.path, recursive=recursive)
             return list(self.filesystem.get_file_info(selector))
+
+
+def _refuse_half_a_uri(text: str) -> None:
+    """Raises ArrowInvalid for what begins like a URI and would be taken for a local folder."""
+    half = _HALF.match(text)
+    scheme = half[1].lower() if half else ""
+    if text.lower().startswith("dbfs:"):
+        raise pa.ArrowInvalid(
+            "dbfs: is known to Databricks alone; a driver and executors there see the same files "
+            "below /dbfs or, better, a volume below /Volumes"
+        )
+    if half and (scheme in _SCHEMES or half[2]):
+        raise pa.ArrowInvalid(f"{scheme}: is followed by two slashes and the bucket or host")
+
+
+def below(folder: str, name: str) -> str:
+    """Returns the path or URI of `name` in that of a folder, which may end in options."""
+    path, *options = _cut(folder)
+    return "?".join([f"{path.rstrip('/')}/{name}", *options])
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Returns the path or URI of a folder, with the options that `text` ends in, and the name of
+    what lies in it. The folder of a bare name is empty."""
+    path, *options = _cut(text)
+    parent, _, name = path.rstrip("/").rpartition("/")
+    return "?".join([parent, *options]), name
+
+
+def _cut(text: str) -> list[str]:
+    return _OPTIONS.split(text, maxsplit=1) if _REMOTE.fullmatch(text) else [text]
 
 
 def arrow_scheme(uri: str) -> str:
@@ -184,6 +240,16 @@ def _reading(location: Location) -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentProblem(f"cannot read {location}: {redact(str(error))}") from error
+
+
+def check_store(out: str) -> None:
+    """Raises ConfigError or EnvironmentProblem for a run store that cannot be: one of an unknown
+    scheme, and one in a bucket that is not there or may not be written. Local folders are made
+    later."""
+    place = Location.parse(out)
+    if not place.local:
+        with writing(place):
+            place.filesystem.create_dir(place.path, recursive=True)
 
 
 def free_bytes(location: Location) -> int | None:

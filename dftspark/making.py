@@ -119,7 +119,7 @@ class Making:
     def staging(self, name: str) -> str:
         """Returns the path of a table that only later stages read."""
         self.staged.append(name)
-        return self.writer.table_path(name).removesuffix(".parquet") + ".staging"
+        return self.writer.staging_path(name)
 
     def write(
         self, name: str, table: DataFrame, compression: str = "zstd", group_rows: int | None = None
@@ -129,7 +129,7 @@ class Making:
         tables.write(table, self.writer.table_path(name), compression, group_rows)
         self._noted(name)
         self.writer.written(name)
-        return self.spark.read.schema(table.schema).parquet(self.writer.table_path(name))
+        return tables.read(self.spark, self.writer.table_path(name), table.schema)
 
     def take(self, folded: Folded) -> None:
         """Turns the files of a fold into the run's table with its name."""
@@ -155,7 +155,7 @@ class Making:
         from dftspark.spark import tables
 
         more = tables.rejects(issues, self.writer.id, self.date)
-        more.write.mode("append").parquet(self.writer.table_path("rejects"), compression="zstd")
+        tables.append(more, self.writer.table_path("rejects"))
         self.writer.written("rejects")
 
     def write_corpora(self, rows: list[dict[str, Any]]) -> None:

@@ -45,6 +45,7 @@ ORDER = (
     "write",
     "nightly",
     "cluster",
+    "platform",
     "limits",
     "configuration",
     "tables",

@@ -16,3 +16,6 @@ def needs(module: str, why: str) -> pytest.MarkDecorator:
 embed = needs("sentence_transformers", "the extra `embed` is not installed")
 variety = needs("sacrebleu", "chrF and BLEU need sacrebleu")
 openvino = needs("openvino", "the extra `openvino` is not installed")
+mlflow = needs("mlflow", "the extra `mlflow` is not installed")
+wandb = needs("wandb", "the extra `wandb` is not installed")
+trackio = needs("trackio", "the extra `trackio` is not installed")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from dftspark import cli, schema
-from dftspark.config import Audit, Embedding, Endpoint, Judge, Sweep, request
+from dftspark.config import Audit, Columns, Embedding, Endpoint, Judge, Sweep, request
 from dftspark.config.nightly import Acknowledged, Check
 from dftspark.config.template import template
 from dftspark.errors import CheckFailed, ConfigError, InputError
@@ -40,6 +40,7 @@ COMMANDS = [
     "show",
     "report",
     "export",
+    "diff",
     "doctor",
     "warm",
     "init",
@@ -385,12 +386,19 @@ def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[
     counts = {"count_human": 1, "docs_human": 1, "docs_model": 60, "q_value": 1e-9, "n": 1}
     rates = {"per_million_human": 1.0, "per_million_model": 90.0}
     grams = [
-        row(model=model, text=text, tokens=[text], count_model=90, **counts, **rates)
+        row(
+            model=model,
+            text=text,
+            tokens=[text],
+            count_model=90,
+            **counts,
+            **{**rates, "per_million_model": 95.0 if model == "formulas" else 90.0},
+        )
         for model, text in (
             ("gpt", "delve"),
             ("gpt", "tapestry"),
             ("claude", "honestly"),
-            ("formulas", "delve"),
+            ("formulas", "delve"),  # more often than gpt
             ("formulas", "=cmd"),
             ("formulas", "+1 said"),
             ("formulas", "=\u202ecmd"),
@@ -406,7 +414,19 @@ def test_export_prints_a_ban_list(tmp_path: Path, capsys: pytest.CaptureFixture[
     both = capsys.readouterr()
     assert sorted(both.out.splitlines()) == ["+1 said", "=cmd", "delve"]
     assert both.err.startswith("note: 2 lines begin with = + - or @, which a spreadsheet takes")
-    for wrong in (["--as", "yaml"], [], ["--model", "other"]):
+    assert cli.main(["export", run.path, "--limit", "9"]) == 0
+    every = json.loads(capsys.readouterr().out)
+    assert {(e["phrase"], e["model"]) for e in every} == {
+        ("delve", "formulas"),
+        ("tapestry", "gpt"),
+        ("honestly", "claude"),
+        ("=cmd", "formulas"),
+        ("+1 said", "formulas"),
+    }
+    two = ["export", run.path, "--model", "gpt", "--model", "claude", "--as", "strings"]
+    assert cli.main(two) == 0
+    assert sorted(json.loads(capsys.readouterr().out)) == ["delve", "honestly", "tapestry"]
+    for wrong in (["--as", "yaml"], ["--model", "other"]):
         assert cli.main(["export", run.path, *wrong]) == ConfigError.exit_code
         assert "claude" in (told := capsys.readouterr().err) or "antislop" in told
 
@@ -498,6 +518,22 @@ def test_the_template_has_every_setting_at_its_default() -> None:
         assert set(re.findall(r"(?m)^#     (\w+) = ", part)) == set(listed.model_fields)
 
 
+def test_each_line_of_the_template_can_be_opened_by_itself() -> None:
+    lines = template().splitlines()
+    head = lines.index("#[[judge.endpoints]]")
+    end = lines.index("", next(i for i in range(head, len(lines)) if "#options" in lines[i]))
+    required = [i for i in range(head, end) if re.match("#(name|url|model) = ", lines[i])]
+    assert len(required) == 3
+    settings = [i for i, line in enumerate(lines) if re.match(r"#\w", line)]
+    assert len(settings) > 80
+    for at in settings:
+        opened = {at, head, *required} if head < at < end else {at}
+        text = "\n".join(line[1:] if i in opened else line for i, line in enumerate(lines))
+        Audit.parse(tomllib.loads(text), lines[at])
+    for column in Columns.model_fields:
+        assert sum(line.startswith(f"#columns.{column} = ") for line in lines) == 2
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, "--help"]) == 0
@@ -520,6 +556,31 @@ def test_as_a_module_and_without_spark(tmp_path: Path) -> None:
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=ascii_only)
     assert shown.returncode == 0, shown.stderr
     assert b"about 40 (32 to 48) give gpt away by words" in shown.stdout
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("absent", ["pyspark", "numba", "scipy"])
+def test_without_extras_a_demo_says_which(tmp_path: Path, absent: str) -> None:
+    program = (
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Absent(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name.split('.')[0] == {absent!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from dftspark.cli import main\n"
+        "sys.exit(main(['demo', '--quiet']))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True
+    )
+    assert done.returncode == 75
+    said = done.stderr.decode()
+    assert said.startswith(f"error: {absent} is not installed: ")
+    assert "pip install 'dftspark[spark,embed,report]'" in said
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from dftspark.errors import ConfigError, EnvironmentProblem, InputError
 from dftspark.nights import days, merging, shift
 from dftspark.nights.calendar import Nights, days_after, night_name, profile_name, remove, window_of
 from dftspark.nights.retention import doomed, prune
-from dftspark.progress import JsonLines
+from dftspark.progress import JsonLines, Lines
 from dftspark.stages import profiling
 from dftspark.store.listing import named_runs, runs
 from dftspark.store.run import Run, load
@@ -233,7 +233,7 @@ def test_history_of_nights_of_an_older_schema(tmp_path: Path) -> None:
 
 
 def test_a_store_of_several_audits_is_asked_for_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no night is there"):
+    with pytest.raises(InputError, match="no night and no audit is there"):
         history(str(tmp_path), "l2_1gram")
     night(tmp_path, DATES[0])
     other = RunWriter.create(str(tmp_path), night_name("other", DATES[0]))
@@ -471,3 +471,30 @@ def test_the_webhook_hears_of_a_night_whose_junit_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told(tmp_path / "runs", tmp_path / "none" / "night.xml", monkeypatch)
+
+
+def test_what_a_person_reads_of_a_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = {"outcome": "warn", "counts": {"warn": 1}, "said": ["far, gpt: 3, at most 2: outside"]}
+    run = RunWriter.create(str(tmp_path), night_name("night", DATES[0])).publish(
+        {
+            "name": "night",
+            "date": DATES[0],
+            "checks": checks,
+            "missing": DATES[1:3],
+            "headline": "about 46 give gpt away by words",
+        }
+    )
+    monkeypatch.setattr(making_runs, "nightly", lambda *_, **__: run)
+    monkeypatch.setenv("DFTSPARK_ALERTS", "strange://address")
+    shift._one(None, nightly_audit(tmp_path), shift.Order(DATES[0]), DATES[0], True, Lines())
+    said = capsys.readouterr()
+    assert said.out == f"{run.path}\n"
+    assert said.err.splitlines() == [
+        f"night {DATES[0]}: about 46 give gpt away by words",
+        "rules: warn; far, gpt: 3, at most 2: outside",
+        f"days of the window without a profile: {DATES[1]}, {DATES[2]}",
+        "alerts: not told: address 1 of DFTSPARK_ALERTS is none that Apprise knows",
+        f"to look at it: dftspark show {run.path}",
+    ]

@@ -7,6 +7,7 @@ import ast
 import importlib.util
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def test_cron() -> None:
 def assert_is_command(line: str, name: str) -> None:
     """The command line takes its arguments; what follows is not run."""
     words = shlex.split(line.split(">>")[0])
-    arguments = words[words.index(".venv/bin/dftspark") + 1 :]
+    program = ".venv/bin/dftspark" if ".venv/bin/dftspark" in words else "dftspark"
+    arguments = words[words.index(program) + 1 :]
     assert arguments[0] == name
     from typer.main import get_command
 
@@ -254,3 +256,71 @@ def test_the_cron_of_all_three_is_the_same() -> None:
     (dag,) = re.findall(r'schedule="([^"]+)"', DAG.read_text())
     cron = " ".join(cron_lines()[2].split()[:5])
     assert document["spec"]["schedule"] == dag == cron
+
+
+# --- images and other platforms ------------------------------------------------------------------
+
+
+def test_recipes_are_written_where_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "deploy"
+    assert cli.main(["recipes", str(target)]) == 0
+    told = capsys.readouterr().out.split()
+    assert str(target / "jobs" / "nightly.py") in told
+    for name in ("conf/Dockerfile", "conf/nightly.toml", "jobs/audit.py"):
+        assert (target / name).read_bytes() == (ROOT / name).read_bytes()
+    assert cli.main(["recipes", str(target)]) == 2
+    assert "is there already; name another folder or remove it" in capsys.readouterr().err
+
+
+def test_the_dockerfile_names_what_there_is() -> None:
+    """Read as text: no image can be built in the tests."""
+    text = (CONF / "Dockerfile").read_text().replace("\\\n", " ")
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and line[0] not in "# "]
+    assert {word for word, _ in steps} <= {
+        "ARG", "FROM", "RUN", "COPY", "ENV", "USER", "WORKDIR", "ENTRYPOINT", "CMD",
+    }  # fmt: skip
+    (user,) = (rest for word, rest in steps if word == "USER")
+    assert user == "185"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r"\$\{wheel\}\[([a-z,]+)\]", text)
+    assert set(extras.split(",")) <= project["optional-dependencies"].keys()
+    (spark,) = re.findall(r"(?m)^ARG SPARK=(\S+)$", text)
+    (image,) = re.findall(r"docker build .* -t (\S+) ", text)
+    application = (CONF / "scheduled-spark-application.yaml").read_text()
+    assert f"sparkVersion: {spark}" in application
+    assert f"image: {image}" in application
+
+
+def test_the_databricks_bundle() -> None:
+    yaml = pytest.importorskip("yaml")
+    bundle = yaml.safe_load((CONF / "databricks.yml").read_text())
+    job = bundle["resources"]["jobs"]["dftspark_nightly"]
+    (task,) = job["tasks"]
+    wheel = task["python_wheel_task"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert wheel["package_name"] == project["name"]
+    assert wheel["entry_point"] in project["scripts"]
+    values = {"${var.volume}/nightly.toml": "conf/nightly.toml"}
+    words = [values.get(word, word) for word in wheel["parameters"]]
+    assert_is_command(shlex.join(["dftspark", *words]), "nightly")
+    compute = set(project["optional-dependencies"]["compute"])
+    packages = {library["pypi"]["package"] for library in task["libraries"] if "pypi" in library}
+    assert packages <= compute
+    used = set(re.findall(r"\$\{var\.(\w+)\}", (CONF / "databricks.yml").read_text()))
+    assert used == bundle["variables"].keys()
+    clusters = {cluster["job_cluster_key"] for cluster in job["job_clusters"]}
+    assert task["job_cluster_key"] in clusters
+
+
+def test_the_github_workflow() -> None:
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((CONF / "github-action.yml").read_text())
+    steps = workflow["jobs"]["audit"]["steps"]
+    assert all(("run" in step) != ("uses" in step) for step in steps)
+    commands = [step["run"] for step in steps if "dftspark " in step.get("run", "")]
+    audit, show = (command.partition(" >> ")[0] for command in commands[-2:])
+    assert_is_command(audit, "audit")
+    assert_is_command(show, "show")
+    assert workflow["permissions"] == {"contents": "read"}

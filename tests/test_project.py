@@ -232,6 +232,13 @@ def test_distributions_hold_the_whole_package(distributions: tuple[set[str], set
     }
     assert any(name.endswith(".npz") for name in wanted)
     assert any(name.startswith("dftspark/sample/") for name in wanted)
+    recipes = {
+        str(file.relative_to(ROOT)) for name in ("conf", "jobs") for file in (ROOT / name).iterdir()
+    }
+    assert (
+        not {f"dftspark/_recipes/{n}" for n in recipes if "__pycache__" not in n}
+        - (distributions[0])
+    )
     for names in distributions:
         assert not wanted - names
         assert not [name for name in names if "__pycache__" in name]

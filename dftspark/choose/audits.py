@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from dftspark.choose.splits import REFEREE
 from dftspark.config import Audit
 from dftspark.config.template import toml_key, toml_value
+from dftspark.location import below
 
 # Measured as in the configuration; `embedding` and `mmd` differ from it on purpose.
 _SAME = ("tokens", "ngrams", "inference")
@@ -38,9 +39,9 @@ def toml(config: Audit, run: str, *, reference: bool, settings: int) -> str:
             }
         ),
         *_human(config, run, reference),
-        *_model("chosen", [f"{run}/chosen.parquet"]),
+        *_model("chosen", [below(run, "chosen.parquet")]),
     ]
-    both = [f"{run}/chosen.parquet", f"{run}/unchosen.parquet"]
+    both = [below(run, "chosen.parquet"), below(run, "unchosen.parquet")]
     lines += _model("pool", both)
     if settings > 1:
         lines += _model("setting", both, {"split_by": ["corpus"]})
@@ -63,7 +64,7 @@ def _lenses(config: Audit) -> list[str]:
 def _human(config: Audit, run: str, reference: bool) -> list[str]:
     head = ["", "[corpora.human]"]
     if reference:
-        return [*head, *_pairs({"role": "human", "path": f"{run}/reference.parquet"})]
+        return [*head, *_pairs({"role": "human", "path": below(run, "reference.parquet")})]
     own = config.corpora[config.human]
     note = "# The target was a stored profile, so these are human texts of all prompts, also of the"
     return [

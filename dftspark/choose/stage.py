@@ -69,14 +69,15 @@ def read_config(config: Audit, profiled: Run | None) -> Audit:
 def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
     """Chooses, writes the tables and their audit, and returns the manifest's entry."""
     from dftspark.choose import spark_pool
+    from dftspark.spark import tables
 
     whole = making.config
     making.config = read_config(whole, profiled)
     found = _read(making)
     with making.stage("gather samples"):
         staged = making.staging("candidates")
-        spark_pool.candidates(found.pool, found.vectors).write.parquet(staged)
-        pool = making.spark.read.parquet(staged)
+        tables.write(spark_pool.candidates(found.pool, found.vectors), staged)
+        pool = tables.read(making.spark, staged, schema.CANDIDATES)
         sizes = spark_pool.sizes(pool)
     _check_pool(sizes, whole)
     features, human = _target(making, found, profiled, whole)
@@ -86,7 +87,7 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
         sample = spark_pool.sample(pool, features, settings.seed)
         scale = ColumnScale.of(features, sample, center, settings.weights)
         staged = making.staging("choices")
-        spark_pool.choices(
+        made = spark_pool.choices(
             pool,
             features,
             scale,
@@ -94,8 +95,9 @@ def choose(making: Making, profiled: Run | None) -> dict[str, Any]:
             settings.candidates,
             sweeps=settings.sweeps,
             seed=settings.seed,
-        ).write.parquet(staged)
-        choices = making.spark.read.parquet(staged)
+        )
+        tables.write(made, staged)
+        choices = tables.read(making.spark, staged, schema.CHOICES)
         before, after, gaps = spark_pool.merged(choices, features)
     told = _write_numbers(making, whole, features, scale, human, before, after, found)
     settings_of_pool = _write_texts(making, whole, found, pool, choices)

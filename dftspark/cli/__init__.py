@@ -16,13 +16,24 @@ from dftspark.cli import (  # in the order of --help
     generating,
     reading,
     setup,
+    trackers,
     tuning,
     writing,
 )
 from dftspark.cli.shared import app
-from dftspark.errors import DftsparkError
+from dftspark.errors import DftsparkError, without_extra
 
-__all__ = ["app", "computing", "generating", "main", "reading", "setup", "tuning", "writing"]
+__all__ = [
+    "app",
+    "computing",
+    "generating",
+    "main",
+    "reading",
+    "setup",
+    "trackers",
+    "tuning",
+    "writing",
+]
 
 _DEBUG = "DFTSPARK_DEBUG"
 
@@ -36,12 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _program()(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
+    except ModuleNotFoundError as error:
+        problem = without_extra(error)
+        if problem is None or _debugging():
+            raise
+        _say_error(problem)
+        return problem.exit_code
     except DftsparkError as error:
-        if os.environ.get(_DEBUG, "") not in ("", "0"):
+        if _debugging():
             raise
         _say_error(error)
         return error.exit_code
     return 0
+
+
+def _debugging() -> bool:
+    return os.environ.get(_DEBUG, "") not in ("", "0")
 
 
 @cache

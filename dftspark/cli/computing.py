@@ -52,10 +52,12 @@ def _asked(
     arguments that no option takes."""
     from dftspark.config import request
     from dftspark.corpus import fit
+    from dftspark.location import check_store
 
     request.check_arguments(conf, list(more), human, model)
     config = request.audit(conf, human, model, out, date, request.NamedColumns(*columns))
     fit.check(config.corpora)
+    check_store(config.out)
     return config
 
 
@@ -309,6 +311,7 @@ def _show_plan(
 @app.command()
 def compare(
     conf: Annotated[Path, typer.Argument(help="The TOML file of the audit.")],
+    other: Annotated[str | None, typer.Argument(hidden=True)] = None,
     profiled: Annotated[
         str | None,
         typer.Option("--profile", metavar="RUN", help="The run to work from; the latest if none."),
@@ -320,10 +323,18 @@ def compare(
 ) -> None:
     """Compares the stored counts of a run, without reading its documents again.
 
+    Two runs beside each other are shown by `dftspark diff RUN_A RUN_B`.
+
     Example: `dftspark compare nightly.toml --profile runs/20261122T010000Z-nightly-1a2b3c`
     """
     from dftspark import runs
     from dftspark.config import request
+
+    if other is not None or conf.is_dir():
+        raise ConfigError(
+            f"compare takes the TOML file of one audit, and --profile for its run; to set two runs "
+            f"side by side: dftspark diff {conf} {other or 'RUN_B'}"
+        )
 
     run = opened(profiled) if profiled else None
     of = str(run.manifest.get("date", "")) if run else ""

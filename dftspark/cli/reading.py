@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from math import inf
 from typing import Annotated, cast
 
 import typer
@@ -43,9 +44,11 @@ def history(
     since: Annotated[str, typer.Option("--since", help="First date, YYYY-MM-DD.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Prints a metric of every night, by date.
+    """Prints a metric of every night, by date; in a store without nights, of every audit.
 
     Example: `dftspark history l2_2gram runs --model assistant --since 2026-11-01`
+
+    Example: `dftspark history mmd_squared checkpoints --json`
     """
     from dftspark.nights import calendar
     from dftspark.report.terminal import table as tables
@@ -69,7 +72,7 @@ def history(
     found = calendar.history(store, metric, model=model, name=name, since=since, columns=columns)
     if not found.num_rows:
         raise ConfigError(
-            f"no night in {store} has {metric!r}" + (f" of {model!r}" if model else "")
+            f"no night or audit in {store} has {metric!r}" + (f" of {model!r}" if model else "")
         )
     if not as_json:
         return tables.print_table(found, metric, console(), found.num_rows)
@@ -166,6 +169,37 @@ def show(
 
 
 @app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A run, or its run store.")],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="A run, or its run store.")],
+    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sets two runs side by side: each measure in both, and what else is different.
+
+    A run is given by its path, or by the path of a store for its latest. B is nearer or farther
+    than A only where the difference is more than the error of both.
+
+    Example: `dftspark diff runs/20261121T010000Z-nightly-0f1e2d runs`
+
+    Example: `dftspark diff checkpoint-100/runs checkpoint-200/runs --json`
+    """
+    from dftspark.redaction import redact
+    from dftspark.report.terminal import run_diff as drawing
+    from dftspark.report.words import run_diff
+
+    pair = opened(first), opened(second)
+    found = run_diff.diff(*pair, model)
+    if not as_json:
+        return drawing.render(*pair, found, console())
+    for row in found.rows:
+        finite = {k: None if v != v or v in (inf, -inf) else v for k, v in row.items()}
+        print(json.dumps({"kind": "measure", **finite}))
+    for name, before, after in found.changed:
+        print(redact(json.dumps({"kind": "change", "name": name, "a": before, "b": after})))
+
+
+@app.command()
 def report(
     run: Store = "runs",
     out: Annotated[
@@ -197,7 +231,9 @@ def report(
 @app.command()
 def export(
     run: Store = "runs",
-    model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Once per model; else all of the run.")
+    ] = None,
     form: Annotated[
         str, typer.Option("--as", help="statistics, antislop, strings or lines.")
     ] = "statistics",
@@ -207,6 +243,8 @@ def export(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 500,
 ) -> None:
     """Prints over-used words and phrases as a ban list for samplers.
+
+    A phrase that several models over-use is listed once, for the one that does so most.
 
     Example: `dftspark export runs --as antislop > slop_phrase_prob_adjustments.json`
     """
@@ -219,7 +257,7 @@ def export(
     for said in notes(found):
         print(f"! {said}", file=sys.stderr)
     entries = ban_list.of_run(
-        found, model, least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
+        found, model or (), least_ratio=ratio, q_value=q_value, documents=documents, limit=limit
     )
     print(ban_list.written(entries, cast("ban_list.Form", form)), end="")
     if form == "lines" and (number := ban_list.formulas(entries)):

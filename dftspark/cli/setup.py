@@ -56,6 +56,21 @@ def warm() -> None:
 
 
 @app.command()
+def recipes(
+    folder: Annotated[Path, typer.Argument(help="Where to put them.")] = Path("dftspark-recipes"),
+) -> None:
+    """Writes the jobs for spark-submit and examples for schedulers and clusters: cron, Airflow,
+    Kubernetes with its Dockerfile, Databricks, GitHub Actions.
+
+    Example: `dftspark recipes deploy`
+    """
+    from dftspark import recipes as shipped
+
+    for path in shipped.copy(folder):
+        print(path)
+
+
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("audit.toml"),
 ) -> None:

@@ -108,9 +108,10 @@ def opened(text: str, *, unfinished: bool = False) -> Run:
 
     With `unfinished`, an unfinished run is opened too, as far as it records what was read.
     """
+    from dftspark.location import parted
     from dftspark.store.listing import is_run_id, open_run
 
-    store, _, last = text.rstrip("/").rpartition("/")
+    store, last = parted(text)
     if is_run_id(last):
         return open_run(store or ".", last, unfinished=unfinished)
     return open_run(text)

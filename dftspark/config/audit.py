@@ -26,6 +26,7 @@ from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sw
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.lenses.lens import ours, sections, unknown
+from dftspark.location import below
 
 Model = TypeVar("Model", bound=BaseModel)
 MOST_NAME = 128  # characters of a run's name
@@ -143,11 +144,11 @@ class Audit(Frozen):
 
     @property
     def embedding_store(self) -> str:
-        return self.embedding.store or f"{self.out.rstrip('/')}/embeddings"
+        return self.embedding.store or below(self.out, "embeddings")
 
     @property
     def verdict_store(self) -> str:
-        return self.judge.store or f"{self.out.rstrip('/')}/verdicts"
+        return self.judge.store or below(self.out, "verdicts")
 
     @property
     def sha256(self) -> str:

@@ -13,6 +13,7 @@ from dftspark.config.audit import parsed, read
 from dftspark.config.corpora import Corpus
 from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Endpoint
+from dftspark.location import below
 
 # The brief, the model and the run decide the rest of the body.
 _OURS = {"model", "messages", "prompt", "seed", "stream", "n", "max_tokens"}
@@ -204,7 +205,7 @@ class Writing(Frozen):
         return parsed(cls, document, str(path))
 
     def _texts(self, store: str | None) -> str:
-        return store or f"{self.out.rstrip('/')}/texts"
+        return store or below(self.out, "texts")
 
 
 class Generation(Writing):

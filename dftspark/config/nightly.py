@@ -36,6 +36,12 @@ class Nightly(Frozen):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="environment variable with the URL that is told of checks that fail or warn",
     )
+    alerts_variable: str = Field(
+        "DFTSPARK_ALERTS",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="environment variable with Apprise addresses, such as slack://..., "
+        "msteams://... or mailtos://..., that are told too; needs the extra `alerts`",
+    )
 
     @field_validator("key_ranges")
     @classmethod

@@ -18,7 +18,8 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 _TOP = """\
 # One audit: human text beside model text. `dftspark audit THIS_FILE` runs it.
 #
-# Lines of the form `#name = value` are settings at their defaults; remove the # to change one.
+# Lines of the form `#name = value` are settings at their defaults; remove the # to change one, of
+# each line by itself.
 # Paths are files, folders, globs or URIs; {date} in them is the day given with --date.
 """
 _WIDTH = 96
@@ -57,10 +58,13 @@ def _corpora() -> list[str]:
         _corpus("human"),
         *(_indented(_setting(name, Corpus.model_fields[name])) + "\n" for name in elsewhere),
         *(_setting(name, Corpus.model_fields[name]) for name in others),
-        f"{_comment(Columns.__doc__)}\n#[corpora.human.columns]\n",
-        *(_setting(name, field) for name, field in Columns.model_fields.items()),
+        _comment(Columns.__doc__),
+        *(_setting(f"columns.{name}", field) for name, field in Columns.model_fields.items()),
         "# One such part per model; each takes the settings of a corpus above.",
         _corpus("model"),
+        "# Which source column holds what, where the model's files differ from the human ones.",
+        *(_columns_line(name, field) for name, field in Columns.model_fields.items()),
+        "",
     ]
 
 
@@ -79,7 +83,8 @@ def _group(name: str, model: Any) -> str:
 def _list(name: str, model: type[BaseModel]) -> str:
     """Returns a part that may occur many times, or never, so its head is a comment too."""
     settings = [_setting(key, field) for key, field in model.model_fields.items()]
-    return "\n".join([f"{_comment(model.__doc__)}\n#[[{name}]]\n", *settings])
+    said = f"{model.__doc__} Its settings need this head, so remove the # of the head first."
+    return "\n".join([f"{_comment(said)}\n#[[{name}]]\n", *settings])
 
 
 def _prose(name: str, model: type[BaseModel]) -> str:
@@ -102,12 +107,17 @@ def _setting(name: str, field: FieldInfo) -> str:
     if field.is_required():
         return (
             f"{_comment(f'{said}; required')}\n"
-            f"#{name} = {toml_value((field.examples or [name])[0])}\n"
+            f"#{name} = {toml_value((field.examples or [name.rpartition('.')[2]])[0])}\n"
         )
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None:
-        said, value = f"{said}; not set", (field.examples or [name])[0]
+        said, value = f"{said}; not set", (field.examples or [name.rpartition(".")[2]])[0]
     return (f"{_comment(said)}\n" if said else "") + f"#{name} = {toml_value(value)}\n"
+
+
+def _columns_line(name: str, field: FieldInfo) -> str:
+    """Returns the setting of a column without its meaning, which the human side has."""
+    return _setting(f"columns.{name}", field).splitlines()[-1]
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from dftspark import schema
 from dftspark.embedding.recipe import Recipe
 from dftspark.embedding.store import VectorStore
 from dftspark.errors import InputError, ShapeError
+from dftspark.spark import object_store
 from dftspark.spark.session import shuffle_partitions
 
 _ITEM = np.dtype(np.float32).itemsize
@@ -75,14 +77,14 @@ def column(vectors: NDArray[np.float32]) -> pa.Array[Any]:
 
 def stored(spark: SparkSession, store: VectorStore) -> DataFrame:
     """Returns (key, problem, file) of all that the store holds; a text may be in several files."""
-    reader = spark.read.schema(from_arrow_schema(schema.VECTORS))
-    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
-    paths = [(store.folder / name).for_spark for name in store.files()]
-    if not paths:
-        empty = spark.createDataFrame([], from_arrow_schema(schema.VECTORS))
-        return empty.select("key", "problem", F.lit("").alias("file"))
+    files = [store.folder / name for name in store.files()]
+    of = from_arrow_schema(schema.VECTORS)
+    if store.folder.object_store or not files:
+        known = StructType([of["key"], of["problem"]])
+        return object_store.read(spark, files, known, file="file")
+    reader = spark.read.schema(of).option("parquet.page.verify-checksum.enabled", "true")
     file = F.col("_metadata.file_name").alias("file")
-    return reader.parquet(*paths).select("key", "problem", file)
+    return reader.parquet(*[place.for_spark for place in files]).select("key", "problem", file)
 
 
 def of_members(members: DataFrame, root: str, recipe: Recipe) -> DataFrame:

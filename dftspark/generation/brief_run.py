@@ -29,6 +29,7 @@ from dftspark.generation.reading import HumanText
 from dftspark.generation.requests import key_of, path_of
 from dftspark.generation.run import manifest
 from dftspark.generation.texts import KIND
+from dftspark.location import Location
 from dftspark.progress import Progress, Silent
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
@@ -53,7 +54,9 @@ def make(config: BriefMaking, progress: Progress | None = None) -> Run:
     secret_of(settings.model.endpoints()[0])
     documents = read(settings)
     store = AnswerStore.of(config.store, KIND)
-    Path(config.out).mkdir(parents=True, exist_ok=True)
+    out = Location.parse(config.out)
+    if out.local:
+        Path(out.path).mkdir(parents=True, exist_ok=True)
     with store.held():
         whole = Limits(settings.max_requests, settings.max_tokens, settings.max_cost)
         first, stopped, left = _heard(documents, _clean_body, settings, store, progress, whole)

@@ -13,6 +13,7 @@ from dftspark.endpoints.store import AnswerStore, job
 from dftspark.errors import EnvironmentProblem
 from dftspark.generation import asking, sweep
 from dftspark.generation.texts import KIND
+from dftspark.location import Location
 from dftspark.progress import Progress, Silent
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
@@ -42,8 +43,9 @@ def generate(
     if ask:
         asking.check(config)
     store = AnswerStore.of(config.store, KIND)
-    if not Path(config.out).exists():
-        Path(config.out).mkdir(parents=True)
+    out = Location.parse(config.out)
+    if out.local:
+        Path(out.path).mkdir(parents=True, exist_ok=True)
     failed: dict[bytes, str] = {}
     stopped: list[str] = []
     with store.held():

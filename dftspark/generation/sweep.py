@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dftspark.config.generate import Generation
 from dftspark.config.template import toml_key, toml_value
+from dftspark.location import below
 
 FILE = "sweep.toml"
 
@@ -38,7 +39,7 @@ def toml(config: Generation, run: str) -> str:
             "",
             f"[corpora.{toml_key(writer.name)}]",
             'role = "model"',
-            f"path = {toml_value(f'{run}/texts.parquet')}",
+            f"path = {toml_value(below(run, 'texts.parquet'))}",
             f"filter = {toml_value(only)}",
             'split_by = ["setting"]',
         ]

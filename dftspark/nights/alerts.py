@@ -1,9 +1,11 @@
-"""Sends one message to one URL when checks fail or warn, if the environment names one."""
+"""Sends one message when checks fail or warn: to one URL as JSON, and to people through Apprise, as
+far as the environment names any."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import queue
 import threading
@@ -16,6 +18,7 @@ from typing import Any
 from dftspark.store.run import Run
 
 _SECONDS = 10
+_PATIENCE = 30  # seconds for a service of Apprise, with what it tries again
 _TRIES = 3
 _MOST = 20  # checks in one message
 
@@ -63,6 +66,57 @@ def tell(run: Run, variable: str, pause: float = 1.0) -> str:
         if not again:
             break
     return problem
+
+
+def notify(run: Run, variable: str) -> str:
+    """Sends the text of `message` to the Apprise addresses of the environment variable, which white
+    space separates, if a check failed or warned.
+
+    Returns what went wrong, in words without the addresses, which are secrets; empty if nothing
+    did.
+    """
+    urls = os.environ.get(variable, "").split()
+    if not urls or run.manifest["checks"]["outcome"] == "pass":
+        return ""
+    try:
+        import apprise
+    except ImportError:
+        return f"not told: {variable} needs apprise: pip install 'dftspark[alerts]'"
+    title, _, body = message(run)["text"].partition("\n")
+    failed = run.manifest["checks"]["outcome"] == "fail"
+    kind = apprise.NotifyType.FAILURE if failed else apprise.NotifyType.WARNING
+    silent = logging.getLogger("apprise")
+    silent.addFilter(_nothing)  # it writes addresses and hosts
+    try:
+        return "; ".join(
+            problem
+            for number, url in enumerate(urls, start=1)
+            if (problem := _send(url, f"address {number} of {variable}", title, body, kind))
+        )
+    finally:
+        silent.removeFilter(_nothing)
+
+
+def _send(url: str, called: str, title: str, body: str, kind: Any) -> str:
+    import apprise
+
+    service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    if service is None:
+        return f"not told: {called} is none that Apprise knows"
+    one = apprise.Apprise()  # it also holds what a service raises
+    one.add(service)
+    answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    message = {"body": body or title, "title": title, "notify_type": kind}
+    threading.Thread(target=lambda: answer.put(bool(one.notify(**message))), daemon=True).start()
+    try:
+        sent = answer.get(timeout=_PATIENCE)
+    except queue.Empty:
+        return f"not told: {called}, {service.service_name}: no answer in {_PATIENCE} seconds"
+    return "" if sent else f"not told: {called}, {service.service_name}, refused or did not answer"
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _host(url: str) -> str:

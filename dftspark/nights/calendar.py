@@ -24,6 +24,7 @@ from pyarrow.fs import FileType
 from dftspark import schema
 from dftspark.errors import ConfigError, DamagedRun, InputError
 from dftspark.location import Location
+from dftspark.nights import audits
 from dftspark.store.listing import named_runs, unsettled
 from dftspark.store.run import MANIFEST, Run, load
 from dftspark.store.writer import RunWriter
@@ -262,38 +263,46 @@ def history(
 ) -> pa.Table:
     """Returns rows of a table of every current night, by date, reading only the columns asked for.
 
-    `metric` and `model` keep only their rows; `name` is the audit's name, not needed for a store
-    with one nightly audit. A date whose manifest is damaged has no rows. Raises InputError if there
-    are no nights and for a damaged table, ConfigError for several audits and for a table that
-    nights do not have.
+    A store without nights has the rows of its audits instead, by the time at which they were made;
+    an audit without a date has the day of that time. `metric` and `model` keep only their rows;
+    `name` is the audit's name, not needed for a store with one. A date whose manifest is damaged
+    has no rows. Raises InputError if there are neither nights nor audits and for a damaged table,
+    ConfigError for several audits and for a table that they do not have.
     """
     import pyarrow.dataset as ds
 
     if table not in schema.TABLES:
         raise ConfigError(f"there is no table {table!r}; there are {sorted(schema.TABLES)}")
-    nights = Nights.of(root, name or _only_name(root))
-    rows = nights.dataset(table, [date for date in nights.dates if since <= date <= until])
     wanted = None
     for column, value in (("metric", metric), ("model", model)):
         if value is not None:
             own = ds.field(column) == value
             wanted = own if wanted is None else wanted & own
-    found = rows.to_table(columns=columns or schema.TABLES[table].names, filter=wanted)
+    names = columns or schema.TABLES[table].names
+    of_nights = _night_names(root)
+    if not of_nights or (name is not None and name not in of_nights):
+        return audits.rows(root, name, table, names, wanted, (since, until))
+    nights = Nights.of(root, name or _only(root, of_nights))
+    rows = nights.dataset(table, [date for date in nights.dates if since <= date <= until])
+    found = rows.to_table(columns=names, filter=wanted)
     keys = ("date", "model", "stratum", "metric", "rule")
     order = [(key, "ascending") for key in keys if key in found.schema.names]
     return found.sort_by(order) if order else found
 
 
-def _only_name(root: str) -> str:
+def _night_names(root: str) -> list[str]:
+    """Returns the names of the nightly audits that have nights there."""
     place = Location.parse(root)
     runs = named_runs(place) if place.kind == FileType.Directory else []
     found = [dated(name) for _, name in runs]
     names = sorted({name.audit for name in found if name and not name.profile})
-    if len(names) > 1:  # an audit of another kind may have such a name
-        names = [name for name in names if _has_nights(root, name)]
-    if not names:
-        raise InputError(f"{place}: no night is there; `dftspark nightly` makes one")
+    # An audit of another kind may have such a name.
+    return [name for name in names if _has_nights(root, name)]
+
+
+def _only(root: str, names: list[str]) -> str:
     if len(names) > 1:
+        place = Location.parse(root)
         raise ConfigError(f"{place} has the nights of several audits, {names}; name one of them")
     return names[0]
 

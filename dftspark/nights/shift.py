@@ -6,8 +6,9 @@ and no exit code.
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,20 @@ from dftspark.checks.junit import junit
 from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.location import check_store
 from dftspark.nights import calendar
-from dftspark.nights.alerts import tell
+from dftspark.nights.alerts import notify, tell
 from dftspark.progress import JsonLines, Lines, Progress, Silent, progress
 from dftspark.redaction import redact
+from dftspark.report.terminal.program import program
+from dftspark.report.words.text import visible_lines
 from dftspark.store.run import Run
+
+_DAYS = {
+    "missing": "days of the window without a profile",
+    "removed": "days of the window that were taken out",
+    "damaged": "days of the window whose profile is damaged",
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ def _work(
 ) -> list[Run]:
     from dftspark.spark.session import session
 
+    check_store(config.out)
     made: list[Run] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))
@@ -103,13 +114,33 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     reference = order.reference and date == order.date
     run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
     problem = tell(run, config.nightly.webhook_variable)
-    days = {key: run.manifest.get(key, []) for key in ("missing", "removed", "damaged")}
-    said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
-    _note(shown, "published", **said, **({"webhook": problem} if problem else {}))
+    untold = notify(run, config.nightly.alerts_variable)
+    told = {key: said for key, said in (("webhook", problem), ("alerts", untold)) if said}
+    if isinstance(shown, JsonLines):
+        days = {key: run.manifest.get(key, []) for key in _DAYS}
+        said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
+        shown.say("published", **said, **told)
+    elif not isinstance(shown, Silent):
+        for line in _in_words(run, told):
+            print(visible_lines(line), file=sys.stderr, flush=True)
     print(redact(run.path), flush=True)
     if order.junit and date == order.date:
         _copy_junit(run, config, order.junit)
     return run
+
+
+def _in_words(run: Run, told: dict[str, str]) -> Iterator[str]:
+    """Yields what a person wants to know of a night: verdict, rules, days and where to look."""
+    checks = run.manifest["checks"]
+    title = f"{run.manifest.get('name', '')} {run.manifest.get('date', '')}".strip()
+    yield f"{title}: {run.manifest.get('headline') or 'nothing was compared'}"
+    if any(checks.get("counts", {}).values()):
+        yield f"rules: {'; '.join([checks['outcome'], *checks.get('said', [])])}"
+    for key, meaning in _DAYS.items():
+        if days := run.manifest.get(key, []):
+            yield f"{meaning}: {', '.join(map(str, days))}"
+    yield from (f"{key}: {said}" for key, said in told.items())
+    yield f"to look at it: {program()} show {shlex.quote(redact(run.path))}"
 
 
 def _copy_junit(run: Run, config: Audit, target: Path) -> None:

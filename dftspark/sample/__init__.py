@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from dftspark.config import Audit
 from dftspark.config.generate import Generation
+from dftspark.location import Location, below, writing
 
 NOTE = (
     "The sample is Python's reference manual beside a model's explanations of its 79 topics. It "
@@ -28,28 +30,33 @@ _LEAST_WORDS = 8  # of a paragraph of prose
 
 def write(folder: Path) -> tuple[Path, Path]:
     """Writes both sides as JSON lines into the folder; returns (human, model)."""
+    _write(Location.parse(str(folder)))
+    return folder / "human.jsonl", folder / "model.jsonl"
+
+
+def _write(folder: Location) -> None:
     import pydoc_data.topics
 
-    folder.mkdir(parents=True, exist_ok=True)
-    human, model = folder / "human.jsonl", folder / "model.jsonl"
     topics = sorted(pydoc_data.topics.topics.items())
-    lines = [json.dumps({"topic": topic, "text": text}) for topic, text in topics]
-    human.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    model.write_bytes(resources.files(__package__).joinpath("model.jsonl").read_bytes())
-    return human, model
+    _lines(folder, "human.jsonl", [{"topic": topic, "text": text} for topic, text in topics])
+    _put(folder, "model.jsonl", resources.files(__package__).joinpath("model.jsonl").read_bytes())
 
 
 def audit(out: str) -> Audit:
     """Returns the demo's audit of the sample, which is written to `<out>/sample`."""
-    human, model = write(Path(out) / "sample")
-    columns = {"doc_id": "topic", "prompt_id": "topic"}
+    folder = below(out, "sample")
+    place = Location.parse(folder)
+    _write(place)
+    read: dict[str, Any] = {"columns": {"doc_id": "topic", "prompt_id": "topic"}}
+    if place.after:  # a name that ends in options does not tell the format
+        read["format"] = "jsonl"
     return Audit.parse(
         {
             "name": "demo",
             "out": out,
             "corpora": {
-                "human": {"role": "human", "path": str(human), "columns": columns},
-                "model": {"role": "model", "path": str(model), "columns": columns},
+                "human": {"role": "human", "path": below(folder, "human.jsonl"), **read},
+                "model": {"role": "model", "path": below(folder, "model.jsonl"), **read},
             },
             "ngrams": {"orders": [1, 2, 3]},
         },
@@ -62,9 +69,8 @@ def generation(out: str, model: Path) -> Generation:
     `model` is the folder of a model's weights."""
     import pydoc_data.topics
 
-    folder = Path(out) / "sample"
-    folder.mkdir(parents=True, exist_ok=True)
-    briefs, human = folder / "briefs.jsonl", folder / "openings.jsonl"
+    sample = below(out, "sample")
+    folder = Location.parse(sample)
     asked, written = [], []
     for topic, text in sorted(pydoc_data.topics.topics.items()):
         asked += [
@@ -75,24 +81,32 @@ def generation(out: str, model: Path) -> Generation:
             {"topic": f"{topic} {i}", "text": paragraph}
             for i, paragraph in enumerate(_openings(text))
         ]
-    _lines(briefs, asked)
-    _lines(human, written)
+    _lines(folder, "briefs.jsonl", asked)
+    _lines(folder, "openings.jsonl", written)
     columns = {"doc_id": "topic", "prompt_id": "topic"}
     document = {
         "name": "demo-generate",
         "out": out,
         "generate": {
-            "briefs": str(briefs),
+            "briefs": below(sample, "briefs.jsonl"),
             "sampler": {"temperature": [0.5, 1.0]},
             "models": [{"name": "smollm2", "path": str(model), **_SMALL}],
-            "human": {"role": "human", "path": str(human), "columns": columns},
+            "human": {"role": "human", "path": below(sample, "openings.jsonl"), "columns": columns},
         },
     }
     return Generation.model_validate(document)
 
 
-def _lines(file: Path, rows: list[dict[str, str]]) -> None:
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+def _lines(folder: Location, name: str, rows: list[dict[str, str]]) -> None:
+    _put(folder, name, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def _put(folder: Location, name: str, data: bytes) -> None:
+    file = folder / name
+    with writing(file):
+        folder.filesystem.create_dir(folder.path, recursive=True)
+        with file.filesystem.open_output_stream(file.path) as stream:
+            stream.write(data)
 
 
 def _openings(text: str) -> list[str]:

@@ -72,6 +72,14 @@ def _unlogged() -> Iterator[None]:
             logger.disabled = disabled
 
 
+def cause(said: str) -> str:
+    """Returns the line of a Spark error that names its cause: what a task raised, else the first
+    that is not empty."""
+    raised = _IN_A_TASK.search(said)
+    lines = (raised[2] if raised else said).splitlines()
+    return next((line.strip() for line in lines if line.strip()), "it failed without a word")
+
+
 def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
     """Returns the error behind the text of a Spark error, which wraps its cause many levels
     deep."""

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from dftspark import schema
 from dftspark.location import Location
+from dftspark.spark import object_store
 from dftspark.store import publish
 from dftspark.store.run import Run
 
@@ -22,15 +24,38 @@ def write(
     table: DataFrame, path: str, compression: str = "zstd", group_rows: int | None = None
 ) -> None:
     """Writes Parquet to a new folder; `group_rows` is the largest number of rows in a row group."""
+    place = Location.parse(path)
+    if place.object_store:
+        return object_store.write(table, place, compression, _ROW_GROUP, group_rows)
     writer = table.write.mode("error").option("parquet.block.size", _ROW_GROUP)
     if group_rows is not None:
         writer = writer.option("parquet.block.row.count.limit", group_rows)
     writer.parquet(path, compression=compression)
 
 
-def read(spark: SparkSession, path: str, of: pa.Schema) -> DataFrame:
+def append(table: DataFrame, path: str) -> None:
+    """Adds rows to what `write` wrote."""
+    place = Location.parse(path)
+    if place.object_store:
+        return object_store.write(table, place, "zstd", _ROW_GROUP, None)
+    table.write.mode("append").parquet(path, compression="zstd")
+
+
+def read(spark: SparkSession, path: str, of: pa.Schema | StructType) -> DataFrame:
     """Reads what `write` wrote, without a job that looks up the columns in a file."""
-    return spark.read.schema(from_arrow_schema(of)).parquet(path)
+    return files(spark, [path], of)
+
+
+def files(spark: SparkSession, paths: Sequence[str], of: pa.Schema | StructType) -> DataFrame:
+    """Reads several Parquet files or folders, each page of which must be as it was written."""
+    columns = of if isinstance(of, StructType) else from_arrow_schema(of)
+    places = [Location.parse(path) for path in paths]
+    if any(place.object_store for place in places):
+        parts = [place.at(part) for place in places for part in sorted(publish.files_of(place))]
+        return object_store.read(spark, parts, columns)
+    # A page that has changed on the disk must be an error, not a different number.
+    reader = spark.read.schema(columns).option("parquet.page.verify-checksum.enabled", "true")
+    return reader.parquet(*[place.for_spark for place in places])
 
 
 def collected(path: str, of: pa.Schema) -> pa.Table:
@@ -63,10 +88,7 @@ def small(path: str, columns: Sequence[str]) -> pa.Table | None:
 def stored(spark: SparkSession, table: str, runs: Sequence[Run]) -> DataFrame:
     """Reads the rows of a table of states in several runs; a day without documents may have no
     file."""
-    reader = spark.read.schema(from_arrow_schema(schema.STATES[table]))
-    # A page that has changed on the disk must be an error, not a different number.
-    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
-    return reader.parquet(*[run.table_path(table) for run in runs])
+    return files(spark, [run.table_path(table) for run in runs], schema.STATES[table])
 
 
 def conform(table: DataFrame, of: pa.Schema) -> DataFrame:

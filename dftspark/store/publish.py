@@ -26,7 +26,6 @@ from dftspark import schema
 from dftspark.errors import EnvironmentProblem, ShapeError
 from dftspark.location import Location, redact
 
-_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _READERS = 16
 
@@ -146,7 +145,7 @@ def _rows(table: Location, part: FileInfo) -> int:
 def put(folder: Location, name: str, data: bytes) -> None:
     """Makes the file in one step. Raises FileExistsError on local storage if it exists."""
     target, temporary = folder / name, folder / f".{name}.{secrets.token_hex(3)}"
-    if folder.filesystem.type_name in _OBJECT_STORES:  # an object appears whole or not at all
+    if folder.object_store:  # an object appears whole or not at all
         _write(target, data)
         return
     _write(temporary, data)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from dftspark.errors import ConfigError, DamagedRun, EnvironmentProblem, InputError, ShapeError
 from dftspark.location import Location
-from dftspark.store import vouched
+from dftspark.store import publish, scan, vouched
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -89,9 +89,9 @@ class Run:
         return (self._location / file).name if file else ""
 
     def table_path(self, name: str) -> str:
-        """Returns the path at which Spark reads a table: a URI with its scheme."""
+        """Returns the path of a table: a URI with its scheme."""
         self.dataset(name)
-        return self._place(name).for_spark
+        return self._place(name).uri
 
     def table(
         self, name: str, columns: list[str] | None = None, where: ds.Expression | None = None
@@ -133,8 +133,15 @@ class Run:
         return connection
 
     def spark(self, spark: Any, name: str) -> Any:
-        path = self.table_path(name)
-        return spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(path)
+        """Returns the table as a DataFrame; a session needs no connector to an object store."""
+        columns, place = self.dataset(name).schema, self._place(name)
+        if place.object_store:
+            parts = [place.at(info.path).name for info in publish.parts_of(place)]
+            of = spark.createDataFrame(columns.empty_table()).schema
+            ids = spark.range(0, len(parts), 1, len(parts))
+            return ids.mapInArrow(scan.task(parts, columns, None), of)
+        reader = spark.read.option("parquet.page.verify-checksum.enabled", "true")
+        return reader.parquet(place.for_spark)
 
     def _place(self, name: str) -> Location:
         if name not in self.tables:

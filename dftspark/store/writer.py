@@ -64,8 +64,12 @@ class RunWriter:
         return self._location.name
 
     def table_path(self, name: str) -> str:
-        """Returns the path to which Spark writes a table: a URI with its scheme."""
-        return (self._location / file_name(name)).for_spark
+        """Returns the path to which tasks write a table: a URI with its scheme."""
+        return (self._location / file_name(name)).uri
+
+    def staging_path(self, name: str) -> str:
+        """Returns the path to which tasks write what does not stay."""
+        return (self._location / f"{name}.staging").uri
 
     def write(self, name: str, table: pa.Table) -> None:
         """Writes a table of `schema.TABLES`; raises ShapeError unless its columns are exactly

@@ -310,7 +310,7 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
 
 
 def publish(
-    out: Path,
+    out: Path | str,
     found: dict[str, list[dict[str, Any]] | pa.Table],
     name: str = "made",
     **manifest: Any,

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Mmd
@@ -89,8 +88,7 @@ def staged_few(rows: pa.Table, staging: str) -> Vectors:
 
 def documents(spark: SparkSession, vectors: Vectors) -> DataFrame:
     """Reads rows of schema.TEXTED_CLOUDS."""
-    paths = [Location.parse(file).for_spark for file in vectors.stored.files]
-    return spark.read.schema(from_arrow_schema(schema.TEXTED_CLOUDS)).parquet(*paths)
+    return tables.files(spark, vectors.stored.files, schema.TEXTED_CLOUDS)
 
 
 def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyarrow.fs import FileType
 
 from dftspark.errors import ConfigError
-from dftspark.location import Location, writing
+from dftspark.location import Location, below, parted, writing
 from dftspark.redaction import redact
 from dftspark.report.page import rejected
 from dftspark.report.page.overview import overview
@@ -25,7 +25,7 @@ def report(
     what `open_run` raises, ConfigError for a run that compares nothing and for `models` given with
     a store, EnvironmentProblem if the file cannot be written.
     """
-    parent, _, last = place.rstrip("/").rpartition("/")
+    parent, last = parted(place)
     itself = (Location.parse(place) / MANIFEST).kind == FileType.File
     if not itself and not is_run_id(last):
         if models:
@@ -33,11 +33,11 @@ def report(
         return _over_store(place, out)
     run = open_run(place) if itself else open_run(parent or ".", last, unfinished=True)
     if run.manifest.get("status") == "unfinished":
-        target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")
+        target = Location.parse(out) if out else _beside(run)
         return _write(target, rejected.page(run))
     store = _parent(run)
     history = [] if store is None else _others(store, run)
-    target = Location.parse(out) if out else Location.parse(f"{run.path.rstrip('/')}.html")
+    target = Location.parse(out) if out else _beside(run)
     return _write(target, page(run, history, models, swap))
 
 
@@ -45,7 +45,7 @@ def _over_store(root: str, out: str | None) -> str:
     infos = runs(root)
     target = Location.parse(out) if out else Location.parse(root) / "index.html"
     pages = {
-        info.id: redact(f"{info.path}/{info.page}") if out else f"{info.id}/{info.page}"
+        info.id: redact(below(info.path, info.page)) if out else f"{info.id}/{info.page}"
         for info in infos
         if info.page
     }
@@ -62,8 +62,13 @@ def _others(store: str, run: Run) -> list[Run]:
 
 
 def _parent(run: Run) -> str | None:
-    parent, _, last = run.path.rstrip("/").rpartition("/")
+    parent, last = parted(run.path)
     return parent or "." if last == run.id else None
+
+
+def _beside(run: Run) -> Location:
+    parent, last = parted(run.path)
+    return Location.parse(below(parent or ".", f"{last}.html"))
 
 
 def _write(target: Location, html: str) -> str:

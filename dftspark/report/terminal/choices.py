@@ -7,6 +7,7 @@ import shlex
 from rich.console import Console
 from rich.text import Text
 
+from dftspark.location import below
 from dftspark.redaction import redact
 from dftspark.report.terminal.drawing import line, table
 from dftspark.report.terminal.program import program
@@ -48,7 +49,7 @@ def render(run: Run, console: Console) -> None:
         if parts:
             line(console, f"- {', '.join(map(visible, parts))}: {meaning}")
     _rates(run, console)
-    path = visible(shlex.quote(f"{redact(run.path)}/{told['audit']}"), _PATH)
+    path = visible(shlex.quote(redact(below(run.path, told["audit"]))), _PATH)
     console.print()
     line(console, "Judge it against every setting of its pool:", "bold")
     line(console, f"  {program()} audit {path}")

@@ -189,7 +189,7 @@ def standing(rows: Sequence[Row], clusters: Mapping[str, int] | None = None) -> 
     ]
     lenses = [
         ByLens(leads()[row["metric"]], row, size_of(row, clusters), p)
-        for row, p in zip(tested, _holm([real(row["p_value"]) for row in tested]), strict=True)
+        for row, p in zip(tested, holm([real(row["p_value"]) for row in tested]), strict=True)
     ]
     lenses.sort(key=lambda lens: (not lens.told, _finite(lens.size.n)))
     number = (clusters or {}).get(main["model"], 0)
@@ -234,7 +234,8 @@ def _together(models: list[Standing]) -> list[Standing]:
     return found
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values adjusted for their number, in the same order."""
     adjusted, most = [0.0] * len(p_values), 0.0
     for turn, at in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         most = max(most, min(1.0, (len(p_values) - turn) * p_values[at]))

@@ -1,0 +1,1 @@
+"""A published run in an experiment tracker: MLflow, Weights & Biases or Trackio."""
