@@ -39,16 +39,16 @@ def test_it_goes_where_it_is_sent(tmp_path: Path) -> None:
     target = tmp_path / "own.html"
     assert report(run.path, str(target), ["b"], False) == str(target)
     text = target.read_text()
-    assert "<script" not in text
+    assert "axolotl" not in text
     assert text.count("<article") == 1
 
 
 def test_history_is_of_the_nights_before(tmp_path: Path) -> None:
     nights = [night(tmp_path, day, 200.0 + 100 * day) for day in (1, 2, 3)]
     publish(tmp_path, {"metrics": metrics("gpt")}, "other", date="2026-11-02")
-    assert 'id="history"' not in Path(report(nights[0].path)).read_text()
+    assert 'id="time"' not in Path(report(nights[0].path)).read_text()
     text = Path(report(nights[2].path)).read_text()
-    section = text.split('id="history"')[1].split("</section>")[0]
+    section = text.split('id="time"')[1].split('id="how"')[0]
     assert set(re.findall(r"2026-11-\d\d", section)) == {f"2026-11-0{day}" for day in (1, 2, 3)}
     assert ">500<" in section
 
@@ -57,7 +57,7 @@ def test_a_date_that_was_done_again_counts_once(tmp_path: Path) -> None:
     night(tmp_path, 1, 900.0)
     night(tmp_path, 1, 400.0)
     last = night(tmp_path, 2, 500.0)
-    section = Path(report(last.path)).read_text().split('id="history"')[1]
+    section = Path(report(last.path)).read_text().split('id="time"')[1]
     assert ">400<" in section
     assert ">900<" not in section
 
@@ -124,10 +124,10 @@ def test_the_command_prints_the_path_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = made(tmp_path, texts=TEXTS)
-    assert cli.main(["report", run.path, "--no-copy-swap"]) == 0
+    assert cli.main(["report", run.path, "--copy-swap"]) == 0
     path = Path(capsys.readouterr().out.strip().splitlines()[-1])
     assert path.is_file()
-    assert "<script" not in path.read_text()
+    assert "axolotl" in path.read_text()
 
 
 @pytest.mark.parametrize(

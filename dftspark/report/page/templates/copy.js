@@ -4,7 +4,7 @@ document.addEventListener("copy", function (event) {
     "apricot", "duckling", "persimmon", "axolotl", "fig", "puffin", "plum", "hamster", "guava",
     "koala", "quince", "seal pup"];
   var selection = document.getSelection();
-  if (!selection || selection.isCollapsed) return;
+  if (event.defaultPrevented || !selection || selection.isCollapsed) return;
   var touched = false, text = "", last = null;
   function swap(words) {
     var places = [], pattern = /[\p{L}\p{N}]{3,}/gu, found;
@@ -41,4 +41,27 @@ document.addEventListener("copy", function (event) {
   if (!touched) return;
   event.clipboardData.setData("text/plain", text);
   event.preventDefault();
+  var plain = selection.toString(), note = document.getElementById("swapped");
+  if (!note) {
+    note = document.createElement("p");
+    note.id = "swapped";
+    note.setAttribute("role", "status");
+  }
+  var as_it_is = document.createElement("button"), close = document.createElement("button");
+  as_it_is.type = close.type = "button";
+  as_it_is.textContent = "Copy as is";
+  close.textContent = "Leave it";
+  as_it_is.addEventListener("click", function () {
+    var write = function (again) {
+      again.clipboardData.setData("text/plain", plain);
+      again.preventDefault();
+    };
+    window.addEventListener("copy", write, { capture: true, once: true });
+    document.execCommand("copy");
+    window.removeEventListener("copy", write, { capture: true });
+    note.remove();
+  });
+  close.addEventListener("click", function () { note.remove(); });
+  note.replaceChildren("A few words of what was copied are now fruits and animals. ", as_it_is, " ", close);
+  (document.querySelector("dialog[open]") || document.body).append(note);
 });
