@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from dftspark.cli.shared import AsJson, Store, app, console, opened
 from dftspark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dftspark.store.run import Run
 
 
 @app.command("runs")
@@ -138,21 +141,32 @@ def show(
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="COLUMN", help="-COLUMN: largest first.")
     ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option("--document", metavar="ID", help="The text of this document, from its file."),
+    ] = None,
 ) -> None:
-    """Prints the verdict of a run, or one of its tables.
+    """Prints the verdict of a run, one of its tables, or a document that it read.
 
-    For a run that did not finish, it prints what was read and rejected.
+    For a run that did not finish, it prints what was read and rejected. A run does not keep
+    documents: --document reads the corpora again, where the settings of the run say they are.
 
     Example: `dftspark show runs`
 
     Example: `dftspark show runs ngrams --sort -share --rows 50`
 
     Example: `dftspark show runs metrics --json`
+
+    Example: `dftspark show runs --document essays.jsonl#12`
     """
     from dftspark.report.terminal import table as tables
     from dftspark.report.terminal.run import render
 
     found = opened(run, unfinished=True)
+    if document is not None:
+        if table is not None or sort:
+            raise ConfigError("--document goes with a run, without a table and without --sort")
+        return _show_document(found, document, as_json)
     if table is None:
         if as_json or sort:
             raise ConfigError(f"--json and --sort go with a table: {', '.join(found.tables)}")
@@ -163,6 +177,23 @@ def show(
         return tables.print_table(content, table, console(), rows or 20)
     for line in tables.json_lines(content if rows is None else content.slice(0, rows)):
         print(line)
+
+
+def _show_document(run: Run, doc_id: str, as_json: bool) -> None:
+    from dftspark.config import Audit
+    from dftspark.corpus.lookup import look_up
+    from dftspark.report.words.text import visible, visible_lines
+
+    config = run.manifest.get("config", {})
+    if "corpora" not in config:
+        raise ConfigError(f"run {run.id} does not say where its documents are")
+    for one in look_up(Audit.parse(config, f"the settings of run {run.id}"), doc_id):
+        if as_json:
+            print(json.dumps(one._asdict()))
+            continue
+        place = f"{one.file} {one.position}".strip()
+        print(f"{one.role}, {visible(one.corpus)}, {visible(one.doc_id)}: {visible(place, 400)}")
+        print(f"\n{visible_lines(one.text)}\n")
 
 
 @app.command()
