@@ -226,6 +226,45 @@ def report(
 
 
 @app.command()
+def card(
+    run: Store = "runs",
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--as", metavar="FORM", help="svg, png or markdown; once per form. Else all."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", help="Files to write, without ending; - prints. Else beside the run."
+        ),
+    ] = None,
+) -> None:
+    """Makes a picture of a run to paste, 1200 x 630, and its Markdown for a pull request.
+
+    Both say how many documents give each model away, by what, and how sure that is. Names and
+    phrases in the Markdown are code, so that they link to nothing and name nobody.
+
+    Example: `dftspark card runs`
+
+    Example: `dftspark card runs --as markdown --out - >> "$GITHUB_STEP_SUMMARY"`
+    """
+    from dftspark.report.page import written
+
+    forms = list(dict.fromkeys(form or written.FORMS))
+    unknown = [one for one in forms if one not in written.FORMS]
+    if unknown:
+        raise ConfigError(f"--as is one of {', '.join(written.FORMS)}, got {', '.join(unknown)}")
+    if out == "-" and len(forms) > 1:
+        raise ConfigError("--out - prints one form: say which, as with --as markdown")
+    found = opened(run)
+    if out == "-":
+        sys.stdout.buffer.write(written.drawn(found, forms[0]))
+        return
+    for place in written.cards(found, forms, out).values():
+        print(place)
+
+
+@app.command()
 def export(
     run: Store = "runs",
     model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,

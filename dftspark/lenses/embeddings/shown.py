@@ -176,7 +176,7 @@ class EmbeddingsShown(Shown):
         areas = [real(row["value"]) for row in rows if row["metric"] == "c2st_auc"]
         return [
             Fact(
-                "a reader who has learnt it",
+                "a trained reader",
                 f"{area:.0%}" if area < 0.995 else f"{area:.1%}",
                 "of pairs are told apart by a reader who has learnt the difference; half is "
                 "guessing",

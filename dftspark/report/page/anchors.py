@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 _LONGEST = 60
-_TAKEN = (
-    "main status places phrase phrase-model phrase-count telltales swapped search how models "
-    "settings time strata"
-).split()
+_TAKEN = [
+    *("main", "status", "places", "phrase", "phrase-model", "phrase-count", "telltales"),
+    *("swapped", "search", "how", "models", "settings", "time", "strata"),
+]
 
 
 def anchors(names: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,10 @@ from dftspark.report.page.figure import Figure
 from dftspark.report.words import tell
 from dftspark.report.words.lenses import lenses, measure
 from dftspark.report.words.rows import of_pair
-from dftspark.report.words.shown import Chips, Examples, Fact, Section, Telltale
+from dftspark.report.words.shown import Chips, Examples, Section, Telltale
+from dftspark.report.words.summary import facts_of
 from dftspark.report.words.tell import Standing
-from dftspark.report.words.text import MISSING, count, real, visible
+from dftspark.report.words.text import MISSING, real, visible
 from dftspark.report.words.verdict import evidence, finding, more_than, short, span, spoken
 from dftspark.store.run import Run
 
@@ -71,8 +71,7 @@ def _answers(run: Run, standing: Standing) -> dict[str, Any]:
         for shown in lens.where(run, model, stratum, standing.told)
         if shown.over or shown.under
     ]
-    facts: list[Fact] = [fact for lens in lenses() for fact in lens.facts(run, model, stratum)]
-    return {**_sure(run, standing), "chips": chips, "facts": facts}
+    return {**_sure(run, standing), "chips": chips, "facts": facts_of(run, standing)}
 
 
 def _sure(run: Run, standing: Standing) -> dict[str, Any]:
@@ -103,32 +102,6 @@ def _sure(run: Run, standing: Standing) -> dict[str, Any]:
         "measure": spoken(standing.main["metric"]),
         "main": standing.main,
     }
-
-
-def sure_of_all(models: Sequence[Standing], fitted_below: float) -> list[str]:
-    """Says of several models how clear their differences are, and on how many documents."""
-    told = [model for model in models if model.told]
-    said = []
-    if told:
-        worst = max(told, key=lambda model: model.p_value)
-        of = "the model" if len(models) == 1 else f"{len(told)} of {len(models)} models"
-        most = "" if len(told) == 1 else "at most "
-        said.append(
-            f"The difference of {of} is hardly chance: {most}{evidence(worst, fitted_below)}, the "
-            f"least of the lenses times their number."
-        )
-    if len(told) < len(models):
-        said.append(f"{len(models) - len(told)} of {len(models)} models are not told apart.")
-    ends = [
-        dict.fromkeys(count(end(real(m.main[side]) for m in models)) for end in (min, max))
-        for side in ("n_human", "n_model")
-    ]
-    human, model = (" to ".join(own) for own in ends)
-    said.append(
-        f"{human} human documents, {model} of each model. The lines are 95% intervals; models "
-        f"whose intervals overlap are tied."
-    )
-    return said
 
 
 def _measured(run: Run, model: str, stratum: str) -> str:

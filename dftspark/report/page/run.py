@@ -25,11 +25,11 @@ from dftspark.report.page import (
     telltales,
 )
 from dftspark.report.page.anchors import anchors
-from dftspark.report.page.chapters import InFull, in_full, sure_of_all
+from dftspark.report.page.chapters import InFull, in_full
 from dftspark.report.page.figure import Figure, asset, environment, policy
 from dftspark.report.page.how import ROWS, how
 from dftspark.report.page.loaded import loaded
-from dftspark.report.words import losses, tell
+from dftspark.report.words import losses, summary, tell
 from dftspark.report.words.lenses import lenses
 from dftspark.report.words.notes import notes
 from dftspark.report.words.tell import Standing
@@ -73,7 +73,7 @@ def page(
         )
     all_models = tell.of_run(run)
     chosen = _in_full(all_models, models)
-    half = figures_models.MODELS // 2
+    half = summary.MODELS // 2
     beside = [*chosen, *all_models[:half], *all_models[-half:]]
     run = loaded(run, list(dict.fromkeys(model.model for model in beside)))
     most = len(chosen)
@@ -101,13 +101,13 @@ def _render(
         old=tell.old(run),
         checks=figures_tables.checks(run),
         damaged=losses.sentences(run.manifest.get("losses", {})),
-        sure=[] if one else sure_of_all(models, tell.fitted_below(run)),
+        sure=[] if one else summary.sure_of_all(models, tell.fitted_below(run)),
         wary=[said for lens in lenses() for said in lens.warnings(run)],
         glossary=_GLOSSARY
         | {key: said for lens in lenses() for key, said in lens.glossary.items()},
         parts=parts,
         left_out=len(models) - len(chosen),
-        beside=None if one else figures_models.side_by_side(run, models, _links(parts)),
+        beside=None if one else figures_models.side_by_side(run, _links(parts)),
         ladder=None if one else figures.ladder(run),
         matrix=None if one else figures.matrix(run),
         strata=_strata(run, len(models)),
