@@ -11,7 +11,7 @@ from collections.abc import Iterable
 _LONGEST = 60
 _TAKEN = [
     *("main", "status", "places", "phrase", "phrase-model", "phrase-count", "telltales"),
-    *("swapped", "search", "how", "models", "settings", "time", "strata"),
+    *("swapped", "search", "how", "models", "settings", "time", "strata", "runs"),
 ]
 
 
