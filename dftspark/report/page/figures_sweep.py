@@ -14,6 +14,7 @@ from dftspark.report.page.figure import Figure, draw
 from dftspark.report.page.figures_lines import LINES, Line, by_value, curves, in_floors
 from dftspark.report.words.lenses import lenses, matching, measure
 from dftspark.report.words.rows import Row, confidence_of
+from dftspark.report.words.shown import Shown
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 
@@ -23,7 +24,8 @@ _SETTINGS = 4  # of the settings that may be the best, so many are named
 
 
 def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
-    """Draws each judged measure over the settings of a sweep, beside the human band.
+    """Draws each judged measure over the settings of a sweep, beside the human band, lens by lens
+    in turn.
 
     The setting with the most numbers makes the axis, the others make separate lines; without such a
     setting there are no curves. The best setting is marked, and so are those that may truly be the
@@ -39,7 +41,8 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
             continue
         placed = {row["metric"] for row in own if in_floors(row) is not None}
         wanted = metrics or [metric for sweep, metric in judged if sweep == name] or by_value()
-        for metric in [metric for metric in wanted if metric in placed][:_PANELS]:
+        shown = [metric for metric in wanted if metric in placed]
+        for metric in shown[:_PANELS] if metrics else _in_turn(shown)[:_PANELS]:
             about = [row for row in own if row["metric"] == metric]
             figures.append(_panel(name, axis, about, confidence_of(run)))
     return figures
@@ -74,6 +77,21 @@ def _rows(run: Run, table: str) -> list[Row]:
         return []
     found: list[Row] = run.table(table, where=pc.field("stratum") == "").to_pylist()
     return found
+
+
+def _in_turn(names: Sequence[str]) -> list[str]:
+    """Sorts the first measure of each lens before the second of any."""
+    lens = {
+        name: next((i for i, own in enumerate(lenses()) if _has(own, name)), -1) for name in names
+    }
+    turns = {
+        name: [lens[one] for one in names[:at]].count(lens[name]) for at, name in enumerate(names)
+    }
+    return sorted(names, key=lambda name: turns[name])
+
+
+def _has(lens: Shown, metric: str) -> bool:
+    return any(re.fullmatch(known.pattern, metric) for known in lens.measures)
 
 
 def _leading(rows: list[Row]) -> list[Row]:

@@ -3,8 +3,8 @@
 The first screen answers; chapters are closed, and have anchors that go by names.
 
 Bounds  at most MODELS models in full, ROWS rows of a list and EXCERPT characters of a document,
-        so that the size does not grow with the corpora; if it is still above LARGEST, fewer
-        models are in full
+        so that the size does not grow with the corpora; if it is still above LARGEST, the search
+        has a quarter of its rows and excerpts, and then fewer models are in full
 """
 
 from __future__ import annotations
@@ -76,16 +76,21 @@ def page(
     half = summary.MODELS // 2
     beside = [*chosen, *all_models[:half], *all_models[-half:]]
     run = loaded(run, list(dict.fromkeys(model.model for model in beside)))
-    most = len(chosen)
+    most, part = len(chosen), 1.0
     while True:
-        html = _render(run, all_models, chosen[:most], history, _swaps(run, copy_swap))
-        if len(html.encode()) <= LARGEST or most <= 1:
+        html = _render(run, all_models, chosen[:most], history, _swaps(run, copy_swap), part)
+        if len(html.encode()) <= LARGEST or (most <= 1 and part < 1):
             return html
-        most = most // 2
+        most, part = (most, 0.25) if part == 1 else (max(most // 2, 1), part)
 
 
 def _render(
-    run: Run, models: list[Standing], chosen: list[Standing], history: Sequence[Run], swap: bool
+    run: Run,
+    models: list[Standing],
+    chosen: list[Standing],
+    history: Sequence[Run],
+    swap: bool,
+    part: float,
 ) -> str:
     style = asset("style.css")
     script = asset("page.js") + (asset("copy.js") if swap else "")
@@ -117,7 +122,7 @@ def _render(
         history=figures_lines.history([*history, run]),
         panels=_PANELS,
         how=how(run),
-        telltales=_telltales(run, parts),
+        telltales=_telltales(run, parts, part),
         copy_swap=swap,
         style=style,
         script=script,
@@ -130,16 +135,20 @@ def _links(parts: Sequence[InFull]) -> dict[str, str]:
     return {part.model: part.anchor for part in parts}
 
 
-def _telltales(run: Run, parts: Sequence[InFull]) -> dict[str, Any] | None:
-    """Returns the data that the script searches, and how many rows the page has of how many."""
-    found = [part.telltales for part in parts]
+def _telltales(run: Run, parts: Sequence[InFull], part: float) -> dict[str, Any] | None:
+    """Returns the data that the script searches, and how many rows the page has of how many; `part`
+    of what there is room for."""
+    found = [one.telltales for one in parts]
     if not any(found):
         return None
     store = str(run.manifest.get("config", {}).get("out", "runs")).rstrip("/")
-    shown = [own[: telltales.ROWS // len(found)] for own in found]
+    shown = [own[: int(telltales.ROWS * part) // len(found)] for own in found]
     return {
         "block": telltales.block(
-            [part.name for part in parts], shown, f"dftspark show {visible(store)}/{run.id}"
+            [one.name for one in parts],
+            shown,
+            f"dftspark show {visible(store)}/{run.id}",
+            int(telltales.PLACES * part),
         ),
         "rows": sum(map(len, shown)),
         "of": sum(map(len, found)),

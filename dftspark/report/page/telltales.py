@@ -1,6 +1,7 @@
 """The phrases and constructions that a page's script searches and opens, as data of the page.
 
-Bounds  ROWS rows and PLACES bytes of excerpts over all models, of each model the first ones
+Bounds  ROWS rows, which the caller keeps to, and PLACES bytes of excerpts over all models, of each
+        model the first ones
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from dftspark.report.words.shown import Telltale
 from dftspark.report.words.text import number
 
 ROWS = 5_000
-PLACES = 500_000  # bytes
+PLACES = 400_000  # bytes
 _SIDES = ("human", "model")
 
 
-def block(models: Sequence[str], found: Sequence[Sequence[Telltale]], show: str) -> str:
+def block(
+    models: Sequence[str], found: Sequence[Sequence[Telltale]], show: str, room: int = PLACES
+) -> str:
     """Returns JSON that is safe inside a script element: for each row the places of its model, kind
     and unit in their lists, its text, rates, q, meaning and excerpts.
 
-    `found` has the telltales of each model; `show` is the command that prints a table of the run.
+    `found` has the telltales of each model; `show` is the command that prints a table of the run;
+    excerpts take about `room` bytes.
     """
     kinds, units = _Numbered(), _Numbered()
-    places, bytes_left = _Numbered(), PLACES // max(len(models), 1)
+    places, bytes_left = _Numbered(), room // max(len(models), 1)
     rows: list[list[Any]] = []
     for at, own in enumerate(found):
         left = bytes_left
-        for told in own[: ROWS // max(len(models), 1)]:
+        for told in own:
             near = [(_SIDES.index(p.side), p.doc_id, p.text) for p in told.places]
             size = sum(len(text.encode()) + len(doc) + 12 for _, doc, text in near)
             near = near if size <= left else []
