@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dftspark.report.page.run import page
-from tests.report.browser import chromium, look
+from tests.report.browser import axe, chromium, look
 from tests.report.page_runs import SCRIPT, publish, row, tables
 
 pytestmark = pytest.mark.program
@@ -216,6 +216,20 @@ def test_a_chart_says_its_values_where_it_is_pointed_at(browser: Any, asked: Pat
         )
     ]
     assert "95% interval" in said
+
+
+def test_axe_finds_nothing_in_what_is_opened(browser: Any, asked: Path) -> None:
+    source = axe()
+    at(browser, asked, "search")
+    browser.find_element("id", "phrase").send_keys("rich tapestry")
+    browser.find_element("css selector", "table.results button.open").click()
+    browser.set_script_timeout(300)
+    browser.execute_script(source)
+    found = browser.execute_async_script(
+        "var done = arguments[0]; axe.run('dialog', {resultTypes: ['violations']})"
+        ".then(r => done(r.violations.map(v => v.id)), e => done([String(e)]))"
+    )
+    assert found == []
 
 
 def test_paper_has_everything(browser: Any, asked: Path) -> None:

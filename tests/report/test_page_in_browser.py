@@ -45,11 +45,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         )
         for i in range(4)
     ]
+    for day in (1, 2):  # a second audit in the store
+        day_rows = {"metrics": metrics("third", 60.0 * day)}
+        publish(folder / "nights", day_rows, name="other", date=f"2026-11-0{day}")
     found = {
         "plain": page(plain),
         "hostile": page(made(folder / "hostile", models=names), nights),
         "crowded": page(crowded(folder / "crowded")),
         "swapping": page(plain, copy_swap=True),
+        "judge": page(judged(folder / "judge")),
         "store": overview(str(folder / "nights"), runs(str(folder / "nights")), {}),
     }
     site = runpy.run_path(str(ROOT / "docs" / "build.py"))["site"]()
@@ -82,7 +86,22 @@ def crowded(out: Path) -> Run:
     return publish(out, found)
 
 
-KINDS = ("plain", "hostile", "store", "measures", "configuration")
+def judged(out: Path) -> Run:
+    """Two models of which only a judge was asked, with a control and a warning."""
+    said = {"lens": "judge", "metric": "jmq_overall:mini", "better": "parity", "p_value": 0.001}
+    nothing = dict.fromkeys(("floor", "n_tell", "n_tell_low", "n_tell_high"), float("nan"))
+    models = ("gpt", "other")
+    rates = [
+        row("win_rates", model=model, kind=kind, against="web", judge="mini", dimension="overall")
+        for model in models
+        for kind in ("model", "broken")
+    ]
+    rows = [row("metrics", model=model, value=0.6, **said, **nothing) for model in models]
+    told: dict[str, Any] = {"judge": {"warnings": ["mini prefers longer texts"]}}
+    return publish(out, {"metrics": rows, "win_rates": rates}, **told)
+
+
+KINDS = ("plain", "hostile", "judge", "store", "measures", "configuration")
 
 
 @pytest.mark.parametrize("kind", KINDS)

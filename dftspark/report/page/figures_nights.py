@@ -134,6 +134,7 @@ def nights(series: Series, pages: Mapping[str, str], outcomes: Mapping[str, str]
     said. `pages` and `outcomes` go by run id. None below two nights."""
     if len(series.runs) < 2:
         return None
+    newest = next(reversed(series.runs.values()))
     rows: list[dict[str, Any]] = []
     for date, run in reversed(series.runs.items()):
         own = {model for model, _ in series.sizes[date]}
@@ -153,6 +154,7 @@ def nights(series: Series, pages: Mapping[str, str], outcomes: Mapping[str, str]
             break
     return draw(
         "nights",
+        about=visible(str(newest.manifest.get("name", newest.id)), 80),
         words=series.words,
         rows=rows[:ROWS],
         ruled=any(row["rules"] for row in rows),
