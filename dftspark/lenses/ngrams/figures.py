@@ -133,7 +133,8 @@ def gist(run: Run, model: str, stratum: str) -> str:
     listed = sum(row["text"] is not None and told_apart(row) for row in rows)
     if not words and not listed:
         return "None differs by more than chance."
-    said = f"{count(words)} words are in more of the model's documents than chance gives"
+    many = "1 word is" if words == 1 else f"{count(words)} words are"
+    said = f"{many} in more of the model's documents than chance gives"
     if listed:
         said += (
             f"; of the words and phrases that carry the distance, {count(listed)} are told apart"

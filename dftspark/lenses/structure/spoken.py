@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SPOKEN = {
+SPOKEN = {
     "contrast_not_but": "“not X but Y”",
     "contrast_not_only": "“not only X”",
     "contrast_not_x_it_is_y": "“it’s not X, it’s Y”",
@@ -65,4 +65,4 @@ _SPOKEN = {
 
 def spoken(pattern: str) -> str:
     """Returns what a reader calls the construction or measure; else its name with blanks."""
-    return _SPOKEN.get(pattern, pattern.replace("_", " "))
+    return SPOKEN.get(pattern, pattern.replace("_", " "))

@@ -17,14 +17,14 @@ from dftspark.report.words.text import number
 
 ROWS = 5_000
 PLACES = 400_000  # bytes
-_SIDES = ("human", "model")
 
 
 def block(
     models: Sequence[str], found: Sequence[Sequence[Telltale]], show: str, room: int = PLACES
 ) -> str:
     """Returns JSON that is safe inside a script element: for each row the places of its model, kind
-    and unit in their lists, its text, rates, q, meaning and excerpts.
+    and unit in their lists, its text, rates, q, meaning and excerpts. An excerpt begins with 0 if
+    it is human, else with one more than the place of its model.
 
     `found` has the telltales of each model; `show` is the command that prints a table of the run;
     excerpts take about `room` bytes.
@@ -35,7 +35,7 @@ def block(
     for at, own in enumerate(found):
         left = bytes_left
         for told in own:
-            near = [(_SIDES.index(p.side), p.doc_id, p.text) for p in told.places]
+            near = [(0 if p.side == "human" else 1 + at, p.doc_id, p.text) for p in told.places]
             size = sum(len(text.encode()) + len(doc) + 12 for _, doc, text in near)
             near = near if size <= left else []
             left -= size if near else 0

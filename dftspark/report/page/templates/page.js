@@ -166,15 +166,27 @@
       unit: data.units[row[5]], q: row[6], about: row[7] || "", places: row[8] || [] };
   });
   var box = document.getElementById("places");
+  var lower = data.places.map(function (place) { return place[2].toLowerCase(); });
+  function places(row) {  // those of the row, else among all that the page has, five a side
+    if (row.places.length || row.kind === "construction") return row.places;
+    var wanted = row.text.toLowerCase(), left = [5, 5], seen = {};
+    return data.places.map(function (_, i) { return i; }).filter(function (i) {
+      var place = data.places[i], side = place[0] ? 1 : 0, key = side + place[1];
+      if (seen[key] || !left[side] || (side && place[0] !== row.model + 1)) return false;
+      if (!lower[i].includes(wanted)) return false;
+      left[side] -= 1;
+      return (seen[key] = true);
+    });
+  }
   function show(row) {
     var body = make("div", "found");
     body.append(make("h2", "", row.text));
     if (row.about) body.append(make("p", "soft", row.about));
     body.append(make("p", "", "human " + row.human + ", " + data.models[row.model] + " " +
-      row.model_rate + " " + row.unit + (row.q ? "; q " + row.q : "")));
+      row.model_rate + " (" + row.unit + ")" + (row.q ? "; q " + row.q : "")));
+    var near = places(row).map(function (i) { return data.places[i]; });
     ["human", "model"].forEach(function (side, at) {
-      var here = row.places.map(function (i) { return data.places[i]; })
-        .filter(function (place) { return place[0] === at; });
+      var here = near.filter(function (place) { return (place[0] ? 1 : 0) === at; });
       var column = make("div", "column");
       column.append(make("h3", "", side === "human" ? "Human" : data.models[row.model]));
       here.forEach(function (place) {
@@ -239,7 +251,7 @@
       body.replaceChildren.apply(body, left.slice(0, 100).map(function (row) {
         var line = make("tr"), head = make("th");
         head.scope = "row";
-        head.append(row.places.length ? button("open", row.text, function () { show(row); }) : row.text);
+        head.append(places(row).length ? button("open", row.text, function () { show(row); }) : row.text);
         line.append(head, make("td", "", row.kind));
         if (model) line.append(make("td", "", data.models[row.model]));
         line.append(make("td", "n", row.human), make("td", "n", row.model_rate),
