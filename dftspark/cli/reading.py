@@ -6,12 +6,15 @@ import json
 import sys
 from dataclasses import asdict
 from math import inf
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from dftspark.cli.shared import AsJson, Store, app, console, opened
 from dftspark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dftspark.store.run import Run
 
 
 @app.command("runs")
@@ -141,21 +144,32 @@ def show(
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="COLUMN", help="-COLUMN: largest first.")
     ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option("--document", metavar="ID", help="The text of this document, from its file."),
+    ] = None,
 ) -> None:
-    """Prints the verdict of a run, or one of its tables.
+    """Prints the verdict of a run, one of its tables, or a document that it read.
 
-    For a run that did not finish, it prints what was read and rejected.
+    For a run that did not finish, it prints what was read and rejected. A run does not keep
+    documents: --document reads the corpora again, where the settings of the run say they are.
 
     Example: `dftspark show runs`
 
     Example: `dftspark show runs ngrams --sort -share --rows 50`
 
     Example: `dftspark show runs metrics --json`
+
+    Example: `dftspark show runs --document essays.jsonl#12`
     """
     from dftspark.report.terminal import table as tables
     from dftspark.report.terminal.run import render
 
     found = opened(run, unfinished=True)
+    if document is not None:
+        if table is not None or sort:
+            raise ConfigError("--document goes with a run, without a table and without --sort")
+        return _show_document(found, document, as_json)
     if table is None:
         if as_json or sort:
             raise ConfigError(f"--json and --sort go with a table: {', '.join(found.tables)}")
@@ -166,6 +180,23 @@ def show(
         return tables.print_table(content, table, console(), rows or 20)
     for line in tables.json_lines(content if rows is None else content.slice(0, rows)):
         print(line)
+
+
+def _show_document(run: Run, doc_id: str, as_json: bool) -> None:
+    from dftspark.config import Audit
+    from dftspark.corpus.lookup import look_up
+    from dftspark.report.words.text import visible, visible_lines
+
+    config = run.manifest.get("config", {})
+    if "corpora" not in config:
+        raise ConfigError(f"run {run.id} does not say where its documents are")
+    for one in look_up(Audit.parse(config, f"the settings of run {run.id}"), doc_id):
+        if as_json:
+            print(json.dumps(one._asdict()))
+            continue
+        place = f"{one.file} {one.position}".strip()
+        print(f"{one.role}, {visible(one.corpus)}, {visible(one.doc_id)}: {visible(place, 400)}")
+        print(f"\n{visible_lines(one.text)}\n")
 
 
 @app.command()
@@ -226,6 +257,45 @@ def report(
     from dftspark.report.page import written
 
     print(written.report(run, out, tuple(model or ()), swap))
+
+
+@app.command()
+def card(
+    run: Store = "runs",
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--as", metavar="FORM", help="svg, png or markdown; once per form. Else all."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", help="Files to write, without ending; - prints. Else beside the run."
+        ),
+    ] = None,
+) -> None:
+    """Makes a picture of a run to paste, 1200 x 630, and its Markdown for a pull request.
+
+    Both say how many documents give each model away, by what, and how sure that is. Names and
+    phrases in the Markdown are code, so that they link to nothing and name nobody.
+
+    Example: `dftspark card runs`
+
+    Example: `dftspark card runs --as markdown --out - >> "$GITHUB_STEP_SUMMARY"`
+    """
+    from dftspark.report.page import written
+
+    forms = list(dict.fromkeys(form or written.FORMS))
+    unknown = [one for one in forms if one not in written.FORMS]
+    if unknown:
+        raise ConfigError(f"--as is one of {', '.join(written.FORMS)}, got {', '.join(unknown)}")
+    if out == "-" and len(forms) > 1:
+        raise ConfigError("--out - prints one form: say which, as with --as markdown")
+    found = opened(run)
+    if out == "-":
+        sys.stdout.buffer.write(written.drawn(found, forms[0]))
+        return
+    for place in written.cards(found, forms, out).values():
+        print(place)
 
 
 @app.command()

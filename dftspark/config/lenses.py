@@ -184,9 +184,9 @@ class Report(Frozen):
 
     page: bool = Field(True, description="write it; it needs the extra `report`")
     copy_swap: bool = Field(
-        True,
+        False,
         description="copying an excerpt from the page swaps a few words for fruits and animals, so "
-        "that no text of a model is pasted unread",
+        "that no text of a model is pasted unread; a note says so and copies the text as it is",
     )
     history: Annotated[int, Field(ge=0, le=1_000)] = Field(
         90, description="earlier runs of the same name in the store that its curves show"

@@ -132,9 +132,20 @@ def test_a_challenger_is_a_level(tmp_path: Path) -> None:
 @needs["samplers"]
 def test_the_page_has_the_sweep(tmp_path: Path) -> None:
     text = page(sweep(tmp_path))
-    assert text.count('<figure class="lines">') == 2
-    assert "the best of 3 settings by each measure" in text
-    assert 'href="#samplers"' in text
+    first = text[: text.index("<nav")]
+    assert first.count('<figure class="lines">') == 2, "the first screen leads with its curves"
+    assert "the best of 3 settings by each measure" in first
+    assert text.count('<figure class="lines">') == 4
+    assert 'href="#settings"' in text
+
+
+@needs["samplers"]
+def test_checkpoints_are_numbers_on_an_axis(tmp_path: Path) -> None:
+    rows = sweep_tables(NAMES)["samplers"]
+    steps = dict(zip(NAMES, ("step-1000", "step-2000", "step-10000"), strict=True))
+    series = [row | {"settings": [("checkpoint", steps[row["model"]])]} for row in rows]
+    tokens, *_ = samplers(sweep(tmp_path, samplers=series))
+    assert [cells[1].split(" ")[0] for cells in rows_of(tokens)] == [*steps.values()]
 
 
 def verdicts(**values: Any) -> dict[str, Any]:
@@ -177,7 +188,7 @@ def test_the_judge_has_its_dimensions_and_controls(tmp_path: Path) -> None:
     names = re.findall(r'scope="row">(\w+)', drawn)
     assert names == ["overall", "clarity", "depth", "human"]
     assert "0.620" in drawn
-    assert 'href="#judge"' in page(run)
+    assert 'href="#gpt/judge"' in page(run)
     assert "of human text against human text half should win" in page(run)
 
 

@@ -140,7 +140,7 @@ def test_the_page_has_them_where_a_reader_looks(tmp_path: Path) -> None:
         text.index(mark)
         for mark in (
             "Rules:",
-            "Models by how many documents",
+            "How many documents a side tell each model",
             "How many documents, by every measure",
             "Which model is nearer to human?",
             "Where the two clouds lie",

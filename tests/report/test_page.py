@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.report.page import figure
+from dftspark.report.page.anchors import anchors
 from dftspark.report.page.run import LARGEST, MODELS, page
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
@@ -70,10 +72,11 @@ def test_the_first_words_are_the_verdict(plain: str) -> None:
         "One answer can look fine; about 50 (38 to 65) give gpt away by structure, 100 by words, "
         "150 by content."
     )
-    top = said(plain[: plain.index('id="measures"')])
+    top = said(plain[: plain.index("<nav")])
     for answer in (
         "How far by structure 50 by words 100 by content 150 documents a side are what it takes",
-        "Where It gives itself away by",
+        "1% of pairs are told apart by a reader who has learnt the difference; half is guessing.",
+        "What gives it away It gives itself away by",
         "How sure 38 to 65 is the 95% interval of the number by structure.",
         "The difference is hardly chance: p = 3e-6, fitted tail , the least of 3 lenses times 3.",
     ):
@@ -82,19 +85,21 @@ def test_the_first_words_are_the_verdict(plain: str) -> None:
 
 
 def test_the_order_is_the_readers(plain: str) -> None:
-    sections = re.findall(r'<section id="([a-z]+)"', plain)
-    assert sections == ["measures", "words", "clouds", "structure", "variety", "examples", "how"]
+    chapters = re.findall(r'<div class="body" id="([a-z/]+)"', plain)
+    of_model = ["measures", "words", "clouds", "structure", "variety", "examples"]
+    assert chapters == [*(f"gpt/{name}" for name in of_model), "search", "how"]
+    opened = re.findall(r"<details[^>]*\bopen\b", plain)
+    assert not opened, "chapters are closed"
 
 
 def test_what_is_not_writing_is_on_the_first_screen(plain_run: Run, plain: str) -> None:
-    top = said(plain[: plain.index('id="measures"')])
-    assert (
-        "Before you read it as style documents with the token 'a testament to': human 0%, gpt 1%"
-        in top
-    )
+    top = said(plain[: plain.index("<nav")])
+    assert "Be wary of documents with the token 'a testament to': human 0%, gpt 1%" in top
     writer = RunWriter.create(str(Path(plain_run.path).parent), "bare")
     writer.write("metrics", pa.Table.from_pylist(metrics("gpt"), schema=schema.METRICS))
-    assert "Before you read" not in said(page(writer.publish({"name": "bare"})))
+    assert "Be wary of Nothing that is not writing differs" in said(
+        page(writer.publish({"name": "bare"}))
+    )
 
 
 def test_every_section_can_be_reached(tmp_path: Path) -> None:
@@ -122,7 +127,8 @@ def test_corpora_that_are_one_and_the_same_have_a_page(tmp_path: Path) -> None:
 def test_text_of_documents_and_names_is_only_text(hostile: str) -> None:
     found = read(hostile)
     assert {tag for tag, _ in found.tags} & {"script", "img", "b"} == {"script", "b"}
-    assert [tag for tag, _ in found.tags].count("script") == 1, "the page's own"
+    kinds = [attrs.get("type") for tag, attrs in found.tags if tag == "script"]
+    assert kinds == ["application/json", None], "the page's own data and program"
     handlers = [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
     assert not handlers
     assert not [attrs for _, attrs in found.tags if "style" in attrs], "the policy forbids them"
@@ -162,24 +168,56 @@ def test_no_address_is_in_the_page(hostile: str) -> None:
     )
 
 
-def test_without_the_swap_there_is_no_script(plain_run: Run, plain: str) -> None:
-    assert "Copying from an excerpt swaps" in said(plain)
-    without = page(plain_run, copy_swap=False)
-    assert "<script" not in without
-    assert "script-src" not in without
-    assert "swaps a few words" not in said(without)
+def test_copying_is_left_alone_unless_it_is_asked_for(plain_run: Run, plain: str) -> None:
+    assert "swaps a few words" not in said(plain)
+    assert "axolotl" not in plain
+    swapping = page(plain_run, copy_swap=True)
+    assert "Copying from an excerpt swaps" in said(swapping)
+    assert "axolotl" in swapping
 
 
-def test_the_setting_of_the_run_turns_the_swap_off(tmp_path: Path) -> None:
-    run = made(tmp_path, texts=PLAIN, config={"report": {"copy_swap": False}})
-    assert "<script" not in page(run)
-    assert "<script" in page(run, copy_swap=True)
+def test_the_setting_of_the_run_asks_for_the_swap(tmp_path: Path) -> None:
+    run = made(tmp_path, texts=PLAIN, config={"report": {"copy_swap": True}})
+    assert "axolotl" in page(run)
+    assert "axolotl" not in page(run, copy_swap=False)
+
+
+def test_a_link_leads_to_the_same_model_whatever_its_rank(tmp_path: Path) -> None:
+    names = ["gpt-4", "org/model 7B", "how"]
+    pages = [
+        page(made(tmp_path / str(turn), models=names[turn:] + names[:turn], texts=PLAIN))
+        for turn in range(2)
+    ]
+    places = [set(re.findall(r'<article class="body" id="([^"]+)"', text)) for text in pages]
+    assert places[0] == places[1]
+    assert {"gpt-4", "org-model-7B"} < places[0]
+    assert "how" not in places[0], "that is the chapter on how numbers were made"
+    assert 'id="gpt-4/words"' in pages[0]
+
+
+def test_names_that_would_share_an_anchor_keep_one_each() -> None:
+    first = anchors(["a/b", "a b", "a-b", "c", ""])
+    assert len(set(first.values())) == 5
+    assert first["c"] == "c"
+    assert anchors(["", "c", "a b", "a-b", "a/b"]) == first
+
+
+def test_the_script_has_every_phrase_as_data(hostile: str) -> None:
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', hostile, re.DOTALL)
+    assert found is not None
+    assert not re.search("[<>&]", found[1]), "nothing can end the element"
+    data = json.loads(found[1])
+    kinds = {data["kinds"][row[1]] for row in data["rows"]}
+    assert kinds == {"word", "phrase", "construction"}
+    texts = {place[2] for place in data["places"]}
+    assert texts
+    assert not [text for text in texts if "\u202e" in text or len(text) > 241]
 
 
 def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
     text = said(page(made(tmp_path, models=["near", "mid", "far"], texts=PLAIN)))
     assert text.index("near is nearest to human: about 50 (38 to 65) give it away") < text.index(
-        "Models by how many documents"
+        "How many documents a side tell each model"
     )
     assert "far and mid are farthest, tied: about 17 (16 to 22) give far away by structure" in text
 
@@ -187,8 +225,7 @@ def test_several_models_stand_side_by_side_first(tmp_path: Path) -> None:
 def test_models_are_chosen_by_name(tmp_path: Path) -> None:
     run = made(tmp_path, models=["a", "b", "c"], texts=PLAIN)
     text = page(run, models=["b"])
-    assert text.count('class="model"') >= 1
-    assert re.findall(r'<article class="model" id="(m\d)', text) == ["m0"]
+    assert re.findall(r'<article class="body" id="([^"]+)"', text) == ["b"]
     with pytest.raises(ConfigError, match="'nobody'"):
         page(run, models=["nobody"])
 
@@ -309,7 +346,7 @@ def test_no_chip_and_no_list_has_a_row_that_is_not_told(
     assert "No word and no construction stands out beyond chance." in said(text)
     assert "none is in more of them than chance gives" in said(text)
     assert "None differs by more than chance." in said(text)
-    shift = text[text.index("fig shift") : text.index('id="clouds"')]
+    shift = text[text.index("fig shift") : text.index('id="gpt/clouds"')]
     rows = re.findall(r'<tr role="row"( class="faint")?><th role="rowheader".*?</th>', shift)
     assert rows
     assert all(rows), "parts of the distance that are no findings are faint"

@@ -32,7 +32,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One model; hostile ones with nights; without the swap; over a store; documentation."""
+    """One model; hostile ones with nights; with the swap; over a store; documentation."""
     folder = tmp_path_factory.mktemp("pages")
     plain = made(folder / "plain", texts=[WORDS, "tapestry", "delve", "a testament to"])
     names = [SCRIPT, "second"]
@@ -45,11 +45,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         )
         for i in range(4)
     ]
+    for day in (1, 2):  # a second audit in the store
+        day_rows = {"metrics": metrics("third", 60.0 * day)}
+        publish(folder / "nights", day_rows, name="other", date=f"2026-11-0{day}")
     found = {
         "plain": page(plain),
         "hostile": page(made(folder / "hostile", models=names), nights),
         "crowded": page(crowded(folder / "crowded")),
-        "unswapped": page(plain, copy_swap=False),
+        "swapping": page(plain, copy_swap=True),
+        "judge": page(judged(folder / "judge")),
         "store": overview(str(folder / "nights"), runs(str(folder / "nights")), {}),
     }
     site = runpy.run_path(str(ROOT / "docs" / "build.py"))["site"]()
@@ -82,7 +86,22 @@ def crowded(out: Path) -> Run:
     return publish(out, found)
 
 
-KINDS = ("plain", "hostile", "store", "measures", "configuration")
+def judged(out: Path) -> Run:
+    """Two models of which only a judge was asked, with a control and a warning."""
+    said = {"lens": "judge", "metric": "jmq_overall:mini", "better": "parity", "p_value": 0.001}
+    nothing = dict.fromkeys(("floor", "n_tell", "n_tell_low", "n_tell_high"), float("nan"))
+    models = ("gpt", "other")
+    rates = [
+        row("win_rates", model=model, kind=kind, against="web", judge="mini", dimension="overall")
+        for model in models
+        for kind in ("model", "broken")
+    ]
+    rows = [row("metrics", model=model, value=0.6, **said, **nothing) for model in models]
+    told: dict[str, Any] = {"judge": {"warnings": ["mini prefers longer texts"]}}
+    return publish(out, {"metrics": rows, "win_rates": rates}, **told)
+
+
+KINDS = ("plain", "hostile", "judge", "store", "measures", "configuration")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,9 +120,10 @@ def test_no_script_of_a_document_runs(browser: Any, pages: dict[str, Path]) -> N
 
 def test_charts_are_there_and_have_a_size(browser: Any, pages: dict[str, Path]) -> None:
     look(browser, pages["hostile"])
+    browser.execute_script("document.querySelectorAll('.chapter').forEach(e => { e.open = true; })")
     boxes = browser.execute_script(
         "return Array.from(document.querySelectorAll('figure svg[role=img], td svg'))"
-        ".filter(e => !e.closest('details')).map(e => e.getBoundingClientRect())"
+        ".filter(e => !e.closest('details:not([open])')).map(e => e.getBoundingClientRect())"
         ".map(b => [b.width, b.height])"
     )
     assert len(boxes) > 60
@@ -153,6 +173,7 @@ def test_a_word_is_explained_on_a_tap(browser: Any, pages: dict[str, Path]) -> N
 
 def test_text_in_charts_and_excerpts_can_be_selected(browser: Any, pages: dict[str, Path]) -> None:
     look(browser, pages["plain"])
+    browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     for place in ("blockquote", "svg text", "td.n"):
         selected = browser.execute_script(
             "var s = getSelection(), e = document.querySelector(arguments[0]);"
@@ -168,6 +189,7 @@ def copied(browser: Any, selector: str) -> tuple[str, str]:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
+    browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
     text = browser.execute_script(
         "var e = document.querySelector(arguments[0]); window.copied = null;"
         "addEventListener('copy', function (event) { window.copied = event.defaultPrevented ?"
@@ -180,7 +202,7 @@ def copied(browser: Any, selector: str) -> tuple[str, str]:
 
 
 def test_copying_an_excerpt_swaps_a_few_words(browser: Any, pages: dict[str, Path]) -> None:
-    look(browser, pages["plain"])
+    look(browser, pages["swapping"])
     text, taken = copied(browser, ".excerpt blockquote")
     before, after = text.split(), taken.split()
     assert taken != text
@@ -190,16 +212,24 @@ def test_copying_an_excerpt_swaps_a_few_words(browser: Any, pages: dict[str, Pat
     assert any(fruit in taken for fruit in strange)
     kept = sum(word in before for word in after)
     assert kept >= 0.7 * len(before), "a few words, not most"
+    note = browser.find_element("id", "swapped")
+    assert "fruits and animals" in note.text
+    browser.execute_script(
+        "addEventListener('copy', e => { window.copied = e.clipboardData.getData('text/plain'); })"
+    )
+    note.find_element("xpath", ".//button[text()='Copy as is']").click()
+    assert browser.execute_script("return window.copied").split() == before
+    assert not browser.find_elements("id", "swapped")
 
 
 def test_copying_numbers_copies_numbers(browser: Any, pages: dict[str, Path]) -> None:
-    look(browser, pages["plain"])
-    text, taken = copied(browser, "td.n")
+    look(browser, pages["swapping"])
+    text, taken = copied(browser, ".chapter td.n")
     assert taken.split() == text.split()
 
 
-def test_the_swap_can_be_off(browser: Any, pages: dict[str, Path]) -> None:
-    look(browser, pages["unswapped"])
+def test_copying_leaves_an_excerpt_as_it_is(browser: Any, pages: dict[str, Path]) -> None:
+    look(browser, pages["plain"])
     text, taken = copied(browser, ".excerpt blockquote")
     assert taken.split() == text.split()
 
@@ -249,16 +279,8 @@ def test_the_keyboard_reaches_all_links(browser: Any, pages: dict[str, Path]) ->
         browser.switch_to.active_element.send_keys(Keys.TAB)
         focus = "var e = document.activeElement; return e.getAttribute('href') || e.tagName"
         reached.add(browser.execute_script(focus))
-    wanted = {
-        "#main",
-        "#measures",
-        "#words",
-        "#clouds",
-        "#structure",
-        "#examples",
-        "#how",
-        "SUMMARY",
-    }
+    of_model = ("measures", "words", "clouds", "structure", "examples")
+    wanted = {"#main", "#how", "SUMMARY", *(f"#gpt/{name}" for name in of_model)}
     assert wanted <= reached
 
 

@@ -279,8 +279,9 @@ def test_one_page_names_one_winner(models: tuple[str, ...], tmp_path: Path) -> N
     run = publish(tmp_path, {"metrics": table}, headline=headline(table))
     text = page(run)
     body = text[text.index("<body") :]
-    assert re.findall(r'href="#m\d-model">(\w)<', body) == order, "navigation"
-    assert re.findall(r'<article class="model".*?<h2>.*? give (\w) away', body, re.S) == order
+    assert re.findall(r'<li><a href="#\w">(\w)<', body) == order, "navigation"
+    chapters = re.findall(r'class="chapter model"><summary><h2>(\w)</h2>', body)
+    assert chapters == order
     ladders = [str(figures.ladder(run)), overview(str(tmp_path), runs(str(tmp_path)), {})]
     for drawn in ladders:
         ladder = drawn[drawn.index("ladder") :]

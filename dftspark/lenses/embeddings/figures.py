@@ -78,6 +78,17 @@ def regions(run: Run, model: str, rows: int = 10) -> Figure | None:
     )
 
 
+def gist(run: Run, model: str) -> str:
+    """Names the region that carries most of the distance."""
+    found = _by_part(of_pair(run, "regions", model))
+    if not found:
+        return "How the documents of both sides lie in the space of the embedder."
+    first, total = found[0], sum(row["part"] for row in found)
+    name = ", ".join(visible(word, 30) for word in first["label"][:3]) or "without a name"
+    share = f"{first['part'] / total:.0%}"
+    return f"Of {len(found)} regions, “{name}” carries most of the distance, {share}."
+
+
 def _by_part(found: list[Row]) -> list[Row]:
     """Sorts by part of MMD squared, largest first; empty unless the parts sum to more than 0."""
     rows = [{**row, "part": real(row["mass"]) + real(row["within"])} for row in found]

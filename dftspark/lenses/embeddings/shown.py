@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import Examples, Section, Shown, ShownMeasure, Table
+from dftspark.report.words.rows import of_pair
+from dftspark.report.words.shown import Examples, Fact, Section, Shown, ShownMeasure, Table
+from dftspark.report.words.text import real
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -155,6 +158,9 @@ class EmbeddingsShown(Shown):
         "cloud_map": Table(drawn=True, of_all=True),
     }
     glossary: Mapping[str, str] = {
+        "a reader": "A classifier that was trained on other prompts of both sides. The share is "
+        "its area: shown one new text of each side, it picks the model's so often. Half is "
+        "guessing.",
         "content": "An embedding model turns every text into a point, near to texts of like "
         "content and style. MMD² is how far the model's cloud of points is from the human one; 0 "
         "on average for equal texts.",
@@ -165,13 +171,32 @@ class EmbeddingsShown(Shown):
 
         return coarse_features(run)
 
+    def facts(self, run: Run, model: str, stratum: str) -> list[Fact]:
+        rows = of_pair(run, "metrics", model, stratum)
+        areas = [real(row["value"]) for row in rows if row["metric"] == "c2st_auc"]
+        return [
+            Fact(
+                "a trained reader",
+                f"{area:.0%}" if area < 0.995 else f"{area:.1%}",
+                "of pairs are told apart by a reader who has learnt the difference; half is "
+                "guessing",
+                "a reader",
+                "a reader",
+            )
+            for area in areas
+            if not math.isnan(area)
+        ]
+
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
         from dftspark.lenses.embeddings.examples import copies
-        from dftspark.lenses.embeddings.figures import cloud, regions
+        from dftspark.lenses.embeddings.figures import cloud, gist, regions
 
         parts = [cloud(run, model), regions(run, model), copies(run, model)]
         shown = [part for part in parts if part is not None]
-        return Section("clouds", "Clouds", "Where the two clouds lie", shown) if shown else None
+        if not shown:
+            return None
+        said = gist(run, model)
+        return Section("clouds", "Clouds", "Where the two clouds lie", shown, said)
 
     def examples(self, run: Run, model: str) -> list[Examples]:
         from dftspark.lenses.embeddings.examples import ends

@@ -37,6 +37,7 @@ def judge(run: Run, model: str, warned: bool = True) -> Figure | None:
     rows.sort(key=lambda row: (row["judge"], row["dimension"] != "overall", row["dimension"]))
     return _draw(
         "judge",
+        model=model,
         rows=rows,
         axis=axis,
         several=len({row["judge"] for row in rows}) > 1,

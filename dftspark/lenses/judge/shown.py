@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import Section, Shown, ShownMeasure, Table
+from dftspark.report.words.rows import Row, of_pair
+from dftspark.report.words.shown import Fact, Section, Shown, ShownMeasure, Table
+from dftspark.report.words.text import real, visible
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -53,6 +56,14 @@ MEASURES = (
 )  # fmt: skip
 
 
+def _won(row: Row) -> str:
+    """Says what share of pairs it is, with its interval if it has one."""
+    ends = [real(row[name]) / 2 for name in ("ci_low", "ci_high")]
+    inside = "" if any(map(math.isnan, ends)) else f" ({ends[0]:.0%} to {ends[1]:.0%})"
+    judge = visible(row["metric"].partition(":")[2], 40)
+    return f"of pairs{inside} in which {judge} prefers the model's text; half is parity"
+
+
 class JudgeShown(Shown):
     name = "judge"
     title = "Judge"
@@ -69,11 +80,23 @@ class JudgeShown(Shown):
         found: list[str] = run.manifest.get("judge", {}).get("warnings", [])
         return found
 
+    def facts(self, run: Run, model: str, stratum: str) -> list[Fact]:
+        rows = of_pair(run, "metrics", model, stratum)
+        asked = [row for row in rows if row["metric"].startswith("jmq_overall:")]
+        return [
+            Fact("a judge prefers it", f"{real(row['value']) / 2:.0%}", _won(row))
+            for row in asked
+            if not math.isnan(real(row["value"]))
+        ]
+
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
         from dftspark.lenses.judge.figures import judge
 
         figure = judge(run, model, warned=False)
-        return Section("judge", "Judge", "What a judge prefers", [figure]) if figure else None
+        if figure is None:
+            return None
+        said = " ".join(f"{fact.big} {fact.says}." for fact in self.facts(run, model, stratum))
+        return Section("judge", "Judge", "What a judge prefers", [figure], said)
 
     def show_run(self, run: Run, console: Console) -> None:
         from dftspark.lenses.judge.terminal import show

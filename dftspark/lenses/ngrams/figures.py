@@ -7,16 +7,17 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from dftspark.report.page.figure import Figure, draw, seen
+from dftspark.lenses.ngrams.recognizable import LONGEST, Recognized, recognized
+from dftspark.report.page.figure import Figure, draw, seen, times, typeset
 from dftspark.report.page.scale import ratios
 from dftspark.report.words.rows import LEVEL, Row, of_pair, test_of, told_apart
-from dftspark.report.words.shown import Foldout
-from dftspark.report.words.text import real
+from dftspark.report.words.shown import Chip, Foldout
+from dftspark.report.words.text import count, real
 from dftspark.store.run import Run
 
 _LONGEST = 40  # characters of a word there
-_FEW = 6  # words that the first screen names
-_LARGER = 1.1  # factor between rates, from which it names one as rarer
+_FEW = 8  # words and phrases that the first screen names
+_FEWER = 5  # of those that the model has too rarely
 _draw = partial(draw, home=__package__)
 
 
@@ -115,23 +116,33 @@ def parts(run: Run, model: str, stratum: str) -> list[Figure | Foldout]:
     return [giveaways(run, model, stratum), *shifts[:2], *longer]
 
 
-def telling(run: Run, model: str, stratum: str) -> list[str]:
-    """Returns the most over-used words."""
-    found = overused(of_pair(run, "document_ratios", model, stratum))
-    return [seen(row["token"], _LONGEST) for row in found[:_FEW]]
+def telling(run: Run, model: str, stratum: str) -> list[Chip]:
+    """Returns the phrases and words that give the model away, with their factors."""
+    return [_chip(one) for one in recognized(run, model, stratum, most=_FEW)]
 
 
-def rarer(run: Run, model: str, stratum: str) -> list[str]:
-    """Returns the words that the model uses too rarely, by their share of L2 squared."""
-    found = [
-        row
-        for row in of_pair(run, "ngrams", model, stratum)
-        if row["n"] == 1
-        and row["text"]
-        and any(map(str.isalpha, row["text"]))
-        and told_apart(row)
-        and real(row["contribution"]) < 0
-        and real(row["per_million_model"]) * _LARGER <= real(row["per_million_human"])
-    ]
-    found.sort(key=lambda row: (-row["share"], row["text"]))
-    return [seen(row["text"], _LONGEST) for row in found[:_FEW]]
+def rarer(run: Run, model: str, stratum: str) -> list[Chip]:
+    """Returns the phrases and words that too few of the model's documents have."""
+    return [_chip(one) for one in recognized(run, model, stratum, over=False, most=_FEWER)]
+
+
+def gist(run: Run, model: str, stratum: str) -> str:
+    """Says how many words and n-grams differ by more than chance."""
+    words = len(overused(of_pair(run, "document_ratios", model, stratum)))
+    rows = of_pair(run, "ngrams", model, stratum, ["model", "stratum", "text", "q_value"])
+    listed = sum(row["text"] is not None and told_apart(row) for row in rows)
+    if not words and not listed:
+        return "None differs by more than chance."
+    many = "1 word is" if words == 1 else f"{count(words)} words are"
+    said = f"{many} in more of the model's documents than chance gives"
+    if listed:
+        said += (
+            f"; of the words and phrases that carry the distance, {count(listed)} are told apart"
+        )
+    return f"{said}."
+
+
+def _chip(one: Recognized) -> Chip:
+    text = seen(one.text, _LONGEST)
+    factor = times(one.ratio) if one.ratio >= 0.5 else f"1/{typeset(count(1 / one.ratio))}"
+    return Chip(f"{text} {factor}", seen(one.text, LONGEST))

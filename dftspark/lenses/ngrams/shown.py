@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.shown import PLUG_IN, Chips, Section, Shown, ShownMeasure, Table
+from dftspark.report.words.shown import (
+    PLUG_IN,
+    Chips,
+    Section,
+    Shown,
+    ShownMeasure,
+    Table,
+    Telltale,
+)
 from dftspark.store.run import Run
 
 if TYPE_CHECKING:
@@ -87,7 +95,6 @@ class NgramsShown(Shown):
             "model stratum n text per_million_human per_million_model share q_value log_odds",
             listed=True,
             drawn=True,
-            unread=("tokens example_human example_model example_human_id example_model_id"),
         ),
         "document_ratios": Table(
             "model stratum token share_human share_model ratio q_value",
@@ -97,8 +104,9 @@ class NgramsShown(Shown):
     glossary: Mapping[str, str] = {
         "words": "All words and signs (tokens), the rare and the frequent, by the test of the "
         "Jensen–Shannon divergence of their frequencies.",
-        "gives away": "Words that more of the model's documents have than chance gives (q below "
-        "0.05), the most over-used first.",
+        "gives away": "Words that say something, and phrases with one, that more of the model's "
+        "documents have than chance gives (q below 0.05): how many times as many, weighed with how "
+        "many of them. Punctuation and the most frequent words are in the chapter on words.",
     }
 
     def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
@@ -111,10 +119,18 @@ class NgramsShown(Shown):
             Chips("and uses too rarely", under=under),
         ]
 
-    def section(self, run: Run, model: str, stratum: str) -> Section:
-        from dftspark.lenses.ngrams.figures import parts
+    def telltales(self, run: Run, model: str, stratum: str) -> list[Telltale]:
+        from dftspark.lenses.ngrams.recognizable import telltales
 
-        return Section("words", "Words", "Which words and phrases", parts(run, model, stratum))
+        return telltales(run, model, stratum)
+
+    def section(self, run: Run, model: str, stratum: str) -> Section | None:
+        from dftspark.lenses.ngrams.figures import gist, parts
+
+        if not {"ngrams", "document_ratios"} & set(run.tables):
+            return None
+        shown = parts(run, model, stratum)
+        return Section("words", "Words", "Words and phrases", shown, gist(run, model, stratum))
 
     def show(self, run: Run, console: Console, model: str, stratum: str, rows: int) -> None:
         from dftspark.lenses.ngrams.terminal import show

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from functools import partial
 
+from dftspark.lenses.structure.spoken import spoken
 from dftspark.report.page.excerpts import excerpt
 from dftspark.report.page.figure import Figure, draw, seen, times, typeset
 from dftspark.report.page.scale import ratios
 from dftspark.report.words.rows import Row, most_apart, of_pair, test_of, told_apart
-from dftspark.report.words.shown import Examples
+from dftspark.report.words.shown import Chip, Examples, Excerpt, Telltale
 from dftspark.report.words.text import count, real
 from dftspark.store.run import Run
 
@@ -33,7 +34,13 @@ def structure(
     return _draw(
         "structure",
         rows=[
-            {**row, "band": _band(row), "told": told_apart(row), "test": test_of(row)}
+            {
+                **row,
+                "name": spoken(row["pattern"]),
+                "band": _band(row),
+                "told": told_apart(row),
+                "test": test_of(row),
+            }
             for row in chosen
         ],
         axis=axis,
@@ -69,30 +76,66 @@ def constructions(run: Run, model: str, most: int = 6) -> list[Examples]:
             for side in sides
             if row[f"example_{side}"]
         ]
-        name = row["pattern"].replace("_", " ")
+        name = spoken(row["pattern"])
         found.append(
             Examples(f"{name}, {times(row['ratio'])} the human rate", own, row["definition"])
         )
     return found
 
 
-def differing(run: Run, model: str, stratum: str) -> tuple[list[str], list[str]]:
+def differing(run: Run, model: str, stratum: str) -> tuple[list[Chip], list[Chip]]:
     """Returns the constructions that differ most, with their factors: first those that the model
-    uses more, then those that it uses less."""
-    rows = [
+    uses more, then those that it uses less. What a reader can see in a text counts before means
+    and distributions."""
+    rows = _told(run, model, stratum)
+    seen_by_eye = [row for row in rows if row["kind"] in ("pattern", "count")]
+    shown = most_apart(seen_by_eye or rows, _FEW)
+    over = [_labeled(row) for row in shown if row["ratio"] > 1]
+    return over, [_labeled(row) for row in shown if row["ratio"] <= 1]
+
+
+def telltales(run: Run, model: str, stratum: str) -> list[Telltale]:
+    """Returns the constructions that differ beyond chance, those that differ most first."""
+    rows = sorted(_told(run, model, stratum), key=lambda row: -abs(math.log(row["ratio"])))
+    return [
+        Telltale(
+            "construction",
+            spoken(row["pattern"]),
+            real(row["rate_human"]),
+            real(row["rate_model"]),
+            seen(row["unit"]),
+            real(row["q_value"]),
+            seen(row["definition"]),
+            [
+                Excerpt(side, seen(row[f"example_{side}"]), seen(row[f"example_{side}_id"], 80))
+                for side in ("human", "model")
+                if row[f"example_{side}"]
+            ],
+        )
+        for row in rows
+    ]
+
+
+def gist(run: Run, model: str, stratum: str) -> str:
+    """Says how many constructions and rhythms differ by more than chance."""
+    rows = of_pair(run, "patterns", model, stratum)
+    judged = sum(not math.isnan(real(row["q_value"])) for row in rows)
+    return f"{sum(map(told_apart, rows))} of {judged} differ by more than chance."
+
+
+def _told(run: Run, model: str, stratum: str) -> list[Row]:
+    return [
         row
         for row in of_pair(run, "patterns", model, stratum)
         if told_apart(row)
         and real(row["ratio"]) > 0
         and abs(math.log(row["ratio"])) >= math.log(_LARGER)
     ]
-    shown = most_apart(rows, _FEW)
-    over = [_labeled(row) for row in shown if row["ratio"] > 1]
-    return over, [_labeled(row) for row in shown if row["ratio"] <= 1]
 
 
-def _labeled(row: Row) -> str:
-    """Writes `rule of three 3.1×`, and a ratio below a half as a fraction, `1/4`."""
+def _labeled(row: Row) -> Chip:
+    """Writes `“not X but Y” 3.1×`, and a ratio below a half as a fraction, `1/4`."""
     ratio = row["ratio"]
     factor = times(ratio) if ratio >= 0.5 else f"1/{typeset(count(1 / ratio))}"
-    return f"{seen(row['pattern'].replace('_', ' '), _LONGEST)} {factor}"
+    name = spoken(row["pattern"])
+    return Chip(f"{seen(name, _LONGEST)} {factor}", name)

@@ -14,6 +14,7 @@ from dftspark.report.words.shown import (
     Shown,
     ShownMeasure,
     Table,
+    Telltale,
 )
 from dftspark.store.run import Run
 
@@ -83,8 +84,13 @@ class StructureShown(Shown):
         after = ", times the human rate"
         return [Chips("", over, under, "constructions", "Constructions", after)]
 
+    def telltales(self, run: Run, model: str, stratum: str) -> list[Telltale]:
+        from dftspark.lenses.structure.figures import telltales
+
+        return telltales(run, model, stratum)
+
     def section(self, run: Run, model: str, stratum: str) -> Section | None:
-        from dftspark.lenses.structure.figures import structure
+        from dftspark.lenses.structure.figures import gist, structure
 
         if "patterns" not in run.tables:
             return None
@@ -92,7 +98,8 @@ class StructureShown(Shown):
             "All constructions and rhythms", [structure(run, model, stratum, every=True)]
         )
         parts = (structure(run, model, stratum), every)
-        return Section("structure", "Structure", "Constructions and rhythm", parts)
+        said = gist(run, model, stratum)
+        return Section("structure", "Structure", "Constructions and rhythm", parts, said)
 
     def examples(self, run: Run, model: str) -> list[Examples]:
         from dftspark.lenses.structure.figures import constructions

@@ -22,7 +22,10 @@ class VarietyShown(Shown):
         from dftspark.lenses.variety.figures import variety
 
         figure = variety(run, model, stratum)
-        return Section("variety", "Variety", "Variety", [figure]) if figure else None
+        if figure is None:
+            return None
+        said = "Whether answers repeat each other, or the human one."
+        return Section("variety", "Variety", "Variety", [figure], said)
 
 
 SHOWN = VarietyShown()

@@ -81,6 +81,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "seen": seen,
+        "capital": lambda text: text[:1].upper() + text[1:],
         "number": lambda value: typeset(number(value)),
         "ratio": times,
         "signed": lambda value: (

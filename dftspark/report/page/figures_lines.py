@@ -23,13 +23,14 @@ LINES = 8  # of one figure
 NIGHTS = 400
 _MANY = 60  # points of a line; with more they are drawn small
 _TOP = 93.0  # percent of the height, above which a label would be cut
+_FAR = 0.6  # of a model's median: a change beyond it is drawn at the edge
 _CLEAR = 22.0  # percent between labels of an axis
 _COLUMNS = (
     "human model stratum metric value ci_low ci_high p_value floor better n_tell n_tell_low "
     "n_tell_high n_tell_unit n_human n_model"
 )
 
-Kind = Literal["documents", "floors", "parity", "value"]
+Kind = Literal["documents", "floors", "parity", "value", "drift"]
 
 
 @dataclass
@@ -50,10 +51,10 @@ def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
     Returns none below two nights. Of several runs of one date the last one counts; models are those
     of the last run.
     """
-    nights = _nights(runs)
+    nights = dated(runs)
     if len(nights) < 2:
         return []
-    rows = {name: _rows(run) for name, run in nights.items()}
+    rows = {name: rows_of(run) for name, run in nights.items()}
     ranking = tell.ranked(rows[next(reversed(rows))])
     last = [model.model for model in ranking][:LINES]
     known = {row["metric"] for own in rows.values() for row in own}
@@ -74,7 +75,8 @@ def history(runs: Sequence[Run], metrics: Sequence[str] = ()) -> list[Figure]:
     return figures
 
 
-def _rows(run: Run) -> list[Row]:
+def rows_of(run: Run) -> list[Row]:
+    """Reads what curves draw of a run's metrics over all strata."""
     have = run.columns("metrics")
     columns = [name for name in _COLUMNS.split() if name in have]
     found: list[Row] = run.table("metrics", columns, pc.field("stratum") == "").to_pylist()
@@ -98,8 +100,8 @@ def by_value() -> list[str]:
     return [lens.by_value for lens in lenses() if lens.by_value]
 
 
-def _nights(runs: Sequence[Run]) -> dict[str, Run]:
-    """Returns the last run of each day, oldest first."""
+def dated(runs: Sequence[Run]) -> dict[str, Run]:
+    """Returns the last run of each day that compares anything, by date, oldest first."""
     found: dict[str, Run] = {}
     for run in sorted(runs, key=_age):
         if "metrics" in run.tables:
@@ -120,7 +122,7 @@ def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: 
             place = _sized(row) if kind == "documents" else _valued(row)
             if place is not None:
                 at, mark = place
-                lines[row["model"]].points.append((_day(night), *at, night, mark))
+                lines[row["model"]].points.append((day(night), *at, night, mark))
     return [line for line in lines.values() if line.points]
 
 
@@ -139,7 +141,8 @@ def _valued(row: Row) -> tuple[tuple[float, float, float], str] | None:
     return None if math.isnan(value) else ((value, low, high), "")
 
 
-def _day(night: str) -> float:
+def day(night: str) -> float:
+    """Returns a date's place on an axis, in days."""
     try:
         return datetime.fromisoformat(night).timestamp() / 86_400
     except ValueError:
@@ -168,10 +171,10 @@ def curves(
 ) -> Figure:
     points = [point for line in lines for point in line.points]
     values = [v for _, y, low, high, _, _ in points for v in (y, low, high)]
-    y_axis = {"documents": counts, "value": linear}.get(kind, ratios)(values)
+    y_axis = _axis(values, kind)
     known = [x for x, *_ in points if not math.isnan(x)]
     x_axis = linear(known or [0.0, 1.0])
-    one = f"{100 - y_axis.place(1.0):.2f}%" if kind in ("floors", "parity") else ""
+    one = f"{100 - y_axis.place(1.0):.2f}%" if kind in ("floors", "parity", "drift") else ""
     return draw(
         "curves",
         title=title,
@@ -179,16 +182,24 @@ def curves(
         x_ticks=_x_ticks(points, x_axis),
         y_ticks=[
             (f"{100 - y_axis.place(value):.2f}%", label)
-            for value, label in _y_values(y_axis, "×" if kind == "floors" else "")
+            for value, label in _y_values(y_axis, kind)
             if y_axis.place(value) < _TOP
         ],
         kind=kind,
         line=one,
         below=f"{y_axis.place(1.0):.2f}%" if one else "",
+        alike=(100 - y_axis.place(1.1), y_axis.place(1.1) - y_axis.place(0.9)),
         x_name=x_name,
         note=note,
         confidence=confidence,
     )
+
+
+def _axis(values: list[float], kind: Kind) -> Scale:
+    if kind == "drift":  # what is farther off stands at an end, so that 10% can still be seen
+        inside = [min(max(value, _FAR), 1 / _FAR) for value in values if not math.isnan(value)]
+        return ratios(inside, least=0.9, most=1.15)
+    return {"documents": counts, "value": linear}.get(kind, ratios)(values)
 
 
 def _drawn(line: Line, x_axis: Scale, y_axis: Scale, place: int, kind: Kind) -> dict[str, Any]:
@@ -231,13 +242,20 @@ def _x_ticks(
     return ticks
 
 
-def _y_values(axis: Scale, sign: str) -> list[tuple[float, str]]:
+def _y_values(axis: Scale, kind: Kind) -> list[tuple[float, str]]:
+    if kind == "drift":
+        steps = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
+        return [(one, _said(one, kind)) for one in steps if axis.low <= one <= axis.high]
+    sign = "×" if kind == "floors" else ""
     return [(float(tick.label.replace(",", "")), f"{tick.label}{sign}") for tick in axis.ticks()]
 
 
 def _said(value: float, kind: Kind) -> str:
     if kind == "documents":
         return documents(value)
+    if kind == "drift":
+        percent = round(100 * (value - 1))
+        return f"{percent:+d}%".replace("-", "−") if percent else "±0%"
     return times(max(value, 0.0)) if kind == "floors" else number(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import pyarrow.compute as pc
 
 from dftspark.report.page.figure import Figure, draw
 from dftspark.report.page.figures_lines import LINES, Line, by_value, curves, in_floors
-from dftspark.report.words.lenses import measure
+from dftspark.report.words.lenses import lenses, matching, measure
 from dftspark.report.words.rows import Row, confidence_of
+from dftspark.report.words.shown import Shown
 from dftspark.report.words.text import number, real, visible
 from dftspark.store.run import Run
 
@@ -22,7 +24,8 @@ _SETTINGS = 4  # of the settings that may be the best, so many are named
 
 
 def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
-    """Draws each judged measure over the settings of a sweep, beside the human band.
+    """Draws each judged measure over the settings of a sweep, beside the human band, lens by lens
+    in turn.
 
     The setting with the most numbers makes the axis, the others make separate lines; without such a
     setting there are no curves. The best setting is marked, and so are those that may truly be the
@@ -38,19 +41,23 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
             continue
         placed = {row["metric"] for row in own if in_floors(row) is not None}
         wanted = metrics or [metric for sweep, metric in judged if sweep == name] or by_value()
-        for metric in [metric for metric in wanted if metric in placed][:_PANELS]:
+        shown = [metric for metric in wanted if metric in placed]
+        for metric in shown[:_PANELS] if metrics else _in_turn(shown)[:_PANELS]:
             about = [row for row in own if row["metric"] == metric]
             figures.append(_panel(name, axis, about, confidence_of(run)))
     return figures
 
 
-def best(run: Run) -> list[Figure]:
+def best(run: Run, leading: bool = False) -> list[Figure]:
     """Draws, for each sweep, the best setting by each judged measure, how much of that is luck, the
-    challenger, and whether one setting can be the best by all."""
+    challenger, and whether one setting can be the best by all; `leading` leaves a line for each
+    lens and no costs."""
     rows, pairs = _rows(run, "super_baseline"), _rows(run, "tradeoffs")
+    pairs = [pair for pair in pairs if not (leading and pair["metric"])]
     found = []
     for name in dict.fromkeys(row["sweep"] for row in rows):
         own = [row for row in rows if row["sweep"] == name and row["judged"]]
+        own = _leading(own) if leading else own
         if own:
             found.append(
                 draw(
@@ -70,6 +77,30 @@ def _rows(run: Run, table: str) -> list[Row]:
         return []
     found: list[Row] = run.table(table, where=pc.field("stratum") == "").to_pylist()
     return found
+
+
+def _in_turn(names: Sequence[str]) -> list[str]:
+    """Sorts the first measure of each lens before the second of any."""
+    lens = {
+        name: next((i for i, own in enumerate(lenses()) if _has(own, name)), -1) for name in names
+    }
+    turns = {
+        name: [lens[one] for one in names[:at]].count(lens[name]) for at, name in enumerate(names)
+    }
+    return sorted(names, key=lambda name: turns[name])
+
+
+def _has(lens: Shown, metric: str) -> bool:
+    return any(re.fullmatch(known.pattern, metric) for known in lens.measures)
+
+
+def _leading(rows: list[Row]) -> list[Row]:
+    """Keeps of each lens the first measure by which pages compare models; without any, the first
+    _SETTINGS rows."""
+    names = [row["metric"] for row in rows]
+    kept = [one for lens in lenses() for one in matching(names, lens.compared, 1)[:1]]
+    known = [row for row in rows if row["best"]]
+    return [row for row in known if row["metric"] in kept] or known[:_SETTINGS]
 
 
 def _best(row: Row, sweep: str) -> Row:
@@ -162,8 +193,10 @@ def _axis(settings: Iterable[dict[str, str]]) -> str:
 
 
 def _number(text: str) -> float:
+    """Reads 0.7, and the number of `step-2000`; nan for any other text."""
+    inside = re.fullmatch(r"[A-Za-z]+[-_ ]?(\d+(?:\.\d+)?)", text)
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
-        return math.nan
-    return found if math.isfinite(found) else math.nan
+        value = float(inside[1]) if inside else math.nan
+    return value if math.isfinite(value) else math.nan

@@ -22,6 +22,7 @@ OUTCOMES = {
     "pass": "passed",
 }
 _RULES = 40
+_LOUD = 4  # of them that are not folded
 _PAIRS = 48
 
 
@@ -33,12 +34,12 @@ def checks(run: Run) -> Figure | None:
     names = list(OUTCOMES)
     rows.sort(key=lambda row: names.index(row["outcome"]) if row["outcome"] in names else 0)
     counts = {name: sum(row["outcome"] == name for row in rows) for name in names}
-    loud = [row for row in rows if row["outcome"] in ("fail", "warn")]
+    loud = [row for row in rows if row["outcome"] in ("fail", "warn")][:_LOUD]
     return draw(
         "checks",
         told=[(name, count, OUTCOMES[name]) for name, count in counts.items() if count],
-        loud=loud[:_RULES],
-        calm=[row for row in rows if row not in loud][: max(0, _RULES - len(loud))],
+        loud=loud,
+        calm=[row for row in rows if row not in loud][: _RULES - len(loud)],
         more=max(0, len(rows) - _RULES),
         words=OUTCOMES,
     )

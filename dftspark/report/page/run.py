@@ -1,16 +1,15 @@
 """One static page of a run: no network, no server, a bounded size.
 
+The first screen answers; chapters are closed, and have anchors that go by names.
+
 Bounds  at most MODELS models in full, ROWS rows of a list and EXCERPT characters of a document,
-        so that the size does not grow with the corpora; if it is still above LARGEST, fewer
-        models are in full
+        so that the size does not grow with the corpora; if it is still above LARGEST, the search
+        has a quarter of its rows and excerpts, and then fewer models are in full
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.compute as pc
@@ -20,31 +19,27 @@ from dftspark.errors import ConfigError
 from dftspark.report.page import (
     figures,
     figures_lines,
+    figures_models,
     figures_sweep,
     figures_tables,
+    telltales,
 )
+from dftspark.report.page.anchors import anchors
+from dftspark.report.page.chapters import InFull, in_full
 from dftspark.report.page.figure import Figure, asset, environment, policy
+from dftspark.report.page.how import ROWS, how
 from dftspark.report.page.loaded import loaded
-from dftspark.report.words import losses, tell
-from dftspark.report.words.lenses import lenses, measure
+from dftspark.report.words import losses, summary, tell
+from dftspark.report.words.lenses import lenses
 from dftspark.report.words.notes import notes
-from dftspark.report.words.shown import Examples, Section
 from dftspark.report.words.tell import Standing
-from dftspark.report.words.text import MISSING, visible
-from dftspark.report.words.verdict import (
-    evidence,
-    finding,
-    headline_of,
-    more_than,
-    short,
-    span,
-    spoken,
-)
+from dftspark.report.words.text import visible
+from dftspark.report.words.verdict import headline_of
 from dftspark.store.run import Run
 
 LARGEST = 2_000_000  # bytes
 MODELS = 6
-ROWS = 60
+_PANELS = 3  # curves of the first screen
 _GLOSSARY = {
     "tell size": "How many documents of each side it takes until this tool's test finds the model "
     "in four of five such samples, at the 5% level. It depends on the two sources and not on "
@@ -58,23 +53,6 @@ _GLOSSARY = {
     "difference, not that it is large. Far below what relabelings of the documents can "
     "count, a curve is fitted to them.",
 }
-_SETTINGS = 20_000  # characters of the configuration
-
-
-@dataclass(frozen=True)
-class InFull:
-    """A model shown in full; `key` begins the anchors of its sections."""
-
-    key: str
-    name: str
-    finding: str
-    missing: str
-    answers: dict[str, Any]
-    measures: Figure
-    all_measures: Figure
-    differences: Figure | None
-    sections: list[Section]
-    examples: list[Examples]
 
 
 def page(
@@ -95,42 +73,56 @@ def page(
         )
     all_models = tell.of_run(run)
     chosen = _in_full(all_models, models)
-    run = loaded(run, [model.model for model in chosen])
-    most = len(chosen)
+    half = summary.MODELS // 2
+    beside = [*chosen, *all_models[:half], *all_models[-half:]]
+    run = loaded(run, list(dict.fromkeys(model.model for model in beside)))
+    most, part = len(chosen), 1.0
     while True:
-        html = _render(run, all_models, chosen[:most], history, _swaps(run, copy_swap))
-        if len(html.encode()) <= LARGEST or most <= 1:
+        html = _render(run, all_models, chosen[:most], history, _swaps(run, copy_swap), part)
+        if len(html.encode()) <= LARGEST or (most <= 1 and part < 1):
             return html
-        most = most // 2
+        most, part = (most, 0.25) if part == 1 else (max(most // 2, 1), part)
 
 
 def _render(
-    run: Run, models: list[Standing], chosen: list[Standing], history: Sequence[Run], swap: bool
+    run: Run,
+    models: list[Standing],
+    chosen: list[Standing],
+    history: Sequence[Run],
+    swap: bool,
+    part: float,
 ) -> str:
-    style, script = asset("style.css"), asset("copy.js") if swap else ""
+    style = asset("style.css")
+    script = asset("page.js") + (asset("copy.js") + asset("copy_note.js") if swap else "")
     one = len(models) == 1
-    parts = [_part(run, model, "" if one else f"m{i}-") for i, model in enumerate(chosen)]
+    places = anchors(model.model for model in models)
+    parts = [in_full(run, at, model, places[model.model]) for at, model in enumerate(chosen)]
     template = environment().get_template("run.html")
     return template.render(
         title=" ".join(_title(run)),
         kicker=" · ".join([*_title(run), run.id]),
         headline=headline_of(models),
-        notes=notes(run),
+        notes=[_note(said) for said in notes(run)],
         old=tell.old(run),
         checks=figures_tables.checks(run),
         damaged=losses.sentences(run.manifest.get("losses", {})),
+        sure=[] if one else summary.sure_of_all(models, tell.fitted_below(run)),
         wary=[said for lens in lenses() for said in lens.warnings(run)],
         glossary=_GLOSSARY
         | {key: said for lens in lenses() for key, said in lens.glossary.items()},
         parts=parts,
         left_out=len(models) - len(chosen),
+        beside=None if one else figures_models.side_by_side(run, _links(parts)),
         ladder=None if one else figures.ladder(run),
         matrix=None if one else figures.matrix(run),
         strata=_strata(run, len(models)),
         best=figures_sweep.best(run),
+        best_in_short=figures_sweep.best(run, leading=True),
         samplers=figures_sweep.samplers(run),
         history=figures_lines.history([*history, run]),
-        how=_how(run),
+        panels=_PANELS,
+        how=how(run),
+        telltales=_telltales(run, parts, part),
         copy_swap=swap,
         style=style,
         script=script,
@@ -139,8 +131,39 @@ def _render(
     )
 
 
+def _links(parts: Sequence[InFull]) -> dict[str, str]:
+    return {part.model: part.anchor for part in parts}
+
+
+def _telltales(run: Run, parts: Sequence[InFull], part: float) -> dict[str, Any] | None:
+    """Returns the data that the script searches, and how many rows the page has of how many; `part`
+    of what there is room for."""
+    found = [one.telltales for one in parts]
+    if not any(found):
+        return None
+    store = str(run.manifest.get("config", {}).get("out", "runs")).rstrip("/")
+    shown = [own[: int(telltales.ROWS * part) // len(found)] for own in found]
+    return {
+        "block": telltales.block(
+            [one.name for one in parts],
+            shown,
+            f"dftspark show {visible(store)}/{run.id}",
+            int(telltales.PLACES * part),
+        ),
+        "rows": sum(map(len, shown)),
+        "of": sum(map(len, found)),
+    }
+
+
+def _note(said: str) -> tuple[str, str]:
+    """Cuts a note before its advice, or after its first sentence."""
+    mark = "; " if "; " in said else ". "
+    first, _, advice = said.partition(mark)
+    return first.removesuffix("."), advice.removesuffix(".")
+
+
 def _swaps(run: Run, asked: bool | None) -> bool:
-    configured = run.manifest.get("config", {}).get("report", {}).get("copy_swap", True)
+    configured = run.manifest.get("config", {}).get("report", {}).get("copy_swap", False)
     return bool(configured) if asked is None else asked
 
 
@@ -162,101 +185,9 @@ def _in_full(models: list[Standing], names: Sequence[str]) -> list[Standing]:
     return [*models[: MODELS // 2], *models[-(MODELS - MODELS // 2) :]]
 
 
-def _part(run: Run, found: Standing, key: str) -> InFull:
-    model, stratum = found.model, found.stratum
-    sections = [lens.section(run, model, stratum) for lens in lenses()]
-    return InFull(
-        key=key,
-        name=visible(model, 80),
-        finding=finding(found),
-        missing="" if found.lenses else found.reason,
-        answers=_answers(run, found),
-        measures=figures.measures(run, model, stratum),
-        all_measures=figures.measures(run, model, stratum, every=True),
-        differences=figures_tables.differences(run, model),
-        sections=[section for section in sections if section is not None],
-        examples=[shown for lens in lenses() for shown in lens.examples(run, model)],
-    )
-
-
-def _answers(run: Run, found: Standing) -> dict[str, Any]:
-    """Returns what the first screen says of a model: how far, where, how sure."""
-    chips = [
-        shown
-        for lens in lenses()
-        for shown in lens.where(run, found.model, found.stratum, found.told)
-        if shown.over or shown.under
-    ]
-    return {**_sure(run, found), "chips": chips}
-
-
-def _sure(run: Run, found: Standing) -> dict[str, Any]:
-    """Returns the numbers of the first screen in their printed form; empty strings for missing
-    ones."""
-    size, below = found.size, tell.fitted_below(run)
-    lead = found.lenses[0].size if found.told else None
-    return {
-        "told": found.told,
-        "lenses": [
-            {"name": lens.name, "said": short(lens.size)}
-            for lens in found.lenses
-            if lens.told and lens.size.known
-        ],
-        "untold": [
-            {"name": lens.name, "said": more_than(lens.size)}
-            for lens in found.lenses
-            if not lens.told and not math.isnan(lens.size.low)
-        ],
-        "more_than": more_than(size) if size and not found.told else "",
-        "unit": size.unit if size else "documents",
-        "span": span(lead) if lead and span(lead) != MISSING else "",
-        "handful": bool(lead and lead.n < tell.LEAST),
-        "beyond": bool(lead and lead.beyond),
-        "p": evidence(found, below) if found.lenses else "",
-        "several": len(found.lenses),
-        "judged": found.judged,
-        "measure": spoken(found.main["metric"]),
-        "main": found.main,
-    }
-
-
 def _strata(run: Run, models: int) -> list[tuple[str, Figure]]:
     """Draws the models within each stratum, at most ROWS of them."""
     table = run.table("metrics", ["stratum"], pc.field("stratum") != "")
-    found = sorted(table["stratum"].unique().to_pylist())
+    names = sorted(table["stratum"].unique().to_pylist())
     most = max(1, ROWS // models)
-    return [(visible(name, 80), figures.ladder(run, name)) for name in found[:most]]
-
-
-def _how(run: Run) -> dict[str, Any]:
-    manifest = run.manifest
-    corpora = run.table("corpora").to_pylist() if "corpora" in run.tables else []
-    corpora.sort(key=lambda row: (row["role"] != "human", row["corpus"]))
-    names = run.table("metrics", ["metric"])["metric"].unique().to_pylist()
-    settings = json.dumps(manifest.get("config", {}), indent=1, ensure_ascii=True)
-    prints = run.table("metrics", ["fingerprint"])["fingerprint"].unique().to_pylist()
-    return {
-        "corpora": corpora[:ROWS],
-        "more_corpora": len(corpora[ROWS:]),
-        "facts": {
-            "Run": run.id,
-            "Made": manifest.get("created_at", ""),
-            "dftspark": manifest.get("code_version", ""),
-            "With": ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()),
-            "Seeds": _seeds(manifest.get("config", {})),
-            "Settings": f"SHA-256 {manifest.get('config_sha256', '')}",
-            "Seconds": ", ".join(f"{k} {v:.0f}" for k, v in manifest.get("seconds", {}).items()),
-        },
-        "fingerprints": [str(text) for text in prints][:ROWS],
-        "measures": [(name, measure(name)) for name in names[: 2 * ROWS]],
-        "settings": settings[:_SETTINGS] + ("\n…" if len(settings) > _SETTINGS else ""),
-    }
-
-
-def _seeds(config: dict[str, Any]) -> str:
-    found = {
-        part: value["seed"]
-        for part, value in config.items()
-        if isinstance(value, dict) and "seed" in value
-    }
-    return ", ".join(f"{part} {seed}" for part, seed in found.items())
+    return [(visible(name, 80), figures.ladder(run, name)) for name in names[:most]]

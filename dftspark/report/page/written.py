@@ -9,11 +9,15 @@ from pyarrow.fs import FileType
 from dftspark.errors import ConfigError
 from dftspark.location import Location, below, parted, writing
 from dftspark.redaction import redact
-from dftspark.report.page import rejected
+from dftspark.report.page import card, rejected
 from dftspark.report.page.overview import overview
 from dftspark.report.page.run import page
+from dftspark.report.words.markdown import markdown
 from dftspark.store.listing import is_run_id, open_run, runs, series
 from dftspark.store.run import MANIFEST, Run
+
+_ENDINGS = {"svg": "svg", "png": "png", "markdown": "md"}
+FORMS = tuple(_ENDINGS)
 
 
 def report(
@@ -41,6 +45,33 @@ def report(
     return _write(target, page(run, history, models, swap))
 
 
+def cards(run: Run, forms: Sequence[str] = FORMS, out: str | None = None) -> dict[str, str]:
+    """Writes the run as a picture and as Markdown; returns where each form is.
+
+    The files are named `out` with the ending of their form, or stand beside the run. Raises
+    ConfigError for a run that compares nothing, EnvironmentProblem if a picture cannot be made or
+    a file cannot be written.
+    """
+    made = {form: drawn(run, form) for form in forms}
+    return {
+        form: _write(
+            Location.parse(f"{out}.{_ENDINGS[form]}")
+            if out
+            else _beside(run, f"card.{_ENDINGS[form]}"),
+            content,
+        )
+        for form, content in made.items()
+    }
+
+
+def drawn(run: Run, form: str) -> bytes:
+    """Returns one form of the card: SVG, PNG or Markdown."""
+    if form == "markdown":
+        return markdown(run).encode("utf-8", "backslashreplace")
+    picture = card.card(run)
+    return card.png(picture) if form == "png" else picture.encode("utf-8", "backslashreplace")
+
+
 def _over_store(root: str, out: str | None) -> str:
     infos = runs(root)
     target = Location.parse(out) if out else Location.parse(root) / "index.html"
@@ -66,12 +97,13 @@ def _parent(run: Run) -> str | None:
     return parent or "." if last == run.id else None
 
 
-def _beside(run: Run) -> Location:
+def _beside(run: Run, ending: str = "html") -> Location:
     parent, last = parted(run.path)
-    return Location.parse(below(parent or ".", f"{last}.html"))
+    return Location.parse(below(parent or ".", f"{last}.{ending}"))
 
 
-def _write(target: Location, html: str) -> str:
+def _write(target: Location, content: str | bytes) -> str:
+    told = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
     with writing(target), target.filesystem.open_output_stream(target.path) as stream:
-        stream.write(html.encode("utf-8", "backslashreplace"))
+        stream.write(told)
     return str(target)

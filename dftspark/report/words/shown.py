@@ -71,16 +71,36 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Chip:
+    """A label of the first screen; `of` is the telltale whose places it opens, if it has one."""
+
+    label: str
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Chips:
     """Labels of what differs, below one phrase; the glossary explains its part `word` under
     `key`."""
 
     before: str
-    over: Sequence[str] = ()
-    under: Sequence[str] = ()
+    over: Sequence[str | Chip] = ()
+    under: Sequence[str | Chip] = ()
     key: str = ""
     word: str = ""
     after: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number of the first screen: `big` as it is printed, below it what it is, and `head` over a
+    column of several models."""
+
+    head: str
+    big: str
+    says: str
+    key: str = ""  # of the glossary, which explains `word`, the beginning of `says`
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,26 @@ class Excerpt:
     side: str
     text: str
     doc_id: str
+
+
+@dataclass(frozen=True)
+class Telltale:
+    """A phrase or a construction that a reader can look for, with places where it stands.
+
+    kind    word, phrase or construction
+    human   its rate on that side, in `unit`; so `model`
+    q       of its test; nan where it has none
+    places  excerpts of both sides that have it
+    """
+
+    kind: str
+    text: str
+    human: float
+    model: float
+    unit: str
+    q: float
+    about: str = ""
+    places: Sequence[Excerpt] = ()
 
 
 @dataclass(frozen=True)
@@ -118,12 +158,14 @@ class Foldout:
 
 @dataclass(frozen=True)
 class Section:
-    """A lens's section of a page: its anchor, its name among the contents, its heading."""
+    """A lens's section of a page: its anchor, its name among the contents, its heading, and what a
+    reader finds in it, in one sentence."""
 
     anchor: str
     name: str
     heading: str
     parts: Sequence[Drawn | Foldout | Examples]
+    gist: str = ""
 
 
 class Shown:
@@ -166,6 +208,14 @@ class Shown:
     def where(self, run: Run, model: str, stratum: str, told: bool) -> list[Chips]:
         """Returns the labels of the first screen; `told` says whether the model is told from
         human."""
+        return []
+
+    def facts(self, run: Run, model: str, stratum: str) -> list[Fact]:
+        """Returns the numbers of the first screen beside the tell sizes."""
+        return []
+
+    def telltales(self, run: Run, model: str, stratum: str) -> list[Telltale]:
+        """Returns the phrases and constructions that a reader can search, the clearest first."""
         return []
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:

@@ -21,7 +21,8 @@ def visible(text: str, longest: int = _LONGEST) -> str:
     never stands first. Longer text ends in an ellipsis.
     """
     cut = text[:longest]
-    body = "".join(_shown(char) for char in cut)
+    plain = cut.isascii() and cut.isprintable() and "\\" not in cut
+    body = cut if plain else "".join(_shown(char) for char in cut)
     if body and unicodedata.combining(cut[0]):
         body = "\u25cc" + body
     inner = body.strip(" ")

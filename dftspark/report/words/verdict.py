@@ -40,6 +40,10 @@ def headline_of(models: Sequence[Standing]) -> str:
             f"{documents(least.low)} {least.unit} a side"
         )
     if len(near) == len(known):
+        alike = {_gives(model, named=False) for model in known}
+        if len(alike) == 1 and near[0].told:
+            each = alike.pop().replace(" give it away", " give each away")
+            return f"{_names(known)} are tied: {each}"
         every = ", ".join(_gives(model, named=True) for model in known[:_NAMED])
         return f"{_names(known)} are tied: {every}"
     place = "is nearest to human" if len(near) == 1 else "are nearest to human, tied"

@@ -50,10 +50,12 @@
     return touched ? texts.join("\n") : null;
   }
   document.addEventListener("copy", function (event) {
-    var text = swapped();
+    var text = event.defaultPrevented ? null : swapped();
     if (text === null) return;
     event.clipboardData.setData("text/plain", text);
     event.preventDefault();
+    var plain = document.getSelection().toString();
+    document.dispatchEvent(new CustomEvent("swapped", { detail: plain }));
   });
   document.addEventListener("dragstart", function (event) {
     var text = swapped();
