@@ -163,13 +163,13 @@ def test_verifiers_scores_the_last_reply_of_a_trace(target: str, wanted: float) 
 def test_trl_trains_two_steps_on_it(target: str, tmp_path: Path, bank: bool) -> None:
     from datasets import Dataset
     from transformers import AutoTokenizer
-    from trl import GRPOConfig, GRPOTrainer
 
     from dftspark.tuning.adapters.trl import reward_and_callback
 
     folder = tiny.model(tmp_path / "model")
     reward, callback = reward_and_callback(target, bank=bank)
-    args = GRPOConfig(
+    trl: Any = importlib.import_module("trl")
+    args = trl.GRPOConfig(
         str(tmp_path / "out"),
         num_generations=2,
         per_device_train_batch_size=4,
@@ -187,7 +187,7 @@ def test_trl_trains_two_steps_on_it(target: str, tmp_path: Path, bank: bool) -> 
         disable_tqdm=True,
     )
     prompts = Dataset.from_dict({"prompt": ["w4 w5", "w6", "w7 w4", "w5"], "topic": list("abcd")})
-    trainer = GRPOTrainer(
+    trainer = trl.GRPOTrainer(
         str(folder),
         reward_funcs=reward,
         callbacks=[callback],

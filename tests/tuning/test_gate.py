@@ -92,9 +92,9 @@ def test_a_leaked_reader_is_rejected() -> None:
 
 
 def test_a_copier_is_rejected_though_all_distances_fall() -> None:
-    near = dict.fromkeys((*TRAINED, *UNSEEN), 0.5)
-    assert decided(**near).accepted
-    decision = decided(replace(GOOD, copies=(0.31, 0.02)), **near)
+    near = [measure(name, 0.5) for name in (*TRAINED, *UNSEEN)]
+    assert decide(near, GOOD).accepted
+    decision = decide(near, replace(GOOD, copies=(0.31, 0.02)))
     assert not decision.accepted
     assert "31.0% of its texts nearly repeat a human one" in decision.first_line
 

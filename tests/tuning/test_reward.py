@@ -18,6 +18,7 @@ from tests.tuning import made
 from tests.tuning.language_model import EnumerableModel
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 N = 4  # samples of a step
 FEATURES = Features(
     tokens=Tokens(), orders=(1, 2, 3), matched=(1, 2, 3), buckets=256, structure=False
@@ -45,7 +46,9 @@ def gradient(model: EnumerableModel, rewards: Floats) -> Floats:
     return np.asarray((model.probabilities * rewards) @ model.gradients)
 
 
-def expected(model: EnumerableModel, weights: list[Floats], sets: tuple[Floats, Floats]) -> Floats:
+def expected(
+    model: EnumerableModel, weights: list[Floats], sets: tuple[Integers, Floats]
+) -> Floats:
     """The mean over all sets of N samples of weights times grad log q: no sampling error."""
     rows, chances = sets
     steps = np.einsum("sn,snp->sp", np.array(weights), model.gradients[rows]) / N
