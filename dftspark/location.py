@@ -131,7 +131,8 @@ class Location:
         if not self.before:
             return self.path
         inside = self.path.removeprefix(self.inner).lstrip("/")
-        return f"{self.before}/{inside}" if inside else self.before
+        between = "" if self.before.endswith("/") else "/"  # which fsspec's have already
+        return f"{self.before}{between}{inside}" if inside else self.before
 
     def __str__(self) -> str:
         return redact(self.name)

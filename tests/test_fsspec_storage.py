@@ -52,7 +52,7 @@ def texts(path: str) -> list[str]:
         assert Location.locate(split.path).name == split.path  # as a task finds it again
         for batch in ingest.ingest(split, "c", corpus, Cleaning()):
             found += batch.to_pylist()
-    assert [row["reason"] for row in found if row["action"]] == []
+    assert [(row["reason"], row["detail"]) for row in found if row["action"]] == []
     return [row["text"] for row in found]
 
 
