@@ -22,7 +22,7 @@ from dftspark.tuning.reward import WitnessReward
 from dftspark.tuning.target import Target
 from tests import models
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 PROMPTS = 640
 COLORS = ("red", "green", "blue")
@@ -177,7 +177,6 @@ def judged(spark: SparkSession, folder: Path, tuned: tuple[float, ...]) -> Run:
     return runs.audit(spark, settings)
 
 
-@pytest.mark.slow
 def test_the_gate_judges_a_stored_sweep(
     spark: SparkSession,
     folder: Path,

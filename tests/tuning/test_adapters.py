@@ -159,7 +159,7 @@ def test_verifiers_scores_the_last_reply_of_a_trace(target: str, wanted: float) 
 
 @needs("trl", "trl is not installed: pip install trl")
 @pytest.mark.embedder
-@pytest.mark.parametrize("bank", [True, False])
+@pytest.mark.parametrize("bank", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_trl_trains_two_steps_on_it(target: str, tmp_path: Path, bank: bool) -> None:
     from datasets import Dataset
     from transformers import AutoTokenizer
