@@ -35,7 +35,13 @@ def look_up(config: Audit, doc_id: str) -> list[Whereabouts]:
     """
     plain = doc_id.rpartition("~")[0] or doc_id
     found = []
-    for name in sorted(config.corpora, key=lambda name: config.corpora[name].role != "human"):
+    stored = [name for name, corpus in config.corpora.items() if corpus.paths]
+    if not stored:
+        raise InputError(
+            f"the corpora {', '.join(config.corpora)} are no files but tables or queries, whose "
+            f"documents are not read again here; look {doc_id!r} up there"
+        )
+    for name in sorted(stored, key=lambda name: config.corpora[name].role != "human"):
         own = _of_corpus(config, name, doc_id)
         here = next(own, None)
         found += [here] if here is not None else [*_of_corpus(config, name, plain)]

@@ -85,3 +85,9 @@ def test_mistakes_are_said(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtu
     bare = published(tmp_path / "bare")
     assert cli.main(["show", bare.path, "--document", "d0"]) == 2
     assert "does not say where its documents are" in capsys.readouterr().err
+
+
+def test_documents_of_tables_are_said_to_be_elsewhere() -> None:
+    corpora = {name: {"role": name, "table": f"c.{name}"} for name in ("human", "model")}
+    with pytest.raises(InputError, match="human, model are no files but tables or queries"):
+        look_up(Audit.parse({"corpora": corpora}, "a test"), "d1")

@@ -143,7 +143,7 @@ def test_the_page_has_the_sweep(tmp_path: Path) -> None:
 def test_checkpoints_are_numbers_on_an_axis(tmp_path: Path) -> None:
     rows = sweep_tables(NAMES)["samplers"]
     steps = dict(zip(NAMES, ("step-1000", "step-2000", "step-10000"), strict=True))
-    series = [row | {"settings": [("checkpoint", steps[row["model"]])]} for row in rows]
+    series = [row | {"settings": [("checkpoint", steps[str(row["model"])])]} for row in rows]
     tokens, *_ = samplers(sweep(tmp_path, samplers=series))
     assert [cells[1].split(" ")[0] for cells in rows_of(tokens)] == [*steps.values()]
 

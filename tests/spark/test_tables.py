@@ -184,6 +184,7 @@ def test_a_query_that_fails_on_a_row(spark: SparkSession, view: str, tmp_path: P
     assert len(told.splitlines()) < 10
 
 
+@pytest.mark.slow
 def test_an_audit_of_dataframes(spark: SparkSession, tmp_path: Path) -> None:
     rows = [(f"The river {i} was cold, and we slept.", f"p{i}") for i in range(60)]
     human = spark.createDataFrame(rows, "body string, prompt string")
@@ -207,6 +208,7 @@ def test_an_audit_of_dataframes(spark: SparkSession, tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / "staging").exists()
 
 
+@pytest.mark.slow
 def test_a_table_that_gives_other_rows_is_told(spark: SparkSession, tmp_path: Path) -> None:
     from dftspark.report.words.notes import notes
 
