@@ -263,16 +263,11 @@ def judge(
         from dftspark.judge import batch
 
         print(batch.ingest(ingest_batch, config), file=sys.stderr)
-    asking = Asking(
-        ask=not ingest_batch,
-        again=again,
-        announce=None
-        if quiet
-        else lambda found: print_plan(found, config.judge, console(stderr=True)),
-    )
+    shown = None if quiet else lambda found: print_plan(found, config.judge, console(stderr=True))
+    asking = Asking(ask=not ingest_batch, again=again, announce=shown)
     compute(
         "judge",
-        lambda spark, shown: runs.judge(spark, config, date, shown, asking),
+        lambda spark, stages: runs.judge(spark, config, date, stages, asking),
         master,
         quiet,
         settings=settings,
