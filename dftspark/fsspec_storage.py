@@ -41,11 +41,6 @@ def located(uri: str) -> tuple[fs.FileSystem, str]:
     return fs.PyFileSystem(_Handler(own)), path
 
 
-def is_one(filesystem: fs.FileSystem) -> bool:
-    """Returns whether it is a file system of this module."""
-    return isinstance(filesystem, fs.PyFileSystem)
-
-
 @contextmanager
 def _as_os_errors(what: str) -> Iterator[None]:
     """Raises an OSError for what the clients of stores raise, each with classes of its own."""

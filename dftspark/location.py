@@ -64,8 +64,14 @@ class Location:
     def parse(cls, text: str) -> Location:
         """Does the same as `locate`, but raises a ConfigError or an EnvironmentProblem that says
         what to do."""
+        remote = _REMOTE.fullmatch(text)
+        if remote is not None and fsspec_storage.takes(remote[1].lower()):
+            raise ConfigError(
+                f"{redact(text)}: such a place is only read from, as a corpus. Use a local path or "
+                f"an s3a:, gs:, abfs: or hdfs: URI."
+            )
         try:
-            found = cls.locate(text)
+            return cls.locate(text)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise ConfigError(
                 f"{redact(text)}: {redact(str(error))}. Use a local path or an s3a:, gs:, abfs: "
@@ -74,12 +80,6 @@ class Location:
         except OSError as error:
             said = _LIBHDFS if "libhdfs" in str(error) or "libjvm" in str(error) else str(error)
             raise EnvironmentProblem(f"{redact(text)}: {redact(said)}") from error
-        if fsspec_storage.is_one(found.filesystem):
-            raise ConfigError(
-                f"{redact(text)}: such a place is only read from, as a corpus. Use a local path or "
-                f"an s3a:, gs:, abfs: or hdfs: URI."
-            )
-        return found
 
     @classmethod
     def locate(cls, text: str) -> Location:

@@ -115,7 +115,7 @@ class Client:
     def lines(self, body: bytes, connected: Callable[[Any], None]) -> Generator[bytes, None, None]:
         """Sends a request once, and yields the lines of a reply with status 200 as they come.
 
-        `connected` gets the connection, which `cut` ends from another thread. Raises
+        `connected` gets the socket, which `cut` ends from another thread. Raises
         EnvironmentProblem, without the key, for any other reply and for a connection that breaks.
         """
         try:

@@ -33,7 +33,7 @@ _CONNECT = 10.0  # seconds for each address of a host
 _PIECE = 1 << 14  # bytes written at once: the most that one TLS record holds
 
 _ends: ContextVar[float] = ContextVar("_ends")  # time.monotonic, end of this thread's exchange
-Connected = Callable[[HTTPConnection], None]
+Connected = Callable[[socket.socket], None]
 _connected_to: ContextVar[Connected | None] = ContextVar("_connected_to", default=None)
 
 
@@ -45,7 +45,7 @@ class TooLong(Exception):
 def within(seconds: float, connected: Connected | None = None) -> Iterator[None]:
     """Gives this thread's exchange in the block that time to end; raises TimeoutError after it.
 
-    `connected` gets each connection that is made for it, and may raise.
+    `connected` gets the socket of each connection that is made for it, and may raise.
     """
     before = _ends.set(time.monotonic() + seconds)
     told = _connected_to.set(connected)
@@ -56,11 +56,10 @@ def within(seconds: float, connected: Connected | None = None) -> Iterator[None]
         _ends.reset(before)
 
 
-def cut(connection: HTTPConnection) -> None:
+def cut(connected: socket.socket) -> None:
     """Ends a connection at once, from any thread: the thread that reads it gets an error."""
-    if (sock := connection.sock) is not None:
-        with suppress(OSError):  # it may have ended by itself
-            sock.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # it may have ended by itself
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _left() -> float:
@@ -110,7 +109,8 @@ class _OneEnd(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         if (connected := _connected_to.get()) is not None:
-            connected(self)
+            # Not the connection, which forgets its socket when the server says that it will close.
+            connected(self.sock)
 
     def _new_conn(self) -> socket.socket:
         try:

@@ -244,7 +244,11 @@ def test_what_a_nightly_audit_must_say(spark: SparkSession, folder: Path, tmp_pa
     config = audit(folder, tmp_path / "{date}", corpora=sides)
     with pytest.raises(ConfigError) as caught:
         runs.nightly(spark, config, DATES[0])
-    for words in ("out: one store", "corpora.human.path", "corpora.gpt: which documents"):
+    for words in (
+        "out: one store",
+        "corpora.human: the human side",
+        "corpora.gpt: which documents",
+    ):
         assert words in str(caught.value)
     shared = str(folder / "human.jsonl")
     same: Any = {

@@ -19,7 +19,7 @@ class Slow:
 
     A status other than 200 is answered with `message`. `broken` cuts the connection after that many
     pieces; `held` waits after that many until `go` is set; `plain` answers with one JSON document,
-    as endpoints do that cannot stream.
+    as endpoints do that cannot stream; `closes` says that the connection ends with the answer.
     """
 
     pieces: Sequence[str] = ()
@@ -31,6 +31,7 @@ class Slow:
     held: int | None = None
     plain: bool = False
     finish: str = "stop"
+    closes: bool = False
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     ended: int = 0
@@ -62,7 +63,8 @@ class Slow:
                 gone = asyncio.ensure_future(reader.read(1))  # ends when the reader leaves
                 sending = asyncio.ensure_future(self._answer(writer))
                 await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
-                whole = sending.done()
+                # Writing to a reader who has left fails, which is no end.
+                whole = sending.done() and sending.exception() is None
                 gone.cancel(), sending.cancel()
                 self._tell(now=-1, **{"ended" if whole else "given_up": 1})
         finally:
@@ -78,7 +80,8 @@ class Slow:
             return
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
+            b"Transfer-Encoding: chunked\r\n"
+            + (b"Connection: close\r\n\r\n" if self.closes else b"\r\n")
         )
         await writer.drain()
         await asyncio.sleep(self.wait)

@@ -123,9 +123,10 @@ def test_a_key_that_the_endpoint_repeats_is_hidden(monkeypatch: pytest.MonkeyPat
     assert key not in answer.text
 
 
+@pytest.mark.parametrize("closes", [False, True], ids=["kept alive", "closing"])
 @pytest.mark.parametrize("held", [0, 1], ids=["before the first word", "between words"])
-def test_a_reader_who_leaves_ends_the_request(held: int) -> None:
-    slow = Slow(["Foxes ", "sleep."], pause=0.0, held=held)
+def test_a_reader_who_leaves_ends_the_request(held: int, closes: bool) -> None:
+    slow = Slow(["Foxes ", "sleep."], pause=0.0, held=held, closes=closes)
     with streaming(slow) as endpoint, serving([asked(endpoint.url)]) as page:
         page.enter()
         connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=20)
