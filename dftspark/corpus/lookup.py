@@ -49,7 +49,7 @@ def look_up(config: Audit, doc_id: str) -> list[Whereabouts]:
         looked = ", ".join(path for corpus in config.corpora.values() for path in corpus.paths)
         raise InputError(
             f"no document {doc_id!r} in {looked}; paths are relative to the folder in which the "
-            f"audit was started, and a file may have changed since"
+            f"audit was started, a file may have changed since, and tables are not looked through"
         )
     return found
 
