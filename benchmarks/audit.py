@@ -1,6 +1,6 @@
 """The cost of a small audit: the time of the whole program, seconds by stage, Spark jobs.
 
-    python benchmarks/audit.py [--documents 500] [--models 1] [--tree FOLDER ...]
+    python benchmarks/audit.py [--documents 500] [--models 1] [--spark] [--tree FOLDER ...]
 
 Corpora of ../shared/data (fdg: human, gpt-3.5-turbo) go through `dftspark audit` with its default
 lenses and the static embedder, as a program from its start to its end. With several models, these
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +57,19 @@ def write(folder: Path, documents: int, models: int) -> None:
     (folder / "audit.toml").write_text("\n".join(conf) + "\n")
 
 
-def audit(folder: Path, tree: Path) -> dict[str, Any]:
+def audit(folder: Path, tree: Path, more: Sequence[str] = ()) -> dict[str, Any]:
     """Runs one audit by the package in `tree`: returns seconds, jobs, and seconds by stage."""
     log = folder / f"log-{time.monotonic_ns()}"
     log.mkdir()
     options = {"enabled": "true", "dir": log.as_uri(), "compress": "false"}
     options["rolling.enabled"] = "false"
     said = " ".join(f"--conf spark.eventLog.{name}={value}" for name, value in options.items())
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(tree),
-        "PYSPARK_SUBMIT_ARGS": f"{said} pyspark-shell",
-    }
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    if more or tree != ROOT:  # with such arguments, no audit does without Spark
+        environment["PYSPARK_SUBMIT_ARGS"] = f"{said} pyspark-shell"
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "dftspark", "audit", "audit.toml"],
+        [sys.executable, "-m", "dftspark", "audit", "audit.toml", *more],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -80,11 +79,11 @@ def audit(folder: Path, tree: Path) -> dict[str, Any]:
     wall = time.monotonic() - started
     if done.returncode:
         raise SystemExit(f"{tree}: {done.stderr}")
-    (events,) = log.iterdir()
+    events = [file.read_text() for file in log.iterdir()]  # none of an audit without Spark
     run = sorted((folder / "runs").glob("*/manifest.json"))[-1]
     return {
         "wall": wall,
-        "jobs": events.read_text().count('"Event":"SparkListenerJobStart"'),
+        "jobs": sum(told.count('"Event":"SparkListenerJobStart"') for told in events),
         "stages": json.loads(run.read_text())["seconds"],
     }
 
@@ -94,12 +93,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=500, help="of each side")
     parser.add_argument("--models", type=int, default=1)
     parser.add_argument("--tree", type=Path, nargs="*", default=[], help="other trees beside ours")
+    parser.add_argument("--spark", action="store_true", help="on local Spark, however small")
     options = parser.parse_args()
+    more = ["--master", "local[*]"] if options.spark else []
     for tree in (ROOT, *(place.resolve() for place in options.tree)):
         with tempfile.TemporaryDirectory() as name:
             write(Path(name), options.documents, options.models)
-            audit(Path(name), tree)
-            found = audit(Path(name), tree)
+            audit(Path(name), tree, more)
+            found = audit(Path(name), tree, more)
         print(
             f"{'ours' if tree == ROOT else tree.name}: {options.documents} + {options.models} x "
             f"{options.documents} documents, {found['wall']:.1f} s, {found['jobs']} Spark jobs"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dftspark.progress import Stage
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Rows, Session
 
     class Watched(Protocol):
         """Something that reports to a stage what comes in, whoever brings it."""
@@ -58,7 +59,7 @@ class Making:
     was read of them, `warnings` what a reader of the run must know of that first.
     """
 
-    spark: SparkSession
+    spark: Session
     config: Audit
     date: str
     progress: Progress
@@ -75,17 +76,24 @@ class Making:
     @classmethod
     def begin(
         cls,
-        spark: SparkSession,
+        spark: Session,
         config: Audit,
         date: str,
         progress: Progress | None,
         name: str | None = None,
     ) -> Making:
         """Begins a new run; its id has `name`, which is the audit's name unless given."""
-        from dftspark.spark.session import relied_on
+        from dftspark.spark.rows import relied_on
 
         writer = RunWriter.create(config.out, name or config.name)
         return cls(relied_on(spark), config, date, progress or Silent(), writer)
+
+    @property
+    def session(self) -> SparkSession:
+        """The session. Raises NeedsSpark where this process makes the run without one."""
+        from dftspark.spark.rows import on_spark
+
+        return on_spark(self.spark)
 
     @contextmanager
     def stage(
@@ -122,8 +130,8 @@ class Making:
         return self.writer.staging_path(name)
 
     def write(
-        self, name: str, table: DataFrame, compression: str = "zstd", group_rows: int | None = None
-    ) -> DataFrame:
+        self, name: str, table: Rows, compression: str = "zstd", group_rows: int | None = None
+    ) -> Rows:
         from dftspark.spark import tables
 
         tables.write(table, self.writer.table_path(name), compression, group_rows)
@@ -169,6 +177,17 @@ class Making:
         for name in names:
             self.writer.forget(name)
         self._delete(*(f"{name}.parquet" for name in names))
+
+    @contextmanager
+    def abandoned_if_for_spark(self) -> Iterator[None]:
+        """Removes the run's folder if this process cannot do the work, which begins again then."""
+        from dftspark.spark.rows import NeedsSpark
+
+        try:
+            yield
+        except NeedsSpark:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Removes the run's folder; nothing is published."""

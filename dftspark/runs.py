@@ -31,11 +31,13 @@ from dftspark.store.run import Run
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from dftspark.spark.rows import Session
+
     Given = DataFrame | str | Sequence[str]
 
 
 def audit(
-    spark: SparkSession,
+    spark: Session | None = None,
     config: Audit | None = None,
     date: str = "",
     progress: Progress | None = None,
@@ -51,22 +53,34 @@ def audit(
     names in `config`; without one they are the audit, and `settings` are its settings: `out`,
     `lenses` and others of the page of settings, and `columns`, those of every corpus.
 
-    `asking` says how judges are asked, if the lens 'judge' is on.
+    `asking` says how judges are asked, if the lens 'judge' is on. Without `spark` a small audit is
+    made in this process, and another one on a local Spark.
 
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for settings, columns, a table, a query or a filter that do not fit, EnvironmentProblem if
     storage refuses.
     """
-    config, frames = request.given(config, human, models, settings)
+    given, frames = request.given(config, human, models, settings)
+    if spark is None:
+        from dftspark.spark import in_process
+
+        rest: dict[str, Any] = {"human": human, "models": models, **settings}
+        return in_process.made(
+            "audit",
+            lambda found: audit(found, config, date, progress, asking, **rest),
+            None if frames else given,
+        )
+    config = given
     sweeps.check(config, rates())
     profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
     making = Making.begin(spark, config, date, progress)
     making.frames = frames
     making.orders["judge"] = asking
-    profiled = profiling.profile(making)
-    compared = comparing.compare(making, profiled)
-    compared |= checking.check(making, profiled, window=1)
+    with making.abandoned_if_for_spark():
+        profiled = profiling.profile(making)
+        compared = comparing.compare(making, profiled)
+        compared |= checking.check(making, profiled, window=1)
     if not config.keep_profile:
         making.drop(*profiled.tables)
     return making.publish("audit", **{**profiled.manifest, **compared})

@@ -84,6 +84,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     monkeypatch.chdir(tmp_path)
     made: list[tuple[Any, ...]] = []
 
+    monkeypatch.setattr("dftspark.spark.in_process.possible", lambda *_: False)
+
     @contextlib.contextmanager
     def session(app: str, master: str | None = None, settings: Any = None) -> Iterator[str]:
         made.append(("session", app, master, *([settings] if settings else [])))

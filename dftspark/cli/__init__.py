@@ -40,6 +40,8 @@ _DEBUG = "DFTSPARK_DEBUG"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns 0, or the exit code of the error that ended it."""
+    for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # before anything loads them
+        os.environ.setdefault(library, "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # text may be in any language
             stream.reconfigure(errors="backslashreplace")

@@ -87,7 +87,13 @@ def demo(
     config = runs.demo_config(out)
     if not quiet:
         print(sample.NOTE, file=sys.stderr)
-    compute("demo", lambda spark, shown: runs.audit(spark, config, "", shown), master, quiet)
+    compute(
+        "demo",
+        lambda spark, shown: runs.audit(spark, config, "", shown),
+        master,
+        quiet,
+        small=config,
+    )
 
 
 def _demo_of_generating(out: str, master: str | None, quiet: bool) -> None:
@@ -139,6 +145,7 @@ def audit(
         quiet,
         conf,
         settings,
+        small=config,
     )
 
 

@@ -14,6 +14,7 @@ from dftspark.redaction import redact
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dftspark.config import Audit
     from dftspark.progress import Progress
     from dftspark.store.run import Run
 
@@ -33,7 +34,10 @@ app = typer.Typer(
 Conf = Annotated[Path | None, typer.Argument(help="TOML file; `dftspark init` writes one.")]
 Out = Annotated[str | None, typer.Option("--out", help="Folder or URI of the run store.")]
 Date = Annotated[str, typer.Option("--date", help="YYYY-MM-DD; {date} in paths becomes it.")]
-Master = Annotated[str | None, typer.Option("--master", help="Spark master; else this machine.")]
+Master = Annotated[
+    str | None,
+    typer.Option("--master", help="Spark master; else this machine, small audits without Spark."),
+]
 Human = Annotated[list[str] | None, typer.Option("--human", help="File, folder, glob or URI.")]
 Model = Annotated[list[str] | None, typer.Option("--model", help="The same; once per model.")]
 TextColumn = Annotated[
@@ -81,21 +85,22 @@ def compute(
     quiet: bool,
     conf: Path | None = None,
     settings: Mapping[str, str] | None = None,
+    small: Audit | None = None,
 ) -> None:
     """Does `work` in a Spark session and prints its run; raises if the run is not as it should be.
 
-    `conf` is the file that configures the run, if any; `settings` are Spark's.
+    `conf` is the file that configures the run, if any; `settings` are Spark's. `small` is an audit
+    that may do without Spark, where there is little to read.
     """
     from rich.console import Console
 
     from dftspark.entry import accept
     from dftspark.progress import progress
     from dftspark.report.terminal.run import render
-    from dftspark.spark.session import session
+    from dftspark.spark import in_process
 
     shown = progress(Console(stderr=True), quiet)
-    with session(name, master, settings) as spark:
-        run = work(spark, shown)
+    run = in_process.made(name, lambda spark: work(spark, shown), small, master, settings)
     if quiet:
         print(redact(run.path))
     else:

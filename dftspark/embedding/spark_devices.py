@@ -10,24 +10,28 @@ import os
 import re
 import sys
 
-from pyspark.sql import SparkSession
 from pyspark.taskcontext import TaskContext
 
 from dftspark.config import Embedding
 from dftspark.errors import EnvironmentProblem
+from dftspark.spark.rows import InProcess, Session
 
 _GPUS = "spark.task.resource.gpu.amount"
 
 
-def device_for(spark: SparkSession, settings: Embedding) -> str:
+def device_for(spark: Session, settings: Embedding) -> str:
     """Returns 'cpu' or 'cuda', the same for all tasks."""
     if settings.device != "auto":
         return settings.device
+    if isinstance(spark, InProcess):
+        return "cpu"
     return "cuda" if float(spark.conf.get(_GPUS, None) or 0) > 0 else "cpu"
 
 
-def local_cores(spark: SparkSession) -> int:
+def local_cores(spark: Session) -> int:
     """Returns the cores of a local run, which has them all; 1 on a cluster."""
+    if isinstance(spark, InProcess):
+        return os.cpu_count() or 1
     found = re.fullmatch(r"local\[(\d+|\*)(,\d+)?\]", spark.conf.get("spark.master", None) or "")
     if found is None:
         return 1

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit, Embedding
@@ -38,6 +38,8 @@ from dftspark.embedding.store import VectorStore
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.location import Location
 from dftspark.spark import tables
+from dftspark.spark.rows import InProcess, NeedsSpark, Rows, Session, collected, mapped, on_spark
+from dftspark.text.xxhash64 import xxhash64
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
 _CHUNK_BYTES = 256 << 20  # text that a task holds at once
@@ -60,12 +62,12 @@ class EmbeddingPlan:
     few        the members, where the driver has them
     """
 
-    spark: SparkSession
+    spark: Session
     settings: Embedding
     recipe: Recipe
     root: str
     device: str
-    members: DataFrame
+    members: Rows
     documents: int
     texts: int
     missing: int
@@ -83,7 +85,7 @@ class EmbeddingPlan:
 
 
 def plan(
-    spark: SparkSession, documents: DataFrame, config: Audit, staging: str, size: int | None = None
+    spark: Session, documents: Rows, config: Audit, staging: str, size: int | None = None
 ) -> EmbeddingPlan:
     """Samples the documents into Parquet at `staging`, and looks into the store.
 
@@ -101,8 +103,12 @@ def plan(
     own = models.pinned(settings, recipe)
     if size is not None and size <= few.MOST_BYTES and sum(store.files().values()) <= few.MOST_HELD:
         found = Few.sampled(spark_sampling.few(documents), settings.sample, store)
-        members = spark.createDataFrame(found.rows.select(schema.MEMBERS.names))
+        members = found.rows.select(schema.MEMBERS.names)
+        if not isinstance(spark, InProcess):
+            members = spark.createDataFrame(members)
         return EmbeddingPlan(spark, own, recipe, root, device, members, **found.counts, few=found)
+    if isinstance(spark, InProcess):
+        raise NeedsSpark("there is too much text, or the store of vectors is too large")
     tables.write(sampled(documents, settings), staging)
     members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))
@@ -132,8 +138,8 @@ def fill(plan: EmbeddingPlan) -> list[dict[str, Any]]:
     # A plan of few chunks would leave cores of a local run idle.
     least = max(1, local_cores(plan.spark) // plan.chunks)
     filling = _filling(plan.settings, plan.recipe, plan.root, plan.device, least)
-    embedded = _cut(plan).mapInArrow(filling, from_arrow_schema(schema.EMBEDDED))
-    done: list[dict[str, Any]] = embedded.toArrow().to_pylist()
+    done: list[dict[str, Any]]
+    done = collected(mapped(_cut(plan), filling, schema.EMBEDDED)).to_pylist()
     absent = 0 if _all_seen(plan, done) else _missing(plan).count()
     if absent:
         raise EnvironmentProblem(
@@ -143,8 +149,14 @@ def fill(plan: EmbeddingPlan) -> list[dict[str, Any]]:
     return done
 
 
-def _cut(plan: EmbeddingPlan) -> DataFrame:
+def _cut(plan: EmbeddingPlan) -> Rows:
     """Returns (key, text, chunk) of the missing texts in order, each as often as it occurs."""
+    if isinstance(plan.spark, InProcess):
+        assert plan.few is not None
+        missing = plan.few.missing()
+        chunks = xxhash64([], missing["key"].to_pylist()) % plan.chunks
+        cut = missing.append_column("chunk", pa.array(chunks.astype(np.int32)))
+        return cut.sort_by([("chunk", "ascending"), ("key", "ascending")])
     chunk = F.pmod(F.xxhash64("key"), F.lit(plan.chunks)).cast("int")
     if plan.few is not None:
         wanted = plan.spark.createDataFrame(plan.few.missing())
@@ -169,11 +181,13 @@ def vectors(plan: EmbeddingPlan) -> DataFrame:
     return of_members(plan.members, plan.root, plan.recipe)
 
 
-def problems(plan: EmbeddingPlan, documents: DataFrame) -> DataFrame:
+def problems(plan: EmbeddingPlan, documents: Rows) -> DataFrame:
     """Returns issues, as spark.documents does, for the members that have no vector.
 
     Their action is 'noted': the documents stay, and only the embeddings lack them.
     """
+    if isinstance(plan.members, pa.Table):
+        raise NeedsSpark("a text has no usable vector")
     troubled = plan.members.join(_troubled(plan), "key").select("corpus", "doc_id", "problem")
     why = F.create_map(*[F.lit(item) for pair in _WHY.items() for item in pair])
     return documents.join(troubled, ["corpus", "doc_id"]).select(
@@ -224,13 +238,13 @@ def _counts(table: DataFrame) -> dict[str, int]:
 
 
 def _missing(plan: EmbeddingPlan) -> DataFrame:
-    held = stored(plan.spark, plan.store).select("key").distinct()
+    held = stored(on_spark(plan.spark), plan.store).select("key").distinct()
     return plan.members.select("key").distinct().join(held, "key", "left_anti")
 
 
 def _troubled(plan: EmbeddingPlan) -> DataFrame:
     """Returns (key, problem) of the texts without a vector."""
-    without = stored(plan.spark, plan.store).where("problem IS NOT NULL")
+    without = stored(on_spark(plan.spark), plan.store).where("problem IS NOT NULL")
     return without.groupBy("key").agg(F.min("problem").alias("problem"))
 
 

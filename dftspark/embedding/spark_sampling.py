@@ -13,7 +13,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from dftspark.config import Embedding
-from dftspark.embedding.store import KEY_BYTES
+from dftspark.embedding.store import KEY_BYTES, key_of
+from dftspark.spark.rows import Rows
+from dftspark.text.xxhash64 import xxhash64
 
 # Not the hash of the blocks: a sample must not favor some of them.
 _SAMPLING = "dftspark sample v1"
@@ -47,11 +49,28 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     )
 
 
-def few(documents: DataFrame) -> pa.Table:
+def few(documents: Rows) -> pa.Table:
     """Collects all documents on the driver, with the order for `Few.sampled`, in one job."""
+    if isinstance(documents, pa.Table):
+        return _few_here(documents)
     key, turn = key_column().alias("key"), F.xxhash64("cluster").alias("turn")
     named = documents.select("corpus", "stratum", "cluster", "doc_id", "text", key, turn)
     return named.withColumns(_turns()).toArrow()
+
+
+def _few_here(documents: pa.Table) -> pa.Table:
+    clusters, ids = documents["cluster"].to_pylist(), documents["doc_id"].to_pylist()
+    keys = [key_of(text) for text in documents["text"].to_pylist()]
+    found = documents.select(["corpus", "stratum", "cluster", "doc_id", "text"])
+    found = found.append_column("key", pa.array(keys, pa.binary()))
+    hashed = {
+        "turn": xxhash64([], clusters),
+        "order": xxhash64([_SAMPLING], clusters),
+        "within": xxhash64([_SAMPLING], ids),
+    }
+    for name, column in hashed.items():
+        found = found.append_column(name, pa.array(column))
+    return found
 
 
 def _turns() -> dict[str, Column]:

@@ -21,12 +21,13 @@ from dftspark.errors import EnvironmentProblem
 if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
     from dftspark.config import Audit
     from dftspark.lenses.fold import Fold
     from dftspark.making import Making
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Rows, Session
     from dftspark.store.run import Run
 
 GROUP = "dftspark.lenses"
@@ -44,7 +45,7 @@ _LENSES = {
 class Texts:
     """The documents of a run, schema.DOCUMENTS, and a row of counts for each corpus."""
 
-    documents: DataFrame
+    documents: Rows
     corpora: list[dict[str, Any]]
 
 
@@ -86,6 +87,7 @@ class Lens(Protocol):
     """Interface between a stage and a lens. A lens inherits the defaults of what it does not need.
 
     name      as in `lenses` of the configuration
+    in_process  works in a process without Spark too, on Arrow tables
     tables    result tables that no other lens writes
     schemas   the columns of these, of a lens from another package; ours are in dftspark.schema
     states    tables that a profile keeps; a lens without any needs documents, and no night has it
@@ -96,13 +98,14 @@ class Lens(Protocol):
     """
 
     name: ClassVar[str]
+    in_process: ClassVar[bool] = False
     tables: ClassVar[Sequence[str]] = ()
     schemas: ClassVar[Mapping[str, pa.Schema]] = {}
     states: ClassVar[Sequence[str]] = ()
     section: ClassVar[type[BaseModel] | None] = None
     settings: ClassVar[Mapping[str, Sequence[str]]] = {}
 
-    def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
+    def check(self, spark: Session, config: Audit, order: Any = None) -> None:
         """Raises before any work is done the errors that would come in the middle of it.
 
         `order` is what the caller asks of this lens beside the configuration.
@@ -112,7 +115,7 @@ class Lens(Protocol):
         """Returns the names of measures that a sweep may follow one by one, as rate_NAME."""
         return []
 
-    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+    def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         """Returns what two profiles must have in common to be merged."""
         return {}
 

@@ -118,7 +118,7 @@ def merged(making: Making, found: Window) -> tuple[Profile, dict[str, int]]:
     from dftspark.spark import tables
     from dftspark.spark.clusters import cluster_counts
 
-    spark, config = making.spark, making.config
+    spark, config = making.session, making.config
     with making.stage("merge days"), damaged(found):
         clusters = tables.stored(spark, "clusters", found.runs)
         counts, shared = cluster_counts(clusters, config.human)

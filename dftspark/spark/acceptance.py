@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from dftspark.config import Audit, Corpus
 from dftspark.corpus.parts import corpus_of
 from dftspark.corpus.rows import excerpt
 from dftspark.errors import InputError
+from dftspark.spark.rows import NeedsSpark, Rows
 
 _REASONS = 3
 _MANY = 20  # documents; one cluster of so many is not an accident
@@ -20,7 +21,7 @@ _SUMMED = ("read", "documents", "rejected", "filtered", "damaged", "unread_bytes
 def check(
     counted: list[dict[str, Any]],
     config: Audit,
-    rejects: DataFrame,
+    rejects: Rows,
     run: str,
     *,
     nightly: bool = False,
@@ -95,9 +96,11 @@ def _lost(total: dict[str, int]) -> str:
     )
 
 
-def _why(rejects: DataFrame, corpus: str, run: str, rejected: int) -> str:
+def _why(rejects: Rows, corpus: str, run: str, rejected: int) -> str:
     if not rejected:
         return ""
+    if isinstance(rejects, pa.Table):
+        raise NeedsSpark("too many rows are rejected, or a corpus is empty")
     example = F.struct("file", F.length("position"), "position", "detail")
     found = (
         rejects.where((F.col("corpus") == corpus) & (F.col("action") == "rejected"))

@@ -22,6 +22,7 @@ from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
 from dftspark.errors import ConfigError
 from dftspark.spark import reading, sources, tables
+from dftspark.spark.rows import InProcess, NeedsSpark, Rows, Session
 
 # The columns that the driver uses if there are few rows.
 _NAMES = (
@@ -35,6 +36,7 @@ _NAMES = (
     "lost_rows",
     "text",
 )
+NO_VALUE = "a column of split_by has no value here"
 _ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
@@ -51,8 +53,8 @@ class Documents:
     corpora that are not files where they come from.
     """
 
-    kept: DataFrame
-    issues: DataFrame
+    kept: Rows
+    issues: Rows
     tally: list[dict[str, Any]]
     repeats: DataFrame | None
     listed: dict[str, Listed]
@@ -69,12 +71,15 @@ class Documents:
 
 
 def read(
-    spark: SparkSession, config: Audit, staging: str, frames: sources.Frames | None = None
+    spark: Session, config: Audit, staging: str, frames: sources.Frames | None = None
 ) -> Documents:
     """Reads every source of the audit once, into Parquet at `staging`, and settles what is kept.
 
-    `frames` are the corpora that the caller has as DataFrames.
+    `frames` are the corpora that the caller has as DataFrames. Raises NeedsSpark, in a process
+    without it, for what is not to be decided there.
     """
+    if isinstance(spark, InProcess):
+        return settled_here(*reading.read_here(config))
     check_filters(spark, config)
     row_sources = sources.opened(spark, config, frames or {})
     staged, listed = reading.stage(spark, config, row_sources)
@@ -138,7 +143,7 @@ def settle(
         "position",
         F.lit("rejected").alias("action"),
         F.lit("split_by_missing").alias("reason"),
-        F.lit("a column of split_by has no value here").alias("detail"),
+        F.lit(NO_VALUE).alias("detail"),
         F.substring("text", 1, 80).alias("excerpt"),
         "unread_bytes",
         "lost_rows",
@@ -150,6 +155,32 @@ def settle(
     kept, repeats = _settle_ids(kept, config)
     issues = issues.unionByName(repeats, allowMissingColumns=True)
     return Documents(kept, issues, tally, repeats, listed)
+
+
+def settled_here(staged: pa.Table, listed: dict[str, Listed]) -> Documents:
+    """Returns what `settle` does for rows that this process has, none of them filtered.
+
+    Raises NeedsSpark where an id occurs twice.
+    """
+    few = staged.select(_NAMES)
+    tally = tallied(few)
+    if any(row["ids"] != row["rows"] for row in tally if _is_document(row)):
+        raise NeedsSpark("an id of a document occurs more than once")
+    named, read = pc.is_valid(staged["corpus"]), pc.is_null(staged["action"])
+    kept = staged.filter(pc.and_(read, named))
+    at = kept.column_names.index("stratum")
+    kept = kept.set_column(at, "stratum", pc.fill_null(kept["stratum"], ""))
+    issues = staged.filter(pc.invert(read))
+    unnamed = staged.filter(pc.and_(read, pc.invert(named)))
+    said = {"action": "rejected", "reason": "split_by_missing", "detail": NO_VALUE}
+    for name, value in said.items():
+        column = pa.array([value] * len(unnamed), pa.string())
+        unnamed = unnamed.set_column(unnamed.column_names.index(name), name, column)
+    excerpts = pc.utf8_slice_codeunits(unnamed["text"], 0, 80)
+    unnamed = unnamed.set_column(unnamed.column_names.index("excerpt"), "excerpt", excerpts)
+    issues = pa.concat_tables([issues, unnamed.cast(issues.schema)])
+    issues = issues.set_column(issues.column_names.index("corpus"), "corpus", issues["source"])
+    return Documents(kept, issues.select(_ISSUE), tally, None, listed, few=few)
 
 
 def tallied(rows: pa.Table) -> list[dict[str, Any]]:

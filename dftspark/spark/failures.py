@@ -51,8 +51,9 @@ def explained(config: Audit, run: str) -> Iterator[None]:
     try:
         with _unlogged():
             yield
-    except (PySparkException, Py4JError) as error:
-        meant = explain(str(error), config, run)
+    except (PySparkException, Py4JError, MemoryError) as error:
+        said = "MemoryError" if isinstance(error, MemoryError) else str(error)
+        meant = explain(said, config, run)
         if meant is None:
             raise
         raise meant from error

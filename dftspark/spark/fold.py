@@ -21,14 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.lenses.fold import Fold, Group, GroupRows, Key, Left
 from dftspark.location import Location, writing
 from dftspark.spark.records import batch_of, record, runs
+from dftspark.spark.rows import Rows, collected, mapped
 
 
 class Told(NamedTuple):
@@ -58,7 +57,7 @@ class Folded:
 
 
 def fold(
-    rows: DataFrame,
+    rows: Rows,
     folds: Sequence[Fold],
     staging: str,
     merges: int,
@@ -74,12 +73,11 @@ def fold(
     """
     folder = Location.parse(staging)
     observing = _observing(folds, folder.name, merges, first, runs if sort else by_group)
-    left = rows.mapInArrow(observing, from_arrow_schema(schema.LEFT))
-    # Not a groupBy, which would sort states of megabytes in the JVM to bring a few together.
-    merged = left.repartitionById(merges, F.col("merge")).mapInArrow(
-        _merging(folds, folder.name), from_arrow_schema(schema.FOLDED)
-    )
-    found = merged.toArrow().to_pylist()
+    left = mapped(rows, observing, schema.LEFT)
+    if not isinstance(left, pa.Table):
+        # Not a groupBy, which would sort states of megabytes in the JVM to bring a few together.
+        left = left.repartitionById(merges, F.col("merge"))
+    found = collected(mapped(left, _merging(folds, folder.name), schema.FOLDED)).to_pylist()
     if folder.local:
         with suppress(FileNotFoundError):  # without rows nothing is left behind
             folder.filesystem.delete_dir((folder / _LEFT).path)
@@ -316,16 +314,20 @@ def _ranges(size: int) -> int:
 
 
 def of_documents(
-    documents: DataFrame, folds: Sequence[Fold], layout: Layout, staging: str
+    documents: Rows, folds: Sequence[Fold], layout: Layout, staging: str
 ) -> dict[str, Folded]:
     """Folds documents, each cluster whole in one task, by corpus, stratum and cluster."""
     placed = placed_by_cluster(documents, layout)
     return fold(placed, folds, staging, layout.merges, layout.first_merges)
 
 
-def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
+def placed_by_cluster(documents: Rows, layout: Layout) -> Rows:
     """Returns documents with each cluster whole in one task, sorted by corpus, stratum and
     cluster."""
+    columns = ("corpus", "stratum", "cluster", "doc_id")
+    if isinstance(documents, pa.Table):
+        own = documents.select([*columns, "text"])
+        return own.sort_by([(name, "ascending") for name in columns])
     first, width = F.lit(0), F.lit(1)
     if len(layout.tasks) > 1 or layout.total > 1:
         firsts = _lookup({name: task[0] for name, task in layout.tasks.items()})
@@ -333,10 +335,10 @@ def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
         first, width = firsts[F.col("corpus")], counts[F.col("corpus")]
     task = (first + F.pmod(F.xxhash64("cluster"), width)).cast("int")
     return (
-        documents.select("corpus", "stratum", "cluster", "doc_id", "text", task.alias("task"))
+        documents.select(*columns, "text", task.alias("task"))
         .repartitionById(layout.total, F.col("task"))
         .drop("task")
-        .sortWithinPartitions("corpus", "stratum", "cluster", "doc_id")
+        .sortWithinPartitions(*columns)
     )
 
 

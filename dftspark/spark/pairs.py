@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
-from dftspark.spark.records import batch_of, packed
+from dftspark.spark.records import batch_of, packed, unpacked
+from dftspark.spark.rows import Session, collected, dealt, each
 
 
 class Work(Protocol):
@@ -32,7 +30,7 @@ class Work(Protocol):
 
 
 def work(
-    spark: SparkSession, models: Sequence[str], kinds: Mapping[str, Work]
+    spark: Session, models: Sequence[str], kinds: Mapping[str, Work]
 ) -> dict[str, list[dict[str, Any]]]:
     """Returns the rows of each kind of work, model by model in the order of `models`.
 
@@ -43,12 +41,9 @@ def work(
     if todo:
         rows = [(task, *item) for task, item in enumerate(todo)]
         table = pa.Table.from_batches([batch_of(schema.WORK, rows)])
-        dealt = spark.createDataFrame(table).repartitionById(len(todo), F.col("task"))
-        done = dealt.mapInArrow(_working(kinds), from_arrow_schema(schema.WORKED)).toArrow()
-        for row in done.to_pylist():
-            found[row["kind"], row["model"]] = (
-                pa.ipc.open_stream(row["rows"]).read_all().to_pylist()
-            )
+        done = each(dealt(spark, table, len(todo)), _working(kinds), schema.WORKED)
+        for row in collected(done).to_pylist():
+            found[row["kind"], row["model"]] = unpacked(row["rows"]).to_pylist()
     return {kind: [row for model in models for row in found[kind, model]] for kind in kinds}
 
 

@@ -13,14 +13,17 @@ from pyspark.sql import SparkSession
 
 from dftspark.polling import polling
 from dftspark.progress import Stage
+from dftspark.spark.rows import InProcess, Session
 
 _SECONDS = 0.5
 
 
 @contextmanager
-def watched(spark: SparkSession, stage: Stage) -> Iterator[None]:
+def watched(spark: Session, stage: Stage) -> Iterator[None]:
     """Notifies `stage` of every Spark task that ends while the block runs."""
-    if hasattr(spark, "_jsparkSession"):
+    if isinstance(spark, InProcess):
+        yield
+    elif hasattr(spark, "_jsparkSession"):
         with _classic(spark, stage):
             yield
     else:

@@ -16,12 +16,15 @@ from dftspark.config import Audit
 from dftspark.corpus import files, fit, ingest
 from dftspark.corpus.losses import Listed
 from dftspark.spark import sources
+from dftspark.spark.rows import NeedsSpark
 from dftspark.spark.session import shuffle_partitions
 from dftspark.spark.sources import RowSource
 
 _SPLITS = pa.schema([("task", pa.int32()), ("source", pa.string()), ("split", pa.string())])
 _OPENING = 1 << 20  # bytes that are read in the time that opening a file takes
 _MOST_TASKS = 4096
+# Of files, and of rows in memory, with which a process does without Spark.
+MOST_FILES, MOST_BYTES = 8 << 20, 32 << 20
 
 
 def stage(
@@ -32,6 +35,20 @@ def stage(
     Also returns the files of each corpus as they were listed. Raises what `files.find_all` raises,
     and ConfigError for a column that is not in the first files of a corpus.
     """
+    found, notes, listed = _listed(config)
+    parts = [sources.staged(source, name, config) for name, source in row_sources.items()]
+    if found:
+        parts.append(_of_files(spark, config, found))
+    if notes:
+        parts.append(spark.createDataFrame(notes))
+    return reduce(DataFrame.unionByName, parts), listed
+
+
+def _listed(
+    config: Audit,
+) -> tuple[list[tuple[str, files.Split]], pa.Table, dict[str, Listed]]:
+    """Returns what there is to read, what is said of files that are not read, schema.STAGED, and
+    the files of each corpus."""
     found: list[tuple[str, files.Split]] = []
     notes: list[dict[str, str | int | None]] = []
     listed = dict.fromkeys(config.corpora, Listed(0, 0))
@@ -41,13 +58,26 @@ def stage(
         sizes = {split.path: split.size for split in splits}
         listed[name] = Listed(len(sizes), sum(sizes.values()))
         notes += [ingest.issue_row(name, config.corpora[name], issue) for issue in issues]
-    parts = [sources.staged(source, name, config) for name, source in row_sources.items()]
-    if found:
-        parts.append(_of_files(spark, config, found))
-    if notes:
-        rows = pa.Table.from_pylist(notes, schema=schema.STAGED)
-        parts.append(spark.createDataFrame(rows))
-    return reduce(DataFrame.unionByName, parts), listed
+    return found, pa.Table.from_pylist(notes, schema=schema.STAGED), listed
+
+
+def read_here(config: Audit) -> tuple[pa.Table, dict[str, Listed]]:
+    """Returns what `stage` does, of files alone, read by this process.
+
+    Raises NeedsSpark where there are more than MOST_BYTES of text.
+    """
+    found, rows, listed = _listed(config)
+    if sum(each.bytes for each in listed.values()) > MOST_FILES:
+        raise NeedsSpark(f"there are more than {MOST_FILES >> 20} MB of files")
+    batches: list[pa.RecordBatch] = []
+    held = 0
+    for name, split in found:
+        for batch in ingest.ingest(split, name, config.corpora[name], config.cleaning):
+            held += batch.nbytes
+            if held > MOST_BYTES:
+                raise NeedsSpark(f"there are more than {MOST_BYTES >> 20} MB of text")
+            batches.append(batch)
+    return pa.concat_tables([pa.Table.from_batches(batches, schema.STAGED), rows]), listed
 
 
 def _of_files(

@@ -23,10 +23,9 @@ _NO_STATES: dict[str, float] = {
 }
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from dftspark.spark.documents import Documents
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Session
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Profile:
 
 
 def check(
-    spark: SparkSession, config: Audit, kept: bool = False, orders: dict[str, Any] | None = None
+    spark: Session, config: Audit, kept: bool = False, orders: dict[str, Any] | None = None
 ) -> None:
     """Raises at the beginning what a lens would raise after the n-grams are counted; with `kept`,
     only for the lenses that keep states."""
@@ -130,13 +129,12 @@ def profile(making: Making, night: Night | None = None) -> Profile:
 def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Folded]:
     """Returns the sums that the lenses need over the documents, by lens, in one pass over them."""
     from dftspark.spark import fold
-    from dftspark.spark.session import shuffle_partitions
+    from dftspark.spark.rows import slots
 
     config = making.config
     with making.stage("count"):
         sizes = {row["corpus"]: row["bytes"] for row in texts.corpora if row["documents"]}
-        slots = shuffle_partitions(making.spark)
-        layout = fold.Layout.of(sizes, slots, config.ngrams.sketch_width)
+        layout = fold.Layout.of(sizes, slots(making.spark), config.ngrams.sketch_width)
         if night:
             layout = replace(layout, ranges=config.nightly.key_ranges)
         folds = {

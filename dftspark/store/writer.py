@@ -133,7 +133,7 @@ class RunWriter:
         """Ends the work on the run; if nothing has been written, its folder is removed too."""
         self._sign.end()
         with writing(self._location):
-            if not self._location.children():
+            if self._location.kind != FileType.NotFound and not self._location.children():
                 self._location.filesystem.delete_dir(self._location.path)
 
     def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:

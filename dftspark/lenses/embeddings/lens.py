@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
     from dftspark.spark.fold import Folded
     from dftspark.spark.pairs import Work
+    from dftspark.spark.rows import Session
 
 # Keys of `embedding` in a manifest that hold for all profiles that merge.
 _COMMON = ("fingerprint", "model", "revision", "features")
@@ -49,6 +50,7 @@ class Seen:
 
 class EmbeddingLens(Lens):
     name = "embeddings"
+    in_process = True
     tables = ("regions", "witness", "copies", "cloud_map")
     states = ("feature_sums",)
     settings: ClassVar = {
@@ -56,10 +58,10 @@ class EmbeddingLens(Lens):
         "mmd": ("weights", "exact"),
     }
 
-    def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
+    def check(self, spark: Session, config: Audit, order: Any = None) -> None:
         self.fingerprints(spark, config)
 
-    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+    def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         from dftspark.embedding import recipe as models
         from dftspark.embedding import spark_devices as devices
 

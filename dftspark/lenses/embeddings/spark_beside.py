@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import functions as F
 
 from dftspark import schema
 from dftspark.config import Audit
@@ -37,6 +36,7 @@ from dftspark.lenses.fold import Fold
 from dftspark.lenses.metric import Metric, measured
 from dftspark.making import Making
 from dftspark.spark.fold import fold
+from dftspark.spark.rows import only
 from dftspark.stats.cluster_hashes import count_of
 from dftspark.store.state_table import StateTable
 
@@ -187,7 +187,7 @@ def _passed(
     if axes is not None:
         folds.append(MapFold(axes, plan.regions, corpora))
     every = sorted({plan.human, *corpora})
-    documents = clouds.documents(making.spark, vectors).where(F.col("corpus").isin(every))
+    documents = only(clouds.documents(making.spark, vectors), "corpus", every)
     first = {corpus: i for i, corpus in enumerate(every)}
     found = fold(documents, folds, making.staging("second_pass"), len(every), first, sort=False)
     return {name: own.collected() for name, own in found.items()}

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from dftspark import schema
@@ -37,14 +37,17 @@ from dftspark.making import PACKED
 from dftspark.spark import tables
 from dftspark.spark.fold import Folded, fold
 from dftspark.spark.records import record
+from dftspark.spark.rows import Rows, Session
 from dftspark.stats.protocol import Statistic, VectorBatch
 from dftspark.store.state_table import StateTable
 from dftspark.text.hashing import digest64
+from dftspark.text.xxhash64 import xxhash64
 
 _OPEN = 8  # states that a task holds
 _BUFFER = 8_192  # documents of a group whose features are computed at once
 _GROUP_ROWS = 1024  # rows in a piece of a file, so that one corpus can be read without all others
 _FILES = 8  # files of the documents that the driver writes, for as many tasks
+_PILOT = "dftspark pilot v1"
 _MOST_PILOT = 4_000  # documents of all corpora together: all their distances are computed
 
 Summed = Statistic[VectorBatch, Any]
@@ -86,12 +89,12 @@ def staged_few(rows: pa.Table, staging: str) -> Vectors:
     return Vectors(StateTable.of([staging]))
 
 
-def documents(spark: SparkSession, vectors: Vectors) -> DataFrame:
+def documents(spark: Session, vectors: Vectors) -> Rows:
     """Reads rows of schema.TEXTED_CLOUDS."""
     return tables.files(spark, vectors.stored.files, schema.TEXTED_CLOUDS)
 
 
-def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:
+def pilot(vectors: Rows, settings: Mmd, corpora: int) -> Pilot:
     """Takes one document of each of up to `settings.pilot` clusters of each of `corpora` corpora.
 
     Clusters come by their hash, with the first doc_id of each: the same sample for any
@@ -99,20 +102,44 @@ def pilot(vectors: DataFrame, settings: Mmd, corpora: int) -> Pilot:
     where there are none.
     """
     most = min(settings.pilot, max(20, _MOST_PILOT // max(corpora, 1)))
-    firsts = vectors.groupBy("corpus", "cluster").agg(F.min("doc_id").alias("doc_id"))
-    order = F.xxhash64(F.lit("dftspark pilot v1"), F.lit(settings.seed), "cluster")
-    ranked = firsts.withColumn(
-        "rank", F.row_number().over(Window.partitionBy("corpus").orderBy(order, "cluster"))
-    )
-    chosen = ranked.where(F.col("rank") <= most).select("corpus", "doc_id", "rank")
-    found = vectors.join(F.broadcast(chosen), ["corpus", "doc_id"]).select(
-        "corpus", "rank", "vector"
-    )
-    table = found.toArrow().sort_by([("corpus", "ascending"), ("rank", "ascending")])
+    ranked = _ranked_here if isinstance(vectors, pa.Table) else _ranked
+    table = ranked(vectors, settings.seed, most)
+    table = table.sort_by([("corpus", "ascending"), ("rank", "ascending")])
     if not table.num_rows:
         raise InputError("no document has a vector; look at the rejects of the embedding")
     names = np.array(table["corpus"].to_pylist(), object)
     return Pilot(matrix(table["vector"]), names)
+
+
+def _ranked(vectors: DataFrame, seed: int, most: int) -> pa.Table:
+    """Returns corpus, rank and vector of the first document of `most` clusters of each corpus."""
+    firsts = vectors.groupBy("corpus", "cluster").agg(F.min("doc_id").alias("doc_id"))
+    order = F.xxhash64(F.lit(_PILOT), F.lit(seed), "cluster")
+    ranked = firsts.withColumn(
+        "rank", F.row_number().over(Window.partitionBy("corpus").orderBy(order, "cluster"))
+    )
+    chosen = ranked.where(F.col("rank") <= most).select("corpus", "doc_id", "rank")
+    found = vectors.join(F.broadcast(chosen), ["corpus", "doc_id"])
+    return found.select("corpus", "rank", "vector").toArrow()
+
+
+def _ranked_here(vectors: pa.Table, seed: int, most: int) -> pa.Table:
+    order = xxhash64([_PILOT, seed], vectors["cluster"].to_pylist())
+    names = ("corpus", "order", "cluster", "doc_id")
+    rows = vectors.append_column("order", pa.array(order))
+    rows = rows.sort_by([(name, "ascending") for name in names])
+    first: dict[str, set[str]] = {}
+    at, ranks = [], []
+    for i, (corpus, cluster) in enumerate(
+        zip(rows["corpus"].to_pylist(), rows["cluster"].to_pylist(), strict=True)
+    ):
+        seen = first.setdefault(corpus, set())
+        if cluster not in seen and len(seen) < most:
+            seen.add(cluster)
+            at.append(i)
+            ranks.append(len(seen))
+    chosen = rows.take(pa.array(at, pa.int64())).select(["corpus", "vector"])
+    return chosen.append_column("rank", pa.array(ranks, pa.int32()))
 
 
 def statistic(sample: Pilot, settings: Mmd, fingerprint: str = "") -> FeatureSums:
@@ -128,15 +155,15 @@ def statistic(sample: Pilot, settings: Mmd, fingerprint: str = "") -> FeatureSum
 
 
 def summed(
-    vectors: DataFrame, groups: Collection[Group], of: Mapping[str, Summed], staging: str
+    vectors: Rows, groups: Collection[Group], of: Mapping[str, Summed], staging: str
 ) -> dict[str, Folded]:
     """Returns, by name, schema.FEATURE_SUMS of each statistic: one state a (corpus, stratum) of
     `groups`, the same for any cut, bit for bit.
 
     Raises, in its tasks, ShapeError for vectors of another width, InputError for unfit ones.
     """
-    documents = vectors.select("corpus", "stratum", "cluster", "vector")
-    if len(groups) > _OPEN:
+    documents = vectors.select(["corpus", "stratum", "cluster", "vector"])
+    if len(groups) > _OPEN and not isinstance(documents, pa.Table):
         documents = _gathered(documents)
     corpora = sorted({corpus for corpus, _ in groups})
     first = {corpus: i for i, corpus in enumerate(corpora)}

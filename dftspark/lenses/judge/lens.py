@@ -30,7 +30,9 @@ from dftspark.lenses.metric import measured
 from dftspark.making import Making
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+
+    from dftspark.spark.rows import Session
 
 NO_JUDGE = {"asked": "no judge: judge.endpoints is empty"}  # the manifest's entry then
 Announce = Callable[[list[SpendEstimate]], None]
@@ -60,7 +62,7 @@ class JudgeLens(Lens):
     name = "judge"
     tables = ("judgements", "win_rates")
 
-    def check(self, spark: SparkSession, config: Audit, order: Asking | None = None) -> None:
+    def check(self, spark: Session, config: Audit, order: Asking | None = None) -> None:
         check(config, order is None or order.ask)
 
     def compare(self, making: Making, state: None, pairing: Pairing) -> Compared:
@@ -193,7 +195,7 @@ def _ask(making: Making, store: AnswerStore, ready: PreparedPairs) -> list[dict[
         return store.journal(name, number)
 
     with making.stage("ask judges", store, total, "verdicts"):
-        return judge.ask(making.spark, parts, ready.pairs, ready.prompts, settings, journals)
+        return judge.ask(making.session, parts, ready.pairs, ready.prompts, settings, journals)
 
 
 def _manifest(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dftspark.lenses.ngrams.spark_profile import NgramFold
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Session
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ class NgramStates:
 
 class NgramLens(Lens):
     name = "ngrams"
+    in_process = True
     tables = ("ngrams", "document_ratios")
     states = ("profile", "phrases")
     settings: ClassVar = {"ngrams": ("orders", "table_rows", "buffer_mb", "inference_ngrams")}
 
-    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+    def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         from dftspark.lenses.ngrams import spark_profile as ngrams
 
         return {
@@ -128,8 +130,7 @@ class NgramLens(Lens):
             found = pairs(
                 spark, state.files, pairing.shared, config, state.key_ranges, pairing.returning
             )
-            tables.write(found, path)
-            compared = tables.collected(path, schema.COMPARED)
+            compared = tables.settled(found, path, schema.COMPARED)
             texts = listed.ListedPhrases.of(state.phrases, compared)
             about = (compared, texts, config.human, making.writer.id, making.date)
             making.write_tested("ngrams", listed.ngrams(*about), pairing.withheld)

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
@@ -26,17 +25,20 @@ from dftspark.lenses.ngrams.spark_profile import phrase_quota
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
 from dftspark.spark.records import record
-from dftspark.spark.session import shuffle_partitions
+from dftspark.spark.rows import Rows, Session, dealt, each, slots
+
+_PAIR = ["model", "stratum", "n"]
+Finishing = Callable[[Any, pa.Table], pa.Table]
 
 
 def pairs(
-    spark: SparkSession,
+    spark: Session,
     stored: ProfileFiles,
     shared: dict[str, int],
     config: Audit,
     ranges: int,
     returning: frozenset[str] = frozenset(),
-) -> DataFrame:
+) -> Rows:
     """Returns one row a (model, stratum, n) with its metrics and table rows, schema.COMPARED.
 
     The tasks read the files of `stored` themselves; `shared` is how many clusters each model corpus
@@ -45,21 +47,32 @@ def pairs(
     """
     check_comparable(stored, config)
     ranges_of_orders = [key for key in stored.ranges if key[0] in config.ngrams.orders]
-    partial = _one_by_one(spark, ranges_of_orders).mapInArrow(
+    partial = each(
+        _one_by_one(spark, ranges_of_orders),
         _partials(stored.paths, stored.totals, config, ranges, returning),
-        from_arrow_schema(schema.PARTIAL_PAIRS),
+        schema.PARTIAL_PAIRS,
     )
-    return partial.groupBy("model", "stratum", "n").applyInArrow(
-        _finishing(stored.totals, shared, config), from_arrow_schema(schema.COMPARED)
-    )
+    finishing = _finishing(stored.totals, shared, config)
+    if isinstance(partial, pa.Table):
+        return _finished(partial, finishing)
+    return partial.groupBy(*_PAIR).applyInArrow(finishing, from_arrow_schema(schema.COMPARED))
 
 
-def _one_by_one(spark: SparkSession, ranges: list[Range]) -> DataFrame:
+def _finished(partial: pa.Table, finishing: Finishing) -> pa.Table:
+    """Returns what `finishing` makes of the parts of each pair and order."""
+    parts = [schema.COMPARED.empty_table()]
+    for key in partial.group_by(_PAIR).aggregate([]).to_pylist():
+        own = [pc.equal(partial[name], value) for name, value in key.items()]
+        rows = partial.filter(pc.and_(pc.and_(own[0], own[1]), own[2]))
+        parts.append(finishing(tuple(pa.scalar(value) for value in key.values()), rows))
+    return pa.concat_tables(parts)
+
+
+def _one_by_one(spark: Session, ranges: list[Range]) -> Rows:
     """Returns a row (n, part) for each key range, dealt so that a task has some of each order."""
-    tasks = max(1, min(len(ranges), shuffle_partitions(spark)))
+    tasks = max(1, min(len(ranges), slots(spark)))
     rows = [{"task": i % tasks, "n": n, "part": part} for i, (n, part) in enumerate(ranges)]
-    dealt = spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.KEY_RANGES))
-    return dealt.repartitionById(tasks, F.col("task")).select("n", "part")
+    return dealt(spark, pa.Table.from_pylist(rows, schema=schema.KEY_RANGES), tasks)
 
 
 def check_comparable(stored: ProfileFiles, config: Audit) -> None:
@@ -101,7 +114,7 @@ def _partials(
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         files = ProfileFiles(stored)
         for batch in batches:
-            for n, part in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for n, part in zip(*(batch[c].to_pylist() for c in ("n", "part")), strict=True):
                 sides = _Sides(files, (n, part), totals, config, ranges, returning)
                 for model, stratum in comparisons(totals, config.human):
                     found = ngram_ranges.partial(
@@ -170,9 +183,7 @@ def _no_sketch(config: Audit, ranges: int) -> BlockSketch:
     return BlockSketch(empty, empty)
 
 
-def _finishing(
-    totals: Totals, shared: dict[str, int], config: Audit
-) -> Callable[[Any, pa.Table], pa.Table]:
+def _finishing(totals: Totals, shared: dict[str, int], config: Audit) -> Finishing:
     def run(key: tuple[pa.Scalar, ...], partials: pa.Table) -> pa.Table:
         model, stratum, n = (value.as_py() for value in key)
         ordered = partials.sort_by("part")

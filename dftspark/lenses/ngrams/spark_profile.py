@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
@@ -32,6 +30,7 @@ from dftspark.lenses.ngrams.statistic_sketch import NgramSketch
 from dftspark.lenses.ngrams.wholes import DocumentStates
 from dftspark.spark.fold import Folded
 from dftspark.spark.records import record
+from dftspark.spark.rows import Rows, mapped
 from dftspark.state import encode_arrays
 from dftspark.stats.protocol import Batch
 from dftspark.text.hashing import digest64
@@ -175,7 +174,7 @@ class _Held:
 # --- phrases ------------------------------------------------------------------------------------
 
 
-def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
+def phrases(documents: Rows, counted: Folded, config: Audit) -> Rows:
     """Returns text, tokens and one example of each corpus's most frequent n-grams, schema.PHRASES.
 
     The example is the document with the smallest hash of its id, whatever the partitioning.
@@ -189,9 +188,10 @@ def phrases(documents: DataFrame, counted: Folded, config: Audit) -> DataFrame:
         corpus: {n: np.unique(np.concatenate(parts)) for n, parts in orders.items()}
         for corpus, orders in by_corpus.items()
     }
-    found = documents.select("corpus", "doc_id", "text").mapInArrow(
-        _finding(config, keys), from_arrow_schema(schema.PHRASES)
-    )
+    columns = ["corpus", "doc_id", "text"]
+    found = mapped(documents.select(columns), _finding(config, keys), schema.PHRASES)
+    if isinstance(found, pa.Table):
+        return found  # all that there is was seen by one task, which returns the first of each
     first = F.min(F.struct("doc_hash", "doc_id", "text", "tokens", "excerpt"))
     return (
         found.groupBy("corpus", "n", "key")

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from dftspark.lenses.structure.spark_profile import StructureFold
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Session
 
 
 class StructureLens(Lens):
     name = "structure"
+    in_process = True
     tables = ("patterns",)
     states = ("structure",)
 
@@ -29,7 +31,7 @@ class StructureLens(Lens):
 
         return [m.id for m in all_measures() if m.kind != "distribution"]
 
-    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+    def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         from dftspark.lenses.structure import spark_profile as structure
 
         return {"structure": structure.statistic(config).fingerprint}

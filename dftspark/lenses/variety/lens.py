@@ -9,14 +9,14 @@ from dftspark.lenses.lens import Compared, Lens, Pairing
 from dftspark.making import Making
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from dftspark.spark.rows import Session
 
 
 class VarietyLens(Lens):
     name = "variety"
     tables = ("variety",)
 
-    def check(self, spark: SparkSession, config: Audit, order: Any = None) -> None:
+    def check(self, spark: Session, config: Audit, order: Any = None) -> None:
         from dftspark.lenses.variety.compared import needs_sacrebleu
 
         needs_sacrebleu()

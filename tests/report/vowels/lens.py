@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dftspark.config import Audit
     from dftspark.making import Making
     from dftspark.spark.fold import Folded
+    from dftspark.spark.rows import Session
     from dftspark.store.run import Run
 
 TABLE = pa.schema([("model", pa.string()), ("letter", pa.string())])
@@ -55,7 +56,7 @@ class VowelsLens(Lens):
     states = ("vowel_sums",)
     schemas: ClassVar[Mapping[str, pa.Schema]] = {"vowels": TABLE, "vowel_sums": SUMS}
 
-    def fingerprints(self, spark: SparkSession, config: Audit) -> dict[str, str]:
+    def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         return {"vowels": _made_by(_letters(config))}
 
     def fold(self, config: Audit, ranges: int) -> VowelFold:
