@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,70 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dftspark.config import Embedding
+from dftspark.lenses.embeddings.sample_size import SquareError, error_of, kernel_of, square_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.embedders import CORPORA, loaded, squared_distances, texts_of
+from benchmarks.embedders import CORPORA, loaded, texts_of
 
 SUBSAMPLE, DRAWS = 100, 300
 WANTED = (0.2, 0.1, 0.05)
 
 
-@dataclass(frozen=True)
-class Error:
-    """square   MMD squared
-    linear   n times the variance that falls as 1 / n
-    pairs    n² times the variance that falls as 1 / n²
-    """
-
-    square: float
-    linear: float
-    pairs: float
-
-    def of(self, n: float, pool: float = np.inf) -> float:
-        """Returns the relative standard error with n texts a side, drawn from `pool`."""
-        left = 1 - n / pool
-        return float(np.sqrt(left * self.linear / n + left**2 * self.pairs / n**2) / self.square)
-
-    def documents(self, relative: float) -> float:
-        """Returns the number of texts a side at which the error is `relative`."""
-        target = (relative * self.square) ** 2
-        return float((self.linear + np.sqrt(self.linear**2 + 4 * target * self.pairs)) / 2 / target)
-
-    @property
-    def tell(self) -> float:
-        noise = float(np.sqrt(self.pairs))
-        pooled = np.sqrt(noise**2 + self.square**2 / 2)
-        return float((1.6449 * pooled + 0.8416 * noise) / self.square)
-
-
-def kernel_of(human: NDArray[Any], model: NDArray[Any]) -> NDArray[np.float64]:
-    both = np.concatenate([human, model]).astype(np.float64)
-    distances = squared_distances(both, both)
-    median = np.median(distances[np.triu_indices(len(both), 1)])
-    found: NDArray[np.float64] = np.exp(-distances / (2 * median))
-    return found
-
-
-def square_of(kernel: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> float:
-    def within(at: NDArray[Any]) -> float:
-        own = kernel[np.ix_(at, at)]
-        return float((own.sum() - np.trace(own)) / (len(at) * (len(at) - 1)))
-
-    return within(x) + within(y) - 2 * float(kernel[np.ix_(x, y)].mean())
-
-
-def error_of(kernel: NDArray[Any], humans: int) -> Error:
-    x, y = np.arange(humans), np.arange(humans, len(kernel))
-    witness = kernel[:, y].mean(axis=1) - kernel[:, x].mean(axis=1)
-    linear = 4 * (witness[x].var(ddof=1) + witness[y].var(ddof=1))
-    pairs = 0.0
-    for own, other, weight in ((x, x, 2.0), (y, y, 2.0), (x, y, 4.0)):
-        part = kernel[np.ix_(own, other)]
-        centered = part - part.mean(axis=0) - part.mean(axis=1)[:, None] + part.mean()
-        if own is other:
-            np.fill_diagonal(centered, 0)
-        pairs += weight * float((centered**2).mean())
-    return Error(square_of(kernel, x, y), float(linear), pairs)
+def tell_size(error: SquareError) -> float:
+    noise = float(np.sqrt(error.pairs))
+    pooled = np.sqrt(noise**2 + error.square**2 / 2)
+    return float((1.6449 * pooled + 0.8416 * noise) / error.square)
 
 
 def scatter(kernel: NDArray[Any], humans: int, rng: np.random.Generator) -> float:
@@ -125,7 +73,7 @@ def main() -> None:
             counts = "".join(f"{error.documents(wanted):>10,.0f}" for wanted in WANTED)
             pool = 2 / (1 / len(human) + 1 / len(model))
             print(
-                f"{corpus + ' ' + name:<32}{error.tell:>6.0f}{drawn:>15.3f}"
+                f"{corpus + ' ' + name:<32}{tell_size(error):>6.0f}{drawn:>15.3f}"
                 f"{error.of(SUBSAMPLE, pool):>9.3f}{error.of(2_000):>10.3f}{counts}",
                 flush=True,
             )

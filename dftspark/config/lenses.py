@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -46,6 +47,7 @@ class Ngrams(Frozen):
         return value
 
 
+_ERROR = re.compile(r"([1-9]\d?(?:\.\d+)?)%")
 _NUMBER_OR_WORD = {
     "sample": (100, "all"),
     "max_tokens": (16, "auto"),
@@ -69,10 +71,11 @@ class Embedding(Frozen):
     download: bool = Field(
         False, description="fetch a model of the hub that is not in the cache; needs the network"
     )
-    sample: int | Literal["all"] = Field(
+    sample: int | str = Field(
         2_000,
         description="documents of each corpus that are embedded, by whole clusters in the order of "
-        "a hash, so that corpora share prompts; or 'all'",
+        "a hash, so that corpora share prompts; or 'all'; or the standard error of MMD squared "
+        "that is asked for, as '10%': then as many as a pilot of 500 says, for all models",
     )
     long_documents: Literal["truncate", "windows"] = Field(
         "truncate", description="a longer document: its beginning, or the mean over its windows"
@@ -116,9 +119,17 @@ class Embedding(Frozen):
         name = str(info.field_name)
         least, word = _NUMBER_OR_WORD[name]
         counts = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        if name == "sample" and isinstance(value, str) and _ERROR.fullmatch(value):
+            return value
         if value != word and not counts:
             raise ValueError(f"{name} is a number from {least} on, or {word!r}, got {value!r}")
         return value
+
+    @property
+    def sample_error(self) -> float | None:
+        """The relative standard error of MMD squared by which the sample is chosen, if it is."""
+        share = _ERROR.fullmatch(str(self.sample))
+        return float(share[1]) / 100 if share else None
 
     @model_validator(mode="after")
     def _of_the_engine(self) -> Embedding:

@@ -35,7 +35,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     place = named.withColumns(_turns())
     place = place.withColumn("bucket", F.shiftright("order", 64 - _BUCKETS_BITS))
     counts = place.groupBy("corpus", "bucket").count().toArrow().to_pylist()
-    last = _last_buckets(counts, settings.sample)
+    last = _last_buckets(counts, int(settings.sample))
     if not last:
         return named
     # A window over a whole corpus would sort it in one task; the possible sample is small.
@@ -44,7 +44,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     return (
         place.where(F.col("bucket") <= lasts[F.col("corpus")])
         .withColumn("turn", F.row_number().over(turn))
-        .where(F.col("turn") <= settings.sample)
+        .where(F.col("turn") <= int(settings.sample))
         .select(*named.columns)
     )
 

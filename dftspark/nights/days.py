@@ -52,6 +52,11 @@ def check_config(config: Audit) -> None:
         for one in chosen(config)
         if not one.states
     ]
+    if config.embedding.sample_error is not None:
+        mistakes.append(
+            f"embedding.sample: {config.embedding.sample!r} is found from both sides, and a night "
+            f"profiles one; give a number, or 'all'"
+        )
     if config.nightly.key_ranges > config.ngrams.sketch_width:
         mistakes.append("nightly.key_ranges: at most ngrams.sketch_width")
     if mistakes:

@@ -102,6 +102,13 @@ def test_the_same_run_as_from_spark(spark: SparkSession, corpora: Path, tmp_path
         assert ours.manifest.get(told) == other.manifest.get(told)
 
 
+def test_as_many_are_embedded_as_the_error_takes(corpora: Path, tmp_path: Path) -> None:
+    embedding = {"embedder": str(corpora / "model"), "sample": "40%"}
+    run = runs.audit(InProcess(), audit_of(corpora, tmp_path, embedding=embedding))
+    assert run.manifest["embedding"]["sample"] >= 500
+    assert {"embed the pilot", "embed"} <= run.manifest["seconds"].keys()
+
+
 def repeated(folder: Path) -> None:
     row = json.dumps({"text": "red green", "doc_id": "again", "prompt_id": "p1"}) + "\n"
     (folder / "gpt.jsonl").write_text(row + row.replace("red", "blue") + row.replace("p1", "p2"))

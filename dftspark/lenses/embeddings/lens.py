@@ -202,6 +202,9 @@ def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any
 
     config, documents = making.config, texts.documents
     size = sum(row["bytes"] for row in texts.corpora)
+    error = config.embedding.sample_error
+    if error is not None:
+        config = _of_sample(config, _sample_for(error, making, texts, size))
     with making.stage("find new texts"):
         plan = embed.plan(making.spark, documents, config, making.staging("embedded"), size)
     with making.stage("embed", plan.store, plan.missing):
@@ -216,6 +219,7 @@ def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any
         "revision": plan.recipe.revision,
         "store": plan.store.folder.name,
         "documents": plan.documents,
+        "sample": config.embedding.sample,
         "texts": plan.texts,
         "embedded": sum(row["texts"] for row in done),
         "without_vector": sum(without.values()),
@@ -223,6 +227,32 @@ def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any
         "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
         "task_seconds": round(sum(row["seconds"] for row in done), 3),
     }
+
+
+def _sample_for(error: float, making: Making, texts: Texts, size: int) -> int:
+    """Embeds a pilot; returns how many documents of each corpus the error takes."""
+    from dftspark.embedding import spark_files as embed
+    from dftspark.embedding.spark_vectors import matrix
+    from dftspark.lenses.embeddings import sample_size
+    from dftspark.spark.rows import collected
+
+    config = _of_sample(making.config, sample_size.PILOT)
+    with making.stage("find new texts of the pilot"):
+        staging = making.staging("pilot")
+        plan = embed.plan(making.spark, texts.documents, config, staging, size)
+    with making.stage("embed the pilot", plan.store, plan.missing):
+        embed.fill(plan)
+        found = plan.few.vectors() if plan.few is not None else collected(embed.vectors(plan))
+        ordered = found.sort_by([("corpus", "ascending"), ("doc_id", "ascending")])
+        names = ordered["corpus"].to_numpy(zero_copy_only=False)
+        vectors = matrix(ordered["vector"])
+        models = [vectors[names == name] for name in sorted(set(names) - {config.human})]
+        return sample_size.documents_for(error, vectors[names == config.human], models)
+
+
+def _of_sample(config: Audit, sample: int) -> Audit:
+    embedding = config.embedding.model_copy(update={"sample": sample})
+    return config.model_copy(update={"embedding": embedding})
 
 
 def stand_in(making: Making, texts: Texts) -> list[dict[str, Any]]:
