@@ -38,6 +38,7 @@ from dftspark.embedding.store import VectorStore
 from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.location import Location
 from dftspark.spark import tables
+from dftspark.spark.placement import placed
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
 _CHUNK_BYTES = 256 << 20  # text that a task holds at once
@@ -151,11 +152,8 @@ def _cut(plan: EmbeddingPlan) -> DataFrame:
     else:
         texts = plan.members.select("key", "text")
         wanted = texts.join(_missing(plan), "key", "left_semi")
-    return (
-        wanted.withColumn("chunk", chunk)
-        .repartitionById(plan.chunks, F.col("chunk"))
-        .sortWithinPartitions("chunk", "key")
-    )
+    chunked = placed(wanted.withColumn("chunk", chunk), plan.chunks, "chunk")
+    return chunked.sortWithinPartitions("chunk", "key")
 
 
 def _all_seen(plan: EmbeddingPlan, done: list[dict[str, Any]]) -> bool:

@@ -28,6 +28,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from dftspark import schema
 from dftspark.lenses.fold import Fold, Group, GroupRows, Key, Left
 from dftspark.location import Location, writing
+from dftspark.spark.placement import placed
 from dftspark.spark.records import batch_of, record, runs
 
 
@@ -76,7 +77,7 @@ def fold(
     observing = _observing(folds, folder.name, merges, first, runs if sort else by_group)
     left = rows.mapInArrow(observing, from_arrow_schema(schema.LEFT))
     # Not a groupBy, which would sort states of megabytes in the JVM to bring a few together.
-    merged = left.repartitionById(merges, F.col("merge")).mapInArrow(
+    merged = placed(left, merges, "merge").mapInArrow(
         _merging(folds, folder.name), from_arrow_schema(schema.FOLDED)
     )
     found = merged.toArrow().to_pylist()
@@ -332,9 +333,9 @@ def placed_by_cluster(documents: DataFrame, layout: Layout) -> DataFrame:
         counts = _lookup({name: task[1] for name, task in layout.tasks.items()})
         first, width = firsts[F.col("corpus")], counts[F.col("corpus")]
     task = (first + F.pmod(F.xxhash64("cluster"), width)).cast("int")
+    columns = ("corpus", "stratum", "cluster", "doc_id", "text", task.alias("task"))
     return (
-        documents.select("corpus", "stratum", "cluster", "doc_id", "text", task.alias("task"))
-        .repartitionById(layout.total, F.col("task"))
+        placed(documents.select(*columns), layout.total, "task")
         .drop("task")
         .sortWithinPartitions("corpus", "stratum", "cluster", "doc_id")
     )

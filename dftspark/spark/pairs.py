@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
+from dftspark.spark.placement import placed
 from dftspark.spark.records import batch_of, packed
 
 
@@ -43,7 +43,7 @@ def work(
     if todo:
         rows = [(task, *item) for task, item in enumerate(todo)]
         table = pa.Table.from_batches([batch_of(schema.WORK, rows)])
-        dealt = spark.createDataFrame(table).repartitionById(len(todo), F.col("task"))
+        dealt = placed(spark.createDataFrame(table), len(todo), "task")
         done = dealt.mapInArrow(_working(kinds), from_arrow_schema(schema.WORKED)).toArrow()
         for row in done.to_pylist():
             found[row["kind"], row["model"]] = (

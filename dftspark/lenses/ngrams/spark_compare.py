@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
@@ -25,6 +24,7 @@ from dftspark.lenses.ngrams.profile_files import ProfileFiles, Range, Totals
 from dftspark.lenses.ngrams.spark_profile import phrase_quota
 from dftspark.lenses.ngrams.statistic_counts import TOTALS, NgramRows
 from dftspark.lenses.ngrams.statistic_sketch import BlockSketch
+from dftspark.spark.placement import placed
 from dftspark.spark.records import record
 from dftspark.spark.session import shuffle_partitions
 
@@ -59,7 +59,7 @@ def _one_by_one(spark: SparkSession, ranges: list[Range]) -> DataFrame:
     tasks = max(1, min(len(ranges), shuffle_partitions(spark)))
     rows = [{"task": i % tasks, "n": n, "part": part} for i, (n, part) in enumerate(ranges)]
     dealt = spark.createDataFrame(pa.Table.from_pylist(rows, schema=schema.KEY_RANGES))
-    return dealt.repartitionById(tasks, F.col("task")).select("n", "part")
+    return placed(dealt, tasks, "task").select("n", "part")
 
 
 def check_comparable(stored: ProfileFiles, config: Audit) -> None:
