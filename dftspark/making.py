@@ -17,7 +17,7 @@ from dftspark import __version__, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
-from dftspark.progress import Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.report.words import losses
 from dftspark.store.listing import series
 from dftspark.store.run import Run
@@ -85,7 +85,7 @@ class Making:
         from dftspark.spark.session import relied_on
 
         writer = RunWriter.create(config.out, name or config.name)
-        return cls(relied_on(spark), config, date, progress or Silent(), writer)
+        return cls(relied_on(spark), config, date, progress or Events(), writer)
 
     @contextmanager
     def stage(

@@ -17,11 +17,11 @@ from dftspark import runs
 from dftspark.checks.junit import junit
 from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import EnvironmentProblem
 from dftspark.location import check_store
 from dftspark.nights import calendar
 from dftspark.nights.alerts import notify, tell
-from dftspark.progress import JsonLines, Lines, Progress, Silent, progress
+from dftspark.progress import Events, Progress, Silent
 from dftspark.redaction import redact
 from dftspark.report.terminal.program import program
 from dftspark.report.words.text import visible_lines
@@ -47,19 +47,6 @@ class Order:
     junit: Path | None = None
 
 
-def logging(kind: str, quiet: bool = False) -> Progress:
-    """Returns the progress display; auto means bars on a terminal, lines elsewhere."""
-    from rich.console import Console
-
-    if kind == "json":
-        return JsonLines()
-    if kind == "lines":
-        return Silent() if quiet else Lines()
-    if kind != "auto":
-        raise ConfigError(f"--log is auto, lines or json, got {kind!r}")
-    return progress(Console(stderr=True), quiet)
-
-
 def work(
     config: Audit,
     order: Order,
@@ -71,23 +58,6 @@ def work(
 
     Raises CheckFailed, after everything is published, if a check of any of these nights failed.
     """
-    try:
-        return _work(config, order, shown, master, settings)
-    except Exception as error:
-        if isinstance(shown, JsonLines):
-            code = error.exit_code if isinstance(error, DftsparkError) else 1
-            said = {"kind": type(error).__name__, "exit_code": code}
-            shown.say("error", **said, message=redact(str(error)))
-        raise
-
-
-def _work(
-    config: Audit,
-    order: Order,
-    shown: Progress,
-    master: str | None,
-    settings: Mapping[str, str] | None,
-) -> list[Run]:
     from dftspark.spark.session import session
 
     check_store(config.out)
@@ -116,7 +86,7 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     problem = tell(run, config.nightly.webhook_variable)
     untold = notify(run, config.nightly.alerts_variable)
     told = {key: said for key, said in (("webhook", problem), ("alerts", untold)) if said}
-    if isinstance(shown, JsonLines):
+    if isinstance(shown, Events):
         days = {key: run.manifest.get(key, []) for key in _DAYS}
         said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
         shown.say("published", **said, **told)
@@ -169,7 +139,7 @@ def _index(config: Audit) -> calendar.Nights:
 
 
 def _note(shown: Progress, event: str, **values: Any) -> None:
-    if isinstance(shown, JsonLines):
+    if isinstance(shown, Events):
         shown.say(event, **values)
     elif not isinstance(shown, Silent):
         told = "; ".join(f"{key} {value}" for key, value in values.items() if value not in ([], ""))
