@@ -29,13 +29,18 @@ def main(argv: list[str] | None = None) -> int:
         "--refresh", action="store_true", help="redo nights that had the date before"
     )
     parser.add_argument("--reference", action="store_true", help="profile the human side again")
+    parser.add_argument("--prometheus", help="a file NAME.prom, or the URL of a Pushgateway")
     entry.add_log(parser)
     args = parser.parse_args(argv)
 
     def work() -> None:
         config, date = request.night(args.conf, None, args.date)
         order = shift.Order(
-            date, read=not args.stored, refresh=args.refresh, reference=args.reference
+            date,
+            read=not args.stored,
+            refresh=args.refresh,
+            reference=args.reference,
+            prometheus=args.prometheus,
         )
         shift.work(config, order, lines())
 

@@ -53,6 +53,7 @@ LAYERS = (
     "embedding",
     "doctor",
     "making",
+    "lineage",
     "lenses.ngrams",
     "lenses.embeddings",
     "lenses.judge",

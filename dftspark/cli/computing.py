@@ -20,6 +20,7 @@ from dftspark.cli.shared import (
     ModelColumn,
     Out,
     Packages,
+    Prometheus,
     PromptColumn,
     Quiet,
     SparkConf,
@@ -279,7 +280,6 @@ def judge(
 
 
 def _announce(estimates: Sequence[SpendEstimate], config: Audit) -> None:
-    """Says on standard error what is about to be asked and what it costs."""
     from dftspark.lenses.judge.terminal import print_plan
 
     if logs.as_json():
@@ -377,6 +377,7 @@ def nightly(
     junit: Annotated[
         Path | None, typer.Option("--junit", help="Write the checks as JUnit XML here too.")
     ] = None,
+    prometheus: Prometheus = None,
     out: Out = None,
     master: Master = None,
     spark_conf: SparkConf = None,
@@ -394,6 +395,6 @@ def nightly(
     from dftspark.progress import progress
 
     config, date = request.night(conf, out, date)
-    order = shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    order = shift.Order(date, not stored, remove, refresh, reference, reason, junit, prometheus)
     settings = spark_settings(spark_conf, packages)
     shift.work(config, order, progress(console(stderr=True), quiet), master, settings)

@@ -91,6 +91,10 @@ SparkConf = Annotated[
 Packages = Annotated[
     str | None, typer.Option("--packages", help="Maven packages for Spark, as spark-submit's.")
 ]
+Prometheus = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Metrics into NAME.prom, or to a Pushgateway's URL."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
 Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON lines, for programs.")]

@@ -26,6 +26,7 @@ from dftspark.redaction import redact
 from dftspark.report.terminal.program import program
 from dftspark.report.words.text import visible_lines
 from dftspark.store.run import Run
+from dftspark.trackers import prometheus
 
 _DAYS = {
     "missing": "days of the window without a profile",
@@ -45,6 +46,7 @@ class Order:
     reference: bool = False
     reason: str = ""
     junit: Path | None = None
+    prometheus: str | None = None
 
 
 def work(
@@ -61,6 +63,8 @@ def work(
     from dftspark.spark.session import session
 
     check_store(config.out)
+    if order.prometheus:
+        prometheus.check_place(order.prometheus)
     made: list[Run] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))
@@ -85,7 +89,9 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
     problem = tell(run, config.nightly.webhook_variable)
     untold = notify(run, config.nightly.alerts_variable)
-    told = {key: said for key, said in (("webhook", problem), ("alerts", untold)) if said}
+    unsent = _send(run, order.prometheus) if date == order.date else ""
+    problems = {"webhook": problem, "alerts": untold, "prometheus": unsent}
+    told = {key: said for key, said in problems.items() if said}
     if isinstance(shown, Events):
         days = {key: run.manifest.get(key, []) for key in _DAYS}
         said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
@@ -97,6 +103,16 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     if order.junit and date == order.date:
         _copy_junit(run, config, order.junit)
     return run
+
+
+def _send(run: Run, place: str | None) -> str:
+    """Sends the verdict to Prometheus; returns what went wrong, which changes no result."""
+    try:
+        if place:
+            prometheus.send(run, place)
+    except EnvironmentProblem as error:
+        return str(error)
+    return ""
 
 
 def _in_words(run: Run, told: dict[str, str]) -> Iterator[str]:
