@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 EXTRAS ?= spark,embed,judge,report,variety,page,alerts,dev
-OLDEST ?= 4.1.0
+OLDEST ?= 4.0.1
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin

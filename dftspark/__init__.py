@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "profile"]
+
+# Whoever imports the package decides what is done with what it logs.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from dftspark.nights.calendar import history

@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dftspark import logs
 from dftspark.checks.readings import demand
 from dftspark.errors import DftsparkError, FinishedInPart, without_extra
 from dftspark.judge.outcome import unfinished
 from dftspark.redaction import redact
-from dftspark.report.words.text import visible_lines
+from dftspark.report.terminal.failure import log_error
 from dftspark.store.run import Run
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """Returns a parser with --conf and --date."""
+    """Returns a parser with --conf, --date and --log."""
     found = argparse.ArgumentParser(description=description)
     found.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
     found.add_argument("--date", default="", help="YYYY-MM-DD; {date} in paths becomes it")
+    add_log(found)
     return found
 
 
-def exit_code(work: Callable[[], Run]) -> int:
+def add_log(to: argparse.ArgumentParser) -> None:
+    """Adds --log, whose default is that of the environment."""
+    kinds = [logs.LogKind.LINES.value, logs.LogKind.JSON.value]
+    to.add_argument(
+        "--log", choices=kinds, default=logs.asked([]).value, help="what standard error gets"
+    )
+
+
+def exit_code(work: Callable[[], Run], log: str = "lines") -> int:
     """Returns 0 after printing the path of the run that `work` made; else the error's exit code,
-    after reporting it on standard error without a traceback."""
-    try:
+    after logging it without a traceback. `log` is the value of --log."""
+
+    def whole() -> None:
         run = work()
         print(redact(run.path))
         accept(run)
-    except ModuleNotFoundError as error:
-        problem = without_extra(error)
-        if problem is None:
-            raise
-        print(f"error: {problem}", file=sys.stderr)
-        return problem.exit_code
-    except DftsparkError as error:
-        print(f"error: {visible_lines(str(error))}", file=sys.stderr)
-        return error.exit_code
+
+    return outcome(whole, log)
+
+
+def outcome(work: Callable[[], object], log: str = "lines") -> int:
+    """Returns 0 if `work` ends well, else the exit code of its error, which is logged."""
+    with logs.configured(logs.LogKind(log)):
+        try:
+            work()
+        except ModuleNotFoundError as error:
+            problem = without_extra(error)
+            if problem is None:
+                raise
+            return log_error(problem)
+        except DftsparkError as error:
+            return log_error(error)
     return 0
 
 

@@ -15,9 +15,9 @@ from pyarrow.fs import FileType
 
 from dftspark import __version__, schema
 from dftspark.config import Audit
-from dftspark.errors import EnvironmentProblem
+from dftspark.errors import EnvironmentProblem, NeedsSpark
 from dftspark.location import Location, writing
-from dftspark.progress import Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.report.words import losses
 from dftspark.store.listing import series
 from dftspark.store.run import Run
@@ -86,7 +86,7 @@ class Making:
         from dftspark.spark.rows import relied_on
 
         writer = RunWriter.create(config.out, name or config.name)
-        return cls(relied_on(spark), config, date, progress or Silent(), writer)
+        return cls(relied_on(spark), config, date, progress or Events(), writer)
 
     @property
     def session(self) -> SparkSession:
@@ -181,7 +181,6 @@ class Making:
     @contextmanager
     def abandoned_if_for_spark(self) -> Iterator[None]:
         """Removes the run's folder if this process cannot do the work, which begins again then."""
-        from dftspark.spark.rows import NeedsSpark
 
         try:
             yield

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -24,7 +24,10 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from dftspark import logs
+
 _HEARTBEAT = 30.0
+_LOG = logging.getLogger(__name__)
 
 
 class Stage(Protocol):
@@ -89,12 +92,12 @@ class Lines:
         print(f"{now} {text}", file=self._stream, flush=True)
 
 
-class JsonLines:
-    """A log of one JSON object per line: stages that start, end and fail, and other messages."""
+class Events:
+    """A log of what happens to the logger `dftspark.progress`: stages that start, end and fail, one
+    record every `seconds` in between, and whatever else is said."""
 
-    def __init__(self, stream: TextIO | None = None, seconds: float = _HEARTBEAT) -> None:
-        self._stream, self._seconds = stream or sys.stderr, seconds
-        self._lock = threading.Lock()
+    def __init__(self, seconds: float = _HEARTBEAT) -> None:
+        self._seconds = seconds
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> Iterator[Stage]:
@@ -121,10 +124,7 @@ class JsonLines:
             say(outcome)
 
     def say(self, event: str, **values: object) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, "event": event, **values}, default=str)
-        with self._lock:
-            print(line, file=self._stream, flush=True)
+        logs.event(_LOG, event, **values)
 
 
 class Bars:
@@ -152,9 +152,16 @@ class Bars:
 
 def progress(console: Console, quiet: bool = False) -> Progress:
     """Returns the kind of progress that fits the console, which writes to standard error."""
+    if logs.as_json():
+        return Events()
     if quiet:
         return Silent()
     return Bars(console) if console.is_terminal else Lines(console.file)  # type: ignore[arg-type]
+
+
+def lines() -> Progress:
+    """Returns the progress of a job: lines, or events where JSON lines were asked for."""
+    return Events() if logs.as_json() else Lines()
 
 
 class _Counter:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dftspark import schema, sweeps
+from dftspark import lineage, schema, sweeps
 from dftspark.checks import readings as checking
 from dftspark.choose import stage as choosing
 from dftspark.config import Audit, request
@@ -77,13 +77,15 @@ def audit(
     making = Making.begin(spark, config, date, progress)
     making.frames = frames
     making.orders["judge"] = asking
-    with making.abandoned_if_for_spark():
-        profiled = profiling.profile(making)
-        compared = comparing.compare(making, profiled)
-        compared |= checking.check(making, profiled, window=1)
-    if not config.keep_profile:
-        making.drop(*profiled.tables)
-    return making.publish("audit", **{**profiled.manifest, **compared})
+    with lineage.told("audit", config) as done:
+        with making.abandoned_if_for_spark():
+            profiled = profiling.profile(making)
+            compared = comparing.compare(making, profiled)
+            compared |= checking.check(making, profiled, window=1)
+        if not config.keep_profile:
+            making.drop(*profiled.tables)
+        run = done(making.publish("audit", **{**profiled.manifest, **compared}))
+    return run
 
 
 def profile(
@@ -237,6 +239,19 @@ def nightly(
         days.check_sides(config, date)
     profiling.check(spark, config, kept=True)
     checking.check_rules(config)
+    with lineage.told("nightly", config.on(date)) as done:
+        run = done(_night(spark, config, date, progress, read, reference))
+    return run
+
+
+def _night(
+    spark: SparkSession,
+    config: Audit,
+    date: str,
+    progress: Progress | None,
+    read: bool,
+    reference: bool,
+) -> Run:
     nights = Nights.of(config.out, config.name)
     if read:
         merging.check_window(spark, config, date, nights)

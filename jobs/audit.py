@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 
@@ -27,9 +27,9 @@ def main(argv: list[str] | None = None) -> int:
         config = request.dated(Audit.load(args.conf), args.date)
         made_by = runs.profile if args.profile_only else runs.audit
         with session(f"audit {config.name}") as spark:
-            return made_by(spark, config, args.date, Lines())
+            return made_by(spark, config, args.date, lines())
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dftspark import entry
 from dftspark.config.briefs import BriefMaking
 from dftspark.generation import brief_run
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.store.run import Run
 
 
@@ -22,9 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     args = entry.parser("Make briefs of human documents.").parse_args(argv)
 
     def work() -> Run:
-        return brief_run.make(BriefMaking.load(args.conf), Lines())
+        return brief_run.make(BriefMaking.load(args.conf), lines())
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
@@ -27,9 +27,9 @@ def main(argv: list[str] | None = None) -> int:
         config = request.dated(Audit.load(args.conf), args.date)
         profiled = open_run(args.profile) if args.profile else None
         with session(f"choose {config.name}") as spark:
-            return runs.choose(spark, config, args.date, Lines(), profiled)
+            return runs.choose(spark, config, args.date, lines(), profiled)
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
@@ -25,15 +25,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compare stored profiles.")
     parser.add_argument("--conf", type=Path, required=True, help="TOML file of the audit")
     parser.add_argument("--profile", required=True, help="folder of the run that has the profile")
+    entry.add_log(parser)
     args = parser.parse_args(argv)
 
     def work() -> Run:
         profiled = open_run(args.profile)
         config = request.dated(Audit.load(args.conf), str(profiled.manifest["date"]))
         with session(f"compare {config.name}") as spark:
-            return runs.compare(spark, config, profiled, Lines())
+            return runs.compare(spark, config, profiled, lines())
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 
 from dftspark import entry, runs
 from dftspark.config.generate import Generation
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 
@@ -33,9 +33,9 @@ def main(argv: list[str] | None = None) -> int:
             spark = None
             if any(writer.local for writer in config.generate.models):
                 spark = around.enter_context(session(f"generate {config.name}"))
-            return runs.generate(config, Lines(), spark=spark, again=args.again)
+            return runs.generate(config, lines(), spark=spark, again=args.again)
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.lenses.judge.lens import Asking
 from dftspark.lenses.judge.terminal import print_plan
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 
@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         log = Console(stderr=True)
         asking = Asking(again=args.again, announce=lambda e: print_plan(e, config.judge, log))
         with session(f"judge {config.name}") as spark:
-            return runs.judge(spark, config, args.date, Lines(), asking)
+            return runs.judge(spark, config, args.date, lines(), asking)
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

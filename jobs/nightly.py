@@ -12,13 +12,12 @@ Exits   0 fine, 1 crash, 2 configuration, 3 a check failed, 4 input, 75 try agai
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from dftspark import entry
 from dftspark.config import request
-from dftspark.errors import DftsparkError
 from dftspark.nights import shift
-from dftspark.report.words.text import visible_lines
+from dftspark.progress import lines
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,18 +29,22 @@ def main(argv: list[str] | None = None) -> int:
         "--refresh", action="store_true", help="redo nights that had the date before"
     )
     parser.add_argument("--reference", action="store_true", help="profile the human side again")
-    parser.add_argument("--log", choices=("lines", "json"), default="lines")
+    parser.add_argument("--prometheus", help="a file NAME.prom, or the URL of a Pushgateway")
+    entry.add_log(parser)
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         config, date = request.night(args.conf, None, args.date)
         order = shift.Order(
-            date, read=not args.stored, refresh=args.refresh, reference=args.reference
+            date,
+            read=not args.stored,
+            refresh=args.refresh,
+            reference=args.reference,
+            prometheus=args.prometheus,
         )
-        shift.work(config, order, shift.logging(args.log))
-    except DftsparkError as error:
-        print(f"error: {visible_lines(str(error))}", file=sys.stderr)
-        return error.exit_code
-    return 0
+        shift.work(config, order, lines())
+
+    return entry.outcome(work, args.log)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "dftspark"
 # folder whose parts lie apart one for each.
 LAYERS = (
     "redaction",
+    "logs",
     "errors",
     "progress",
     "compiled",
@@ -52,6 +53,7 @@ LAYERS = (
     "embedding",
     "doctor",
     "making",
+    "lineage",
     "lenses.ngrams",
     "lenses.embeddings",
     "lenses.judge",

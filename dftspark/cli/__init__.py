@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dftspark import __version__
+from dftspark import __version__, logs
 from dftspark.cli import (  # in the order of --help
     computing,
     generating,
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 _DEBUG = "DFTSPARK_DEBUG"
+_LOG = logging.getLogger(__name__)
+# Typer brings its own copy of click, or uses click's, depending on its version.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,22 +49,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # text may be in any language
             stream.reconfigure(errors="backslashreplace")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    kind = logs.asked(given)
+    with logs.configured(kind):
+        try:
+            return _logged(given) if kind is logs.LogKind.JSON else _run(given)
+        except ModuleNotFoundError as error:
+            problem = without_extra(error)
+            if problem is None or _debugging():
+                raise
+            return _ended(problem)
+        except DftsparkError as error:
+            if _debugging():
+                raise
+            return _ended(error)
+
+
+def _run(arguments: list[str], standalone: bool = True) -> int:
+    """Returns the exit code of a command; a standalone one says itself what is wrong with its
+    arguments."""
     try:
-        _program()(list(sys.argv[1:] if arguments is None else arguments), prog_name="dftspark")
+        code = _program()(arguments, prog_name="dftspark", standalone_mode=standalone)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
-    except ModuleNotFoundError as error:
-        problem = without_extra(error)
-        if problem is None or _debugging():
-            raise
-        _say_error(problem)
-        return problem.exit_code
-    except DftsparkError as error:
-        if _debugging():
-            raise
-        _say_error(error)
-        return error.exit_code
-    return 0
+        code = ended.code
+    return code if isinstance(code, int) else 0
+
+
+def _logged(arguments: list[str]) -> int:
+    """Does the same where every word on standard error is JSON: wrong arguments and crashes are
+    logged too."""
+    try:
+        return _run(arguments, standalone=False)
+    except _UsageError as error:
+        told = {"kind": "UsageError", "exit_code": error.exit_code}
+        _LOG.error("%s", error.format_message(), extra={"event": "error", "values": told})
+        return int(error.exit_code)
+    except typer.Abort:
+        return 1
+    except (DftsparkError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        told = {"kind": type(error).__name__, "exit_code": 1}
+        values = {"event": "crash", "values": told}
+        _LOG.critical("%s", error, exc_info=True, extra=values)
+        return 1
 
 
 def _debugging() -> bool:
@@ -90,7 +122,7 @@ def _options(
         os.environ[_DEBUG] = "1"
 
 
-def _say_error(error: DftsparkError) -> None:
-    from dftspark.report.words.text import visible_lines
+def _ended(error: DftsparkError) -> int:
+    from dftspark.report.terminal.failure import log_error
 
-    print(f"error: {visible_lines(str(error))}", file=sys.stderr)
+    return log_error(error)

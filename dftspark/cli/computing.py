@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dftspark import logs
 from dftspark.cli.shared import (
     Conf,
     Date,
@@ -18,6 +20,7 @@ from dftspark.cli.shared import (
     ModelColumn,
     Out,
     Packages,
+    Prometheus,
     PromptColumn,
     Quiet,
     SparkConf,
@@ -30,8 +33,11 @@ from dftspark.cli.shared import (
 )
 from dftspark.errors import ConfigError
 
+_LOG = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from dftspark.config import Audit
+    from dftspark.endpoints.plan import SpendEstimate
 
 
 # Arguments beyond CONF are explained: mostly the shell has expanded a pattern.
@@ -86,7 +92,7 @@ def demo(
         return
     config = runs.demo_config(out)
     if not quiet:
-        print(sample.NOTE, file=sys.stderr)
+        _LOG.info("%s", sample.NOTE)
     compute(
         "demo",
         lambda spark, shown: runs.audit(spark, config, "", shown),
@@ -103,7 +109,7 @@ def _demo_of_generating(out: str, master: str | None, quiet: bool) -> None:
 
     config = sample.generation(out, smollm2.folder())
     if not quiet:
-        print(sample.GENERATED, file=sys.stderr)
+        _LOG.info("%s", sample.GENERATED)
     audited(written(config, master, quiet), config, master, quiet)
 
 
@@ -257,7 +263,6 @@ def judge(
     """
     from dftspark import runs
     from dftspark.lenses.judge.lens import Asking
-    from dftspark.lenses.judge.terminal import print_plan
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -269,8 +274,8 @@ def judge(
     if ingest_batch:
         from dftspark.judge import batch
 
-        print(batch.ingest(ingest_batch, config), file=sys.stderr)
-    shown = None if quiet else lambda found: print_plan(found, config.judge, console(stderr=True))
+        _LOG.info("%s", batch.ingest(ingest_batch, config))
+    shown = None if quiet else lambda found: _announce(found, config)
     asking = Asking(ask=not ingest_batch, again=again, announce=shown)
     compute(
         "judge",
@@ -279,6 +284,15 @@ def judge(
         quiet,
         settings=settings,
     )
+
+
+def _announce(estimates: Sequence[SpendEstimate], config: Audit) -> None:
+    from dftspark.lenses.judge.terminal import print_plan
+
+    if logs.as_json():
+        logs.event(_LOG, "plan", judges=[asdict(one) for one in estimates])
+    else:
+        print_plan(estimates, config.judge, console(stderr=True))
 
 
 def _show_plan(
@@ -370,7 +384,7 @@ def nightly(
     junit: Annotated[
         Path | None, typer.Option("--junit", help="Write the checks as JUnit XML here too.")
     ] = None,
-    log: Annotated[str, typer.Option("--log", help="auto, lines or json.")] = "auto",
+    prometheus: Prometheus = None,
     out: Out = None,
     master: Master = None,
     spark_conf: SparkConf = None,
@@ -385,8 +399,9 @@ def nightly(
     """
     from dftspark.config import request
     from dftspark.nights import shift
+    from dftspark.progress import progress
 
     config, date = request.night(conf, out, date)
-    order = shift.Order(date, not stored, remove, refresh, reference, reason, junit)
+    order = shift.Order(date, not stored, remove, refresh, reference, reason, junit, prometheus)
     settings = spark_settings(spark_conf, packages)
-    shift.work(config, order, shift.logging(log, quiet), master, settings)
+    shift.work(config, order, progress(console(stderr=True), quiet), master, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,6 +24,8 @@ from dftspark.cli.shared import (
     spark_settings,
 )
 from dftspark.errors import ConfigError
+
+_LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -80,7 +82,7 @@ def briefs(
         if export_batch:
             _export(asked, export_batch)
         if left or export_batch:
-            print(f"{left:,} requests are left of the round {stage!r}", file=sys.stderr)
+            _LOG.info("%s requests are left of the round %r", f"{left:,}", stage)
             return
     made = brief_run.make(config, progress(console(stderr=True), quiet))
     told = made.manifest["generate"]
@@ -159,7 +161,7 @@ def _take_in(files: list[Path], store: str, writers: Iterable[Writer]) -> None:
 
     hide = hiding_those_set([one for writer in writers for one in writer.endpoints()])
     said = batch.ingest(files, AnswerStore.of(store, texts.KIND), texts.parse, hide)
-    print(said, file=sys.stderr)
+    _LOG.info("%s", said)
 
 
 def written(

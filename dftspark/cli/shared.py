@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dftspark import logs
 from dftspark.errors import ConfigError
 from dftspark.redaction import redact
 
@@ -20,7 +24,40 @@ if TYPE_CHECKING:
 
     Work = Callable[[Any, Progress], Run]
 
-app = typer.Typer(
+Log = Annotated[
+    logs.LogKind,
+    typer.Option("--log", help="What standard error gets.", envvar=logs.VARIABLE),
+]
+
+
+class Program(typer.Typer):
+    """Commands that all take --log, which `main` reads before a command begins."""
+
+    def command(self, *given: Any, **named: Any) -> Callable[[Any], Any]:
+        register = super().command(*given, **named)
+
+        def registered(function: Callable[..., Any]) -> Callable[..., Any]:
+            register(_taking_log(function))
+            return function
+
+        return registered
+
+
+def _taking_log(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def command(*given: Any, log: logs.LogKind, **named: Any) -> Any:
+        return function(*given, **named)
+
+    of = inspect.signature(function, eval_str=True)
+    log = inspect.Parameter(
+        "log", inspect.Parameter.KEYWORD_ONLY, default=logs.LogKind.AUTO, annotation=Log
+    )
+    command.__signature__ = of.replace(parameters=[*of.parameters.values(), log])  # type: ignore[attr-defined]
+    command.__annotations__ = {**function.__annotations__, "log": Log}
+    return command
+
+
+app = Program(
     name="dftspark",
     help="Measures how far a body of model text is from a body of human text, and where.\n\n"
     "Start with `dftspark demo`, then `dftspark audit --human PATH --model PATH`.",
@@ -30,6 +67,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_LOG = logging.getLogger(__name__)
 
 Conf = Annotated[Path | None, typer.Argument(help="TOML file; `dftspark init` writes one.")]
 Out = Annotated[str | None, typer.Option("--out", help="Folder or URI of the run store.")]
@@ -55,6 +94,10 @@ SparkConf = Annotated[
 ]
 Packages = Annotated[
     str | None, typer.Option("--packages", help="Maven packages for Spark, as spark-submit's.")
+]
+Prometheus = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Metrics into NAME.prom, or to a Pushgateway's URL."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no picture of the run.")]
 Store = Annotated[str, typer.Argument(metavar="RUN_OR_STORE", help="A run, or its run store.")]
@@ -101,7 +144,10 @@ def compute(
 
     shown = progress(Console(stderr=True), quiet)
     run = in_process.made(name, lambda spark: work(spark, shown), small, master, settings)
-    if quiet:
+    if logs.as_json():
+        told = {key: run.manifest.get(key) for key in ("kind", "headline", "checks")}
+        logs.event(_LOG, "published", run=run.id, path=run.path, **told)
+    if quiet or logs.as_json():
         print(redact(run.path))
     else:
         render(run, console(), conf=str(conf or ""))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dftspark.cli.shared import Store, app, opened
+from dftspark.cli.shared import Prometheus, Store, app, opened
 from dftspark.errors import ConfigError
 
 
@@ -16,6 +16,7 @@ def log_run(
     mlflow: Annotated[bool, typer.Option("--mlflow", help="To MLflow.")] = False,
     wandb: Annotated[bool, typer.Option("--wandb", help="To Weights & Biases.")] = False,
     trackio: Annotated[bool, typer.Option("--trackio", help="To Trackio.")] = False,
+    prometheus: Prometheus = None,
     project: Annotated[
         str, typer.Option("--project", help="Project, or experiment of MLflow.")
     ] = "dftspark",
@@ -36,23 +37,34 @@ def log_run(
     """Logs a run to a tracker: measures over training steps, settings, tables and the page.
 
     Where it goes is what the tracker's own package is set up for, such as MLFLOW_TRACKING_URI.
-    Tables and page become an artifact. Each tracker is an extra: mlflow, wandb, trackio.
+    Tables and page become an artifact. Each tracker is an extra: mlflow, wandb, trackio. To
+    Prometheus, an extra too, go the measures, counts and checks as gauges.
 
     Example: `dftspark log runs --mlflow --by-name`
 
+    Example: `dftspark log runs --prometheus /var/lib/node_exporter/dftspark.prom`
+
     Example: `dftspark log runs --wandb --project ours --into 3f9c2a1b --step 2000`
     """
+    from dftspark.redaction import redact
+    from dftspark.trackers import prometheus as metrics
     from dftspark.trackers.entry import tracked
     from dftspark.trackers.send import SENDERS
 
     asked = {"mlflow": mlflow, "wandb": wandb, "trackio": trackio}
     chosen = [name for name, wanted in asked.items() if wanted]
-    if not chosen:
-        raise ConfigError("name a tracker: --mlflow, --wandb or --trackio")
+    if not chosen and not prometheus:
+        raise ConfigError("name a tracker: --mlflow, --wandb, --trackio or --prometheus PLACE")
     if into is not None and len(chosen) > 1:
         raise ConfigError("--into is a run of one tracker; name one")
     if by_name and step is not None:
         raise ConfigError("--by-name and --step exclude each other")
+    if prometheus:
+        metrics.check_place(prometheus)
+        metrics.send(opened(run), prometheus)
+        print(f"prometheus: {redact(prometheus)}")
+    if not chosen:
+        return
     found = tracked(opened(run), step=step, by_name=by_name, more=table or (), page=page)
     for name in chosen:
         print(f"{name}: {SENDERS[name](found, project, into)}")

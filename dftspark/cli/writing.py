@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,8 @@ import typer
 
 from dftspark.cli.shared import app, opened
 from dftspark.errors import ConfigError
+
+_LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from dftspark.config.write import WritePage
@@ -47,7 +49,7 @@ def write(
 
     settings = _settings(conf).write
     run = human or settings.human
-    print(f"Loading {' and '.join(one.name for one in settings.models)} ...", file=sys.stderr)
+    _LOG.info("Loading %s ...", " and ".join(one.name for one in settings.models))
     serve(settings, opened(run) if run else None, port, _announce)
 
 

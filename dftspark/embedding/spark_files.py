@@ -35,10 +35,11 @@ from dftspark.embedding.spark_devices import device_for, local_cores, task_devic
 from dftspark.embedding.spark_sampling import sampled
 from dftspark.embedding.spark_vectors import of_members, stored
 from dftspark.embedding.store import VectorStore
-from dftspark.errors import EnvironmentProblem, InputError
+from dftspark.errors import EnvironmentProblem, InputError, NeedsSpark
 from dftspark.location import Location
 from dftspark.spark import tables
-from dftspark.spark.rows import InProcess, NeedsSpark, Rows, Session, collected, mapped, on_spark
+from dftspark.spark.placement import placed
+from dftspark.spark.rows import InProcess, Rows, Session, collected, mapped, on_spark
 from dftspark.text.xxhash64 import xxhash64
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
@@ -163,11 +164,8 @@ def _cut(plan: EmbeddingPlan) -> Rows:
     else:
         texts = plan.members.select("key", "text")
         wanted = texts.join(_missing(plan), "key", "left_semi")
-    return (
-        wanted.withColumn("chunk", chunk)
-        .repartitionById(plan.chunks, F.col("chunk"))
-        .sortWithinPartitions("chunk", "key")
-    )
+    chunked = placed(wanted.withColumn("chunk", chunk), plan.chunks, "chunk")
+    return chunked.sortWithinPartitions("chunk", "key")
 
 
 def _all_seen(plan: EmbeddingPlan, done: list[dict[str, Any]]) -> bool:

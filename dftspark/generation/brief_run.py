@@ -30,7 +30,7 @@ from dftspark.generation.requests import key_of, path_of
 from dftspark.generation.run import manifest
 from dftspark.generation.texts import KIND
 from dftspark.location import Location
-from dftspark.progress import Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -206,7 +206,7 @@ def _heard(
     if jobs:
         before = set(known)
         try:
-            stopped, sent = send(jobs, store, settings.retries, progress or Silent())
+            stopped, sent = send(jobs, store, settings.retries, progress or Events())
         finally:
             store.take_in()
         known = store.load(set(keys.values()))

@@ -14,7 +14,7 @@ from dftspark.errors import EnvironmentProblem
 from dftspark.generation import asking, sweep
 from dftspark.generation.texts import KIND
 from dftspark.location import Location
-from dftspark.progress import Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 
@@ -39,7 +39,7 @@ def generate(
     stored; `again` repeats what a killed run had sent without receiving the answer. A run that its
     caps or an endpoint end early is published with what it has.
     """
-    shown = progress or Silent()
+    shown = progress or Events()
     if ask:
         asking.check(config)
     store = AnswerStore.of(config.store, KIND)

@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
@@ -29,6 +28,7 @@ from dftspark.generation.local import Local, Wanted
 from dftspark.generation.requests import TextRequest
 from dftspark.generation.texts import KIND
 from dftspark.generation.weights import digest
+from dftspark.spark.placement import placed
 from dftspark.spark.records import record
 
 _ROUND = 4  # batches of one setting before the next setting has its turn
@@ -59,8 +59,7 @@ def write(
         device = device_for(spark, Embedding())
         assert writer.path is not None
         done = (
-            spark.createDataFrame(table)
-            .repartitionById(tasks, F.col("task"))
+            placed(spark.createDataFrame(table), tasks, "task")
             .sortWithinPartitions("task", "turn")
             .mapInArrow(
                 _writing(writer, digest(writer.path), device, paths),

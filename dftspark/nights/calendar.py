@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PROFILE, NIGHT, REFERENCE, REMOVED = "profile", "nightly", "reference", "removed"
 _READERS = 16
-_LOG = logging.getLogger(__name__)  # which Python prints to standard error if nobody else does
+_LOG = logging.getLogger(__name__)
 _DATED = re.compile(r"(?P<name>.+)\.(?P<date>\d{4}-\d{2}-\d{2})(?P<profile>\.profile)?")
 
 

@@ -17,15 +17,16 @@ from dftspark import runs
 from dftspark.checks.junit import junit
 from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import EnvironmentProblem
 from dftspark.location import check_store
 from dftspark.nights import calendar
 from dftspark.nights.alerts import notify, tell
-from dftspark.progress import JsonLines, Lines, Progress, Silent, progress
+from dftspark.progress import Events, Progress, Silent
 from dftspark.redaction import redact
 from dftspark.report.terminal.program import program
 from dftspark.report.words.text import visible_lines
 from dftspark.store.run import Run
+from dftspark.trackers import prometheus
 
 _DAYS = {
     "missing": "days of the window without a profile",
@@ -45,19 +46,7 @@ class Order:
     reference: bool = False
     reason: str = ""
     junit: Path | None = None
-
-
-def logging(kind: str, quiet: bool = False) -> Progress:
-    """Returns the progress display; auto means bars on a terminal, lines elsewhere."""
-    from rich.console import Console
-
-    if kind == "json":
-        return JsonLines()
-    if kind == "lines":
-        return Silent() if quiet else Lines()
-    if kind != "auto":
-        raise ConfigError(f"--log is auto, lines or json, got {kind!r}")
-    return progress(Console(stderr=True), quiet)
+    prometheus: str | None = None
 
 
 def work(
@@ -71,26 +60,11 @@ def work(
 
     Raises CheckFailed, after everything is published, if a check of any of these nights failed.
     """
-    try:
-        return _work(config, order, shown, master, settings)
-    except Exception as error:
-        if isinstance(shown, JsonLines):
-            code = error.exit_code if isinstance(error, DftsparkError) else 1
-            said = {"kind": type(error).__name__, "exit_code": code}
-            shown.say("error", **said, message=redact(str(error)))
-        raise
-
-
-def _work(
-    config: Audit,
-    order: Order,
-    shown: Progress,
-    master: str | None,
-    settings: Mapping[str, str] | None,
-) -> list[Run]:
     from dftspark.spark.session import session
 
     check_store(config.out)
+    if order.prometheus:
+        prometheus.check_place(order.prometheus)
     made: list[Run] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))
@@ -115,8 +89,10 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
     problem = tell(run, config.nightly.webhook_variable)
     untold = notify(run, config.nightly.alerts_variable)
-    told = {key: said for key, said in (("webhook", problem), ("alerts", untold)) if said}
-    if isinstance(shown, JsonLines):
+    unsent = _send(run, order.prometheus) if date == order.date else ""
+    problems = {"webhook": problem, "alerts": untold, "prometheus": unsent}
+    told = {key: said for key, said in problems.items() if said}
+    if isinstance(shown, Events):
         days = {key: run.manifest.get(key, []) for key in _DAYS}
         said = dict(run.manifest["checks"], run=run.id, path=redact(run.path), date=date, **days)
         shown.say("published", **said, **told)
@@ -127,6 +103,16 @@ def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: 
     if order.junit and date == order.date:
         _copy_junit(run, config, order.junit)
     return run
+
+
+def _send(run: Run, place: str | None) -> str:
+    """Sends the verdict to Prometheus; returns what went wrong, which changes no result."""
+    try:
+        if place:
+            prometheus.send(run, place)
+    except EnvironmentProblem as error:
+        return str(error)
+    return ""
 
 
 def _in_words(run: Run, told: dict[str, str]) -> Iterator[str]:
@@ -169,7 +155,7 @@ def _index(config: Audit) -> calendar.Nights:
 
 
 def _note(shown: Progress, event: str, **values: Any) -> None:
-    if isinstance(shown, JsonLines):
+    if isinstance(shown, Events):
         shown.say(event, **values)
     elif not isinstance(shown, Silent):
         told = "; ".join(f"{key} {value}" for key, value in values.items() if value not in ([], ""))

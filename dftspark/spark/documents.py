@@ -20,9 +20,9 @@ from dftspark.config import Audit, filters
 from dftspark.corpus.ingest import DIGEST
 from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, NeedsSpark
 from dftspark.spark import reading, sources, tables
-from dftspark.spark.rows import InProcess, NeedsSpark, Rows, Session
+from dftspark.spark.rows import InProcess, Rows, Session
 
 # The columns that the driver uses if there are few rows.
 _NAMES = (

@@ -26,6 +26,7 @@ from pyspark.sql import functions as F
 from dftspark import schema
 from dftspark.lenses.fold import Fold, Group, GroupRows, Key, Left
 from dftspark.location import Location, writing
+from dftspark.spark.placement import placed
 from dftspark.spark.records import batch_of, record, runs
 from dftspark.spark.rows import Rows, collected, mapped
 
@@ -76,7 +77,7 @@ def fold(
     left = mapped(rows, observing, schema.LEFT)
     if not isinstance(left, pa.Table):
         # Not a groupBy, which would sort states of megabytes in the JVM to bring a few together.
-        left = left.repartitionById(merges, F.col("merge"))
+        left = placed(left, merges, "merge")
     found = collected(mapped(left, _merging(folds, folder.name), schema.FOLDED)).to_pylist()
     if folder.local:
         with suppress(FileNotFoundError):  # without rows nothing is left behind
@@ -335,8 +336,7 @@ def placed_by_cluster(documents: Rows, layout: Layout) -> Rows:
         first, width = firsts[F.col("corpus")], counts[F.col("corpus")]
     task = (first + F.pmod(F.xxhash64("cluster"), width)).cast("int")
     return (
-        documents.select(*columns, "text", task.alias("task"))
-        .repartitionById(layout.total, F.col("task"))
+        placed(documents.select(*columns, "text", task.alias("task")), layout.total, "task")
         .drop("task")
         .sortWithinPartitions(*columns)
     )

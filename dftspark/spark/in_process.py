@@ -10,10 +10,11 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dftspark.config import Audit
+from dftspark.errors import NeedsSpark
 from dftspark.lenses.lens import chosen
 from dftspark.location import Location
 from dftspark.spark import join_copies
-from dftspark.spark.rows import InProcess, NeedsSpark
+from dftspark.spark.rows import InProcess
 from dftspark.store.run import Run
 
 _ASKING = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE")

@@ -8,15 +8,15 @@ from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import files, fit, ingest
 from dftspark.corpus.losses import Listed
+from dftspark.errors import NeedsSpark
 from dftspark.spark import sources
-from dftspark.spark.rows import NeedsSpark
+from dftspark.spark.placement import placed
 from dftspark.spark.session import shuffle_partitions
 from dftspark.spark.sources import RowSource
 
@@ -87,8 +87,7 @@ def _of_files(
     columns = [tasks, [name for name, _ in found], [split.to_json() for _, split in found]]
     table = pa.Table.from_arrays([pa.array(c) for c in columns], schema=_SPLITS)
     return (
-        spark.createDataFrame(table)
-        .repartitionById(max(tasks) + 1, F.col("task"))
+        placed(spark.createDataFrame(table), max(tasks) + 1, "task")
         .select("source", "split")
         .mapInArrow(_reader(config), from_arrow_schema(schema.STAGED))
     )

@@ -19,17 +19,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from dftspark.errors import NeedsSpark
 from dftspark.spark import session
+from dftspark.spark.placement import placed
 
 _BATCH_ROWS = 1024  # as many as Spark gives to a function
 
 
 class InProcess:
     """Stands where the session stands, in a run that this process makes without Spark."""
-
-
-class NeedsSpark(Exception):
-    """Says that a run which was begun in this process is one for Spark, and why."""
 
 
 Session: TypeAlias = SparkSession | InProcess
@@ -48,7 +46,7 @@ def dealt(spark: Session, rows: pa.Table, tasks: int) -> Rows:
     """Returns rows of the driver, each in the task that its column `task` names."""
     if isinstance(spark, InProcess):
         return rows
-    return spark.createDataFrame(rows).repartitionById(tasks, F.col("task"))
+    return placed(spark.createDataFrame(rows), tasks, "task")
 
 
 def mapped(rows: Rows, work: Task, of: pa.Schema) -> Rows:

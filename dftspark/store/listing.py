@@ -23,7 +23,7 @@ from dftspark.store.publish import written
 from dftspark.store.run import MANIFEST, RUN_ID, Run, load
 
 _READERS = 16
-_LOG = logging.getLogger(__name__)  # which Python prints to standard error, if nobody else does
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import pytest
 
 import dftspark
 from dftspark import cli, config, runs
+from dftspark.errors import NeedsSpark
 from dftspark.spark import in_process, reading
-from dftspark.spark.rows import InProcess, NeedsSpark
+from dftspark.spark.rows import InProcess
 from dftspark.text.xxhash64 import xxhash64
 from tests import models
 from tests.spark.agreement import ROUNDING

@@ -523,9 +523,8 @@ def test_the_command_with_rules(
     same = said(first_time) | {"checks": said(run)["checks"]}
     assert said(run) == same  # merged again, to the last bit
     assert "T0P-SECRET" not in told.out + told.err + json.dumps(run.manifest)
-    head, _, error = told.err.rpartition("error: ")
-    assert f"checks failed; {run.path} is complete" in error
-    events = [json.loads(line) for line in head.splitlines() if line.startswith("{")]
+    events = [json.loads(line) for line in told.err.splitlines()]
+    assert f"checks failed; {run.path} is complete" in events[-1]["message"]
     others = [e for e in events if not e["event"].startswith("stage")]
     assert [e["event"] for e in others] == ["published", "error"]
     assert (others[1]["kind"], others[1]["exit_code"]) == ("CheckFailed", 3)

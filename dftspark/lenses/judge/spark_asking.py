@@ -28,6 +28,7 @@ from dftspark.judge.pairs import CLUSTERS, DOCUMENTS, Candidate, Pair, unshared
 from dftspark.judge.plan import TaskShare
 from dftspark.judge.prompts import Prompts
 from dftspark.judge.verdicts import KIND, parsing
+from dftspark.spark.placement import placed
 from dftspark.spark.records import record
 
 
@@ -114,8 +115,7 @@ def ask(
         return [_asked(part, texts, prompts, settings, journals(part.number)) for part in parts]
     told = [replace(part, requests=()) for part in parts]
     found = (
-        spark.createDataFrame(_work(parts, texts))
-        .repartitionById(len(parts), F.col("part"))
+        placed(spark.createDataFrame(_work(parts, texts)), len(parts), "part")
         .sortWithinPartitions("part", "turn")
         .mapInArrow(
             _asking(told, prompts, settings, {p.number: journals(p.number) for p in parts}),
