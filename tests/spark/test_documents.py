@@ -517,17 +517,12 @@ def test_a_function_that_the_session_has_replaced(spark: SparkSession) -> None:
         "human": {"role": "human", "path": "h", "filter": "lower(text) = 'a'"},
         "model": {"role": "model", "path": "m"},
     }
-    order = "spark.sql.functionResolution.sessionOrder"
-    check_filters(spark, audit(corpora))
-    spark.udf.register("lower", lambda text: "a")
-    before = spark.conf.get(order, None)
-    spark.conf.set(order, "first")
-    try:
-        with pytest.raises(ConfigError, match=r"corpora\.human\.filter: .* calls lower\(\)"):
-            check_filters(spark, audit(corpora))
-    finally:
-        spark.sql("DROP TEMPORARY FUNCTION lower")
-        spark.conf.unset(order) if before is None else spark.conf.set(order, before)
+    other = spark.newSession()  # whose functions are gone with it
+    check_filters(other, audit(corpora))
+    other.udf.register("lower", lambda text: "a")
+    other.conf.set("spark.sql.functionResolution.sessionOrder", "first")
+    with pytest.raises(ConfigError, match=r"corpora\.human\.filter: .* calls lower\(\)"):
+        check_filters(other, audit(corpora))
 
 
 def test_every_function_that_a_filter_may_have_is_spark_s_own(spark: SparkSession) -> None:
