@@ -232,7 +232,7 @@ def test_results_do_not_hang_on_the_cut_of_the_work(
     from dftspark.spark import fold
 
     config = scattered.model_copy(update={"keep_profile": False})
-    monkeypatch.setattr(fold, "RANGE_BYTES", 1 << 13)
+    monkeypatch.setattr(fold, "RANGE_BYTES", 1 << 12)
     partitions = spark.conf.get("spark.sql.shuffle.partitions")
     assert partitions is not None
     spark.conf.set("spark.sql.shuffle.partitions", "7")
