@@ -1,7 +1,7 @@
 """Makes the runs that the notebooks read, from the bundled sample: `python prepare.py`, here.
 
-sample  the sample with strata
-nights  six dates with some of the model's texts each; from the fifth on a habit is planted, and a
+sample  people beside the polished answers, with strata
+nights  six dates with some of the plain answers each; from the fifth on a habit is planted, and a
         rule warns of it
 sweep   a toy: a bigram model of the human text, sampled at five temperatures
 """
@@ -30,14 +30,14 @@ _QUICK: dict[str, Any] = {"ngrams": {"orders": [1, 2]}, "lenses": ["ngrams", "st
 
 def main(out: str = "runs") -> None:
     folder = Path(out) / "sample"
-    human, model = (
+    human, plain, polished = (
         [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         for file in sample.write(folder)
     )
     audits = [
-        _sample(folder, out, human, model),
+        _sample(folder, out, human, polished),
         _sweep(folder, out, human),
-        *_nights(folder, out, human, model),
+        *_nights(folder, out, human, plain),
     ]
     with session("notebooks") as spark:
         for config, date in audits:
@@ -45,14 +45,14 @@ def main(out: str = "runs") -> None:
 
 
 def _sample(folder: Path, out: str, human: list[Any], model: list[Any]) -> tuple[Audit, str]:
+    strata = {
+        row["prompt_id"]: "why, how" if re.match("why|how", row["prompt"], re.I) else "other"
+        for row in human
+    }
     for rows in (human, model):
         for row in rows:
-            row["stratum"] = (
-                "types"
-                if re.search(r"types|objects|[a-z]+s$", row["topic"])
-                else ("statements and more")
-            )
-    return _audit(folder, out, "sample", human, {"model": model}), ""
+            row["stratum"] = strata[row["prompt_id"]]
+    return _audit(folder, out, "sample", human, {"polished": model}), ""
 
 
 def _nights(folder: Path, out: str, human: list[Any], model: list[Any]) -> list[tuple[Audit, str]]:
@@ -66,14 +66,14 @@ def _nights(folder: Path, out: str, human: list[Any], model: list[Any]) -> list[
         own = folder / night
         own.mkdir(exist_ok=True)
         rule = {"name": "habit", "phrase": "Crucially", "above": 500.0, "severity": "warn"}
-        audit = _audit(own, out, "nights", human, {"model": texts}, checks=[rule], **_QUICK)
+        audit = _audit(own, out, "nights", human, {"plain": texts}, checks=[rule], **_QUICK)
         found.append((audit, night))
     return found
 
 
 def _sweep(folder: Path, out: str, human: list[Any]) -> tuple[Audit, str]:
     rows = [
-        {"topic": row["topic"], "temperature": str(temperature), "text": text}
+        {"prompt_id": row["prompt_id"], "temperature": str(temperature), "text": text}
         for temperature in TEMPERATURES
         for row, text in zip(human, _sampled(human, temperature), strict=True)
     ]
@@ -122,7 +122,7 @@ def _audit(
     sampler: dict[str, str] | None = None,
     **settings: Any,
 ) -> Audit:
-    columns: dict[str, Any] = {"doc_id": "topic", "prompt_id": "topic"}
+    columns: dict[str, Any] = {"doc_id": "prompt_id"}
     if "stratum" in human[0]:
         columns["stratum"] = "stratum"
     corpora: dict[str, Any] = {}

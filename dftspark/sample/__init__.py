@@ -1,8 +1,9 @@
-"""The bundled sample: Python's own language reference, and a model's explanations of its topics."""
+"""The bundled sample: answers of people to everyday prompts, and those of two kinds of writer."""
 
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,35 +12,28 @@ from dftspark.config import Audit
 from dftspark.config.generate import Generation
 from dftspark.location import Location, below, writing
 
+MODELS = ("plain", "polished")
 NOTE = (
-    "The sample is Python's reference manual beside a model's explanations of its 79 topics. It "
-    "shows the tool, not the quality of a model: layout and length differ as well."
+    "The sample: what people answered to 150 everyday prompts (databricks-dolly-15k, CC BY-SA 3.0, "
+    "see dftspark/sample/PROVENANCE.md), beside answers to the same prompts in a plain and in a "
+    "polished manner, written for this package by a language model that was told to write so. It "
+    "shows what the tool reports, not how any model writes."
 )
 GENERATED = (
-    "SmolLM2-135M-Instruct says two things about each of the 79 topics of Python's reference "
-    "manual, at two temperatures, beside the manual's own first paragraphs; then one of the two is "
-    "chosen for each. So small a model is seldom right: this shows the way from briefs to the page."
+    "SmolLM2-135M-Instruct answers the 150 prompts of the sample in short, at two temperatures, "
+    "beside the first sentences of what people wrote; then one of the two is chosen for each. So "
+    "small a model is seldom right: this shows the way from briefs to the page."
 )
-_ASKED = (
-    "In one short sentence, what is {topic!r} in the Python language?",
-    "In one short sentence, say something else about {topic!r} in the Python language.",
-)
+_ASKED = "Answer in one or two short sentences. {prompt}"
 _SMALL = {"max_tokens": 64, "tasks": 2, "batch": 80}
-_LEAST_WORDS = 8  # of a paragraph of prose
+_SENTENCES = 2  # of a human text, beside answers that are asked to be short
 
 
-def write(folder: Path) -> tuple[Path, Path]:
-    """Writes both sides as JSON lines into the folder; returns (human, model)."""
+def write(folder: Path) -> tuple[Path, Path, Path]:
+    """Writes the texts as JSON lines into the folder; returns (human, plain, polished)."""
     _write(Location.parse(str(folder)))
-    return folder / "human.jsonl", folder / "model.jsonl"
-
-
-def _write(folder: Location) -> None:
-    import pydoc_data.topics
-
-    topics = sorted(pydoc_data.topics.topics.items())
-    _lines(folder, "human.jsonl", [{"topic": topic, "text": text} for topic, text in topics])
-    _put(folder, "model.jsonl", resources.files(__package__).joinpath("model.jsonl").read_bytes())
+    human, plain, polished = (folder / f"{side}.jsonl" for side in ("human", *MODELS))
+    return human, plain, polished
 
 
 def audit(out: str) -> Audit:
@@ -47,16 +41,17 @@ def audit(out: str) -> Audit:
     folder = below(out, "sample")
     place = Location.parse(folder)
     _write(place)
-    read: dict[str, Any] = {"columns": {"doc_id": "topic", "prompt_id": "topic"}}
+    read: dict[str, Any] = {"columns": {"doc_id": "prompt_id"}}
     if place.after:  # a name that ends in options does not tell the format
         read["format"] = "jsonl"
+    roles = {"human": "human", **dict.fromkeys(MODELS, "model")}
     return Audit.parse(
         {
             "name": "demo",
             "out": out,
             "corpora": {
-                "human": {"role": "human", "path": below(folder, "human.jsonl"), **read},
-                "model": {"role": "model", "path": below(folder, "model.jsonl"), **read},
+                side: {"role": role, "path": below(folder, f"{side}.jsonl"), **read}
+                for side, role in roles.items()
             },
             "ngrams": {"orders": [1, 2, 3]},
         },
@@ -67,23 +62,17 @@ def audit(out: str) -> Audit:
 def generation(out: str, model: Path) -> Generation:
     """Returns the demo of generating: briefs and human texts are written to `<out>/sample`, and
     `model` is the folder of a model's weights."""
-    import pydoc_data.topics
-
     sample = below(out, "sample")
     folder = Location.parse(sample)
-    asked, written = [], []
-    for topic, text in sorted(pydoc_data.topics.topics.items()):
-        asked += [
-            {"prompt_id": f"{topic} {i}", "prompt": form.format(topic=topic)}
-            for i, form in enumerate(_ASKED)
-        ]
-        written += [
-            {"topic": f"{topic} {i}", "text": paragraph}
-            for i, paragraph in enumerate(_openings(text))
-        ]
+    rows = [json.loads(line) for line in _read("human").decode().splitlines()]
+    asked = [
+        {"prompt_id": row["prompt_id"], "prompt": _ASKED.format(prompt=row["prompt"])}
+        for row in rows
+    ]
+    written = [{"prompt_id": row["prompt_id"], "text": _opening(row["text"])} for row in rows]
     _lines(folder, "briefs.jsonl", asked)
     _lines(folder, "openings.jsonl", written)
-    columns = {"doc_id": "topic", "prompt_id": "topic"}
+    columns = {"doc_id": "prompt_id"}
     document = {
         "name": "demo-generate",
         "out": out,
@@ -95,6 +84,15 @@ def generation(out: str, model: Path) -> Generation:
         },
     }
     return Generation.model_validate(document)
+
+
+def _write(folder: Location) -> None:
+    for side in ("human", *MODELS):
+        _put(folder, f"{side}.jsonl", _read(side))
+
+
+def _read(side: str) -> bytes:
+    return resources.files(__package__).joinpath(f"{side}.jsonl").read_bytes()
 
 
 def _lines(folder: Location, name: str, rows: list[dict[str, str]]) -> None:
@@ -109,11 +107,6 @@ def _put(folder: Location, name: str, data: bytes) -> None:
             stream.write(data)
 
 
-def _openings(text: str) -> list[str]:
-    """Returns the first paragraphs of prose of a manual's page, as many as there are questions."""
-    found = []
-    for paragraph in text.split("\n\n"):
-        words = paragraph.split()
-        if len(words) >= _LEAST_WORDS and words[0][:1].isupper() and words[-1][-1] in ".:":
-            found.append(" ".join(words))
-    return found[: len(_ASKED)]
+def _opening(text: str) -> str:
+    """Returns the first sentences of a text, as many as the answers are asked to have."""
+    return " ".join(re.split(r"(?<=[.!?])\s+", text)[:_SENTENCES])

@@ -78,7 +78,8 @@ def make() -> Path:
 
 def _audit_of_the_sample(folder: Path) -> str:
     """Writes a configuration with its texts beside it, and returns it."""
-    corpora = dict(zip(("human", "model"), sample.write(folder), strict=True))
+    human, model, _ = sample.write(folder)
+    corpora = {"human": human, "model": model}
     lines = [
         f"out = {json.dumps(str(folder / 'runs'))}",
         f"embedding = {{embedder = 'static', store = {json.dumps(str(folder / 'vectors'))}}}",

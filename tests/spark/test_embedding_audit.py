@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.spark, extras.embed]
 
+DOCUMENTS = 80  # of each side
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """Of a part of the sample, so that every document is in a list of fifty."""
     found = sample.audit(str(tmp_path_factory.mktemp("both")))
-    more = {"mmd": found.mmd.model_copy(update={"exact": 100})}
+    for corpus in found.corpora.values():
+        file = Path(corpus.paths[0])
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(lines[:DOCUMENTS]), encoding="utf-8")
+    corpora = {"human": found.corpora["human"], "model": found.corpora["polished"]}
+    more = {"corpora": corpora, "mmd": found.mmd.model_copy(update={"exact": 100})}
     return found.model_copy(update={**more, "lenses": (*found.lenses, "variety")})
 
 
@@ -45,8 +53,8 @@ def test_the_run_has_the_tables_and_the_manifest_what_was_embedded(
     others = {*lens("judge").tables, *schema.SWEEP_TABLES, *schema.TEXT_TABLES, "differences"}
     assert audited.tables == sorted({*schema.TABLES, *stored} - others)
     found = audited.manifest["embedding"]
-    assert (found["model"], found["documents"]) == (config.embedding.embedder, 158)
-    assert found["embedded"] == found["texts"] > 150
+    assert (found["model"], found["documents"]) == (config.embedding.embedder, 2 * DOCUMENTS)
+    assert found["embedded"] == found["texts"] == 2 * DOCUMENTS
     assert found["features"]["sigma"] > 0
 
 
@@ -64,17 +72,17 @@ def test_the_metrics(audited: Run) -> None:
     }
     assert wanted <= found.keys()
     squared = found["mmd_squared"]
-    # Reference manual against plain explanations of the same topics: far apart, by any of them.
+    # What people wrote against polished answers to the same prompts: far apart, by any of them.
     assert squared["value"] > 3 * squared["floor"] > 0
     assert squared["ci_low"] < squared["value"] < squared["ci_high"]
     assert squared["p_value"] < 0.001
     assert found["mmd"]["value"] == pytest.approx(np.sqrt(squared["value"]))
     assert found["c2st_auc"]["value"] > 0.9
-    assert (squared["n_human"], squared["n_model"]) == (79, 79)
+    assert (squared["n_human"], squared["n_model"]) == (DOCUMENTS, DOCUMENTS)
 
 
 def test_the_exact_check_is_of_the_same_documents(audited: Run) -> None:
-    """100 of each side are asked for and there are 79, so its features are the audit's own."""
+    """100 of each side are asked for and there are 80, so its features are the audit's own."""
     found = metrics(audited)
     exact, features, main = (found[f"mmd_squared{name}"] for name in ("_exact", "_on_exact", ""))
     for part in ("value", "ci_low", "ci_high", "floor"):
@@ -90,16 +98,16 @@ def test_regions_sum_to_mmd_squared_and_shares_to_one(audited: Run) -> None:
     assert total == pytest.approx(metrics(audited)["mmd_squared"]["value"], abs=1e-11)
     for side in ("human", "model"):
         assert sum(row[f"share_{side}"] for row in rows) == pytest.approx(1)
-        assert sum(row[f"documents_{side}"] for row in rows) == 79
+        assert sum(row[f"documents_{side}"] for row in rows) == DOCUMENTS
 
 
 def test_witness_scores_average_to_mmd_squared(audited: Run) -> None:
-    """All 79 documents of a side are in its two lists of fifty."""
+    """All 80 documents of a side are in its two lists of fifty."""
     scores: dict[str, dict[str, float]] = {"human": {}, "model": {}}
     for row in audited.table("witness").to_pylist():
         scores[row["side"]][row["doc_id"]] = row["score"]
     means = {side: np.mean(list(own.values())) for side, own in scores.items()}
-    assert {len(own) for own in scores.values()} == {79}
+    assert {len(own) for own in scores.values()} == {DOCUMENTS}
     difference = means["model"] - means["human"]
     assert difference == pytest.approx(metrics(audited)["mmd_squared"]["value"], abs=1e-9)
 
@@ -107,7 +115,7 @@ def test_witness_scores_average_to_mmd_squared(audited: Run) -> None:
 def test_variety_has_both_sides(audited: Run) -> None:
     found = {row["metric"]: row for row in audited.table("variety").to_pylist()}
     assert {"chrf", "bleu", "self_bleu", "distinct_1", "prompt_variety"} <= found.keys()
-    # One human answer to a topic: nothing human to compare with it, but a corpus of them.
+    # One human answer to a prompt: nothing human to compare with it, but a corpus of them.
     assert np.isnan(found["chrf"]["human_value"])
     assert 0 < found["chrf"]["ci_low"] < found["chrf"]["value"] < 100
     assert found["distinct_1"]["human_value"] > 0
@@ -159,7 +167,7 @@ def test_the_map_has_every_document_in_its_region(audited: Run) -> None:
     for side in ("human", "model"):
         own = [row for row in rows if row["role"] == side]
         assert {row["corpus"] for row in own} == {side}
-        assert sum(row["documents"] for row in own) == 79
+        assert sum(row["documents"] for row in own) == DOCUMENTS
         for region, found in regions.items():
             counted = sum(row["documents"] for row in own if row["region"] == region)
             assert counted == found[f"documents_{side}"]

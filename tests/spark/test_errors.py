@@ -202,7 +202,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(say: Any, small_disk: Path) -> None:
-    human, model = sample.write(small_disk.parent)
+    human, _, model = sample.write(small_disk.parent)
     store = small_disk / "runs"
     told = say("audit", "--human", str(human), "--model", str(model), "--out", str(store))
     told.check(75, str(store), "No space left on device", "MiB free there", "Free some space")
@@ -212,7 +212,7 @@ def test_a_full_disk(say: Any, small_disk: Path) -> None:
 @pytest.mark.slow
 def test_a_file_size_limit(tmp_path: Path) -> None:
     """In a process of its own, with all that Spark says of it on standard error."""
-    human, model = sample.write(tmp_path)
+    human, _, model = sample.write(tmp_path)
     command = processes.dftspark(
         "audit", "--human", str(human), "--model", str(model), "--master", "local[2]"
     )

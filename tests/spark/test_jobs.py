@@ -21,11 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where jobs run: the sample and a configuration that names it by relative paths."""
     folder = tmp_path_factory.mktemp("jobs")
     sample.write(folder / "texts-2026-01-31")
-    columns = 'columns = { doc_id = "topic", prompt_id = "topic" }\n'
+    columns = 'columns = { doc_id = "prompt_id" }\n'
     (folder / "audit.toml").write_text(
         'name = "nightly"\nout = "runs"\nlenses = ["ngrams"]\n'
         f'[corpora.human]\nrole = "human"\npath = "texts-{{date}}/human.jsonl"\n{columns}'
-        f'[corpora.gpt]\nrole = "model"\npath = "texts-{{date}}/model.jsonl"\n{columns}'
+        f'[corpora.gpt]\nrole = "model"\npath = "texts-{{date}}/polished.jsonl"\n{columns}'
         "[ngrams]\norders = [1, 2]\n"
     )
     return folder

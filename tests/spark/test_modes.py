@@ -44,11 +44,11 @@ def configured(folder: Path) -> Path:
     """The bundled sample with a configuration. Without embeddings, which take as long again and
     whose modes test_embed.py tests."""
     sample.write(folder)
-    columns = 'columns = { doc_id = "topic", prompt_id = "topic" }\n'
+    columns = 'columns = { doc_id = "prompt_id" }\n'
     (folder / "demo.toml").write_text(
         'out = "runs"\nlenses = ["ngrams", "structure"]\n'
         f'[corpora.human]\nrole = "human"\npath = "human.jsonl"\n{columns}'
-        f'[corpora.model]\nrole = "model"\npath = "model.jsonl"\n{columns}'
+        f'[corpora.model]\nrole = "model"\npath = "polished.jsonl"\n{columns}'
         "[ngrams]\norders = [1, 2, 3]\n"
     )
     return folder / "demo.toml"
