@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "profile"]
+__all__ = [
+    "__version__",
+    "audit",
+    "compare",
+    "embed",
+    "history",
+    "nightly",
+    "open_run",
+    "profile",
+]
 
 if TYPE_CHECKING:
     from dftspark.nights.calendar import history
-    from dftspark.runs import audit, embed, nightly, profile
+    from dftspark.runs import audit, compare, embed, nightly, profile
     from dftspark.store.listing import open_run
 
 _HOMES = {
     "audit": "runs",
+    "compare": "runs",
     "embed": "runs",
     "history": "nights.calendar",
     "nightly": "runs",
