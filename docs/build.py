@@ -28,9 +28,9 @@ from dftspark.config.write import Write
 
 HERE = Path(__file__).resolve().parent
 
-_ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
-It is checked whole before Spark starts: every mistake is listed at once, with its place and the
-nearest valid name."""
+_ON_SETTINGS = """This page is for looking up a setting; defaults stand as in a file. One TOML file
+is one audit. `dftspark init` writes one with every setting in it. It is checked whole before Spark
+starts: every mistake is listed at once, with its place and the nearest valid name."""
 _ON_FILTERS = """A filter keeps the same rows in every pass and looks at nothing but the row. So it
 has columns, values, operators, `CASE`, `CAST` and these functions of Spark SQL, and no other: no
 subquery, no function that draws a number, asks the clock, calls Java or Python or reads a file, no
@@ -43,8 +43,9 @@ _ON_WRITING = """Of `dftspark write`: a file of its own, with these. A part `[[w
 the settings of `[[generate.models]]`."""
 _ON_QUERIES = """A query is one `SELECT` over tables, with the functions of filters and these
 ([Sources](sources.md#tables-and-queries)):"""
-_ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
-`human, model` in that order, and differences model minus human."""
+_ON_TABLES = """This page is for looking up a column. A table is Parquet in the folder of a run;
+`run.table(NAME)` reads one without Spark. Sides are `human, model` in that order, and differences
+model minus human."""
 _ON_COMMANDS = """This page is for looking up an option: each command with what `dftspark COMMAND
 --help` prints. `dftspark --debug COMMAND` shows tracebacks. The exit codes are 0 fine, 1 crash, 2
 configuration, 3 a check failed, 4 input, 5 finished in part, 75 try again."""
@@ -169,7 +170,6 @@ def _default(field: Any) -> str:
         return "required"
     if value is None:
         return "not set"
-    # As a TOML file has it; there, text in a list and elsewhere stands in quotes.
     return f"`{_cell(json.dumps(value, ensure_ascii=False))}`"
 
 
@@ -187,7 +187,7 @@ def _kind(annotation: Any) -> str:
     if name == "dict":
         return f"table of {inner[-1]}"
     spoken = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
-    spoken["date"] = "date"
+    spoken |= {"date": "date"}
     return spoken.get(getattr(annotation, "__name__", ""), "table")
 
 
