@@ -10,6 +10,7 @@ A warning of Sphinx is an error.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, TypeGuard, get_args, get_origin
@@ -76,7 +77,9 @@ def commands() -> str:
     group: Any = typer.main.get_command(app)
     parts = ["# Commands", _ON_COMMANDS]
     for name, command in group.commands.items():
-        parts += [f"## {name}", _cell(command.help).replace("Example: ", "")]
+        examples = re.findall(r"^Example: `([^`]+)`$", command.help, re.MULTILINE)
+        parts += [f"## {name}", _cell(command.help.partition("\n\nExample:")[0])]
+        parts += ["\n".join(["```sh", *map(_line, examples), "```"])] if examples else []
         rows = [
             f"| {_named(parameter)} | {_preset(parameter)} | {_cell(parameter.help or '')} |"
             for parameter in command.params
@@ -86,6 +89,10 @@ def commands() -> str:
             head = ["| argument or option | default | meaning |", "|---|---|---|"]
             parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _named(parameter: Any) -> str:

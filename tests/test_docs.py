@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import runpy
 import shlex
@@ -206,8 +207,9 @@ def commands() -> Any:
 
 def parse(words: list[str]) -> None:
     """As the command line would, without doing it."""
+    words = list(itertools.takewhile(lambda word: word not in (">", ">>", "|"), words))
     if "--help" not in words:
-        commands()[words[0]].make_context(words[0], list(words[1:]))
+        commands()[words[0]].make_context(words[0], words[1:])
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
