@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-EXTRAS ?= spark,embed,judge,report,variety,page,alerts,dev
+EXTRAS ?= spark,embed,judge,report,variety,page,alerts,docs,dev
 OLDEST ?= 4.0.1
 JOBS ?= 2
 VENV := .venv
@@ -56,7 +56,7 @@ bench: $(STAMP) ## every benchmark: ours and the peers' on the same input
 	@set -e; for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 		echo "== $$file"; $(BIN)/python "$$file"; done
 
-docs: $(STAMP) ## the documentation as HTML in build/site
+docs: $(STAMP) ## the documentation as a site in build/site, with warnings as errors
 	@$(BIN)/python docs/build.py
 
 dist: $(STAMP) ## wheel and source distribution in dist/

@@ -6,18 +6,28 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "embed", "history", "nightly", "open_run", "profile"]
+__all__ = [
+    "__version__",
+    "audit",
+    "compare",
+    "embed",
+    "history",
+    "nightly",
+    "open_run",
+    "profile",
+]
 
 # Whoever imports the package decides what is done with what it logs.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from dftspark.nights.calendar import history
-    from dftspark.runs import audit, embed, nightly, profile
+    from dftspark.runs import audit, compare, embed, nightly, profile
     from dftspark.store.listing import open_run
 
 _HOMES = {
     "audit": "runs",
+    "compare": "runs",
     "embed": "runs",
     "history": "nights.calendar",
     "nightly": "runs",

@@ -1,59 +1,37 @@
-"""Builds the site: Markdown of this folder, and pages made from the code, as plain HTML.
+"""Builds the site of this folder with Sphinx, and first the pages that are made from the code.
 
     python docs/build.py [FOLDER]     into build/site unless told otherwise
 
-The pages have no script and load nothing. Settings and tables are described in the code that
-defines them; here they become pages, which are also written into this folder, so that links to them
-work.
+Settings, tables and commands are described in the code that defines them. Here they become pages,
+which are also written into this folder, so that links to them work where the Markdown is read.
+A warning of Sphinx is an error.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeGuard, get_args, get_origin
 
-from markdown_it import MarkdownIt
-from markupsafe import Markup, escape
+import typer
+from markupsafe import escape
 from pydantic import BaseModel
 
-from dftspark import __version__, schema
+from dftspark import schema
+from dftspark.cli import app
 from dftspark.config import Audit, Columns, Corpus, queries
 from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
 from dftspark.config.generate import BriefColumns, Generate, Writer
 from dftspark.config.write import Write
-from dftspark.report.page.figure import asset, environment, policy
 
 HERE = Path(__file__).resolve().parent
-# In reading order; a page that does not exist yet is left out, one that is not listed comes last.
-ORDER = (
-    "index",
-    "concepts",
-    "sources",
-    "page",
-    "measures",
-    "embeddings",
-    "embedders",
-    "structure",
-    "judge",
-    "sweeps",
-    "generate",
-    "choose",
-    "tune",
-    "write",
-    "nightly",
-    "cluster",
-    "platform",
-    "limits",
-    "configuration",
-    "tables",
-)
 
-_ON_SETTINGS = """One TOML file is one audit. `dftspark init` writes one with every setting in it.
-It is checked whole before Spark starts: every mistake is listed at once, with its place and the
-nearest valid name."""
+_ON_SETTINGS = """This page is for looking up a setting; defaults stand as in a file. One TOML file
+is one audit. `dftspark init` writes one with every setting in it. It is checked whole before Spark
+starts: every mistake is listed at once, with its place and the nearest valid name."""
 _ON_FILTERS = """A filter keeps the same rows in every pass and looks at nothing but the row. So it
 has columns, values, operators, `CASE`, `CAST` and these functions of Spark SQL, and no other: no
 subquery, no function that draws a number, asks the clock, calls Java or Python or reads a file, no
@@ -66,96 +44,68 @@ _ON_WRITING = """Of `dftspark write`: a file of its own, with these. A part `[[w
 the settings of `[[generate.models]]`."""
 _ON_QUERIES = """A query is one `SELECT` over tables, with the functions of filters and these
 ([Sources](sources.md#tables-and-queries)):"""
-_ON_TABLES = """Parquet in the folder of a run; `run.table(NAME)` reads one without Spark. Sides are
-`human, model` in that order, and differences model minus human."""
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>{{ title }} · dftspark</title>
-<style>{{ style|safe }}</style></head><body class="dftspark">
-<a class="skip" href="#main">To the text</a>
-<nav class="contents pages" aria-label="Pages"><ul>{% for name, label in pages %}
-<li><a href="{{ name }}.html"{% if name == here %} aria-current="page"{% endif %}>
-{{- label }}</a></li>
-{% endfor %}</ul></nav>
-<main id="main" class="text">{{ body }}</main>
-<footer><p>dftspark {{ version }}</p></footer></body></html>
-"""
+_ON_TABLES = """This page is for looking up a column. A table is Parquet in the folder of a run;
+`run.table(NAME)` reads one without Spark. Sides are `human, model` in that order, and differences
+model minus human."""
+_ON_COMMANDS = """This page is for looking up an option: each command with what `dftspark COMMAND
+--help` prints. `dftspark --debug COMMAND` shows tracebacks. The exit codes are 0 fine, 1 crash, 2
+configuration, 3 a check failed, 4 input, 5 finished in part, 75 try again."""
 
 
-def main(out: str = "build/site") -> None:
+def main(out: str = "build/site") -> int:
+    try:
+        from sphinx.cmd.build import main as sphinx
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: pip install -e '.[docs]'", file=sys.stderr)
+        return 1
     for name, text in generated().items():
         (HERE / f"{name}.md").write_text(text, encoding="utf-8")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, html in site().items():
-        (folder / f"{name}.html").write_text(html, encoding="utf-8")
-    print(folder / "index.html")
-
-
-def site() -> dict[str, str]:
-    """Returns the HTML of every page by its name."""
-    texts = {file.stem: file.read_text(encoding="utf-8") for file in HERE.glob("*.md")}
-    texts |= generated()
-    names = [name for name in ORDER if name in texts]
-    names += sorted(texts.keys() - set(names))
-    pages = [(name, _label(texts[name])) for name in names]
-    template = environment().from_string(_PAGE)
-    style = asset("style.css")
-    return {
-        name: template.render(
-            title=label,
-            pages=pages,
-            here=name,
-            body=Markup(_html(texts[name])),
-            style=style,
-            policy=policy(style, ""),
-            version=__version__,
-        )
-        for name, label in pages
-    }
-
-
-def _label(text: str) -> str:
-    heading = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
-    return heading[1].strip() if heading else "?"
-
-
-def _html(text: str) -> str:
-    """Converts Markdown: headings get anchors, links to .md go to .html, wide blocks scroll by
-    keyboard."""
-    parser = MarkdownIt("commonmark").enable("table")
-    tokens = parser.parse(text)
-    for place, token in enumerate(tokens):
-        if token.type == "heading_open":
-            token.attrSet("id", anchor(tokens[place + 1].content))
-        for child in token.children or []:
-            href = child.attrGet("href")
-            if child.type == "link_open" and isinstance(href, str):
-                child.attrSet("href", re.sub(r"^([\w-]+)\.md", r"\1.html", href))
-    html: str = parser.renderer.render(tokens, parser.options, {})
-    html = html.replace("<pre>", '<pre tabindex="0">')
-    return re.sub(
-        r"<table>.*?</table>",
-        r'<div class="scroll" tabindex="0">\g<0></div>',
-        html,
-        flags=re.DOTALL,
-    )
-
-
-def anchor(heading: str) -> str:
-    """Returns an anchor as forges make it: small letters, dashes for blanks, other characters left
-    out."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
-# --- pages made from the code ---------------------------------------------------------------------
+    strict = ["-q", "-W", "--keep-going", "-E"]
+    failed = sphinx([*strict, "-b", "html", "-d", f"{out}.doctrees", str(HERE), out])
+    if not failed:
+        print(Path(out) / "index.html")
+    return failed
 
 
 def generated() -> dict[str, str]:
     """Returns Markdown of the pages by their names."""
-    return {"configuration": configuration(), "tables": tables()}
+    return {"commands": commands(), "configuration": configuration(), "tables": tables()}
+
+
+def commands() -> str:
+    """Describes every command of the command line with its arguments and options."""
+    group: Any = typer.main.get_command(app)
+    parts = ["# Commands", _ON_COMMANDS]
+    for name, command in group.commands.items():
+        examples = re.findall(r"^Example: `([^`]+)`$", command.help, re.MULTILINE)
+        parts += [f"## {name}", _cell(command.help.partition("\n\nExample:")[0])]
+        parts += ["\n".join(["```sh", *map(_line, examples), "```"])] if examples else []
+        rows = [
+            f"| {_named(parameter)} | {_preset(parameter)} | {_cell(parameter.help or '')} |"
+            for parameter in command.params
+            if not parameter.hidden
+        ]
+        if rows:
+            head = ["| argument or option | default | meaning |", "|---|---|---|"]
+            parts.append("\n".join([*head, *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _named(parameter: Any) -> str:
+    if not parameter.opts[0].startswith("-"):
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    return f"{names}, more than once" if parameter.multiple else names
+
+
+def _preset(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    return f"`{_cell(str(parameter.default))}`" if parameter.default else ""
 
 
 def configuration() -> str:
@@ -171,14 +121,10 @@ def configuration() -> str:
         _settings("Columns of a corpus", Columns, "corpora.NAME.columns."),
     ]
     for name, field in Audit.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if _is_section(field.annotation):
             parts.append(_settings(f"[{name}]", field.annotation, f"{name}."))
-            parts += [
-                _settings(f"[[{name}.{inner}]]", model, f"{name}.{inner}.")
-                for inner, of in field.annotation.model_fields.items()
-                for model in get_args(of.annotation)
-                if isinstance(model, type) and issubclass(model, BaseModel)
-            ]
+            parts += _lists(field.annotation, f"{name}.")
+    parts += _lists(Audit, "")
     parts += [
         "## Generating\n\nOf `dftspark generate`: a file of its own, with `name`, `out` and these.",
         _settings("[generate]", Generate, "generate."),
@@ -193,34 +139,53 @@ def configuration() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _lists(model: Any, prefix: str) -> list[str]:
+    """Describes the settings of a model that are lists of tables."""
+    return [
+        _settings(f"[[{prefix}{name}]]", inner, f"{prefix}{name}.")
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is tuple
+        for inner in get_args(field.annotation)
+        if _is_section(inner)
+    ]
+
+
 def _settings(title: str, model: type[BaseModel], prefix: str) -> str:
     rows = [
         f"| `{prefix}{name}` | {_default(field)} | {_kind(field.annotation)} | "
         f"{_cell(field.description or '')} |"
         for name, field in model.model_fields.items()
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))
-        and name != "corpora"
+        if name != "corpora" and not any(map(_is_section, _parts(field.annotation)))
     ]
     about = " ".join((model.__doc__ or "").split())
     table = "\n".join(["| setting | default | kind | meaning |", "|---|---|---|---|", *rows])
     return f"## {title}\n\n{_cell(about)}\n\n{table}"
 
 
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """A section itself, or what a list of tables holds; these have a heading of their own."""
+    return get_args(annotation) if get_origin(annotation) is tuple else (annotation,)
+
+
 def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if field.is_required():
         return "required"
-    return "not set" if value is None else f"`{_cell(str(value))}`"
+    if value is None:
+        return "not set"
+    return f"`{_cell(json.dumps(value, ensure_ascii=False))}`"
 
 
 def _kind(annotation: Any) -> str:
-    if annotation is type(None):
-        return "not set"
     name = getattr(get_origin(annotation), "__name__", "")
     if name == "Literal":
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if name in ("UnionType", "Union"):
-        return " or ".join(_kind(part) for part in get_args(annotation))
+        return " or ".join(_kind(part) for part in get_args(annotation) if part is not type(None))
     if name == "Annotated":
         return _kind(get_args(annotation)[0])
     inner = [_kind(part) for part in get_args(annotation) if part is not Ellipsis]
@@ -229,6 +194,7 @@ def _kind(annotation: Any) -> str:
     if name == "dict":
         return f"table of {inner[-1]}"
     spoken = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    spoken |= {"date": "date"}
     return spoken.get(getattr(annotation, "__name__", ""), "table")
 
 
@@ -250,4 +216,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    sys.exit(main(*sys.argv[1:2]))

@@ -1,7 +1,11 @@
-"""The documentation: links lead somewhere, code blocks run, generated pages are whole."""
+"""The documentation: links lead somewhere, code blocks run or are checked, generated pages are
+whole. `tests/test_site.py` has the site that is made of it."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import re
 import runpy
 import shlex
@@ -9,14 +13,16 @@ import shutil
 import sys
 import tomllib
 from collections import Counter
-from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from textwrap import dedent
+from typing import Any, get_args
 
 import pytest
 import typer
 
-from dftspark import schema
+import dftspark
+from dftspark import errors, schema
 from dftspark.cli import app
 from dftspark.config import Audit
 from dftspark.config.audit import parsed
@@ -29,66 +35,68 @@ from tests.report.page_runs import made
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = set(PROJECT["optional-dependencies"])
+# Options of spark-submit and of a program in benchmarks/.
+OF_OTHERS = {"--archives", "--properties-file", "--seed"}
 
 
 def builder() -> Any:
     return runpy.run_path(str(ROOT / "docs" / "build.py"))
 
 
-@pytest.fixture(scope="module")
-def site() -> dict[str, str]:
-    pytest.importorskip("jinja2", reason="DOCUMENTATION NOT TESTED: no jinja2")
-    pages: dict[str, str] = builder()["site"]()
-    return pages
-
-
-class Links(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.hrefs: list[str] = []
-        self.sources: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.ids |= {str(found["id"])} if "id" in found else set()
-        self.hrefs += [str(found["href"])] if "href" in found else []
-        self.sources += [str(found["src"])] if "src" in found else []
-
-
 def blocks(kind: str) -> list[Any]:
     return [
-        pytest.param(text, id=f"{file.stem}-{number}")
+        pytest.param(dedent(text), id=f"{file.stem}-{number}")
         for file in TEXTS
-        for number, (found, text) in enumerate(_BLOCK.findall(file.read_text(encoding="utf-8")))
-        if found == kind
+        for number, (_, language, text) in enumerate(_BLOCK.findall(file.read_text("utf-8")))
+        if language == kind
     ]
 
 
-def test_every_link_of_the_site_leads_to_a_place(site: dict[str, str]) -> None:
-    read = {name: Links(text) for name, text in site.items()}
-    for name, page in read.items():
-        assert not page.sources, f"{name} loads {page.sources}"
-        for href in page.hrefs:
-            if re.match(r"https?://", href):
-                continue
-            file, _, place = href.partition("#")
-            target = file.removesuffix(".html") or name
-            assert target in read, f"{name} links to {href}"
-            assert not place or place in read[target].ids, f"{name} links to {href}"
+def prose(text: str) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(file: Path) -> set[str]:
+    """Of the headings, as code hosts and MyST make them: small letters, dashes for blanks."""
+    headings = re.findall(r"^#+ (.+)$", prose(file.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
-def test_every_relative_link_of_the_sources_exists(file: Path) -> None:
-    text = file.read_text(encoding="utf-8")
-    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-        if re.match(r"https?://|#", target):
+def test_every_relative_link_leads_to_a_file_and_a_heading(file: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", prose(file.read_text(encoding="utf-8")))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
             continue
-        path = target.partition("#")[0]
-        assert (file.parent / path).exists(), f"{file.name} links to {target}"
+        path, _, place = target.partition("#")
+        there = file.parent / path if path else file
+        assert there.exists(), f"{file.name} links to {target}"
+        assert not place or place in anchors(there), f"{file.name} links to {target}"
+
+
+def test_the_index_leads_to_every_page_once() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\* \[[^\]]+\]\(([\w-]+)\.md\)", text, re.MULTILINE)
+    assert sorted(listed) == sorted({file.stem for file in DOCS} - {"index"})
+
+
+@pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
+def test_a_page_begins_with_what_it_is_for(file: Path) -> None:
+    title, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    assert title.startswith("# ")
+    assert re.match(r"\n[\w`][^\n]{40,}", rest), f"{file.name} begins with {rest[:60]!r}"
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_code_stands_between_fences_that_name_its_language(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    opened = re.findall(r"^ *```(.*)$", text, re.MULTILINE)[::2]
+    assert set(opened) <= {"python", "py", "toml", "sh", "text"}, opened
+    indented = re.findall(r"\n\n {4}(?! *[*\-\d|`])(\S.*)", prose(text))
+    assert not indented, f"{file.name} has code without a language: {indented}"
 
 
 def test_the_pages_made_from_the_code_are_current() -> None:
@@ -127,6 +135,20 @@ def test_python_blocks_run(
     monkeypatch.setattr(sys, "argv", ["block"])
     (tmp_path / "block.py").write_text(block)
     runpy.run_path(str(tmp_path / "block.py"))
+
+
+@pytest.mark.parametrize("block", blocks("py"))
+def test_blocks_that_need_more_than_is_here_compile_and_name_what_exists(block: str) -> None:
+    """They need a session or a trainer. What they import of the package is there."""
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dftspark"):
+            home = import_module(node.module)
+            assert not [name.name for name in node.names if not hasattr(home, name.name)]
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("dftspark."):
+            called = getattr(dftspark, ast.unparse(node.func).removeprefix("dftspark."))
+            inspect.signature(called).bind(
+                *node.args, **{word.arg: None for word in node.keywords if word.arg}
+            )
 
 
 @pytest.mark.parametrize("block", blocks("toml"))
@@ -171,37 +193,83 @@ def test_commands_of_shell_blocks_can_be_parsed(block: str) -> None:
                     assert (ROOT / word).is_file(), line
         elif program == "python":
             assert (ROOT / words[1]).is_file(), line
+        elif program == "pip":
+            extras = re.findall(r"\[([\w,-]+)\]", line)
+            assert {name for group in extras for name in group.split(",")} <= EXTRAS, line
+        else:
+            pytest.fail(f"a block of another kind, or a wrong command: {line}")
+
+
+def commands() -> Any:
+    group: Any = typer.main.get_command(app)
+    return group.commands
 
 
 def parse(words: list[str]) -> None:
     """As the command line would, without doing it."""
-    group: Any = typer.main.get_command(app)
+    words = list(itertools.takewhile(lambda word: word not in (">", ">>", "|"), words))
     if "--help" not in words:
-        group.commands[words[0]].make_context(words[0], list(words[1:]))
+        commands()[words[0]].make_context(words[0], words[1:])
 
 
-def test_configuration_has_every_setting(site: dict[str, str]) -> None:
-    text = site["configuration"]
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_commands_and_options_in_sentences_exist(file: Path) -> None:
+    known = commands()
+    options = {
+        word for of in known.values() for p in of.params for word in (*p.opts, *p.secondary_opts)
+    }
+    spans = re.findall(r"`([^`\n]+)`", prose(file.read_text(encoding="utf-8")))
+    for words in (span.removeprefix(".venv/bin/").split() for span in spans):
+        named = {word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)}
+        if words and words[0] == "dftspark" and words[1:] and re.match(r"[a-z]", words[1]):
+            assert words[1] in known, f"{file.name}: {words}"
+            its = {word for p in known[words[1]].params for word in (*p.opts, *p.secondary_opts)}
+            assert named <= its | {"--help"}, f"{file.name}: {words}"
+        elif words and words[0].startswith("--"):
+            assert named <= options | OF_OTHERS, f"{file.name}: {words}"
+
+
+def test_configuration_has_every_setting() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
     def check(model: Any, prefix: str) -> None:
         for name, field in model.model_fields.items():
-            inner = field.annotation
+            inner = [field.annotation, *get_args(field.annotation)]
+            sections = [of for of in inner if hasattr(of, "model_fields")]
             if name == "corpora":
-                continue
-            if hasattr(inner, "model_fields"):
-                check(inner, f"{name}." if not prefix else f"{prefix}{name}.")
+                check(sections[0], "corpora.NAME.")
+            elif sections:
+                check(sections[0], f"{prefix}{name}.")
             else:
-                assert f"<code>{prefix}{name}</code>" in text, f"{prefix}{name}"
+                assert f"| `{prefix}{name}` |" in text, f"{prefix}{name}"
 
     check(Audit, "")
 
 
-def test_tables_have_every_column(site: dict[str, str]) -> None:
+def test_tables_have_every_column() -> None:
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     for name, table in schema.TABLES.items():
-        assert f'<h2 id="{name}">' in site["tables"]
-        section = site["tables"].split(f'<h2 id="{name}">')[1].split("<h2")[0]
+        section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
         for column in table:
-            assert f"<code>{column.name}</code>" in section, f"{name}.{column.name}"
+            assert f"| `{column.name}` |" in section, f"{name}.{column.name}"
+
+
+def test_public_names_are_documented_and_documented_ones_exist() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\* `(dftspark[\w.]+)`: (.+)$", text, re.MULTILINE)
+    assert {f"dftspark.{name}" for name in dftspark.__all__} - {"dftspark.__version__"} <= {
+        name for name, _ in listed
+    }
+    for name, said in listed:
+        home, _, last = name.rpartition(".")
+        value = getattr(import_module(home), last)
+        assert inspect.getdoc(value), name
+        if home == "dftspark.errors" and "exit code" in said:
+            assert said == f"exit code {value.exit_code}."
+    of_errors = {
+        f"dftspark.errors.{name}" for name, of in vars(errors).items() if inspect.isclass(of)
+    }
+    assert of_errors <= {name for name, _ in listed}
 
 
 def test_every_measure_that_a_page_explains_is_in_the_documentation() -> None:

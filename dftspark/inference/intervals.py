@@ -37,16 +37,16 @@ class Inferred:
     """Inference for a value, in its unit except p_value, the tell sizes and blocks; nan is unknown.
 
     std_error    delete-one-block jackknife
-    ci_low       confidence interval about the value, t with blocks - 1 degrees of freedom; near
-    ci_high      equality it is wide rather than exact, and p_value decides
+    ci_low       of the confidence interval about the value, t with blocks - 1 degrees of freedom
+    ci_high      of the same; near equality it is wide rather than exact, and p_value decides
     p_value      of the hypothesis that both corpora come from one source
     floor        95% quantile of the value under one source at these two sizes; the value is above
                  it exactly where p_value < .05
     mde          smallest value that the test finds with 80% power at level .05
     n_tell       clusters a side at which the test finds this difference, with 80% power at level
                  .05; infinite where no difference was detected
-    n_tell_low   its 95% interval; where p_value > .05 the lower end stands alone: "more than"
-    n_tell_high
+    n_tell_low   of its 95% interval; where p_value > .05 it stands alone: "more than"
+    n_tell_high  of its 95% interval
     blocks       per side
     """
 

@@ -76,10 +76,12 @@ class Run:
 
     @property
     def path(self) -> str:
+        """Path of the run's folder, or its URI."""
         return self._location.name
 
     @property
     def tables(self) -> list[str]:
+        """Names of the tables that the run has."""
         return sorted(self.manifest["tables"])
 
     @property
@@ -103,6 +105,7 @@ class Run:
             raise vouched.unreadable(self._place(name), error) from error
 
     def columns(self, name: str) -> list[str]:
+        """Returns the names of the table's columns."""
         return list(self.dataset(name).schema.names)
 
     def dataset(self, name: str) -> ds.Dataset:
@@ -118,10 +121,12 @@ class Run:
             return bytes(stream.read())
 
     def pandas(self, name: str) -> Any:
+        """Returns the table as a frame of pandas, which must be installed."""
         _library("pandas")
         return self.table(name).to_pandas()
 
     def polars(self, name: str) -> Any:
+        """Returns the table as a frame of Polars, which must be installed."""
         return _library("polars").from_arrow(self.table(name))
 
     def duckdb(self) -> Any:

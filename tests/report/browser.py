@@ -109,3 +109,23 @@ def axe() -> str:
     source = file.read_bytes()
     assert hashlib.sha256(source).hexdigest() == AXE_SHA256, f"axe-core is not {AXE} as pinned"
     return source.decode()
+
+
+def violations(driver: Any) -> list[dict[str, Any]]:
+    """What axe finds in the page that is open: rule, how often, the first place and why."""
+    driver.set_script_timeout(300)
+    driver.execute_script(axe())
+    result = driver.execute_async_script(
+        "var done = arguments[0]; axe.run(document, {resultTypes: ['violations']})"
+        ".then(r => done(r), e => done({error: String(e)}))"
+    )
+    assert "error" not in result, result
+    return [
+        {
+            "rule": v["id"],
+            "count": len(v["nodes"]),
+            "first": v["nodes"][0]["html"][:200],
+            "why": v["nodes"][0]["failureSummary"][:300],
+        }
+        for v in result["violations"]
+    ]

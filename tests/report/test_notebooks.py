@@ -1,9 +1,10 @@
-"""The notebooks: kept without outputs, drawing with the package, and every cell runs."""
+"""The notebooks: kept without outputs, drawing with the package or Altair, and every cell runs."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from tests.report.page_runs import metrics, publish, row, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHART = "application/vnd.vegalite.v5+json"  # which JupyterLab draws without a network
+CHARTS = {"1_first_look": 1, "4_sampler_sweep": 1, "5_nightly_history": 1}
 TEXTS = ("a testament to", "tapestry", "delve", "kind of", "and so on", "such as")
 
 
@@ -32,8 +35,8 @@ def test_outputs_are_not_kept(book: Path) -> None:
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
-def test_drawing_is_the_packages(book: Path) -> None:
-    libraries = {"matplotlib", "seaborn", "plotly", "altair", "bokeh"}
+def test_nothing_draws_that_loads_from_elsewhere(book: Path) -> None:
+    libraries = {"matplotlib", "seaborn", "plotly", "bokeh"}
     for source in codes(book):
         for node in ast.walk(ast.parse(source)):
             names = (
@@ -126,13 +129,16 @@ def sweep_tables(names: list[str]) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Runs every cell in a fresh kernel; the HTML that its outputs show."""
+def executed(
+    book: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], list[Any]]:
+    """Runs every cell in a fresh kernel; the HTML that its outputs show, and the charts."""
     nbclient = pytest.importorskip("nbclient", reason="NOTEBOOKS NOT TESTED: no nbclient")
     nbformat = pytest.importorskip("nbformat", reason="NOTEBOOKS NOT TESTED: no nbformat")
     from traitlets.config import Config
 
-    pytest.importorskip("ipykernel", reason="NOTEBOOKS NOT TESTED: no ipykernel")
+    for package in ("ipykernel", "altair"):
+        pytest.importorskip(package, reason=f"NOTEBOOKS NOT TESTED: no {package}")
     monkeypatch.setenv("DFTSPARK_NOTEBOOK_RUNS", str(store))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     read = nbformat.read(book, as_version=4)
@@ -140,7 +146,10 @@ def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[s
     nbclient.NotebookClient(read, timeout=120, kernel_name="python3", config=local).execute()
     outputs = [output for cell in read.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"], outputs
-    return [str(o.data["text/html"]) for o in outputs if "data" in o and "text/html" in o.data]
+    shown = [output.data for output in outputs if "data" in output]
+    drawn = [data["text/html"] for data in shown if "text/html" in data]
+    assert not [html for html in drawn if "<script" in html], "something loads a library"
+    return drawn, [data[CHART] for data in shown if CHART in data]
 
 
 @pytest.mark.program
@@ -148,6 +157,19 @@ def executed(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> list[s
 def test_every_cell_runs(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "sweep" in book.stem and "samplers" not in schema.TABLES:
         pytest.skip("NOTEBOOK NOT TESTED: there are no sweeps yet")
-    shown = executed(book, store, monkeypatch)
+    shown, charts = executed(book, store, monkeypatch)
     drawn = [html for html in shown if 'class="dftspark"' in html]
     assert len(drawn) >= (0 if book.stem.startswith("6") else 1)
+    check_charts(book, charts)
+
+
+def check_charts(book: Path, charts: list[Any]) -> None:
+    """Those that are there have rows, intervals and something to point at."""
+    assert len(charts) == CHARTS.get(book.stem, 0)
+    for chart in charts:
+        rows = chart["data"].get("values") or chart["datasets"][chart["data"]["name"]]
+        assert len(rows) > 1
+        layers = chart.get("layer") or chart["spec"]["layer"]
+        assert all(layer["encoding"]["tooltip"] for layer in layers)
+        edges = {"x2", "y2"} & {channel for layer in layers for channel in layer["encoding"]}
+        assert edges, "a number without its interval"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from dftspark.report.page.overview import overview
 from dftspark.report.page.run import page
 from dftspark.store.listing import runs
 from dftspark.store.run import Run
-from tests.report.browser import ROOT, axe, chromium, look, requests
+from tests.report.browser import chromium, look, requests, violations
 from tests.report.page_runs import SCRIPT, made, metrics, publish, row, tables
 
 pytestmark = pytest.mark.program
@@ -32,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One model; hostile ones with nights; with the swap; over a store; documentation."""
+    """One model; hostile ones with nights; with the swap; over a store."""
     folder = tmp_path_factory.mktemp("pages")
     plain = made(folder / "plain", texts=[WORDS, "tapestry", "delve", "a testament to"])
     names = [SCRIPT, "second"]
@@ -56,8 +55,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "judge": page(judged(folder / "judge")),
         "store": overview(str(folder / "nights"), runs(str(folder / "nights")), {}),
     }
-    site = runpy.run_path(str(ROOT / "docs" / "build.py"))["site"]()
-    found |= {"measures": site["measures"], "configuration": site["configuration"]}
     for name, text in found.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8", errors="backslashreplace")
     return {name: folder / f"{name}.html" for name in found}
@@ -101,7 +98,7 @@ def judged(out: Path) -> Run:
     return publish(out, {"metrics": rows, "win_rates": rates}, **told)
 
 
-KINDS = ("plain", "hostile", "judge", "store", "measures", "configuration")
+KINDS = ("plain", "hostile", "judge", "store")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -248,25 +245,9 @@ def test_a_phone_scrolls_down_only(browser: Any, pages: dict[str, Path], kind: s
 def test_axe_finds_nothing(
     browser: Any, pages: dict[str, Path], kind: str, scheme: str, width: int
 ) -> None:
-    source = axe()
     look(browser, pages[kind], scheme, width)
-    browser.set_script_timeout(300)
     browser.execute_script("document.querySelectorAll('details').forEach(e => { e.open = true; })")
-    browser.execute_script(source)
-    found = browser.execute_async_script(
-        "var done = arguments[0]; axe.run(document, {resultTypes: ['violations']})"
-        ".then(r => done(r), e => done({error: String(e)}))"
-    )
-    assert "error" not in found, found
-    bad = [
-        {
-            "rule": v["id"],
-            "count": len(v["nodes"]),
-            "first": v["nodes"][0]["html"][:200],
-            "why": v["nodes"][0]["failureSummary"][:300],
-        }
-        for v in found["violations"]
-    ]
+    bad = violations(browser)
     assert not bad, json.dumps(bad, indent=1)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.test_notebooks import BOOKS, ROOT, executed
+from tests.report.test_notebooks import BOOKS, ROOT, check_charts, executed
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -36,4 +36,5 @@ def test_every_cell_runs_on_the_sample(
 ) -> None:
     if book.stem.startswith("6"):
         monkeypatch.setenv("DFTSPARK_NOTEBOOK_SPARK", "1")
-    executed(book, store, monkeypatch)
+    _, charts = executed(book, store, monkeypatch)
+    check_charts(book, charts)
