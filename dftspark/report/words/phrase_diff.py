@@ -7,12 +7,12 @@ come, one that only the first lists has gone: it may still be there, but no more
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dftspark.report.words.lenses import lenses
-from dftspark.report.words.shown import Telltale
+from dftspark.report.words.shown import Shown, Telltale
 from dftspark.store.run import Run
 
 Move = Literal["came", "went", "more", "less", "same"]
@@ -58,14 +58,19 @@ def factor(told: Telltale) -> float:
 
 def phrase_diff(first: Run, second: Run, old: str, new: str) -> list[PhraseDiff]:
     """Returns what either run tells the model by, in the order of the second, then of the first;
-    `old` and `new` name the model there."""
-    before, after = _of(first, old), _of(second, new)
+    `old` and `new` name the model there. A lens whose tables only one of the runs has is left
+    out."""
+    both = [lens for lens in lenses() if _kept(lens, first) == _kept(lens, second)]
+    before, after = _of(both, first, old), _of(both, second, new)
     return [PhraseDiff(before.get(key), after.get(key)) for key in dict.fromkeys([*after, *before])]
 
 
-def _of(run: Run, model: str) -> dict[tuple[str, str], Telltale]:
-    every: Iterable[Telltale] = (t for lens in lenses() for t in lens.telltales(run, model, ""))
+def _kept(lens: Shown, run: Run) -> set[str]:
+    return lens.tables.keys() & set(run.tables)
+
+
+def _of(shown: Sequence[Shown], run: Run, model: str) -> dict[tuple[str, str], Telltale]:
     known: dict[tuple[str, str], Telltale] = {}
-    for told in every:
+    for told in (told for lens in shown for told in lens.telltales(run, model, "")):
         known.setdefault((told.kind, told.text), told)
     return known
