@@ -41,8 +41,8 @@ def test_a_run_without_the_tables_of_phrases_has_lost_none(tmp_path: Path) -> No
 
 
 def test_text_of_a_run_is_text(tmp_path: Path) -> None:
-    pair = [publish(tmp_path / n, tables([SCRIPT], [SCRIPT])) for n in ("first", "second")]
-    html = page(*pair, diff(*pair))
+    first, second = (publish(tmp_path / n, tables([SCRIPT], [SCRIPT])) for n in "ab")
+    html = page(first, second, diff(first, second))
     assert SCRIPT not in html
     assert "&lt;script&gt;" in html
 

@@ -119,7 +119,7 @@ def _judged(out: Path) -> Run:
         ci_high=0.72,
         p_value=0.001,
     )
-    told = {"judge": {"warnings": ["mini prefers longer texts"]}}
+    told: dict[str, Any] = {"judge": {"warnings": ["mini prefers longer texts"]}}
     return publish(out, {"metrics": [said | nothing]}, **told)
 
 
