@@ -22,7 +22,7 @@ from dftspark.store.run import Run
 LINES = 8  # of one figure
 NIGHTS = 400
 _MANY = 60  # points of a line; with more they are drawn small
-_TOP = 93.0  # percent of the height, above which a label would be cut
+_TOP = 88.0  # percent of the height, above which a label would be cut
 _FAR = 0.6  # of a model's median: a change beyond it is drawn at the edge
 _LABELS = 0.09  # of the width, which is left free for the labels of the other axis
 _CLEAR = 22.0  # percent between labels of an axis
