@@ -204,25 +204,34 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="RUN_A", help="A run, or its run store.")],
     second: Annotated[str, typer.Argument(metavar="RUN_B", help="A run, or its run store.")],
     model: Annotated[str | None, typer.Option("--model", help="Of several, which.")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Also write it as a page, into this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Sets two runs side by side: each measure in both, and what else is different.
 
     A run is given by its path, or by the path of a store for its latest. B is nearer or farther
-    than A only where the difference is more than the error of both.
+    than A only where the difference is more than the error of both. The page also has the phrases
+    and constructions that came and went.
 
     Example: `dftspark diff runs/20261121T010000Z-nightly-0f1e2d runs`
 
-    Example: `dftspark diff checkpoint-100/runs checkpoint-200/runs --json`
+    Example: `dftspark diff checkpoint-100/runs checkpoint-200/runs --out diff.html`
     """
     from dftspark.redaction import redact
+    from dftspark.report.page import written
     from dftspark.report.terminal import run_diff as drawing
     from dftspark.report.words import run_diff
 
     pair = opened(first), opened(second)
     found = run_diff.diff(*pair, model)
+    page = None if out is None else written.diff(*pair, found, out)
     if not as_json:
-        return drawing.render(*pair, found, console())
+        drawing.render(*pair, found, console())
+        if page:
+            print(f"\nThe page is {page}")
+        return
     for row in found.rows:
         finite = {k: None if v != v or v in (inf, -inf) else v for k, v in row.items()}
         print(json.dumps({"kind": "measure", **finite}))

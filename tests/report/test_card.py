@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from dftspark import cli
-from dftspark.errors import ConfigError
+from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.report.page import card
 from dftspark.report.words.markdown import code, escaped, markdown
 from dftspark.store.run import Run
@@ -139,3 +140,9 @@ def test_a_run_that_compares_nothing_has_no_card(tmp_path: Path) -> None:
     for draw in (card.card, markdown):
         with pytest.raises(ConfigError, match="compares nothing"):
             draw(bare)
+
+
+def test_without_its_renderer_a_png_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(EnvironmentProblem, match=r"pip install 'dftspark\[report\]'; --as svg"):
+        card.png("<svg/>")

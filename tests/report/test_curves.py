@@ -133,9 +133,10 @@ def test_a_challenger_is_a_level(tmp_path: Path) -> None:
 def test_the_page_has_the_sweep(tmp_path: Path) -> None:
     text = page(sweep(tmp_path))
     first = text[: text.index("<nav")]
-    assert first.count('<figure class="lines">') == 2, "the first screen leads with its curves"
+    assert first.count('<figure class="lines">') == 3, "tell sizes by lens lead"
+    assert re.findall(r"<strong>(By \w+)", first) == ["By words", "By content", "By structure"]
     assert "the best of 3 settings by each measure" in first
-    assert text.count('<figure class="lines">') == 4
+    assert text.count('<figure class="lines">') == 5
     assert 'href="#settings"' in text
 
 

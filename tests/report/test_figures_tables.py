@@ -19,7 +19,7 @@ def said(figure: object) -> str:
     return " ".join(re.sub("<[^>]+>", " ", str(figure)).split())
 
 
-def test_rules_that_speak_stand_first_and_the_others_are_folded(tmp_path: Path) -> None:
+def test_rules_that_speak_stand_first_and_all_are_folded(tmp_path: Path) -> None:
     rows = [
         row("checks", model="gpt", rule=f"rule {outcome}", outcome=outcome, detail=f"saw {outcome}")
         for outcome in ("pass", "unknown", "warn", "fail", "pass")
@@ -27,9 +27,16 @@ def test_rules_that_speak_stand_first_and_the_others_are_folded(tmp_path: Path) 
     drawn = checks(publish(tmp_path, {"checks": rows}))
     text = said(drawn)
     assert text.startswith("Rules: 1 failed , 1 to be looked at , 1 not known , 2 passed .")
-    loud, calm = str(drawn).split("<details>")
+    loud, every = str(drawn).split("<details>")
     assert re.findall("saw (\\w+)", loud) == ["fail", "warn"]
-    assert re.findall("saw (\\w+)", calm) == ["unknown", "pass", "pass"]
+    assert re.findall("saw (\\w+)", every) == ["fail", "warn", "unknown", "pass", "pass"]
+
+
+def test_a_rule_that_fails_for_several_models_has_one_line(tmp_path: Path) -> None:
+    rows = [row("checks", model=m, rule="close", outcome="fail", detail=m) for m in ("a", "b")]
+    loud, _ = str(checks(publish(tmp_path, {"checks": rows}))).split("<details>")
+    assert "failed close a, b" in said(loud)
+    assert loud.count("<li>") == 1
 
 
 def test_without_rules_there_is_nothing(tmp_path: Path) -> None:
@@ -140,7 +147,7 @@ def test_the_page_has_them_where_a_reader_looks(tmp_path: Path) -> None:
         text.index(mark)
         for mark in (
             "Rules:",
-            "How many documents a side tell each model",
+            "tell each model from human, by each lens",
             "How many documents, by every measure",
             "Which model is nearer to human?",
             "Where the two clouds lie",

@@ -75,7 +75,7 @@ def test_the_first_words_are_the_verdict(plain: str) -> None:
     top = said(plain[: plain.index("<nav")])
     for answer in (
         "How far by structure 50 by words 100 by content 150 documents a side are what it takes",
-        "1% of pairs are told apart by a reader who has learnt the difference; half is guessing.",
+        "1% of pairs (1% to 1%) are told apart by a reader who has learnt the difference;",
         "What gives it away It gives itself away by",
         "How sure 38 to 65 is the 95% interval of the number by structure.",
         "The difference is hardly chance: p = 3e-6, fitted tail , the least of 3 lenses times 3.",

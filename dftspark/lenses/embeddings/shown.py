@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dftspark.report.words.rows import of_pair
+from dftspark.report.words.rows import Row, of_pair
 from dftspark.report.words.shown import Examples, Fact, Section, Shown, ShownMeasure, Table
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
@@ -130,6 +130,16 @@ MEASURES = (
 )  # fmt: skip
 
 
+def _share(area: float) -> str:
+    return f"{area:.0%}" if area < 0.995 else f"{area:.1%}"
+
+
+def _inside(row: Row) -> str:
+    """Writes the interval of an area; empty if it has none."""
+    ends = [real(row[name]) for name in ("ci_low", "ci_high")]
+    return "" if any(map(math.isnan, ends)) else " to ".join(_share(min(end, 1.0)) for end in ends)
+
+
 class EmbeddingsShown(Shown):
     name = "embeddings"
     title = "Content and style"
@@ -173,18 +183,18 @@ class EmbeddingsShown(Shown):
 
     def facts(self, run: Run, model: str, stratum: str) -> list[Fact]:
         rows = of_pair(run, "metrics", model, stratum)
-        areas = [real(row["value"]) for row in rows if row["metric"] == "c2st_auc"]
         return [
             Fact(
                 "a trained reader",
-                f"{area:.0%}" if area < 0.995 else f"{area:.1%}",
-                "of pairs are told apart by a reader who has learnt the difference; half is "
-                "guessing",
+                _share(real(row["value"])),
+                f"of pairs{f' ({inside})' if (inside := _inside(row)) else ''} are told apart by a "
+                f"reader who has learnt the difference; half is guessing",
                 "a reader",
                 "a reader",
+                inside,
             )
-            for area in areas
-            if not math.isnan(area)
+            for row in rows
+            if row["metric"] == "c2st_auc" and not math.isnan(real(row["value"]))
         ]
 
     def section(self, run: Run, model: str, stratum: str) -> Section | None:

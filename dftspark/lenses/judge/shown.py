@@ -56,12 +56,20 @@ MEASURES = (
 )  # fmt: skip
 
 
+def _judge(row: Row) -> str:
+    return visible(row["metric"].partition(":")[2], 40)
+
+
+def _inside(row: Row) -> str:
+    """Writes the interval of the share of pairs; empty if it has none."""
+    ends = [real(row[name]) / 2 for name in ("ci_low", "ci_high")]
+    return "" if any(map(math.isnan, ends)) else f"{ends[0]:.0%} to {ends[1]:.0%}"
+
+
 def _won(row: Row) -> str:
     """Says what share of pairs it is, with its interval if it has one."""
-    ends = [real(row[name]) / 2 for name in ("ci_low", "ci_high")]
-    inside = "" if any(map(math.isnan, ends)) else f" ({ends[0]:.0%} to {ends[1]:.0%})"
-    judge = visible(row["metric"].partition(":")[2], 40)
-    return f"of pairs{inside} in which {judge} prefers the model's text; half is parity"
+    inside = f" ({_inside(row)})" if _inside(row) else ""
+    return f"of pairs{inside} in which {_judge(row)} prefers the model's text; half is parity"
 
 
 class JudgeShown(Shown):
@@ -84,7 +92,12 @@ class JudgeShown(Shown):
         rows = of_pair(run, "metrics", model, stratum)
         asked = [row for row in rows if row["metric"].startswith("jmq_overall:")]
         return [
-            Fact("a judge prefers it", f"{real(row['value']) / 2:.0%}", _won(row))
+            Fact(
+                f"{_judge(row)} prefers it",
+                f"{real(row['value']) / 2:.0%}",
+                _won(row),
+                inside=_inside(row),
+            )
             for row in asked
             if not math.isnan(real(row["value"]))
         ]

@@ -26,6 +26,7 @@ _LEAST = 1.3  # factor between the shares of documents from which a word is name
 _ALIKE = 0.6  # share of a word's documents that its phrase must have to stand in its place
 _WITH_PLACES = 120  # telltales of a model whose places are looked for
 _BETWEEN = "\0"  # excerpts
+_TWO_SIDED = 1.96  # standard errors of a 95% interval
 LONGEST = 60  # characters of a phrase
 _COUNTS = "text tokens docs_human docs_model q_value contribution"
 _LISTED = "n text per_million_human per_million_model q_value share"
@@ -33,11 +34,14 @@ _EXAMPLES = "example_human example_model example_human_id example_model_id"
 
 
 class Recognized(NamedTuple):
-    """A word or phrase with its shares of documents; `score` weighs factor against spread."""
+    """A word or phrase with its shares of documents; `score` weighs factor against spread, `low`
+    and `high` are the 95% interval of the ratio."""
 
     text: str
     tokens: tuple[str, ...]
     ratio: float
+    low: float
+    high: float
     share_human: float
     share_model: float
     q: float
@@ -113,33 +117,43 @@ def _of_row(row: Row, sizes: tuple[float, float], frequent: frozenset[str]) -> R
     human, model = real(row["docs_human"]), real(row["docs_model"])
     ratio = (model + 0.5) / sizes[1] * sizes[0] / (human + 0.5)
     shares = human / sizes[0], model / sizes[1]
-    return _scored(row["text"].strip(), tokens, ratio, *shares, real(row["q_value"]))
+    return _scored(row["text"].strip(), tokens, ratio, shares, sizes, real(row["q_value"]))
 
 
 def _of_documents(
     run: Run, model: str, stratum: str, frequent: frozenset[str], known: set[str]
 ) -> list[Recognized]:
     """Returns single words of the table document_ratios that the n-grams do not list."""
-    found = []
+    found, sizes = [], _documents(run, model, stratum)
     for row in of_pair(run, "document_ratios", model, stratum):
         text = row["token"].strip()
         if real(row.get("q_value")) < LEVEL and text not in known:
             shares = real(row["share_human"]), real(row["share_model"])
             if not _says_something((text,), frequent):
                 continue
-            one = _scored(text, (text,), real(row["ratio"]), *shares, real(row["q_value"]))
+            one = _scored(text, (text,), real(row["ratio"]), shares, sizes, real(row["q_value"]))
             found += [one] if one is not None and one.ratio > 1 else []
     return found
 
 
 def _scored(
-    text: str, tokens: tuple[str, ...], ratio: float, human: float, model: float, q: float
+    text: str,
+    tokens: tuple[str, ...],
+    ratio: float,
+    shares: tuple[float, float],
+    sizes: tuple[float, float],
+    q: float,
 ) -> Recognized | None:
     far = abs(math.log(ratio)) if ratio > 0 else 0.0
     if far < math.log(_LEAST):
         return None
-    spread = math.sqrt(max(human, model)) * (_PHRASE if len(tokens) > 1 else 1.0)
-    return Recognized(text, tokens, ratio, human, model, q, far * spread)
+    spread = math.sqrt(max(shares)) * (_PHRASE if len(tokens) > 1 else 1.0)
+    # The interval of Katz et al. for a ratio of shares, half a document added to each count.
+    error = math.sqrt(
+        sum(1 / (s * n + 0.5) - 1 / (n + 0.5) for s, n in zip(shares, sizes, strict=True))
+    )
+    wide = math.exp(_TWO_SIDED * error)
+    return Recognized(text, tokens, ratio, ratio / wide, ratio * wide, *shares, q, far * spread)
 
 
 def _says_something(tokens: Sequence[str], frequent: frozenset[str]) -> bool:
@@ -181,7 +195,8 @@ def _telltale(one: Recognized, places: Sequence[Excerpt]) -> Telltale:
     kind = "word" if len(one.tokens) == 1 else "phrase"
     human, model = 100 * one.share_human, 100 * one.share_model
     text = visible(one.text, LONGEST)
-    return Telltale(kind, text, human, model, "% of documents", one.q, "", places)
+    unit = "% of documents"
+    return Telltale(kind, text, human, model, unit, one.q, "", places, one.low, one.high)
 
 
 def _listed(row: Row, places: Sequence[Excerpt]) -> Telltale:

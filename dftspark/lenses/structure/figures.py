@@ -111,6 +111,8 @@ def telltales(run: Run, model: str, stratum: str) -> list[Telltale]:
                 for side in ("human", "model")
                 if row[f"example_{side}"]
             ],
+            real(row["ci_low"]),
+            real(row["ci_high"]),
         )
         for row in rows
     ]

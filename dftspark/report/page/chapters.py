@@ -15,7 +15,15 @@ from dftspark.report.words.shown import Chips, Examples, Section, Telltale
 from dftspark.report.words.summary import facts_of
 from dftspark.report.words.tell import Standing
 from dftspark.report.words.text import MISSING, real, visible
-from dftspark.report.words.verdict import evidence, finding, more_than, short, span, spoken
+from dftspark.report.words.verdict import (
+    evidence,
+    finding,
+    more_than,
+    p_value,
+    short,
+    span,
+    spoken,
+)
 from dftspark.store.run import Run
 
 
@@ -99,6 +107,7 @@ def _sure(run: Run, standing: Standing) -> dict[str, Any]:
         "p": evidence(standing, below) if standing.lenses else "",
         "several": len(standing.lenses),
         "judged": standing.judged,
+        "parity_p": p_value(standing.main),
         "measure": spoken(standing.main["metric"]),
         "main": standing.main,
     }
@@ -112,7 +121,5 @@ def _measured(run: Run, model: str, stratum: str) -> str:
         return f"{len(rows)} measures, with their intervals."
     told = sum(real(row["p_value"]) < 0.05 for row in tested)
     shown = sum(measure(row["metric"]).main for row in rows)
-    return (
-        f"{told} of {len(tested)} tested measures find a difference; the {shown} main ones with "
-        f"interval, floor and p."
-    )
+    main = f"; the {shown} main ones with interval, floor and p" if shown else ""
+    return f"{told} of {len(tested)} tested measures find a difference{main}."

@@ -22,8 +22,9 @@ from dftspark.store.run import Run
 LINES = 8  # of one figure
 NIGHTS = 400
 _MANY = 60  # points of a line; with more they are drawn small
-_TOP = 93.0  # percent of the height, above which a label would be cut
+_TOP = 88.0  # percent of the height, above which a label would be cut
 _FAR = 0.6  # of a model's median: a change beyond it is drawn at the edge
+_LABELS = 0.09  # of the width, which is left free for the labels of the other axis
 _CLEAR = 22.0  # percent between labels of an axis
 _COLUMNS = (
     "human model stratum metric value ci_low ci_high p_value floor better n_tell n_tell_low "
@@ -119,16 +120,16 @@ def _by_night(rows: dict[str, list[Row]], metric: str, models: list[str], kind: 
         for row in own:
             if row["metric"] != metric or row["model"] not in lines:
                 continue
-            place = _sized(row) if kind == "documents" else _valued(row)
+            place = sized(row) if kind == "documents" else _valued(row)
             if place is not None:
                 at, mark = place
                 lines[row["model"]].points.append((day(night), *at, night, mark))
     return [line for line in lines.values() if line.points]
 
 
-def _sized(row: Row) -> tuple[tuple[float, float, float], str] | None:
-    """Returns n and its interval; for a night without a significant test, its lower bound as an
-    open point."""
+def sized(row: Row) -> tuple[tuple[float, float, float], str] | None:
+    """Returns a tell size and its interval; without a significant test, its lower bound as an open
+    point."""
     size = tell.size_of(row)
     if size.known:
         return (max(size.n, tell.LEAST), *size.ends), ""
@@ -174,6 +175,7 @@ def curves(
     y_axis = _axis(values, kind)
     known = [x for x, *_ in points if not math.isnan(x)]
     x_axis = linear(known or [0.0, 1.0])
+    x_axis = Scale(x_axis.low - _LABELS * (x_axis.high - x_axis.low), x_axis.high)
     one = f"{100 - y_axis.place(1.0):.2f}%" if kind in ("floors", "parity", "drift") else ""
     return draw(
         "curves",

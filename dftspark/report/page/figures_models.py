@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dftspark.report.page.figure import Figure, draw
@@ -15,27 +16,35 @@ from dftspark.report.words.verdict import short, span
 from dftspark.store.run import Run
 
 
-def side_by_side(run: Run, links: dict[str, str]) -> Figure:
+def side_by_side(run: Run, links: Mapping[str, str], explains: Collection[str] = ()) -> Figure:
     """Draws each model's tell size by each lens, nearest to human first, with what gives it away;
-    ties are named. `links` has the anchors of models that the page shows in full."""
+    ties are named.
+
+    `links` has the anchors of models that the page shows in full, in its order; `explains` are the
+    words that the page explains.
+    """
     told = summary(run)
+    keys = {fact.head: fact.key for line in told.lines for fact in line.facts}
+    places = {model: at for at, model in enumerate(links)}
     return draw(
         "side_by_side",
         words=told.words,
-        heads=told.heads,
+        heads={head: keys[head] for head in told.heads},
+        explains=explains,
         axis=axis_of(told),
         rows=[
             {
                 "name": visible(line.model, 80),
                 "link": links.get(line.model, ""),
+                "at": places.get(line.model),
                 "chips": line.chips,
                 "reason": visible(line.reason, 120),
                 "tied": line.tied,
                 "cells": [_cell(size) for size in line.sizes],
-                "facts": [
-                    next((fact.big for fact in line.facts if fact.head == head), MISSING)
+                "facts": {
+                    head: next((fact for fact in line.facts if fact.head == head), None)
                     for head in told.heads
-                ],
+                },
             }
             for line in told.lines
         ],

@@ -27,6 +27,7 @@ from dftspark.store.run import Run
 
 BEFORE = 28  # nights
 DRIFT = 0.1
+NO_CHANGE = "±0%"
 ROWS = 60  # of a table
 _MODELS = 8  # with lines of their own, and with rows of a table
 
@@ -86,7 +87,9 @@ def told_change(ratio: float) -> str:
     if math.isnan(ratio):
         return ""
     percent = round(100 * (ratio - 1))
-    return f"{'+' if percent > 0 else '−' if percent < 0 else '±'}{abs(percent)}%"
+    if percent == 0:
+        return NO_CHANGE
+    return f"{'+' if percent > 0 else '−'}{abs(percent)}%"
 
 
 def drifted(ratio: float) -> bool:
@@ -111,6 +114,8 @@ def _drift_of(series: Series, word: str) -> Figure | None:
         if not known:
             continue
         middle = median(max(size.n, tell.LEAST) for _, size in known)
+        if all(size.n <= tell.LEAST for _, size in known):
+            continue  # too few to be told from each other
         line = Line(visible(model, 60))
         for date, size in known:
             low, high = size.ends

@@ -11,8 +11,18 @@ from typing import Any
 import pyarrow.compute as pc
 
 from dftspark.report.page.figure import Figure, draw
-from dftspark.report.page.figures_lines import LINES, Line, by_value, curves, in_floors
-from dftspark.report.words.lenses import lenses, matching, measure
+from dftspark.report.page.figures_lines import (
+    LINES,
+    Kind,
+    Line,
+    by_value,
+    curves,
+    in_floors,
+    rows_of,
+    sized,
+)
+from dftspark.report.words import tell
+from dftspark.report.words.lenses import leads, lenses, matching, measure
 from dftspark.report.words.rows import Row, confidence_of
 from dftspark.report.words.shown import Shown
 from dftspark.report.words.text import number, real, visible
@@ -45,6 +55,33 @@ def samplers(run: Run, metrics: Sequence[str] = ()) -> list[Figure]:
         for metric in shown[:_PANELS] if metrics else _in_turn(shown)[:_PANELS]:
             about = [row for row in own if row["metric"] == metric]
             figures.append(_panel(name, axis, about, confidence_of(run)))
+    return figures
+
+
+def sizes(run: Run) -> list[Figure]:
+    """Draws the tell size by each lens over the settings of a sweep, as `samplers` does a measure.
+
+    A lens by which every setting is told from as few documents as the tests need has no curve; a
+    run without tell sizes has none.
+    """
+    rows, told = _rows(run, "samplers"), rows_of(run)
+    figures = []
+    for name in dict.fromkeys(row["sweep"] for row in rows):
+        own = [row for row in rows if row["sweep"] == name]
+        settings = {row["model"]: row for row in own}
+        axis = _axis(dict(row["settings"] or []) for row in own)
+        for metric, word in leads().items() if axis else ():
+            marks = {row["model"]: row for row in own if row["metric"] == metric}
+            lines: dict[str, Line] = defaultdict(lambda: Line(""))
+            for row in told:
+                place = sized(row) if row["metric"] == metric and "n_tell" in row else None
+                if place is not None and row["model"] in settings:
+                    at, mark = place
+                    at_best = _mark(marks[row["model"]], 0.05) if row["model"] in marks else ""
+                    _add(lines, settings[row["model"]], axis, at, mark or at_best)
+            ys = [point[1] for line in lines.values() for point in line.points]
+            if any(y > tell.LEAST for y in ys):
+                figures.append(_lines(f"By {word}", lines, name, axis, "documents", ""))
     return figures
 
 
@@ -140,28 +177,46 @@ def _short(setting: str, sweep: str) -> str:
 
 
 def _panel(sweep: str, axis: str, rows: list[Row], confidence: float) -> Figure:
-    settings = {row["model"]: dict(row["settings"] or []) for row in rows}
     lines: dict[str, Line] = defaultdict(lambda: Line(""))
     for row in rows:
         scaled = in_floors(row)
-        if scaled is None:
-            continue
-        own = settings[row["model"]]
-        if row["challenger"]:
-            lines[row["model"]].points.append((math.nan, *scaled, row["model"], ""))
-            continue
-        others = [f"{key} {value}" for key, value in own.items() if key != axis]
-        at, mark = _number(own.get(axis, "")), _mark(row, 1 - confidence)
-        if not math.isnan(at):
-            lines[", ".join(others)].points.append((at, *scaled, own[axis], mark))
+        if scaled is not None:
+            _add(lines, row, axis, scaled, _mark(row, 1 - confidence))
+    title = f"{measure(rows[0]['metric']).title} of {visible(sweep, 60)}"
+    return _lines(title, lines, sweep, axis, "floors", _note(rows), confidence)
+
+
+def _add(
+    lines: dict[str, Line], row: Row, axis: str, at: tuple[float, float, float], mark: str
+) -> None:
+    """Adds a setting to the line of its other settings; a challenger has a line without places."""
+    settings = dict(row["settings"] or [])
+    if row["challenger"]:
+        lines[row["model"]].points.append((math.nan, *at, row["model"], ""))
+        return
+    others = [f"{key} {value}" for key, value in settings.items() if key != axis]
+    place = _number(settings.get(axis, ""))
+    if not math.isnan(place):
+        lines[", ".join(others)].points.append((place, *at, settings[axis], mark))
+
+
+def _lines(
+    title: str,
+    lines: dict[str, Line],
+    sweep: str,
+    axis: str,
+    kind: Kind,
+    note: str,
+    confidence: float = 0.95,
+) -> Figure:
     for name, line in lines.items():
         line.name = visible(name or sweep, 60)
     return curves(
-        title=f"{measure(rows[0]['metric']).title} of {visible(sweep, 60)}",
+        title=title,
         lines=list(lines.values())[:LINES],
         x_name=axis,
-        kind="floors",
-        note=_note(rows),
+        kind=kind,
+        note=note,
         confidence=confidence,
     )
 

@@ -22,7 +22,7 @@ OUTCOMES = {
     "pass": "passed",
 }
 _RULES = 40
-_LOUD = 4  # of them that are not folded
+_LOUD = 3  # of those that failed or warn, so many have a line that is not folded
 _PAIRS = 48
 
 
@@ -34,15 +34,30 @@ def checks(run: Run) -> Figure | None:
     names = list(OUTCOMES)
     rows.sort(key=lambda row: names.index(row["outcome"]) if row["outcome"] in names else 0)
     counts = {name: sum(row["outcome"] == name for row in rows) for name in names}
-    loud = [row for row in rows if row["outcome"] in ("fail", "warn")][:_LOUD]
     return draw(
         "checks",
         told=[(name, count, OUTCOMES[name]) for name, count in counts.items() if count],
-        loud=loud,
-        calm=[row for row in rows if row not in loud][: _RULES - len(loud)],
+        loud=_loud(rows)[:_LOUD],
+        rows=rows[:_RULES],
         more=max(0, len(rows) - _RULES),
         words=OUTCOMES,
     )
+
+
+def _loud(rows: list[Row]) -> list[Row]:
+    """Returns the rules that failed or warn, one line each for all of its models."""
+    loud: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["outcome"] in ("fail", "warn"):
+            loud.setdefault((row["outcome"], row["rule"]), []).append(row)
+    return [
+        {
+            **of[0],
+            "of": ", ".join(dict.fromkeys(row["model"] for row in of if row["model"])),
+            "detail": of[0]["detail"] if len({row["detail"] for row in of}) == 1 else "",
+        }
+        for of in loud.values()
+    ]
 
 
 def differences(run: Run, model: str) -> Figure | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from dftspark import __version__
 from dftspark.errors import DamagedRun
+from dftspark.location import parted
 from dftspark.redaction import redact
 from dftspark.report.page import (
     figures,
@@ -27,12 +28,13 @@ from dftspark.report.page import (
 from dftspark.report.page.anchors import anchors
 from dftspark.report.page.figure import asset, environment, policy
 from dftspark.report.page.figures_models import signs
-from dftspark.report.page.figures_nights import Series, drifted, told_change
+from dftspark.report.page.figures_nights import NO_CHANGE, Series, drifted, told_change
 from dftspark.report.page.run import LARGEST
 from dftspark.report.words import tell
 from dftspark.report.words.summary import summary
+from dftspark.report.words.tell import Size
 from dftspark.report.words.text import MISSING, visible
-from dftspark.report.words.verdict import headline_of, short
+from dftspark.report.words.verdict import headline_of, short, span
 from dftspark.store.listing import RunInfo, open_run
 
 RUNS = 400
@@ -83,7 +85,7 @@ def _render(
     audits.sort(key=lambda audit: not audit["compares"])
     template = environment().get_template("runs.html")
     return template.render(
-        root=visible(redact(root)),
+        root=visible(redact(parted(root)[1] or root)),
         audits=audits,
         standing=_standing(audits),
         left_out=len(by_name) - min(len(by_name), most),
@@ -127,6 +129,16 @@ def _audit(
     }
 
 
+def _cell(size: Size | None) -> tuple[str, str]:
+    """Returns a tell size and its interval; empty for none."""
+    inside = span(size) if size else MISSING
+    return signs(short(size)) if size else MISSING, "" if inside == MISSING else inside
+
+
+def _still(changes: Sequence[tuple[float, str]]) -> str:
+    return "less than 1%" if any(not math.isnan(ratio) for ratio, _ in changes) else ""
+
+
 def _standing(audits: list[dict[str, Any]]) -> dict[str, Any]:
     """Puts the newest models of all audits into one table: sizes, and the largest change."""
     told = [audit for audit in audits if audit["series"] is not None]
@@ -138,18 +150,15 @@ def _standing(audits: list[dict[str, Any]]) -> dict[str, Any]:
         for line in audit["told"].lines:
             sizes = dict(zip(audit["told"].words, line.sizes, strict=True))
             changes = [(series.change(newest, line.model, word), word) for word in series.words]
-            known = [one for one in changes if not math.isnan(one[0])]
+            known = [one for one in changes if told_change(one[0]) not in ("", NO_CHANGE)]
             ratio, word = max(known, key=lambda one: abs(one[0] - 1), default=(math.nan, ""))
             rows.append(
                 {
                     "audit": audit,
                     "model": visible(line.model, 60),
                     "chips": [chip.label for chip in line.chips],
-                    "cells": [
-                        signs(short(size)) if (size := sizes.get(name)) else MISSING
-                        for name in words
-                    ],
-                    "change": f"{told_change(ratio)} by {word}" if known else "",
+                    "cells": [_cell(sizes.get(name)) for name in words],
+                    "change": f"{told_change(ratio)} by {word}" if known else _still(changes),
                     "off": drifted(ratio),
                 }
             )

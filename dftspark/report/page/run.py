@@ -40,6 +40,7 @@ from dftspark.store.run import Run
 LARGEST = 2_000_000  # bytes
 MODELS = 6
 _PANELS = 3  # curves of the first screen
+_CHIPS = 5  # labels of a setting on the first screen
 _GLOSSARY = {
     "tell size": "How many documents of each side it takes until this tool's test finds the model "
     "in four of five such samples, at the 5% level. It depends on the two sources and not on "
@@ -97,6 +98,7 @@ def _render(
     one = len(models) == 1
     places = anchors(model.model for model in models)
     parts = [in_full(run, at, model, places[model.model]) for at, model in enumerate(chosen)]
+    glossary = _GLOSSARY | {k: said for lens in lenses() for k, said in lens.glossary.items()}
     template = environment().get_template("run.html")
     return template.render(
         title=" ".join(_title(run)),
@@ -108,17 +110,20 @@ def _render(
         damaged=losses.sentences(run.manifest.get("losses", {})),
         sure=[] if one else summary.sure_of_all(models, tell.fitted_below(run)),
         wary=[said for lens in lenses() for said in lens.warnings(run)],
-        glossary=_GLOSSARY
-        | {key: said for lens in lenses() for key, said in lens.glossary.items()},
+        glossary=glossary,
         parts=parts,
         left_out=len(models) - len(chosen),
-        beside=None if one else figures_models.side_by_side(run, _links(parts)),
+        beside=None
+        if one
+        else figures_models.side_by_side(run, _links(parts), explains=glossary.keys()),
+        ends=[] if one or "samplers" not in run.tables else _ends(run, _links(parts)),
         ladder=None if one else figures.ladder(run),
         matrix=None if one else figures.matrix(run),
         strata=_strata(run, len(models)),
         best=figures_sweep.best(run),
         best_in_short=figures_sweep.best(run, leading=True),
-        samplers=figures_sweep.samplers(run),
+        samplers=(samplers := figures_sweep.samplers(run)),
+        sizes=(figures_sweep.sizes(run) or samplers)[:_PANELS],
         history=figures_lines.history([*history, run]),
         panels=_PANELS,
         how=how(run),
@@ -133,6 +138,21 @@ def _render(
 
 def _links(parts: Sequence[InFull]) -> dict[str, str]:
     return {part.model: part.anchor for part in parts}
+
+
+def _ends(run: Run, links: dict[str, str]) -> list[dict[str, Any]]:
+    """Returns what gives the nearest and the farthest setting of a sweep away."""
+    places = list(links)
+    lines = summary.summary(run, most=2, chips=_CHIPS).lines
+    return [
+        {
+            "at": places.index(line.model) if line.model in links else None,
+            "name": visible(line.model, 60),
+            "link": links.get(line.model, ""),
+            "chips": line.chips,
+        }
+        for line in lines
+    ]
 
 
 def _telltales(run: Run, parts: Sequence[InFull], part: float) -> dict[str, Any] | None:

@@ -9,10 +9,11 @@ from pyarrow.fs import FileType
 from dftspark.errors import ConfigError
 from dftspark.location import Location, below, parted, writing
 from dftspark.redaction import redact
-from dftspark.report.page import card, rejected
+from dftspark.report.page import card, rejected, run_diff
 from dftspark.report.page.overview import overview
 from dftspark.report.page.run import page
 from dftspark.report.words.markdown import markdown
+from dftspark.report.words.run_diff import RunDiff
 from dftspark.store.listing import is_run_id, open_run, runs, series
 from dftspark.store.run import MANIFEST, Run
 
@@ -62,6 +63,12 @@ def cards(run: Run, forms: Sequence[str] = FORMS, out: str | None = None) -> dic
         )
         for form, content in made.items()
     }
+
+
+def diff(first: Run, second: Run, found: RunDiff, out: str) -> str:
+    """Writes the page of two compared runs; returns where it is. Raises EnvironmentProblem if the
+    file cannot be written."""
+    return _write(Location.parse(out), run_diff.page(first, second, found))
 
 
 def drawn(run: Run, form: str) -> bytes:

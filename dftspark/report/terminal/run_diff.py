@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.report.terminal.drawing import line, table
-from dftspark.report.words.lenses import leads, lenses
+from dftspark.report.words.lenses import lenses
 from dftspark.report.words.rows import Row
-from dftspark.report.words.run_diff import RunDiff
+from dftspark.report.words.run_diff import RunDiff, verdict
 from dftspark.report.words.shown import chosen
 from dftspark.report.words.text import MISSING, number, visible
 from dftspark.report.words.verdict import documents, plain_p
@@ -45,7 +45,7 @@ def _model(console: Console, model: str, rows: list[Row]) -> None:
     title = visible(model) if model == other else f"{visible(model)} (A), {visible(other)} (B)"
     console.print()
     console.rule(Text(title, "bold"), align="left", style="dim")
-    line(console, _verdict(rows), "bold")
+    line(console, verdict(rows), "bold")
     drawn = table("measure", "A", "B", "B - A", "p", "tells at: A", "B", "", left=("",))
     for row in brief:
         drawn.add_row(
@@ -58,19 +58,6 @@ def _model(console: Console, model: str, rows: list[Row]) -> None:
             Text(row["verdict"] or row["why_not"], _STYLES.get(row["verdict"], "dim")),
         )
     console.print(drawn)
-
-
-def _verdict(rows: list[Row]) -> str:
-    """States what B is beside A, by the measure that leads each lens."""
-    said = {
-        verdict: [leads()[row["metric"]] for row in own]
-        for verdict in ("nearer", "farther")
-        if (own := [r for r in rows if r["metric"] in leads() and r["verdict"] == verdict])
-    }
-    if not said:
-        return "B is told from A by no lens."
-    parts = [f"{verdict} to human by {' and '.join(words)}" for verdict, words in said.items()]
-    return f"B is {', and '.join(parts)}.".replace("farther to", "farther from")
 
 
 def _size(n: float) -> str:

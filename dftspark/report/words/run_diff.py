@@ -10,13 +10,14 @@ Cost    reads the tables metrics and corpora of both runs
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dftspark.errors import ConfigError
 from dftspark.lenses.metric import comparable
 from dftspark.report.words import tell
+from dftspark.report.words.lenses import leads
 from dftspark.report.words.rows import LEVEL, Row
 from dftspark.report.words.text import real
 from dftspark.store.run import Run
@@ -133,6 +134,20 @@ def _adjusted(rows: list[Row]) -> list[Row]:
 def _nearer(row: Row) -> str:
     falls = row["difference"] < 0
     return "nearer" if falls == (row["better"] == "lower") else "farther"
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """States what the second run, B, is beside the first, A, for one model, by the measure that
+    leads each lens."""
+    said = {
+        verdict: [leads()[row["metric"]] for row in own]
+        for verdict in ("nearer", "farther")
+        if (own := [r for r in rows if r["metric"] in leads() and r["verdict"] == verdict])
+    }
+    if not said:
+        return "B is told from A by no lens."
+    parts = [f"{verdict} to human by {' and '.join(words)}" for verdict, words in said.items()]
+    return f"B is {', and '.join(parts)}.".replace("farther to", "farther from")
 
 
 def _changed(first: Run, second: Run) -> Iterator[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ A lens derives from `Shown` and returns what it has; what it leaves out is not s
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,8 +100,9 @@ class Fact:
     head: str
     big: str
     says: str
-    key: str = ""  # of the glossary, which explains `word`, the beginning of `says`
+    key: str = ""  # of the glossary, which explains `word`, a part of `says`
     word: str = ""
+    inside: str = ""  # its 95% interval
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Telltale:
     kind    word, phrase or construction
     human   its rate on that side, in `unit`; so `model`
     q       of its test; nan where it has none
+    low     95% interval of the model's rate over the human one; nan where it has none
     places  excerpts of both sides that have it
     """
 
@@ -130,6 +133,8 @@ class Telltale:
     q: float
     about: str = ""
     places: Sequence[Excerpt] = ()
+    low: float = math.nan
+    high: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,9 @@ def sure_of_all(models: Sequence[Standing], fitted_below: float) -> list[str]:
             f"least of the lenses times their number."
         )
     if len(told) < len(models) and any(model.lenses for model in models):
-        said.append(f"{len(models) - len(told)} of {len(models)} models are not told apart.")
+        left = len(models) - len(told)
+        are = "is" if left == 1 else "are"
+        said.append(f"{left} of {len(models)} models {are} not told apart.")
     ends = [
         dict.fromkeys(count(end(real(m.main[side]) for m in models)) for end in (min, max))
         for side in ("n_human", "n_model")
