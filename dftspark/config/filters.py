@@ -92,6 +92,9 @@ _TOKEN = re.compile(
 )
 _BRACKETS = {")": "(", "]": "["}
 _DEPTH = 100  # at some thousands Spark's parser ends in a stack overflow
+# The filters of --model-column, which need no Spark.
+OF_NO_MODEL = "model IS NULL OR lower(trim(model)) IN ('', 'human')"
+OF_MODELS = f"NOT ({OF_NO_MODEL})"
 _TENTH = "a tenth of the rows that stays the same is pmod(xxhash64(doc_id), 10) = 0"
 
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dftspark.config import Audit
+from dftspark.config import Audit, filters
 from dftspark.config.audit import MOST_NAME
 from dftspark.config.corpora import DATAFRAME
 from dftspark.errors import ConfigError
 
 _SUFFIXES = re.compile(r"(\.(parquet|jsonl|json|ndjson|csv|txt|gz|zst))+$", re.IGNORECASE)
 _GLOB = frozenset("*?[{")
-_NO_MODEL = "model IS NULL OR lower(trim(model)) IN ('', 'human')"
 
 
 class NamedColumns(NamedTuple):
@@ -102,9 +101,9 @@ def from_paths(
     of_model = of_human
     if columns.model is not None:
         cut: dict[str, object] = {"columns": {**own, "model": columns.model}}
-        of_model = {**cut, "split_by": [columns.model], "filter": f"NOT ({_NO_MODEL})"}
+        of_model = {**cut, "split_by": [columns.model], "filter": filters.OF_MODELS}
         if set(human) & set(model):
-            of_human = {**cut, "filter": _NO_MODEL}
+            of_human = {**cut, "filter": filters.OF_NO_MODEL}
     corpora: dict[str, dict[str, object]] = {
         "human": {"role": "human", "path": tuple(human), **of_human}
     }

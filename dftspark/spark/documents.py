@@ -20,12 +20,12 @@ from dftspark.config import Audit, filters
 from dftspark.corpus.ingest import DIGEST
 from dftspark.corpus.losses import Damage, Listed
 from dftspark.corpus.parts import corpus_of
-from dftspark.errors import ConfigError, NeedsSpark
+from dftspark.errors import ConfigError
 from dftspark.spark import reading, sources, tables
 from dftspark.spark.rows import InProcess, Rows, Session
 
 # The columns that the driver uses if there are few rows.
-_NAMES = (
+NAMES = (
     "source",
     "corpus",
     "action",
@@ -37,7 +37,7 @@ _NAMES = (
     "text",
 )
 NO_VALUE = "a column of split_by has no value here"
-_ISSUE = [field.name for field in schema.REJECT_FIELDS]
+ISSUE = [field.name for field in schema.REJECT_FIELDS]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ def read(
     without it, for what is not to be decided there.
     """
     if isinstance(spark, InProcess):
-        return settled_here(*reading.read_here(config))
+        from dftspark.spark import documents_in_process
+
+        return documents_in_process.settle(*reading.read_here(config), config)
     check_filters(spark, config)
     row_sources = sources.opened(spark, config, frames or {})
     staged, listed = reading.stage(spark, config, row_sources)
@@ -87,7 +89,7 @@ def read(
     rows = tables.read(spark, staging, schema.STAGED)
     few = None
     if not any(corpus.filter for corpus in config.corpora.values()):
-        few = tables.small(staging, _NAMES)
+        few = tables.small(staging, NAMES)
     told: dict[str, dict[str, Any]] = {}
     if row_sources:
         told, notes = sources.told(rows, config, row_sources)
@@ -149,42 +151,16 @@ def settle(
         "lost_rows",
     )
     issues = staged.where("action IS NOT NULL").withColumn("corpus", F.col("source"))
-    issues = issues.select(*_ISSUE).unionByName(unnamed)
-    if all(row["ids"] == row["rows"] for row in tally if _is_document(row)):
+    issues = issues.select(*ISSUE).unionByName(unnamed)
+    if all(row["ids"] == row["rows"] for row in tally if is_document(row)):
         return Documents(kept, issues, tally, None, listed, few=few)
     kept, repeats = _settle_ids(kept, config)
     issues = issues.unionByName(repeats, allowMissingColumns=True)
     return Documents(kept, issues, tally, repeats, listed)
 
 
-def settled_here(staged: pa.Table, listed: dict[str, Listed]) -> Documents:
-    """Returns what `settle` does for rows that this process has, none of them filtered.
-
-    Raises NeedsSpark where an id occurs twice.
-    """
-    few = staged.select(_NAMES)
-    tally = tallied(few)
-    if any(row["ids"] != row["rows"] for row in tally if _is_document(row)):
-        raise NeedsSpark("an id of a document occurs more than once")
-    named, read = pc.is_valid(staged["corpus"]), pc.is_null(staged["action"])
-    kept = staged.filter(pc.and_(read, named))
-    at = kept.column_names.index("stratum")
-    kept = kept.set_column(at, "stratum", pc.fill_null(kept["stratum"], ""))
-    issues = staged.filter(pc.invert(read))
-    unnamed = staged.filter(pc.and_(read, pc.invert(named)))
-    said = {"action": "rejected", "reason": "split_by_missing", "detail": NO_VALUE}
-    for name, value in said.items():
-        column = pa.array([value] * len(unnamed), pa.string())
-        unnamed = unnamed.set_column(unnamed.column_names.index(name), name, column)
-    excerpts = pc.utf8_slice_codeunits(unnamed["text"], 0, 80)
-    unnamed = unnamed.set_column(unnamed.column_names.index("excerpt"), "excerpt", excerpts)
-    issues = pa.concat_tables([issues, unnamed.cast(issues.schema)])
-    issues = issues.set_column(issues.column_names.index("corpus"), "corpus", issues["source"])
-    return Documents(kept, issues.select(_ISSUE), tally, None, listed, few=few)
-
-
 def tallied(rows: pa.Table) -> list[dict[str, Any]]:
-    """Returns what `_tally` does, for rows with the columns _NAMES on the driver, none of them
+    """Returns what `_tally` does, for rows with the columns NAMES on the driver, none of them
     filtered."""
     unread, lost = rows["unread_bytes"], rows["lost_rows"]
     damaged = pc.is_valid(unread)
@@ -239,7 +215,7 @@ def _tally(staged: DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _is_document(tallied: dict[str, Any]) -> bool:
+def is_document(tallied: dict[str, Any]) -> bool:
     return tallied["ours"] and tallied["action"] is None and tallied["corpus"] is not None
 
 
@@ -338,7 +314,7 @@ def counts(read: Documents, config: Audit) -> list[dict[str, Any]]:
         if not row["ours"]:
             if row["action"] != "repaired":  # its document is counted
                 filtered[row["source"]] += row["rows"]
-        elif _is_document(row):
+        elif is_document(row):
             kept.append({**row, "documents": row["rows"]})
         else:  # a document that split_by cannot name is rejected
             found[row["source"], row["action"] or "rejected"] += row["rows"]

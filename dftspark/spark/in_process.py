@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from dftspark.config import Audit
+from dftspark.config import Audit, filters
 from dftspark.errors import NeedsSpark
 from dftspark.lenses.lens import chosen
 from dftspark.location import Location
@@ -17,6 +17,7 @@ from dftspark.spark import join_copies
 from dftspark.spark.rows import InProcess
 from dftspark.store.run import Run
 
+_FILTERS = (None, filters.OF_NO_MODEL, filters.OF_MODELS)
 _ASKING = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE")
 
 
@@ -49,7 +50,7 @@ def possible(config: Audit, master: str | None, settings: Mapping[str, str] | No
         return False
     corpora = config.corpora.values()
     return (
-        all(corpus.paths and corpus.filter is None for corpus in corpora)
+        all(corpus.paths and corpus.filter in _FILTERS for corpus in corpora)
         and not join_copies.asked(config)
         and all(one.in_process for one in chosen(config))
         and config.embedding.device != "cuda"

@@ -44,14 +44,14 @@ def staged(seed: int) -> pa.Table:
 def test_rows_are_tallied_alike(spark: SparkSession, seed: int) -> None:
     from pyspark.sql import functions as F
 
-    from dftspark.spark.documents import _NAMES, _tally, tallied
+    from dftspark.spark.documents import NAMES, _tally, tallied
 
     rows = staged(seed)
     names = ("source", "corpus", "action")
     by = [
         {tuple(row[name] for name in names): row for row in found}
         for found in (
-            tallied(rows.select(list(_NAMES))),
+            tallied(rows.select(list(NAMES))),
             _tally(spark.createDataFrame(rows).withColumn("ours", F.lit(True))),
         )
     ]

@@ -13,6 +13,7 @@ import pytest
 
 import dftspark
 from dftspark import cli, config, runs
+from dftspark.config import request
 from dftspark.errors import NeedsSpark
 from dftspark.spark import in_process, reading
 from dftspark.spark.rows import InProcess
@@ -101,6 +102,30 @@ def test_the_same_run_as_from_spark(spark: SparkSession, corpora: Path, tmp_path
         assert all(map(same, here, there)), table
     for told in ("headline", "shared_clusters", "copies", "warnings", "key_ranges"):
         assert ours.manifest.get(told) == other.manifest.get(told)
+
+
+def test_one_file_of_all_sides(spark: SparkSession, corpora: Path, tmp_path: Path) -> None:
+    names: list[Any] = ["", " Human", None, "gpt", "llama"]
+    lines = [
+        json.dumps({**json.loads(line), "doc_id": f"{i}", "by": names[i % 5]})
+        for i, line in enumerate((corpora / "human.jsonl").read_text().splitlines()[:-1])
+    ]
+    (tmp_path / "all.jsonl").write_text("\n".join([*lines, "{broken"]) + "\n")
+    columns = request.NamedColumns(model="by")
+    path = [str(tmp_path / "all.jsonl")]
+    found = request.audit(None, path, [], str(tmp_path / "out"), "", columns)
+    audit = found.model_copy(
+        update={
+            "lenses": ("ngrams",),
+            "cleaning": found.cleaning.model_copy(update={"max_reject_share": 0.5}),
+        }
+    )
+    assert in_process.possible(audit, None, {}) == (spark.getActiveSession() is None)
+    ours, other = (runs.audit(session, audit) for session in (InProcess(), spark))
+    counted = {row["corpus"]: row["filtered"] for row in ours.table("corpora").to_pylist()}
+    assert counted["human"] == 60
+    for table in ("corpora", "rejects", "ngrams", "metrics"):
+        assert all(map(same, rows_of(ours, table), rows_of(other, table))), table
 
 
 def test_as_many_are_embedded_as_the_error_takes(corpora: Path, tmp_path: Path) -> None:
