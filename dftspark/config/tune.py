@@ -82,8 +82,8 @@ class Tune(Frozen):
         examples=["models/sft"],
     )
     profile: str = Field(
-        description="run or run store of an audit of human texts and of this model's",
-        examples=["runs"],
+        description="run of an audit of human texts and of this model's",
+        examples=["runs/20261122T010000Z-base-1a2b3c"],
     )
     corpus: str | None = Field(
         None, description="its model corpus, where it has several", examples=["base"]

@@ -48,13 +48,9 @@ def with_new_adapter(base: Any, settings: Training) -> Any:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise missing(error) from error
-    layers = int(base.config.num_hidden_layers)
+    layers = _check_layers(base, settings)
     own = None
     if settings.layers is not None:
-        if settings.layers > layers:
-            raise ConfigError(
-                f"training.layers = {settings.layers}, and the model has {layers} of them"
-            )
         own = list(range(layers - settings.layers, layers))
     check_targets(base, settings.targets)
     config = LoraConfig(
@@ -67,6 +63,32 @@ def with_new_adapter(base: Any, settings: Training) -> Any:
         layers_to_transform=own,
     )
     return get_peft_model(base, config).eval()
+
+
+def check(model: str | Path, settings: Training) -> None:
+    """Raises ConfigError if the model of a folder cannot take the LoRA; reads no weights."""
+    try:
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+    except ImportError as error:
+        raise missing(error) from error
+    config: Any = AutoConfig.from_pretrained(
+        str(Path(model).expanduser()), local_files_only=True, trust_remote_code=False
+    )
+    with torch.device("meta"):
+        auto: Any = AutoModelForCausalLM
+        base: Any = auto.from_config(config, trust_remote_code=False)
+    _check_layers(base, settings)
+    check_targets(base, settings.targets)
+
+
+def _check_layers(base: Any, settings: Training) -> int:
+    layers = int(base.config.num_hidden_layers)
+    if settings.layers is not None and settings.layers > layers:
+        raise ConfigError(
+            f"training.layers = {settings.layers}, and the model has {layers} of them"
+        )
+    return layers
 
 
 def check_targets(base: Any, targets: Sequence[str]) -> None:
