@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dftspark.config.frozen import Frozen
 from dftspark.config.generate import LOCAL, NAME, BriefColumns, Writing
@@ -12,6 +13,7 @@ from dftspark.location import below
 
 # Linear layers of Llama and of most models that came after it.
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+MOST_SAMPLES = 50_000  # of a round
 
 
 class Training(Frozen):
@@ -166,6 +168,19 @@ class Tune(Frozen):
         if value.get("temperature", 1.0) <= 0:
             raise ValueError("sampler.temperature is above 0: at 0 all samples are the same text")
         return dict(sorted(value.items()))
+
+
+    @model_validator(mode="after")
+    def _a_budget_that_can_be_spent(self) -> Tune:
+        most = math.log(self.samples)
+        if self.weights == "tilt" and self.kl >= most:
+            raise ValueError(f"kl is below log(samples) = {most:.3f}, got {self.kl:g}")
+        if self.prompts * self.samples > MOST_SAMPLES:
+            raise ValueError(
+                f"prompts x samples are {MOST_SAMPLES:,} at most, since the driver holds their "
+                f"features; got {self.prompts:,} x {self.samples:,}"
+            )
+        return self
 
 
 class Tuning(Writing):

@@ -17,7 +17,7 @@ ROUNDS = table(
         pa.float64(),
         (
             "squared distance to human on the validation prompts, in units of the target, without "
-            "what chance adds; may be below 0"
+            "what chance adds; may be below 0, and infinite with fewer than 16 texts"
         ),
     ),
     ("texts", pa.int64(), "that the distance is of"),

@@ -127,7 +127,7 @@ def _round(
     started = time.monotonic()
     settings = material.settings
     samples = range(number * settings.samples, (number + 1) * settings.samples)
-    pool = usable(workers.write(model, material.briefs, samples), settings.cut, len(samples))
+    pool = usable(workers.write(model, material.briefs, samples), settings.cut)
     trained_on, apart = weighed(material, pool)
     adapter = workers.train(model, trained_on, material.human, folder / "lora")
     seen, texts = _search(material, model, adapter, folder, workers)
@@ -180,13 +180,13 @@ def _round(
     return [*rows, beside_row]
 
 
-def usable(pool: Sequence[OwnSample], cut: bool, samples: int) -> list[OwnSample]:
-    """Returns the samples that may be trained on. Raises InputError if too few prompts have any."""
+def usable(pool: Sequence[OwnSample], cut: bool) -> list[OwnSample]:
+    """Returns the samples that may be used. Raises InputError if too few prompts have any."""
     kept = [one for one in pool if cut or not one.cut]
     prompts = len({one.brief.prompt_id for one in kept})
     if prompts < _FEWEST:
         raise InputError(
-            f"{prompts} prompts have a sample that can be trained on, and {_FEWEST} are needed: of "
+            f"{prompts} prompts have a text that can be used, and {_FEWEST} are needed: of "
             f"{len(pool):,} texts {sum(one.cut for one in pool):,} were cut at tune.max_tokens. "
             f"Raise it; or set tune.cut = true if the human texts were cut at that length too"
         )
@@ -248,13 +248,19 @@ def _search(
 def _measured(
     material: Material, model: Path, scale: float, workers: Workers
 ) -> tuple[ScaleOutcome, list[OwnSample]]:
+    """Returns what a model's texts say of it; of too few texts the distance is infinite, unless
+    they are those of scale 0, which is an InputError."""
     every = workers.write(model, material.validation_briefs, range(1))
-    kept = usable(every, material.settings.cut, 1)
+    cut = sum(one.cut for one in every) / max(len(every), 1)
+    kept = [one for one in every if material.settings.cut or not one.cut]
+    if not scale:
+        kept = usable(every, material.settings.cut)
+    elif len(kept) < _FEWEST:
+        return ScaleOutcome(scale, math.inf, math.nan, cut, len(kept)), kept
     texts = [one.text for one in kept]
     apart = distance(
         material.reward.features(texts), material.validation.human, material.target.factor
     )
-    cut = sum(one.cut for one in every) / len(every)
     return ScaleOutcome(scale, apart, words(texts, material.target), cut, len(texts)), kept
 
 
