@@ -169,7 +169,6 @@ class Tune(Frozen):
             raise ValueError("sampler.temperature is above 0: at 0 all samples are the same text")
         return dict(sorted(value.items()))
 
-
     @model_validator(mode="after")
     def _a_budget_that_can_be_spent(self) -> Tune:
         most = math.log(self.samples)

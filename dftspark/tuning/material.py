@@ -99,7 +99,7 @@ class Material:
         }
         key = _key(settings, model, (target, validation), template, asked, human)
         folder = Path(store.path) / f"{config.name}-{key[:12]}"
-        needed = _COPIES * sum(f.stat().st_size for f in _weights(settings.model))
+        needed = _COPIES * _size(Path(settings.model).expanduser()) - _size(folder)
         checkpoint.check_space(folder, needed, "the models and checkpoints of a tuning")
         return cls(
             settings,
@@ -205,5 +205,6 @@ def _digest(texts: Iterable[str]) -> str:
     return whole.hexdigest()
 
 
-def _weights(model: str) -> list[Path]:
-    return sorted(Path(model).expanduser().glob("*.safetensors"))
+def _size(folder: Path) -> int:
+    """Returns the bytes of the weights in a folder and below it."""
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))

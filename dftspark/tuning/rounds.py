@@ -85,9 +85,7 @@ class TunedModel:
     stopped: str
 
 
-def tune(
-    material: Material, rounds: int, workers: Workers, say: Callable[[str], None] = print
-) -> TunedModel:
+def tune(material: Material, rounds: int, workers: Workers) -> TunedModel:
     """Goes through `rounds` at most. Raises what the workers raise, and LossNotFinite if the first
     round ran away; a later one ends the tuning with what the rounds before it made."""
     model = control = Path(material.settings.model).expanduser()
@@ -115,7 +113,6 @@ def tune(
             stopped = f"round {number}: {_reason(made)}"
             break
         model, taken = folder / TUNED, taken + 1
-        say(f"round {number}: scale {_scale(made):g}")
         _forget(material.folder / f"round-{number - 1}")
     return TunedModel(model if taken else None, control, rows, stopped)
 
@@ -300,10 +297,6 @@ def _of_training(made: TrainedAdapter, seconds: float) -> Row:
 
 def _reason(rows: Sequence[Row]) -> str:
     return str(rows[0]["stopped"])
-
-
-def _scale(rows: Sequence[Row]) -> float:
-    return float(next(row["scale"] for row in rows if row["taken"]))
 
 
 def _forget(folder: Path) -> None:

@@ -112,11 +112,11 @@ def material(model: Path, folder: Path, **changes: Any) -> Material:
 LEARNS = SETTINGS.model_copy(update={"learning_rate": 0.05, "epochs": 4, "anchor": 2.0})
 
 
-@pytest.mark.parametrize("weights", ["choice", "tilt"])
+@pytest.mark.parametrize("weights", [pytest.param("choice", marks=pytest.mark.slow), "tilt"])
 def test_rounds_bring_the_model_nearer_and_go_on(model: Path, tmp_path: Path, weights: str) -> None:
     what = material(model, tmp_path / "t", weights=weights, training=LEARNS)
     here = Here(what.settings)
-    found = tune(what, 2, here.workers, lambda said: None)
+    found = tune(what, 2, here.workers)
     own = [row for row in found.rows if row["round"] == 0 and row["system"] == "tuned"]
     (control,) = [r for r in found.rows if r["round"] == 0 and r["system"] == "control"]
     (taken,) = [row for row in own if row["taken"]]
@@ -130,19 +130,20 @@ def test_rounds_bring_the_model_nearer_and_go_on(model: Path, tmp_path: Path, we
     assert found.model is not None
     assert {file.name for file in found.model.glob("*.safetensors")} == {"model.safetensors"}
     again = Here(what.settings)
-    same = tune(what, 2, again.workers, lambda said: None)
+    same = tune(what, 2, again.workers)
     assert (again.written, again.trained) == (0, 0)
     assert repr(same) == repr(found)
 
 
+@pytest.mark.slow
 def test_a_round_that_was_killed_is_made_again_alike(model: Path, tmp_path: Path) -> None:
     what = material(model, tmp_path / "t", training=LEARNS)
-    whole = tune(what, 1, Here(what.settings).workers, lambda said: None)
+    whole = tune(what, 1, Here(what.settings).workers)
     assert whole.model is not None
     weights = (whole.model / "model.safetensors").read_bytes()
     (tmp_path / "t" / "round-0" / "outcome.json").unlink()
     shutil.rmtree(whole.model)
-    again = tune(what, 1, Here(what.settings).workers, lambda said: None)
+    again = tune(what, 1, Here(what.settings).workers)
     assert (again.model, again.stopped) == (whole.model, whole.stopped)
     assert (whole.model / "model.safetensors").read_bytes() == weights
     kept = ("distance", "kl", "cross_entropy", "tokens", "loss_human", "taken")
@@ -156,7 +157,7 @@ def test_it_stops_where_nothing_is_nearer(model: Path, tmp_path: Path) -> None:
     texts = [one.text for one in Here(what.settings).write(model, what.validation_briefs, range(1))]
     at_home = what.reward.features(texts).mean(axis=0)
     what = replace(what, validation=replace(what.validation, human=at_home))
-    found = tune(what, 3, Here(what.settings).workers, lambda said: None)
+    found = tune(what, 3, Here(what.settings).workers)
     assert found.model is None
     assert found.stopped == "round 0: scale 0 won"
     assert found.control == tmp_path / "t" / "round-0" / "control"
@@ -168,7 +169,7 @@ def test_a_first_round_that_runs_away_is_an_error(model: Path, tmp_path: Path) -
     wild = SETTINGS.model_copy(update={"learning_rate": 1.0, "alpha": 10**30, "epochs": 20})
     what = material(model, tmp_path / "t", training=wild)
     with pytest.raises(LossNotFinite):
-        tune(what, 1, Here(what.settings).workers, lambda said: None)
+        tune(what, 1, Here(what.settings).workers)
 
 
 def test_a_pool_of_one_text_a_prompt_is_refused(model: Path, tmp_path: Path) -> None:
