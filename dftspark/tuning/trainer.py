@@ -106,7 +106,8 @@ def train(
     texts = _encoded(model, tokens, human, settings, chat, "human text")
     steps = _steps(items, texts, settings, control)
     rank, world = _place()
-    key = _key(digest(str(model)), kept, human, settings, (chat, control, device, world))
+    kind = device.partition(":")[0]  # processes have GPUs of their own, and one key
+    key = _key(digest(str(model)), kept, human, settings, (chat, control, kind, world))
     told = checkpoint.finished(own, key)
     if told is None:
         weights = _coefficients(kept, steps, settings.anchor if kept else 1.0)

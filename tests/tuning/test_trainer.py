@@ -16,8 +16,9 @@ import pytest
 from dftspark.config.tune import Training
 from dftspark.errors import ConfigError, EnvironmentProblem, InputError, LossNotFinite
 from dftspark.tuning import checkpoint, schedule
-from dftspark.tuning.encoding import TrainingText, tokenizer
-from dftspark.tuning.lora import merge
+from dftspark.tuning.encoding import EncodedText, TrainingText, tokenizer
+from dftspark.tuning.lora import loaded, merge, with_new_adapter
+from dftspark.tuning.losses import summed_losses
 from dftspark.tuning.trainer import TrainedAdapter, token_losses, train
 from tests import extras
 from tests.generation import tiny
@@ -215,6 +216,15 @@ def test_top_layers_alone_are_trained_and_gone_back_through(model: Path, tmp_pat
     names = weights_of(trained(model, tmp_path, settings=top))
     assert names
     assert all(".layers.1." in name for name in names)
+    net = with_new_adapter(loaded(model, "float32", "cpu"), top)
+    graph = {}
+    for number, layer in enumerate(net.get_base_model().model.layers):
+        layer.register_forward_hook(
+            lambda _, __, out, at=number: graph.update({at: out.requires_grad})
+        )
+    passed = [(0, 1)]
+    summed_losses(net, passed, [EncodedText((3, 4, 5), 1)], "cpu", "float32")
+    assert graph == {0: False, 1: True}
     with pytest.raises(ConfigError, match=r"training.layers = 3, and the model has 2"):
         trained(model, tmp_path, settings=SETTINGS.model_copy(update={"layers": 3}))
 
