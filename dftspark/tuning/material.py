@@ -127,13 +127,18 @@ class Material:
 
 
 def check_leak(paths: Sequence[str], human: Sequence[TrainingText], cleaning: Cleaning) -> None:
-    """Raises ConfigError if a text of these files, cleaned, is one of `human`."""
-    wanted = {clean(one.text, cleaning)[0] for one in human}
+    """Raises ConfigError if a text of these files is one of `human`, whatever white space is
+    between its words."""
+
+    def digest_of(text: str) -> str:
+        return _digest(clean(text, cleaning)[0].split())
+
+    wanted = {digest_of(one.text) for one in human}
     for path in paths:
         leaked = rows = 0
         for rows, row in enumerate(rows_of(Path(path), "tune.sft"), 1):
             text = _text(row, path, rows, "tune.sft", ("text", "completion"))
-            leaked += clean(text, cleaning)[0] in wanted
+            leaked += digest_of(text) in wanted
         if leaked:
             raise ConfigError(
                 f"tune.sft: {leaked:,} of {rows:,} texts of {path} are human texts of the target. "
