@@ -47,6 +47,11 @@ def tune(spark: SparkSession, config: Tuning, progress: Progress | None = None) 
         partial(spark_samples.write, spark, config.tune, material.template, store, shown),
         partial(spark_training.train, spark, config.tune, shown),
     )
+    return published(config, material, workers)
+
+
+def published(config: Tuning, material: Material, workers: Workers) -> Run:
+    """Goes through the rounds, puts the models in their places, and publishes the run."""
     writer = RunWriter.create(config.out, config.name)
     try:
         made = in_rounds(material, config.tune.rounds, workers)

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dftspark.cli import main
 from dftspark.config.generate import Writer
-from dftspark.config.tune import Tune
+from dftspark.config.tune import Tune, Tuning
 from dftspark.errors import InputError, LossNotFinite
 from dftspark.generation.briefs import Brief
 from dftspark.generation.local import Local, Wanted
 from dftspark.generation.template import Template
+from dftspark.store.listing import open_run
 from dftspark.tuning.encoding import TrainingText
 from dftspark.tuning.material import Material
 from dftspark.tuning.reward import WitnessReward
 from dftspark.tuning.rounds import OwnSample, Workers, tune, usable, weighed
-from dftspark.tuning.trainer import TrainedAdapter, train
+from dftspark.tuning.run import published
+from dftspark.tuning.trainer import TrainedAdapter, token_losses, train
 from tests import extras
 from tests.generation import tiny
 from tests.tuning import made
@@ -133,6 +136,41 @@ def test_rounds_bring_the_model_nearer_and_go_on(model: Path, tmp_path: Path, we
     same = tune(what, 2, again.workers)
     assert (again.written, again.trained) == (0, 0)
     assert repr(same) == repr(found)
+
+
+def test_a_run_has_the_rounds_and_names_both_models(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    what = material(model, tmp_path / "t", training=LEARNS, rounds=1)
+    told = {
+        "model": "m", "model_sha256": "a1", "human": "h.jsonl", "human_texts": 24,
+        "human_sha256": "b2", "profile": "r", "prompts": 24,
+    }  # fmt: skip
+    what = replace(what, told=told)
+    config = Tuning(name="t", out=str(tmp_path / "runs"), tune=what.settings)
+    made = published(config, what, Here(what.settings).workers)
+    assert open_run(str(tmp_path / "runs")).id == made.id
+    assert made.manifest["kind"] == "tune"
+    said = made.manifest["tune"]
+    rows = made.table("rounds").to_pylist()
+    assert said["rounds"] == sum(row["taken"] for row in rows) > 0
+    for name, place in (("tuned", "model"), ("control", "control")):
+        assert said[name] == str(tmp_path / "t" / place)
+        assert list(Path(said[name]).glob("*.safetensors"))
+        assert not list(Path(said[name]).glob("*.bin"))
+        card = (Path(said[name]) / "README.md").read_text()
+        assert "24 of `-`, on prompts of blocks 0 to 47 alone, SHA-256 `b2`" in card
+        assert token_losses(said[name], what.human, SETTINGS, chat=False).shape == (24, 2)
+    capsys.readouterr()
+    assert main(["show", made.path]) == 0
+    printed = capsys.readouterr().out
+    assert f"Tuned in {said['rounds']} round" in printed
+    assert "0 control" in printed
+    assert "Nothing is compared yet" not in printed
+    assert main(["show", made.path, "rounds"]) == 0
+    assert "distance" in capsys.readouterr().out
+    assert main(["runs", str(tmp_path / "runs")]) == 0
+    assert made.id in capsys.readouterr().out
 
 
 @pytest.mark.slow
