@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +80,24 @@ def test_the_first_to_die_says_why(spark: SparkSession, model: Path, tmp_path: P
 class Fatal(list[Any]):
     """Texts that end the process of rank 1 as the machine's memory killer would."""
 
+    mark: str
+
     def __iter__(self) -> Any:
         if os.environ.get("RANK") == "1":
+            Path(self.mark).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__iter__()
 
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told(spark: SparkSession, model: Path, tmp_path: Path) -> None:
-    killed: Sequence[Any] = Fatal(SAMPLES)
+    killed = Fatal(SAMPLES)
+    killed.mark = str(tmp_path / "mark")
     with pytest.raises(EnvironmentProblem, match=r"died without a word; it was killed, or"):
         spark_training.train(
             spark, settings(model), Silent(), model, killed, HUMAN, tmp_path / "killed"
         )
+    assert Path(killed.mark).exists()
 
 
 def test_fewer_slots_than_processes_are_told_at_once(spark: SparkSession, model: Path) -> None:
