@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-EXTRAS ?= spark,embed,judge,report,variety,page,alerts,docs,dev
+EXTRAS ?= spark,embed,tune,judge,report,variety,page,alerts,docs,dev
 OLDEST ?= 4.0.1
 JOBS ?= 2
 VENV := .venv

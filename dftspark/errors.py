@@ -27,6 +27,10 @@ class ConfigError(DftsparkError, ValueError):
     exit_code = 2
 
 
+class LossNotFinite(ConfigError):
+    """A training ran away: its loss or its gradient is no number any more."""
+
+
 class CheckFailed(DftsparkError):
     """The run is complete and published; one of its checks failed."""
 

@@ -1,4 +1,5 @@
-"""The work of dftspark as plain functions: audit, profile, embed, compare, judge and choose.
+"""The work of dftspark as plain functions: audit, profile, embed, compare, judge, choose and
+tune.
 
 Each makes one run in the store: stages write into its folder, and the manifest makes it visible.
 """
@@ -27,6 +28,7 @@ from dftspark.progress import Progress
 from dftspark.stages import comparing, profiling, stored
 from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
+from dftspark.tuning.run import tune as tune
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -25,6 +25,7 @@ from dftspark.config import Audit, Columns, Corpus, queries
 from dftspark.config.briefs import Briefs, DocumentColumns
 from dftspark.config.filters import FUNCTIONS
 from dftspark.config.generate import BriefColumns, Generate, Writer
+from dftspark.config.tune import Training, Tune
 from dftspark.config.write import Write
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +41,8 @@ lambda and no comment.
 Of a file that lies in folders `checkpoint=ckpt1/`, as Hive and Spark write them, the folders give
 columns: `fields['checkpoint'] = 'ckpt1'`, and `checkpoint` for `split_by` and `columns`. A column
 that the file has itself counts before its folder's."""
+_ON_TUNING = """Of `dftspark tune`: a file of its own, with `name`, `out` and these, which
+`dftspark init --tune` writes. `[tune.columns]` has the settings of `[generate.columns]`."""
 _ON_WRITING = """Of `dftspark write`: a file of its own, with these. A part `[[write.models]]` has
 the settings of `[[generate.models]]`."""
 _ON_QUERIES = """A query is one `SELECT` over tables, with the functions of filters and these
@@ -133,6 +136,9 @@ def configuration() -> str:
         "## Briefs\n\nOf `dftspark briefs`: a file of its own, with `name`, `out` and these.",
         _settings("[briefs]", Briefs, "briefs."),
         _settings("[briefs.columns]", DocumentColumns, "briefs.columns."),
+        f"## Tuning\n\n{_ON_TUNING}",
+        _settings("[tune]", Tune, "tune."),
+        _settings("[tune.training]", Training, "tune.training."),
         f"## Writing\n\n{_ON_WRITING}",
         _settings("[write]", Write, "write."),
     ]

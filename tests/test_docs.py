@@ -28,6 +28,7 @@ from dftspark.config import Audit
 from dftspark.config.audit import parsed
 from dftspark.config.briefs import BriefMaking
 from dftspark.config.generate import Generation
+from dftspark.config.tune import Tuning
 from dftspark.config.write import WritePage
 from dftspark.lenses.structure.catalogue import all_measures, labeled
 from tests.report.page_runs import made
@@ -159,6 +160,9 @@ def test_toml_blocks_are_settings(block: str) -> None:
     document = tomllib.loads(block)
     if "generate" in document:
         parsed(Generation, document, "block")
+        return
+    if "tune" in document:
+        parsed(Tuning, document, "block")
         return
     if "briefs" in document:
         parsed(BriefMaking, document, "block")

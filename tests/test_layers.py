@@ -64,8 +64,8 @@ LAYERS = (
     "stages",
     "nights.days",
     "choose",
-    "tuning",
     "generation",
+    "tuning",
     "nights.merging",
     "checks.readings",
     "runs",
@@ -152,7 +152,7 @@ def layer_of(module: str) -> str | None:
 
 def runs_on_spark(file: Path) -> bool:
     """A file of spark/, or one of these folders whose name says so."""
-    folders = ("lenses", "embedding", "choose", "generation")
+    folders = ("lenses", "embedding", "choose", "generation", "tuning")
     own = any(file.is_relative_to(PACKAGE / name) for name in folders)
     return file.is_relative_to(PACKAGE / "spark") or (own and file.name.startswith("spark_"))
 

@@ -73,13 +73,20 @@ def recipes(
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("audit.toml"),
+    tune: Annotated[bool, typer.Option("--tune", help="One of `dftspark tune`.")] = False,
 ) -> None:
     """Writes a commented configuration with every setting in it.
 
     Example: `dftspark init nightly.toml`
+
+    Example: `dftspark init --tune tune.toml`
     """
     from dftspark.config import template
     from dftspark.report.terminal.program import program
 
-    template.write(path)
+    if tune:
+        template.write(path, template.tuning())
+        print(f"{path}: set the paths in it, then run: {program()} tune {path}")
+        return
+    template.write(path, template.template())
     print(f"{path}: set the two paths in it, then run: {program()} audit {path}")

@@ -1,4 +1,4 @@
-"""Commands for tuning a model: the reward for a trainer, and the gate for what comes back."""
+"""Commands for tuning a model: in rounds here, or by another trainer; and the gate."""
 
 from __future__ import annotations
 
@@ -7,10 +7,54 @@ from typing import Annotated
 
 import typer
 
-from dftspark.cli.shared import app, console, opened
+from dftspark.cli.shared import (
+    Master,
+    Out,
+    Quiet,
+    SparkConf,
+    app,
+    compute,
+    console,
+    opened,
+    spark_settings,
+)
 from dftspark.errors import CheckFailed, ConfigError
 
 _TRAINERS = "trl, verl, openrlhf, skyrl, verifiers"
+
+
+@app.command()
+def tune(
+    conf: Annotated[Path, typer.Argument(help="The TOML file with [tune].")],
+    out: Out = None,
+    master: Master = None,
+    spark_conf: SparkConf = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tunes a model in rounds, so that its texts as a whole lie where human texts lie.
+
+    A round writes samples, weighs them, trains a LoRA on them and on human text, and takes as much
+    of it as brings the validation prompts nearest to human. It ends where nothing does. A control
+    is trained on human text alone for the same tokens. A killed tuning goes on where it stopped.
+
+    It needs the extra `tune`. What comes out is not known to be better: `dftspark gate` judges it.
+
+    Example: `dftspark init --tune tune.toml`
+
+    Example: `dftspark tune tune.toml --master 'local[2]'`
+    """
+    from dftspark import runs
+    from dftspark.config.tune import Tuning
+
+    config = Tuning.load(conf, out)
+    settings = spark_settings(spark_conf, None)
+    compute(
+        "tune",
+        lambda spark, shown: runs.tune(spark, config, shown),
+        master,
+        quiet,
+        settings=settings,
+    )
 
 
 @app.command()

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dftspark.config import Audit, Columns, Corpus
+from dftspark.config.generate import BriefColumns
+from dftspark.config.tune import Training, Tune, Tuning
 from dftspark.errors import ConfigError, EnvironmentProblem
 
 _TOP = """\
@@ -21,6 +23,13 @@ _TOP = """\
 # Lines of the form `#name = value` are settings at their defaults; remove the # to change one, of
 # each line by itself.
 # Paths are files, folders, globs or URIs; {date} in them is the day given with --date.
+"""
+_TUNING = """\
+# One tuning: a model in rounds, towards the human texts of an audit. `dftspark tune THIS_FILE`
+# runs it.
+#
+# Lines of the form `#name = value` are settings at their defaults; remove the # to change one.
+# Paths are relative to the working directory.
 """
 _WIDTH = 96
 
@@ -38,12 +47,25 @@ def template() -> str:
     return "\n".join([_TOP, *single, *_corpora(), *parts])
 
 
-def write(path: Path) -> None:
-    """Writes it to a new file. Raises ConfigError if the file exists, EnvironmentProblem if it
-    cannot be written."""
+def tuning() -> str:
+    """Returns TOML that `Tuning.load` reads, with every setting; those that it needs are set."""
+    nested = {"columns": BriefColumns, "training": Training}
+    single = [_setting(name, Tuning.model_fields[name]) for name in ("name", "out")]
+    told = {name: field for name, field in Tune.model_fields.items() if name not in nested}
+    settings = [_setting(*each) for each in told.items()]
+    needed = [name for name, field in told.items() if field.is_required()]
+    for name in needed:
+        settings = [each.replace(f"\n#{name} = ", f"\n{name} = ") for each in settings]
+    parts = [_group(f"tune.{name}", model) for name, model in nested.items()]
+    return "\n".join([_TUNING, *single, f"{_comment(Tune.__doc__)}\n[tune]\n", *settings, *parts])
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a new file. Raises ConfigError if the file exists, EnvironmentProblem if it cannot be
+    written."""
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(template())
+            file.write(text)
     except FileExistsError as error:
         raise ConfigError(f"{path} is there already; give another name or remove it") from error
     except OSError as error:

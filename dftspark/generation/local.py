@@ -84,15 +84,8 @@ class Local:
         return self._writer.model or self._writer.name
 
     def _ids(self, prompt: str) -> list[int]:
-        if self._writer.chat and self._tokens.chat_template:
-            messages = [{"role": "user", "content": prompt}]
-            prompt = self._tokens.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-            found = self._tokens(prompt, add_special_tokens=False)["input_ids"]
-        else:
-            found = self._tokens(prompt)["input_ids"]
-        return list(found)
+        chat = self._writer.chat and bool(self._tokens.chat_template)
+        return prompt_ids(self._tokens, prompt, chat)
 
     def _batch(
         self, wanted: Sequence[Wanted], ids: Sequence[list[int]], setting: Setting
@@ -199,6 +192,15 @@ class Local:
         at = torch.as_tensor(draws, dtype=sums.dtype, device=sums.device)[:, None] * sums[:, -1:]
         place = (sums <= at).sum(-1).clamp(max=kept.sum(-1) - 1)
         return tokens.gather(1, place[:, None])[:, 0]
+
+
+def prompt_ids(tokens: Any, prompt: str, chat: bool) -> list[int]:
+    """Returns the tokens that a model goes on from; with `chat`, those of its chat template."""
+    if chat:
+        messages = [{"role": "user", "content": prompt}]
+        whole = tokens.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return list(tokens(whole, add_special_tokens=False)["input_ids"])
+    return list(tokens(prompt)["input_ids"])
 
 
 def _ends(model: Any, tokens: Any) -> list[int]:

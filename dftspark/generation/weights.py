@@ -17,8 +17,9 @@ _READ = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
 
 @lru_cache(maxsize=8)
-def digest(path: str) -> str:
+def digest(path: str, setting: str = "generate.models") -> str:
     """Returns SHA-256 over names and contents of the files that decide what the model writes.
+    `setting` is what errors name.
 
     Raises ConfigError for a folder that is not a model's, or whose model needs what is never read:
     weights that are not safetensors, or its own code.
@@ -26,16 +27,16 @@ def digest(path: str) -> str:
     folder = Path(path).expanduser()
     if not (folder / "config.json").is_file():
         found = "holds no config.json" if folder.is_dir() else "is not there"
-        raise ConfigError(f"generate.models: the folder {path} {found} on this machine")
+        raise ConfigError(f"{setting}: the folder {path} {found} on this machine")
     if not list(folder.glob("*.safetensors")):
         raise ConfigError(
-            f"generate.models: {path} has no *.safetensors, and other weights are never read, for "
+            f"{setting}: {path} has no *.safetensors, and other weights are never read, for "
             f"they can carry code; save the model again with save_pretrained"
         )
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if "auto_map" in settings:
         raise ConfigError(
-            f"generate.models: the model in {path} brings code of its own (auto_map), which is "
+            f"{setting}: the model in {path} brings code of its own (auto_map), which is "
             f"never run; serve it with an engine that does, and name its url"
         )
     whole = hashlib.sha256()

@@ -6,6 +6,7 @@ choices, comparisons, generation, judgements, sweeps     the result tables
 picks        what a reader of the writing page consented to keep
 states       what is kept to be read again: states in runs, stores of vectors and verdicts
 records      what goes from one Spark stage to the next
+tuning       the rounds of a tuning
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ from dftspark.schema.states import (
     WHOLE,
 )
 from dftspark.schema.sweeps import SAMPLERS, SUPER_BASELINE, TRADEOFFS
+from dftspark.schema.tuning import ROUNDS
 
 # The tables of a run, by name.
 TABLES = {
@@ -106,9 +108,10 @@ TABLES = {
     "reference": REFERENCE,
     "matched": MATCHED,
     "matched_rates": MATCHED_RATES,
+    "rounds": ROUNDS,
     "rejects": REJECTS,
 }
-# Tables of runs that make texts or choose among them.
+# Tables of runs that make texts, choose among them or train on them.
 TEXT_TABLES = (
     "briefs",
     "cleaned",
@@ -120,6 +123,7 @@ TEXT_TABLES = (
     "reference",
     "matched",
     "matched_rates",
+    "rounds",
 )
 SWEEP_TABLES = ("samplers", "super_baseline", "tradeoffs")  # where a corpus has split_by
 
@@ -170,6 +174,7 @@ __all__ = [
     "REGION_PASS",
     "REJECTS",
     "REJECT_FIELDS",
+    "ROUNDS",
     "SAMPLERS",
     "STAGED",
     "STATES",

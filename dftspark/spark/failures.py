@@ -49,7 +49,7 @@ def explained(config: Audit, run: str) -> Iterator[None]:
     they are crashes.
     """
     try:
-        with _unlogged():
+        with unlogged():
             yield
     except (PySparkException, Py4JError, MemoryError) as error:
         said = "MemoryError" if isinstance(error, MemoryError) else str(error)
@@ -60,7 +60,7 @@ def explained(config: Audit, run: str) -> Iterator[None]:
 
 
 @contextmanager
-def _unlogged() -> Iterator[None]:
+def unlogged() -> Iterator[None]:
     """Suppresses what PySpark logs of an exception when it raises it, two stacks long."""
     loggers = [PySparkLogger.getLogger(name) for name in _LOGGERS]
     before = [logger.disabled for logger in loggers]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dftspark.redaction import redact
-from dftspark.report.terminal import choices, counts, sweeps
+from dftspark.report.terminal import choices, counts, rounds, sweeps
 from dftspark.report.terminal.drawing import bar, block, line, table
 from dftspark.report.terminal.program import program
 from dftspark.report.words import losses, rejected, tell
@@ -35,6 +35,7 @@ _LISTED = ("metrics", "differences", "samplers")  # next steps, for tables over 
 _IN_FULL = 4  # with more models than this, a ranking without pages
 _BAR = 6
 _PATH = 4096  # a path that is cut is useless
+_NO_AUDIT = {"choose", "tune"}  # entries of runs that compare in another way
 
 
 def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
@@ -67,8 +68,9 @@ def render(run: Run, console: Console, rows: int = 12, conf: str = "") -> None:
     for own in lenses():
         own.show_run(run, console)
     choices.render(run, console)
+    rounds.render(run, console)
     counts.render(run, console)
-    _next_steps(console, run, bool(models) or of_one or "choose" in run.manifest, conf)
+    _next_steps(console, run, bool(models) or of_one or bool(run.manifest.keys() & _NO_AUDIT), conf)
 
 
 def _model(console: Console, run: Run, metrics: list[Row], model: Standing, rows: int) -> None:
