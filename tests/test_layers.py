@@ -27,6 +27,7 @@ LAYERS = (
     "lenses.lens",
     "fsspec_storage",
     "location",
+    "choose.splits",
     "config",
     "polling",
     "corpus",

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark import schema
-from dftspark.choose import documents
+from dftspark.choose import documents, splits
 from dftspark.choose.features import EMBEDDINGS, LENGTHS, NGRAMS, STRUCTURE, FeatureBlock, Features
 from dftspark.choose.sums import ONE, ChoiceSums, none
 from dftspark.config import Audit
@@ -38,6 +38,17 @@ def human_of(run: Run, config: Audit) -> str:
     if not found:
         raise ConfigError(f"{run.path} is of no audit with a human corpus; give another profile")
     return config.human if config.human in found else found[0]
+
+
+def check_prompts(run: Run, split: str) -> None:
+    """Raises ConfigError for a run that has left the prompts of the split out."""
+    kept = run.manifest.get("config", {}).get("prompts", "all")
+    if kept not in ("all", split):
+        raise ConfigError(
+            f"{run.path} has read the prompts of the {kept} alone (prompts = {kept!r}), and this "
+            f"needs those of the {split}, {splits.named(split)}; profile the corpora without that "
+            f"setting"
+        )
 
 
 def frequencies(run: Run) -> Frequencies:

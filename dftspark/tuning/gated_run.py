@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from dftspark.choose.splits import REFEREE, blocks_of
+from dftspark.choose.splits import REFEREE, blocks_of, named
 from dftspark.errors import ConfigError
 from dftspark.inference.super_baseline import Grid
 from dftspark.lenses.metric import comparable
@@ -109,7 +109,7 @@ def _demand_referee(run: Run, challenger: str) -> None:
             raise ConfigError(
                 f"{run.path}: {outside:,} documents of {corpus!r} are on prompts of the target or "
                 f"of validation; the gate judges {challenger!r} on the referee's prompts alone, "
-                f"blocks {blocks_of(REFEREE).start} to {blocks_of(REFEREE).stop - 1}"
+                f'{named(REFEREE)}: audit again with prompts = "{REFEREE}"'
             )
 
 
