@@ -66,7 +66,7 @@ def read_config(config: Audit, profiled: Run | None) -> Audit:
             f"{config.ngrams.sketch_width:,}"
         )
     if profiled:
-        target.check_prompts(profiled, TARGET)
+        target.check_prompts(profiled)
     human = [] if profiled else [config.human]
     corpora = {name: config.corpora[name] for name in (*human, *wanted)}
     embedding = config.embedding.model_copy(update={"sample": "all"})

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dftspark import schema
-from dftspark.choose import documents, splits
+from dftspark.choose import documents
 from dftspark.choose.features import EMBEDDINGS, LENGTHS, NGRAMS, STRUCTURE, FeatureBlock, Features
 from dftspark.choose.sums import ONE, ChoiceSums, none
 from dftspark.config import Audit
@@ -40,14 +40,13 @@ def human_of(run: Run, config: Audit) -> str:
     return config.human if config.human in found else found[0]
 
 
-def check_prompts(run: Run, split: str) -> None:
-    """Raises ConfigError for a run that has left the prompts of the split out."""
+def check_prompts(run: Run) -> None:
+    """Raises ConfigError for a run of one split, whose blocks are not those of the splits."""
     kept = run.manifest.get("config", {}).get("prompts", "all")
-    if kept not in ("all", split):
+    if kept != "all":
         raise ConfigError(
-            f"{run.path} has read the prompts of the {kept} alone (prompts = {kept!r}), and this "
-            f"needs those of the {split}, {splits.named(split)}; profile the corpora without that "
-            f"setting"
+            f"{run.path} has read the prompts of the {kept} alone (prompts = {kept!r}), and a "
+            f"target is read from a profile of all prompts; profile without that setting"
         )
 
 

@@ -133,6 +133,9 @@ def settle(
     staged = staged.where(ours).drop("block")
     rows = staged.where("action IS NULL")
     kept = rows.where("corpus IS NOT NULL").withColumn("stratum", F.coalesce("stratum", F.lit("")))
+    if config.prompts != "all":
+        # Other names have other blocks, so the eight of the referee become 64 again for errors.
+        kept = kept.withColumn("cluster", F.concat("cluster", F.lit(f" ({config.prompts})")))
     unnamed = rows.where("corpus IS NULL").select(
         F.col("source").alias("corpus"),
         "file",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.dataset as ds
 import pytest
 
 from dftspark import runs
@@ -16,6 +17,7 @@ from dftspark.choose.stage import read_config
 from dftspark.config import Audit
 from dftspark.corpus.blocks import block_of
 from dftspark.errors import ConfigError
+from dftspark.lenses.ngrams.profile_files import totals_of
 from dftspark.nights.days import check_config
 from dftspark.report.words.notes import notes
 from dftspark.spark import documents
@@ -91,7 +93,8 @@ def test_a_filter_and_the_prompts_both_hold(
     }
     human = [row for row in kept if row["corpus"] == "human"]
     assert {row["prompt_id"] for row in human} == wanted | {None}
-    assert set(block_of([row["cluster"] for row in human]).tolist()) <= set(blocks_of(TARGET))
+    names = [row["cluster"].removesuffix(" (target)") for row in human]
+    assert set(block_of(names).tolist()) <= set(blocks_of(TARGET))
     assert "block" not in read.kept.columns
 
 
@@ -100,9 +103,13 @@ def test_what_is_left_out_counts_as_filtered(referees: Run) -> None:
     counted = {row["corpus"]: row for row in referees.table("corpora").to_pylist()}
     assert counted["model"]["documents"] == len(wanted)
     assert counted["model"]["filtered"] == PROMPTS - len(wanted)
-    assert counted["human"]["documents"] + counted["human"]["filtered"] == PROMPTS + 40
-    # p1 is another split's, so its faulty row is as well.
+    # p1 is another split's, and so is its row without a text.
     assert "p1" not in wanted
+    assert counted["human"]["documents"] + counted["human"]["filtered"] == PROMPTS + 41
+    # The sides still share prompts, whose blocks are drawn anew: eight are too few for errors.
+    assert counted["model"]["clusters"] == referees.manifest["shared_clusters"]["model"]
+    (of,) = totals_of(referees.table("profile", where=ds.field("corpus") == "model")).values()
+    assert (of["documents"] > 0).sum() > 8
     assert counted["human"]["rejected"] == 0
 
 
@@ -116,9 +123,9 @@ def test_the_run_says_which_prompts_it_has_read(referees: Run) -> None:
 def test_what_needs_other_prompts_refuses_the_run(
     spark: SparkSession, sides: Sides, referees: Run
 ) -> None:
-    with pytest.raises(ConfigError, match="needs those of the target, blocks 0 to 47"):
+    with pytest.raises(ConfigError, match="read from a profile of all prompts"):
         Target.of(referees)
-    with pytest.raises(ConfigError, match="needs those of the target, blocks 0 to 47"):
+    with pytest.raises(ConfigError, match="read from a profile of all prompts"):
         read_config(sides.config(choose={"orders": [1], "buckets": 256}), referees)
     with pytest.raises(
         ConfigError, match='prompts: the profile "referee", the configuration "all"'
