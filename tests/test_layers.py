@@ -28,6 +28,7 @@ LAYERS = (
     "lenses.lens",
     "fsspec_storage",
     "location",
+    "choose.splits",
     "config",
     "polling",
     "corpus",

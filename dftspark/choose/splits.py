@@ -23,6 +23,12 @@ def blocks_of(split: str) -> range:
     return range(_FIRST[at], ends[at])
 
 
+def named(split: str) -> str:
+    """Returns the blocks of a split in words."""
+    blocks = blocks_of(split)
+    return f"blocks {blocks.start} to {blocks.stop - 1}"
+
+
 def split_of(blocks: NDArray[np.integer]) -> NDArray[np.int64]:
     """Returns the place in SPLITS of each block."""
     return np.searchsorted(_FIRST, blocks, side="right").astype(np.int64) - 1

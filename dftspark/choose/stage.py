@@ -50,6 +50,11 @@ def read_config(config: Audit, profiled: Run | None) -> Audit:
     strange = [name for name in wanted if name not in models]
     if strange:
         raise ConfigError(f"choose.pool: {strange} are no model corpora; there are {models}")
+    if config.prompts != "all":
+        raise ConfigError(
+            f"prompts = {config.prompts!r}: a choice is made by the target and judged by the "
+            f"referee, so it reads all prompts; take the setting out, or give it to the audit"
+        )
     lacking = [n for n in config.choose.orders if n not in config.ngrams.orders]
     if lacking:
         raise ConfigError(
@@ -60,6 +65,8 @@ def read_config(config: Audit, profiled: Run | None) -> Audit:
             f"choose.buckets = {config.choose.buckets:,} is more than ngrams.sketch_width = "
             f"{config.ngrams.sketch_width:,}"
         )
+    if profiled:
+        target.check_prompts(profiled)
     human = [] if profiled else [config.human]
     corpora = {name: config.corpora[name] for name in (*human, *wanted)}
     embedding = config.embedding.model_copy(update={"sample": "all"})

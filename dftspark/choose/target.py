@@ -40,6 +40,16 @@ def human_of(run: Run, config: Audit) -> str:
     return config.human if config.human in found else found[0]
 
 
+def check_prompts(run: Run) -> None:
+    """Raises ConfigError for a run of one split, whose blocks are not those of the splits."""
+    kept = run.manifest.get("config", {}).get("prompts", "all")
+    if kept != "all":
+        raise ConfigError(
+            f"{run.path} has read the prompts of the {kept} alone (prompts = {kept!r}), and a "
+            f"target is read from a profile of all prompts; profile without that setting"
+        )
+
+
 def frequencies(run: Run) -> Frequencies:
     """Returns the random features that a run with embeddings has frozen."""
     kept = run.manifest.get("embedding", {}).get("features")

@@ -123,9 +123,9 @@ def gate(
 ) -> None:
     """Judges a tuned model against the best setting, the matched choice and the control.
 
-    RUN is an audit of the referee's prompts (blocks 56 to 63): settings, control and choice are one
-    corpus that split_by cuts, and the tuned model is sweep.challenger. The model is accepted only
-    by measures that the target does not hold. Ends with exit code 3 if it is not.
+    RUN is an audit with `prompts = "referee"` (blocks 56 to 63): settings, control and choice are
+    one corpus that split_by cuts, and the tuned model is sweep.challenger. The model is accepted
+    only by measures that the target does not hold. Ends with exit code 3 if it is not.
 
     Example: `dftspark gate runs --target target.arrow --control sft/control --choice sft/chosen
     --cross-entropy 3.31 3.33 --calls target.arrow.calls`

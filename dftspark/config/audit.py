@@ -7,7 +7,7 @@ import hashlib
 import tomllib
 from pathlib import Path
 from types import UnionType
-from typing import Any, Self, TypeVar, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -48,6 +48,12 @@ class Audit(Frozen):
         "`embed` and take longer; variety, which needs the extra `variety`, is likeness to the "
         "human answer (chrF, BLEU) and variety within and across prompts; "
         "judge needs [[judge.endpoints]] and costs what they charge",
+    )
+    prompts: Literal["all", "target", "validation", "referee"] = Field(
+        "all",
+        description="the prompts whose documents are kept, by their block: target is 0 to 47, "
+        "validation 48 to 55, and referee 56 to 63, as `dftspark choose`, `reward` and `gate` "
+        "divide them. Other documents count as filtered",
     )
     corpora: dict[str, Corpus]
     cleaning: Cleaning = Cleaning()
@@ -111,6 +117,16 @@ class Audit(Frozen):
             if not name or "/" in name or name != name.strip():
                 raise ValueError(f"a corpus name has no slash and no outer space, got {name!r}")
         return corpora
+
+    @model_validator(mode="after")
+    def _prompts_are_known_as_they_are_read(self) -> Audit:
+        joined = [name for name, corpus in self.corpora.items() if corpus.join_copies]
+        if self.prompts != "all" and joined:
+            raise ValueError(
+                f"prompts = {self.prompts!r} goes by the prompt of each document, and join_copies "
+                f"of corpora.{joined[0]} gives documents that of another; leave one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _checks_have_names(self) -> Audit:

@@ -42,6 +42,7 @@ class Staged(NamedTuple):
     excerpt: str | None = None
     unread_bytes: int | None = None
     lost_rows: int | None = None
+    block: int | None = None  # of the cluster, found for a whole batch
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from dftspark import schema
 from dftspark.config import Cleaning, Corpus
 from dftspark.corpus.arrow_rows import records
+from dftspark.corpus.blocks import block_of
 from dftspark.corpus.documents import Source, Staged, stage, staged_issue
 from dftspark.corpus.files import Split, changed
 from dftspark.corpus.losses import share_lost
@@ -78,7 +79,13 @@ def _batches(found: Iterable[Staged]) -> Iterator[pa.RecordBatch]:
 def batch_of(rows: list[Staged]) -> pa.RecordBatch:
     """Returns the rows, at least one, as a batch of `schema.STAGED`."""
     columns = dict(zip(Staged._fields, zip(*rows, strict=True), strict=True))
-    arrays = [pa.array(columns[field.name], field.type) for field in schema.STAGED]
+    clusters = pa.array(columns["cluster"], pa.string())
+    missing = clusters.is_null().to_numpy(zero_copy_only=False)
+    blocks = pa.array(block_of(clusters.fill_null("")), mask=missing)
+    arrays = [
+        blocks if field.name == "block" else pa.array(columns[field.name], field.type)
+        for field in schema.STAGED
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema.STAGED)
 
 

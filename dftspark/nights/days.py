@@ -33,6 +33,8 @@ _DATE = "{date}"
 def check_config(config: Audit) -> None:
     """Raises ConfigError for settings that an audit may have and a nightly one may not."""
     mistakes = []
+    if config.prompts != "all":
+        mistakes.append(f"prompts: nights are of all prompts, got {config.prompts!r}")
     if _DATE in config.out:
         mistakes.append("out: one store has all nights; take {date} out of it")
     human = config.corpora[config.human]

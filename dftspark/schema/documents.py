@@ -53,10 +53,12 @@ REJECT_FIELDS = [
 # One row per row read: a document (action null), an issue with a row, or both, as two rows.
 # `source` is the corpus as the configuration names it, `corpus` one of its parts under split_by.
 STAGED = pa.schema(
-    [pa.field("source", pa.string())]
-    + [field for field in DOCUMENTS if field.name != "block"]
-    + [pa.field("fields", pa.map_(pa.string(), pa.string()))]
-    + REJECT_FIELDS[1:]
+    [
+        pa.field("source", pa.string()),
+        *DOCUMENTS,
+        pa.field("fields", pa.map_(pa.string(), pa.string())),
+        *REJECT_FIELDS[1:],
+    ]
 )
 
 CORPORA = table(
@@ -67,7 +69,7 @@ CORPORA = table(
     ("documents", pa.int64(), "rows kept"),
     ("rejected", pa.int64(), "rows that could not be used, listed in rejects"),
     ("duplicates", pa.int64(), "rows that repeat a doc_id and its text, listed in rejects"),
-    ("filtered", pa.int64(), "rows that the corpus's filter left out"),
+    ("filtered", pa.int64(), "rows that the corpus's filter or `prompts` left out"),
     ("repaired", pa.int64(), "repairs and notes in rejects"),
     ("clusters", pa.int64(), "distinct clusters: prompts, or texts where there is no prompt"),
     ("tokens", pa.int64(), "tokens of the documents"),

@@ -16,6 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.window import Window
 
 from dftspark import schema
+from dftspark.choose.splits import blocks_of
 from dftspark.config import Audit, filters
 from dftspark.corpus.ingest import DIGEST
 from dftspark.corpus.losses import Damage, Listed
@@ -88,7 +89,7 @@ def read(
     tables.write(staged, staging)
     rows = tables.read(spark, staging, schema.STAGED)
     few = None
-    if not any(corpus.filter for corpus in config.corpora.values()):
+    if config.prompts == "all" and not any(corpus.filter for corpus in config.corpora.values()):
         few = tables.small(staging, NAMES)
     told: dict[str, dict[str, Any]] = {}
     if row_sources:
@@ -136,9 +137,12 @@ def settle(
     # row of which the filter cannot tell, and what is said of a file, stay.
     ours = passes | (F.col("action").isNotNull() & F.col("doc_id").isNull())
     tally = _tally(staged.withColumn("ours", ours)) if few is None else tallied(few)
-    staged = staged.where(ours)
+    staged = staged.where(ours).drop("block")
     rows = staged.where("action IS NULL")
     kept = rows.where("corpus IS NOT NULL").withColumn("stratum", F.coalesce("stratum", F.lit("")))
+    if config.prompts != "all":
+        # Other names have other blocks, so the eight of the referee become 64 again for errors.
+        kept = kept.withColumn("cluster", F.concat("cluster", F.lit(f" ({config.prompts})")))
     unnamed = rows.where("corpus IS NULL").select(
         F.col("source").alias("corpus"),
         "file",
@@ -227,7 +231,11 @@ def _passes(config: Audit, unknown: Column) -> Column:
         if corpus.filter is not None:
             passed = F.coalesce(F.expr(corpus.filter).cast("boolean"), unknown)
             condition = F.when(F.col("source") == name, passed).otherwise(condition)
-    return condition
+    if config.prompts == "all":
+        return condition
+    blocks = blocks_of(config.prompts)
+    among = F.col("block").between(blocks.start, blocks.stop - 1)
+    return condition & F.coalesce(among, unknown)
 
 
 def _settle_ids(rows: DataFrame, config: Audit) -> tuple[DataFrame, DataFrame]:

@@ -51,6 +51,7 @@ def possible(config: Audit, master: str | None, settings: Mapping[str, str] | No
     corpora = config.corpora.values()
     return (
         all(corpus.paths and corpus.filter in _FILTERS for corpus in corpora)
+        and config.prompts == "all"
         and not join_copies.asked(config)
         and all(one.in_process for one in chosen(config))
         and config.embedding.device != "cuda"

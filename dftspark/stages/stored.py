@@ -57,6 +57,9 @@ def _check_settings(config: Audit, profiled: Run) -> None:
         for found in (config.model_dump(mode="json"), profiled.manifest.get("config", {}))
     )
     said = [*_corpora(kept, own), *_orders(kept, own), *_lenses(config, profiled)]
+    if (before := kept.get("prompts", "all")) != config.prompts:
+        now = json.dumps(config.prompts)
+        said.append(f"prompts: the profile {json.dumps(before)}, the configuration {now}")
     sections: dict[str, Sequence[str]] = dict(_FREE)
     for one in chosen(config, kept=True):
         sections |= one.settings

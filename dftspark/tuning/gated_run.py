@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from dftspark.choose.splits import REFEREE, blocks_of
+from dftspark.choose.splits import REFEREE, named
 from dftspark.errors import ConfigError
 from dftspark.inference.super_baseline import Grid
 from dftspark.lenses.metric import comparable
-from dftspark.lenses.ngrams.profile_files import totals_of
 from dftspark.store.run import Run
-from dftspark.text.hashing import BLOCKS
 from dftspark.tuning.gate import GatedMeasure, Guards
 from dftspark.tuning.target import Target
 
@@ -96,21 +94,15 @@ def _judged(run: Run) -> list[Row]:
 
 
 def _demand_referee(run: Run, challenger: str) -> None:
-    """Raises ConfigError if a document read is of prompts outside the referee's blocks."""
-    if "profile" not in run.tables:
+    """Raises ConfigError for an audit of other prompts. Files of the referee's prompts alone are
+    not enough: without the setting they fill eight blocks of 64, too few for errors."""
+    kept = run.manifest["config"].get("prompts", "all")
+    if kept != REFEREE:
         raise ConfigError(
-            f"{run.path} keeps no profile of n-grams, which tells what prompts it read"
+            f"{run.path} is an audit of {kept} prompts; the gate judges {challenger!r} on the "
+            f"referee's alone, {named(REFEREE)} of 64, which training never saw: audit again with "
+            f'prompts = "{REFEREE}"'
         )
-    inside = np.isin(np.arange(BLOCKS), list(blocks_of(REFEREE)))
-    totals = totals_of(run.table("profile", ["corpus", "stratum", "n", "totals"]))
-    for (corpus, _, _), of in totals.items():
-        outside = int(of["documents"][~inside].sum())
-        if outside:
-            raise ConfigError(
-                f"{run.path}: {outside:,} documents of {corpus!r} are on prompts of the target or "
-                f"of validation; the gate judges {challenger!r} on the referee's prompts alone, "
-                f"blocks {blocks_of(REFEREE).start} to {blocks_of(REFEREE).stop - 1}"
-            )
 
 
 def _by_metric(run: Run) -> Rows:

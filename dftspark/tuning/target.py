@@ -79,6 +79,7 @@ class Target:
         """
         if split == REFEREE:
             raise ConfigError("the referee's prompts are never a target: they judge what was tuned")
+        profiled.check_prompts(run)
         config = _config_of(run)
         human = profiled.human_of(run, config)
         chosen = _model_of(run, config, model)

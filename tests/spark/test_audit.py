@@ -9,16 +9,21 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from dftspark import runs, sample, schema
+from dftspark.choose.splits import TARGET, blocks_of
 from dftspark.config import Audit
+from dftspark.corpus.blocks import block_of
 from dftspark.errors import ConfigError
 from dftspark.lenses.lens import lens
 from dftspark.store.listing import open_run
 from dftspark.store.run import Run
+from dftspark.tuning.reward import WitnessReward
+from dftspark.tuning.target import Target
 from tests.spark.agreement import assert_same
 
 if TYPE_CHECKING:
@@ -80,6 +85,20 @@ def test_the_run_is_complete(audited: Run, config: Audit) -> None:
     assert min(manifest["seconds"].values()) > 0
     for name in audited.tables:
         assert manifest["tables"][name]["rows"] == audited.table(name).num_rows
+
+
+def test_a_target_is_read_from_what_the_run_keeps(audited: Run, config: Audit) -> None:
+    target = Target.of(audited)
+    lines = Path(config.corpora["human"].paths[0]).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    blocks = block_of([row["topic"] for row in rows])
+    texts = [
+        row["text"] for row, block in zip(rows, blocks, strict=True) if block in blocks_of(TARGET)
+    ]
+    assert target.source["documents"][0] == len(texts)
+    features = WitnessReward(target).features(texts)
+    assert np.abs(features.mean(axis=0) - target.human).max() < 1e-4
+    assert np.abs(target.human - target.model).max() > 0.01
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -171,6 +171,7 @@ def judged(spark: SparkSession, folder: Path, tuned: tuple[float, ...]) -> Run:
         folder,
         "gate",
         corpora,
+        prompts=REFEREE,
         sweep={"challenger": "tuned"},
         embedding={"embedder": str(folder / "other"), "sample": "all"},
     )

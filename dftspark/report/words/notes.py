@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from dftspark.choose.splits import named
 from dftspark.lenses.comparability_advice import LANGUAGE_NAMES
 from dftspark.report.words.lenses import lenses
 from dftspark.report.words.tell import old
@@ -44,6 +45,11 @@ def withholds_tests(run: Run) -> bool:
 def notes(run: Run) -> list[str]:
     """Returns one line each, the run's warnings first; empty if there is nothing to be wary of."""
     warnings = [_OLD] if old(run) else []
+    if (kept := run.manifest.get("config", {}).get("prompts", "all")) != "all":
+        warnings.append(
+            f"Only documents on the prompts of the {kept}, {named(kept)} of 64, are in this run. "
+            f"The others count as filtered."
+        )
     warnings += [visible(text, 600) for text in run.manifest.get("warnings", [])]
     warnings += [said for lens in lenses() for said in lens.notes(run)]
     found = _differing(run)
