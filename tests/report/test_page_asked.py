@@ -136,6 +136,18 @@ def test_a_table_is_sorted_by_its_heads(browser: Any, asked: Path) -> None:
     assert texts(browser, f"{first} th[aria-sort=ascending]") == ["ratio"]
 
 
+def test_a_head_with_an_explained_word_sorts_and_explains(browser: Any, asked: Path) -> None:
+    look(browser, asked)
+    head = browser.find_element("css selector", ".beside-models th.lens")
+    head.find_element("css selector", "button.word").click()
+    (meaning,) = browser.find_elements("css selector", "[popover]:popover-open")
+    assert meaning.text, "the explanation"
+    assert not texts(browser, ".beside-models [aria-sort]"), "that is all"
+    browser.execute_script("document.querySelector('[popover]:popover-open').hidePopover()")
+    head.find_element("css selector", "button.sort").click()
+    assert texts(browser, ".beside-models [aria-sort] .sort") == ["by words"]
+
+
 def test_a_table_is_filtered_by_words(browser: Any, asked: Path) -> None:
     at(browser, asked, "gpt-4/structure")
     rows = "[id='gpt-4/structure'] > table tbody th"
