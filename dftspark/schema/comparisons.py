@@ -189,6 +189,10 @@ PATTERNS = table(
     ("example_model", pa.string(), "excerpt of a model document that has it"),
     ("example_human_id", pa.string(), "doc_id of that document"),
     ("example_model_id", pa.string(), "doc_id of that document"),
+    ("examples_human", pa.list_(pa.string()), "excerpts of up to five human documents, it first"),
+    ("examples_model", pa.list_(pa.string()), "excerpts of up to five model documents, it first"),
+    ("examples_human_id", pa.list_(pa.string()), "doc_id of those documents"),
+    ("examples_model_id", pa.list_(pa.string()), "doc_id of those documents"),
 )
 
 VARIETY = table(

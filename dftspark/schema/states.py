@@ -48,7 +48,7 @@ _EXAMPLE = pa.struct(
     ]
 )
 
-# One state, and one example of each pattern, a (corpus, stratum).
+# One state, and up to five examples of each pattern, a (corpus, stratum).
 STRUCTURE_PROFILE = pa.schema(
     [
         ("corpus", pa.string()),

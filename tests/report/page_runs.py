@@ -236,6 +236,10 @@ def tables(models: Sequence[str], texts: Sequence[str]) -> dict[str, list[dict[s
                 example_model=some[(i + 1) % 12],
                 example_human_id="h",
                 example_model_id="m",
+                examples_human=[some[(i + k) % 12] for k in range(2)],
+                examples_model=[some[(i + 1 + k) % 12] for k in range(5)],
+                examples_human_id=["h", "h2"],
+                examples_model_id=["m", *(f"m{k}" for k in range(2, 6))],
             )
             for i, ratio in enumerate(np.geomspace(0.1, 10, 30).tolist())
         ]
@@ -356,6 +360,19 @@ def aged(run: Run) -> Run:
                 table = table.append_column("ratio_floor", pa.array([1.5] * len(table)))
                 columns.append("ratio_floor")
             pq.write_table(table.select(columns), file)
+    return _resized(run)
+
+
+def without(run: Run, table: str, prefix: str) -> Run:
+    """The run as it would have been written before the table had the columns of that prefix."""
+    file = Path(run.path) / f"{table}.parquet"
+    whole = pq.read_table(file)
+    later = [name for name in whole.column_names if name.startswith(prefix)]
+    pq.write_table(whole.drop_columns(later), file)
+    return _resized(run)
+
+
+def _resized(run: Run) -> Run:
     path = Path(run.path) / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for name, said in manifest["tables"].items():

@@ -135,7 +135,7 @@ def test_it_answers_and_the_rest_is_two_screens(
     assert browser.execute_script("return document.documentElement.scrollHeight") <= 3 * 900
 
 
-@pytest.mark.parametrize("kind", ["sweep", "nights", "diff"])
+@pytest.mark.parametrize("kind", [pytest.param("sweep", marks=pytest.mark.slow), "nights", "diff"])
 def test_axe_finds_nothing_on_them(browser: Any, pages: dict[str, Path], kind: str) -> None:
     source = axe()
     look(browser, pages[kind], "dark", 360)

@@ -10,7 +10,7 @@ import pytest
 
 from dftspark.report.page.run import page
 from tests.report.browser import axe, chromium, look
-from tests.report.page_runs import SCRIPT, publish, row, tables
+from tests.report.page_runs import SCRIPT, made, publish, row, tables, without
 
 pytestmark = pytest.mark.program
 
@@ -136,6 +136,18 @@ def test_a_table_is_sorted_by_its_heads(browser: Any, asked: Path) -> None:
     assert texts(browser, f"{first} th[aria-sort=ascending]") == ["ratio"]
 
 
+def test_a_head_with_an_explained_word_sorts_and_explains(browser: Any, asked: Path) -> None:
+    look(browser, asked)
+    head = browser.find_element("css selector", ".beside-models th.lens")
+    head.find_element("css selector", "button.word").click()
+    (meaning,) = browser.find_elements("css selector", "[popover]:popover-open")
+    assert meaning.text, "the explanation"
+    assert not texts(browser, ".beside-models [aria-sort]"), "that is all"
+    browser.execute_script("document.querySelector('[popover]:popover-open').hidePopover()")
+    head.find_element("css selector", "button.sort").click()
+    assert texts(browser, ".beside-models [aria-sort] .sort") == ["by words"]
+
+
 def test_a_table_is_filtered_by_words(browser: Any, asked: Path) -> None:
     at(browser, asked, "gpt-4/structure")
     rows = "[id='gpt-4/structure'] > table tbody th"
@@ -184,6 +196,38 @@ def test_a_phrase_opens_to_where_it_stands(browser: Any, asked: Path, width: int
     assert wide[0] <= wide[1]
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert texts(browser, "dialog h2") == []
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_a_construction_opens_to_where_it_stands(browser: Any, asked: Path, width: int) -> None:
+    at(browser, asked, "search", width=width)
+    browser.find_element("id", "phrase").send_keys("construction")
+    browser.find_element("css selector", "table.results button.open").click()
+    (heading,) = texts(browser, "dialog h2")
+    assert heading.startswith("construction")
+    names = [text.split()[0] for text in texts(browser, "dialog figcaption")]
+    assert names == ["h", "h2", "m", "m2", "m3", "m4", "m5"]
+    browser.execute_script(
+        "Object.defineProperty(navigator, 'clipboard',"
+        " {value: {writeText: t => { window.copied = t; return Promise.resolve(); }}})"
+    )
+    browser.execute_script("document.querySelectorAll('dialog figcaption button')[6].click()")
+    assert browser.execute_script("return window.copied").endswith(" --document m5")
+    wide = browser.execute_script(
+        "var d = document.querySelector('dialog');return [d.scrollWidth, d.clientWidth]"
+    )
+    assert wide[0] <= wide[1]
+
+
+def test_a_run_that_kept_one_example_a_side_opens_to_it(browser: Any, tmp_path: Path) -> None:
+    run = without(made(tmp_path / "runs", ["gpt-4"], ["plain"]), "patterns", "examples_")
+    assert "examples_human" not in run.columns("patterns")
+    target = tmp_path / "page.html"
+    target.write_text(page(run), encoding="utf-8")
+    at(browser, target, "search")
+    browser.find_element("id", "phrase").send_keys("construction")
+    browser.find_element("css selector", "table.results button.open").click()
+    assert [text.split()[0] for text in texts(browser, "dialog figcaption")] == ["h", "m"]
 
 
 def test_a_chip_of_the_first_screen_opens_too(browser: Any, asked: Path) -> None:

@@ -149,6 +149,13 @@ def test_compared_rows_are_those_of_the_lens(spark: SparkSession) -> None:
     by_name = {r["pattern"]: r for r in row["patterns"]}
     assert "It's not a bug, it's" in by_name["contrast_not_x_it_is_y"]["example_human"]
     assert by_name["contrast_not_x_it_is_y"]["example_human_id"].startswith("human-")
+    dash = by_name["em_dash"]
+    for side, corpus in (("human", "human-"), ("model", "model/a-")):
+        ids, excerpts = dash[f"examples_{side}_id"], dash[f"examples_{side}"]
+        assert len(set(ids)) == len(excerpts) == 5
+        assert all(doc_id.startswith(corpus) for doc_id in ids)
+        assert all("\u2014" in excerpt for excerpt in excerpts)
+        assert (ids[0], excerpts[0]) == (dash[f"example_{side}_id"], dash[f"example_{side}"])
     table = structure.patterns_table(compared, "human", "run", "2026-01-31")
     assert table.schema == schema.PATTERNS
     assert table.num_rows == 4 * len(found.rows)

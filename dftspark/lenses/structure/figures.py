@@ -106,15 +106,26 @@ def telltales(run: Run, model: str, stratum: str) -> list[Telltale]:
             seen(row["unit"]),
             real(row["q_value"]),
             seen(row["definition"]),
-            [
-                Excerpt(side, seen(row[f"example_{side}"]), seen(row[f"example_{side}_id"], 80))
-                for side in ("human", "model")
-                if row[f"example_{side}"]
-            ],
+            _places(row),
             real(row["ci_low"]),
             real(row["ci_high"]),
         )
         for row in rows
+    ]
+
+
+def _places(row: Row) -> list[Excerpt]:
+    """Returns excerpts of the documents of both sides that have the construction: one a side in a
+    run that kept no more."""
+    return [
+        Excerpt(side, seen(text), seen(doc_id, 80))
+        for side in ("human", "model")
+        for text, doc_id in zip(
+            row.get(f"examples_{side}") or [row[f"example_{side}"]],
+            row.get(f"examples_{side}_id") or [row[f"example_{side}_id"]],
+            strict=True,
+        )
+        if text
     ]
 
 

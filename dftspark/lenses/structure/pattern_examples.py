@@ -1,12 +1,12 @@
-"""One example of each pattern: of the documents that have it, the one with the smallest hash of its
-id, whatever the order or the batches.
+"""Examples of each pattern: of the documents that have it, the MOST with the smallest hashes of
+their ids, whatever the order or the batches.
 
-Cost     one more pass over the documents that become examples
+Cost     one more pass over the documents that become examples; about 300 bytes an example
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from dftspark.text import stream
 from dftspark.text.hashing import digest64
 from dftspark.text.tokens import one_line
 
+MOST = 5  # documents of a pattern
 WIDTH = 160  # approximate characters of an excerpt
 
 
@@ -27,7 +28,8 @@ class Example(NamedTuple):
     excerpt: str
 
 
-Examples = dict[str, Example]
+# Of each pattern in rising order, no two of one document.
+Examples = dict[str, tuple[Example, ...]]
 
 
 def none() -> Examples:
@@ -41,35 +43,49 @@ def update(best: Examples, texts: pa.Array, ids: Sequence[str], hits: NDArray[np
     wanted: dict[int, list[int]] = {}
     for p, name in enumerate(names):
         having = np.flatnonzero(hits[:, p])
-        if len(having):
-            first = int(having[np.argmin(hashes[having])])
-            if name not in best or best[name][:2] >= (int(hashes[first]), ids[first]):
-                for i in having[hashes[having] == hashes[first]].tolist():
-                    wanted.setdefault(i, []).append(p)
-    for document, own in wanted.items():
+        for i in having[hashes[having] <= _farthest(hashes[having], best.get(name, ()))].tolist():
+            wanted.setdefault(i, []).append(p)
+    for document, its in wanted.items():
         excerpts = _excerpts(texts[document].as_py())
-        for p in own:
-            found = Example(int(hashes[document]), ids[document], excerpts[p])
-            best[names[p]] = min(best.get(names[p], found), found)
+        for p in its:
+            example = Example(int(hashes[document]), ids[document], excerpts[p])
+            best[names[p]] = _smallest([*best.get(names[p], ()), example])
+
+
+def _farthest(hashes: NDArray[np.int64], held: Sequence[Example]) -> int:
+    """Returns the largest hash that may still be among the MOST smallest."""
+    nearest = np.unique(hashes)[:MOST].tolist()
+    full = [held[-1].doc_hash] if len(held) == MOST else []
+    return int(min([*nearest[-1:], *full], default=-1))
+
+
+def _smallest(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """Returns the MOST smallest by hash, then doc_id; of a repeated doc_id the smallest excerpt,
+    which must not be left to the order."""
+    chosen: dict[str, Example] = {}
+    for example in sorted(examples):
+        chosen.setdefault(example.doc_id, example)
+    return tuple(chosen.values())[:MOST]
 
 
 def merged(left: Examples, right: Examples) -> Examples:
-    """Returns the smaller example of each pattern, by hash, then doc_id, then excerpt: a repeated
-    doc_id must not leave the choice to the order of merging.
-    """
-    out = dict(left)
-    for name, example in right.items():
-        out[name] = min(out.get(name, example), example)
-    return out
+    """Returns the smallest examples of each pattern on either side."""
+    names = left.keys() | right.keys()
+    return {name: _smallest([*left.get(name, ()), *right.get(name, ())]) for name in names}
 
 
-def rows(found: Examples) -> list[dict[str, Any]]:
-    """Returns the examples as schema.STRUCTURE_PARTIAL stores them, by pattern."""
-    return [{"pattern": name, **found[name]._asdict()} for name in sorted(found)]
+def rows(examples: Examples) -> list[dict[str, Any]]:
+    """Returns the examples as schema.STRUCTURE_PROFILE stores them, by pattern."""
+    return [{"pattern": n, **one._asdict()} for n in sorted(examples) for one in examples[n]]
 
 
-def of_rows(stored: list[dict[str, Any]]) -> Examples:
-    return {r["pattern"]: Example(r["doc_hash"], r["doc_id"], r["excerpt"]) for r in stored}
+def of_rows(stored: Iterable[Mapping[str, Any]]) -> Examples:
+    """Reads examples as `rows` writes them."""
+    held: dict[str, list[Example]] = {}
+    for row in stored:
+        one = Example(row["doc_hash"], row["doc_id"], row["excerpt"])
+        held.setdefault(row["pattern"], []).append(one)
+    return {name: _smallest(examples) for name, examples in held.items()}
 
 
 def _excerpts(text: str) -> dict[int, str]:

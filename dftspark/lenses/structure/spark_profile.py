@@ -3,7 +3,7 @@
 In the pass over the documents a task returns a state and a few excerpts for each corpus and
 stratum. States are integers that add up, so the cut does not matter.
 
-Cost     a task holds one state of 400 kB for each corpus and stratum that it meets
+Cost     a task holds one state of 400 kB, and examples, for each corpus and stratum that it meets
 """
 
 from __future__ import annotations
@@ -183,10 +183,14 @@ def _row(row: structure.MeasureRow, human: Examples, model: Examples) -> dict[st
         "rate_human": row.human,
         "rate_model": row.model,
     }
-    for side, examples in (("human", human), ("model", model)):
-        example = examples.get(measure.id)
-        found[f"example_{side}"] = example.excerpt if example else None
-        found[f"example_{side}_id"] = example.doc_id if example else None
+    for side, held in (("human", human), ("model", model)):
+        examples = held.get(measure.id, ())
+        for name, values in (
+            ("", [one.excerpt for one in examples]),
+            ("_id", [one.doc_id for one in examples]),
+        ):
+            found[f"example_{side}{name}"] = values[0] if values else None
+            found[f"examples_{side}{name}"] = values
     same = {field.name for field in schema.PATTERNS} & set(
         structure.MeasureRow.__dataclass_fields__
     )

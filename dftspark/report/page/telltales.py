@@ -1,13 +1,14 @@
 """The phrases and constructions that a page's script searches and opens, as data of the page.
 
 Bounds  ROWS rows, which the caller keeps to, and PLACES bytes of excerpts over all models, of each
-        model the first ones
+        model and kind the first ones
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,14 +33,22 @@ def block(
     kinds, units = _Numbered(), _Numbered()
     places, bytes_left = _Numbered(), room // max(len(models), 1)
     rows: list[list[Any]] = []
-    for at, own in enumerate(found):
-        left = bytes_left
-        for told in own:
-            near = [(0 if p.side == "human" else 1 + at, p.doc_id, p.text) for p in told.places]
-            size = sum(len(text.encode()) + len(doc) + 12 for _, doc, text in near)
-            near = near if size <= left else []
-            left -= size if near else 0
-            rows.append(_row(at, told, kinds, units, [places.of(place) for place in near]))
+    for at, its in enumerate(found):
+        left, near = bytes_left, dict[int, list[int]]()
+        for turn in _by_turns(its):
+            of_row = [
+                (0 if p.side == "human" else 1 + at, p.doc_id, p.text) for p in its[turn].places
+            ]
+            size = sum(
+                len(text.encode()) + len(doc_id) + 12
+                for side, doc_id, text in set(of_row)
+                if not places.has((side, doc_id, text))
+            )
+            if size <= left:
+                left -= size
+                near[turn] = [places.of(place) for place in of_row]
+        for i, told in enumerate(its):
+            rows.append(_row(at, told, kinds, units, near.get(i, [])))
     document = {
         "models": list(models),
         "kinds": kinds.values,
@@ -50,6 +59,17 @@ def block(
     }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _by_turns(found: Sequence[Telltale]) -> list[int]:
+    """Returns the numbers of the telltales in the order in which they get room: the first of each
+    kind, then the second of each."""
+    met: Counter[str] = Counter()
+    turns = []
+    for i, told in enumerate(found):
+        turns.append((met[told.kind], i))
+        met[told.kind] += 1
+    return [i for _, i in sorted(turns)]
 
 
 def _row(
@@ -69,6 +89,9 @@ class _Numbered:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[Any, int] = {}
+
+    def has(self, value: Any) -> bool:
+        return value in self._places
 
     def of(self, value: Any) -> int:
         if value not in self._places:

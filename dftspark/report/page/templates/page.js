@@ -100,8 +100,16 @@
         var now = head.getAttribute("aria-sort");
         sort(table, column, now ? now === "ascending" : head.classList.contains("n"));
       });
-      mark.append.apply(mark, Array.from(head.childNodes));
-      head.append(mark);
+      var words = all("button.word", head);  // a button holds none: it keeps the text
+      words.forEach(function (word) { word.before(word.textContent); });
+      mark.append.apply(mark, Array.from(head.childNodes).filter(function (n) {
+        return !words.includes(n);
+      }));
+      words.forEach(function (word) {
+        word.setAttribute("aria-label", "What is " + word.textContent + "?");
+        word.textContent = "?";
+      });
+      head.append.apply(head, [mark].concat(words.length ? [" "] : [], words));
     });
   }
   function filterable(table, number) {
