@@ -238,7 +238,8 @@ def save(adapted: Any, folder: Path) -> None:
 def _cut(model: Any, kept: Tokens) -> None:
     rows = torch.from_numpy(kept)
     read, said = model.get_input_embeddings().weight, model.get_output_embeddings().weight
-    embed = torch.nn.Embedding.from_pretrained(read[rows].detach().clone())
+    kind: Any = torch.nn.Embedding
+    embed = kind.from_pretrained(read[rows].detach().clone())
     head = torch.nn.Linear(embed.embedding_dim, len(kept), bias=False, dtype=said.dtype)
     head.weight = torch.nn.Parameter(said[rows].detach().clone())
     model.config = copy.copy(model.config)

@@ -89,7 +89,7 @@ _SPARK = "pip install 'dftspark[spark]'"
 _COMPUTE = "pip install 'dftspark[compute]'"
 _EMBED = "pip install 'dftspark[embed]'"
 _PACKAGES: dict[str, tuple[tuple[int, int], tuple[int, int], str]] = {
-    "pyspark": ((4, 1), (5, 0), _SPARK),
+    "pyspark": ((4, 0), (5, 0), _SPARK),
     "pyarrow": ((18, 0), (27, 0), "pip install 'pyarrow>=18,<27'"),
     "numpy": ((2, 0), (3, 0), "pip install 'numpy>=2,<3'"),
     "pandas": ((2, 2), (3, 0), "pip install 'pandas>=2.2.2,<3'; Spark does not take pandas 3 yet"),

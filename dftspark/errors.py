@@ -125,7 +125,3 @@ def without_extra(error: ModuleNotFoundError) -> EnvironmentProblem | None:
         f"the extra `java` brings one. On a cluster that brings its own Spark, the extra `compute` "
         f"takes the place of `spark`."
     )
-
-
-class NeedsSpark(Exception):
-    """Says that a run which was begun in this process is one for Spark, and why."""

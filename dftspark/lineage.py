@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from dftspark import __version__
 from dftspark.config import Audit
 from dftspark.config.corpora import DATAFRAME
-from dftspark.errors import EnvironmentProblem, NeedsSpark
+from dftspark.errors import EnvironmentProblem
+from dftspark.needs_spark import NeedsSpark
 from dftspark.redaction import redact
 from dftspark.store.run import Run
 

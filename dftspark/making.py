@@ -15,8 +15,9 @@ from pyarrow.fs import FileType
 
 from dftspark import __version__, schema
 from dftspark.config import Audit
-from dftspark.errors import EnvironmentProblem, NeedsSpark
+from dftspark.errors import EnvironmentProblem
 from dftspark.location import Location, writing
+from dftspark.needs_spark import NeedsSpark
 from dftspark.progress import Events, Progress
 from dftspark.report.words import losses
 from dftspark.store.listing import series

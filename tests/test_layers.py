@@ -21,6 +21,7 @@ LAYERS = (
     "redaction",
     "logs",
     "errors",
+    "needs_spark",
     "progress",
     "compiled",
     "schema",

@@ -58,7 +58,7 @@ def test_names_are_those_that_every_tracker_takes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "name a tracker: --mlflow, --wandb or --trackio"),
+        ([], "name a tracker: --mlflow, --wandb, --trackio or --prometheus"),
         (["--mlflow", "--wandb", "--into", "x"], "--into is a run of one tracker"),
         (["--mlflow", "--by-name", "--step", "1"], "--by-name and --step exclude each other"),
         (["--mlflow", "--table", "ngram"], "has no table 'ngram'; it has corpora, metrics, ngrams"),

@@ -35,8 +35,9 @@ from dftspark.embedding.spark_devices import device_for, local_cores, task_devic
 from dftspark.embedding.spark_sampling import sampled
 from dftspark.embedding.spark_vectors import of_members, stored
 from dftspark.embedding.store import VectorStore
-from dftspark.errors import EnvironmentProblem, InputError, NeedsSpark
+from dftspark.errors import EnvironmentProblem, InputError
 from dftspark.location import Location
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import tables
 from dftspark.spark.placement import placed
 from dftspark.spark.rows import InProcess, Rows, Session, collected, mapped, on_spark

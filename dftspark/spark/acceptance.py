@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from dftspark.config import Audit, Corpus
 from dftspark.corpus.parts import corpus_of
 from dftspark.corpus.rows import excerpt
-from dftspark.errors import InputError, NeedsSpark
+from dftspark.errors import InputError
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark.rows import Rows
 
 _REASONS = 3

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from dftspark.config import Audit, filters
 from dftspark.corpus.losses import Listed
-from dftspark.errors import NeedsSpark
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark.documents import ISSUE, NAMES, NO_VALUE, Documents, is_document, tallied
 
 

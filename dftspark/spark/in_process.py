@@ -10,9 +10,9 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dftspark.config import Audit, filters
-from dftspark.errors import NeedsSpark
 from dftspark.lenses.lens import chosen
 from dftspark.location import Location
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import join_copies
 from dftspark.spark.rows import InProcess
 from dftspark.store.run import Run

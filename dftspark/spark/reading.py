@@ -14,7 +14,7 @@ from dftspark import schema
 from dftspark.config import Audit
 from dftspark.corpus import files, fit, ingest
 from dftspark.corpus.losses import Listed
-from dftspark.errors import NeedsSpark
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import sources
 from dftspark.spark.placement import placed
 from dftspark.spark.session import shuffle_partitions

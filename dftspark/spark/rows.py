@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from dftspark.errors import NeedsSpark
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import session
 from dftspark.spark.placement import placed
 

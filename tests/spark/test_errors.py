@@ -245,7 +245,7 @@ def test_no_java(here: Path) -> None:
     for home in ("", str(here / "none")):
         empty = {**os.environ, "PATH": str(here), "JAVA_HOME": home, "DFTSPARK_DEBUG": ""}
         done = subprocess.run(
-            [sys.executable, "-c", program, "audit", *sides],
+            [sys.executable, "-c", program, "audit", *sides, "--master", "local[1]"],
             capture_output=True,
             text=True,
             check=False,

@@ -14,7 +14,7 @@ import pytest
 import dftspark
 from dftspark import cli, config, runs
 from dftspark.config import request
-from dftspark.errors import NeedsSpark
+from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import in_process, reading
 from dftspark.spark.rows import InProcess
 from dftspark.text.xxhash64 import xxhash64

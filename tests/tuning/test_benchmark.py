@@ -29,12 +29,12 @@ def test_sums_over_groups_give_the_squares_of_the_texts_in_them() -> None:
     rng = np.random.default_rng(0)
     human, model = rows(rng, 60, 0.0), rows(rng, 40, 0.4)
     kept = np.arange(GROUPS) % 3 > 0
-    parts = [side[kept[groups]] for side, groups in (human, model)]
+    first, second = (side[kept[groups]] for side, groups in (human, model))
     linear = _group_sums.of_rows(human, model, GROUPS)
-    assert linear.squared(kept) == pytest.approx(squared(*parts), rel=1e-9)
+    assert linear.squared(kept) == pytest.approx(squared(first, second), rel=1e-9)
     gaussian = _group_sums.of_vectors(human, model, GROUPS, 2.0)
     # Squared lengths and products are in float32.
-    assert gaussian.squared(kept) == pytest.approx(mmd(*parts, 2.0), abs=1e-6)
+    assert gaussian.squared(kept) == pytest.approx(mmd(first, second, 2.0), abs=1e-6)
     whole = np.ones(GROUPS, bool)
     assert gaussian.squared(whole) == pytest.approx(mmd(human[0], model[0], 2.0), abs=1e-6)
 
