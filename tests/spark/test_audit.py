@@ -91,7 +91,7 @@ def test_a_target_is_read_from_what_the_run_keeps(audited: Run, config: Audit) -
     target = Target.of(audited)
     lines = Path(config.corpora["human"].paths[0]).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    blocks = block_of([row["topic"] for row in rows])
+    blocks = block_of([row["prompt_id"] for row in rows])
     texts = [
         row["text"] for row, block in zip(rows, blocks, strict=True) if block in blocks_of(TARGET)
     ]
