@@ -30,18 +30,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
+from benchmarks._choosing import chosen_by
 from benchmarks._held_out import Measure, Rows, Texts, measures
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.group import arranged
 from dftspark.choose.scales import ColumnScale
-from dftspark.config import Embedding, Tokens
+from dftspark.config import Embedding
 from dftspark.config.choose import WEIGHTS
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding import embedders
 from dftspark.embedding import recipe as models
-from dftspark.lenses.embeddings.distance_mmd import median_distance
-from dftspark.lenses.embeddings.fourier import Frequencies
 from dftspark.text.tokens import Words
 
 HERE = Path(__file__).resolve().parent
@@ -255,15 +254,7 @@ def judged(name: str, cache: Path) -> list[str]:
     corpus = read(name)
     static = vectors("static", corpus.texts, cache / f"{name}-static.npy")
     other = vectors(models.PACKAGED, corpus.texts, cache / f"{name}-minilm.npy")
-    sigma = median_distance(static[:: max(1, len(static) // 1_500)])
-    of = Features(
-        tokens=Tokens(),
-        orders=(1, 2, 3),
-        matched=(1, 2, 3),
-        buckets=1024,
-        first=512,
-        frequencies=Frequencies(dim=static.shape[1], sigma=sigma),
-    )
+    of = chosen_by(static)
     features = of.of(corpus.texts, static)
     prompts = [str(prompt) for prompt in corpus.prompts]
     pieces = str(models.packaged() / "tokenizer.json")

@@ -32,16 +32,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks import _tuned, _tuning_report
+from benchmarks._choosing import chosen_by
 from benchmarks._held_out import squared
 from benchmarks._language_model import Adapter, LanguageModel, Shape, Source, save
 from benchmarks._tuning_data import Data, Sizes, Step, Work, stories, windows
 from dftspark.choose import exchange
 from dftspark.choose.features import Features
 from dftspark.choose.scales import ColumnScale
-from dftspark.config import Tokens
 from dftspark.generation import smollm2
-from dftspark.lenses.embeddings.distance_mmd import median_distance
-from dftspark.lenses.embeddings.fourier import Frequencies
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data" / "biscope.parquet"
@@ -189,15 +187,7 @@ class Lab:
         """Returns what the choice goes by, and its values of the human training texts."""
         texts = self.human(self.data.train)
         static = _tuned.embed("static", texts)
-        sigma = median_distance(static[:: max(1, len(static) // 1_500)])
-        features = Features(
-            tokens=Tokens(),
-            orders=(1, 2, 3),
-            matched=(1, 2, 3),
-            buckets=1024,
-            first=512,
-            frequencies=Frequencies(dim=static.shape[1], sigma=sigma),
-        )
+        features = chosen_by(static)
         return features, features.of(pa.array(texts), static)
 
     def values(self, texts: Sequence[str]) -> Matrix:

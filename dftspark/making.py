@@ -182,7 +182,6 @@ class Making:
     @contextmanager
     def abandoned_if_for_spark(self) -> Iterator[None]:
         """Removes the run's folder if this process cannot do the work, which begins again then."""
-
         try:
             yield
         except NeedsSpark:

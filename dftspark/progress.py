@@ -53,10 +53,6 @@ class Silent:
         yield _Counter()
 
 
-def silent() -> Progress:
-    return Silent()
-
-
 class Lines:
     """A log: one line when a stage starts, one when it ends, and one every `seconds` in between."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config.tune import Tuning
-from dftspark.progress import Lines
+from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
 
@@ -24,9 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> Run:
         config = Tuning.load(args.conf)
         with session(f"tune {config.name}") as spark:
-            return runs.tune(spark, config, Lines())
+            return runs.tune(spark, config, lines())
 
-    return entry.exit_code(work)
+    return entry.exit_code(work, args.log)
 
 
 if __name__ == "__main__":

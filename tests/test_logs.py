@@ -3,6 +3,7 @@ somebody else's program."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -137,3 +138,21 @@ def test_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
         Events().say("measured", value=float("nan"), parts=[float("inf"), 1.5, None, True])
     (event,) = events(capsys.readouterr().err)
     assert (event["value"], event["parts"]) == (None, [None, 1.5, None, True])
+
+
+JOBS = {"compare": ["--profile", "none"], "nightly": ["--date", "2026-11-22"]}  # beside --conf
+
+
+@pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.stem)
+def test_every_job_logs_its_error_as_json_if_asked_to(
+    job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location(f"job_{job.stem}", job)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    arguments = ["--conf", str(tmp_path / "none.toml"), *JOBS.get(job.stem, [])]
+    assert module.main([*arguments, "--log", "json"]) > 1
+    (event,) = events(capsys.readouterr().err)
+    assert event["event"] == "error"

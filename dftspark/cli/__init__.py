@@ -13,6 +13,7 @@ import typer
 
 from dftspark import __version__, logs
 from dftspark.cli import (  # in the order of --help
+    bundled,
     computing,
     generating,
     reading,
@@ -26,6 +27,7 @@ from dftspark.errors import DftsparkError, without_extra
 
 __all__ = [
     "app",
+    "bundled",
     "computing",
     "generating",
     "main",

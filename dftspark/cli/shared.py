@@ -143,7 +143,7 @@ def compute(
     from dftspark.spark import in_process
 
     shown = progress(Console(stderr=True), quiet)
-    run = in_process.made(name, lambda spark: work(spark, shown), small, master, settings)
+    run = in_process.made(name, lambda spark: work(spark, shown), small, master, settings, quiet)
     if logs.as_json():
         told = {key: run.manifest.get(key) for key in ("kind", "headline", "checks")}
         logs.event(_LOG, "published", run=run.id, path=run.path, **told)

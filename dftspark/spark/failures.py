@@ -81,14 +81,21 @@ def cause(said: str) -> str:
     return next((line.strip() for line in lines if line.strip()), "it failed without a word")
 
 
+def remade(kind: str, text: str) -> DftsparkError | None:
+    """Returns the error of dftspark.errors of that name with that text; None if there is none."""
+    found = getattr(errors, kind, None)
+    if not (isinstance(found, type) and issubclass(found, DftsparkError)):
+        return None
+    meant = found.__new__(found)  # an error may need other arguments than its text
+    Exception.__init__(meant, text)
+    return meant
+
+
 def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
     """Returns the error behind the text of a Spark error, which wraps its cause many levels
     deep."""
     raised = _IN_A_TASK.search(said)
-    kind = getattr(errors, raised[1], None) if raised else None
-    if raised and isinstance(kind, type) and issubclass(kind, DftsparkError):
-        meant = kind.__new__(kind)  # an error may need other arguments than its text
-        Exception.__init__(meant, raised[2])
+    if raised and (meant := remade(raised[1], raised[2])) is not None:
         return meant
     value = _DATA_EXCEPTION.search(said)
     for name, corpus in config.corpora.items():

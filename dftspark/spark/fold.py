@@ -318,8 +318,8 @@ def of_documents(
     documents: Rows, folds: Sequence[Fold], layout: Layout, staging: str
 ) -> dict[str, Folded]:
     """Folds documents, each cluster whole in one task, by corpus, stratum and cluster."""
-    placed = placed_by_cluster(documents, layout)
-    return fold(placed, folds, staging, layout.merges, layout.first_merges)
+    rows = placed_by_cluster(documents, layout)
+    return fold(rows, folds, staging, layout.merges, layout.first_merges)
 
 
 def placed_by_cluster(documents: Rows, layout: Layout) -> Rows:

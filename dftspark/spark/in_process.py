@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -17,6 +17,7 @@ from dftspark.spark import join_copies
 from dftspark.spark.rows import InProcess
 from dftspark.store.run import Run
 
+_LOG = logging.getLogger(__name__)
 _FILTERS = (None, filters.OF_NO_MODEL, filters.OF_MODELS)
 _ASKING = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE")
 
@@ -27,14 +28,18 @@ def made(
     small: Audit | None,
     master: str | None = None,
     settings: Mapping[str, str] | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Returns the run that `work` makes, without Spark if it is the audit `small` and that turns
-    out to be small indeed, else in a session of Spark."""
+    out to be small indeed, else in a session of Spark; why it was not is logged unless `quiet`."""
     from dftspark.spark.session import session
 
     if small is not None and possible(small, master, settings):
-        with suppress(NeedsSpark):
+        try:
             return work(InProcess())
+        except NeedsSpark as reason:
+            if not quiet:
+                _LOG.info("begins again on Spark: %s", reason)
     with session(app, master, settings) as spark:
         return work(spark)
 

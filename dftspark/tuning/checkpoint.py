@@ -67,17 +67,20 @@ def load(
             head = held.metadata() or {}
             if head.get("key") != key:
                 return 0, []
-            step = int(head["step"])
-            with torch.no_grad():
-                for name, tensor in trained.items():
-                    tensor.copy_(held.get_tensor(f"value {name}"))
-                    state = {
-                        part: held.get_tensor(f"{part} {name}").to(tensor.device) for part in _PARTS
-                    }
-                    of.state[tensor] = {"step": torch.tensor(float(step)), **state}
-            return step, json.loads(head["history"])
+            step, history = int(head["step"]), json.loads(head["history"])
+            kept = {
+                name: [held.get_tensor(f"{part} {name}") for part in ("value", *_PARTS)]
+                for name in trained
+            }
     except (SafetensorError, OSError):
         return 0, []
+    with torch.no_grad():  # only now, when all of it could be read
+        for name, (value, *state) in kept.items():
+            tensor = trained[name]
+            tensor.copy_(value)
+            moments = {part: one.to(tensor.device) for part, one in zip(_PARTS, state, strict=True)}
+            of.state[tensor] = {"step": torch.tensor(float(step)), **moments}
+    return step, history
 
 
 def finished(folder: Path, key: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from dftspark import __version__, schema
 from dftspark.config.tune import Tuning
 from dftspark.errors import EnvironmentProblem
 from dftspark.location import below
-from dftspark.progress import Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.store.run import Run
 from dftspark.store.writer import RunWriter
 from dftspark.tuning import card
@@ -38,7 +38,7 @@ def tune(spark: SparkSession, config: Tuning, progress: Progress | None = None) 
     """
     from dftspark.tuning import spark_samples, spark_training
 
-    shown = progress or Silent()
+    shown = progress or Events()
     spark_training.check(spark, config.tune)
     with shown.stage("read target and texts", unit="texts"):
         material = Material.of(config)

@@ -24,13 +24,12 @@ from pyspark.errors import PySparkException
 from pyspark.ml.torch.distributor import TorchDistributor
 from pyspark.sql import SparkSession
 
-from dftspark import errors
 from dftspark.config.tune import Tune
 from dftspark.embedding.spark_devices import local_cores
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
 from dftspark.polling import polling
 from dftspark.progress import Progress, Stage
-from dftspark.spark.failures import cause, unlogged
+from dftspark.spark.failures import cause, remade, unlogged
 from dftspark.tuning.encoding import TrainingText
 from dftspark.tuning.trainer import TrainedAdapter
 from dftspark.tuning.trainer import train as trained_here
@@ -124,9 +123,9 @@ def dead(folder: Path, processes: int, said: str) -> DftsparkError:
             f"The same command goes on from the last checkpoint"
         )
     first = min(left, key=lambda one: float(one["at"]))
-    kind = getattr(errors, str(first["kind"]), None)
-    if isinstance(kind, type) and issubclass(kind, DftsparkError):
-        return kind(str(first["message"]))
+    meant = remade(str(first["kind"]), str(first["message"]))
+    if meant is not None:
+        return meant
     lines = str(first["traceback"]).strip().splitlines()[-_SHOWN:]
     shown = "\n".join(f"  {line.strip():.200}" for line in lines)
     return EnvironmentProblem(

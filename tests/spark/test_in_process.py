@@ -14,6 +14,7 @@ import pytest
 import dftspark
 from dftspark import cli, config, runs
 from dftspark.config import request
+from dftspark.lenses.embeddings import sample_size
 from dftspark.needs_spark import NeedsSpark
 from dftspark.spark import in_process, reading
 from dftspark.spark.rows import InProcess
@@ -128,10 +129,17 @@ def test_one_file_of_all_sides(spark: SparkSession, corpora: Path, tmp_path: Pat
         assert all(map(same, rows_of(ours, table), rows_of(other, table))), table
 
 
-def test_as_many_are_embedded_as_the_error_takes(corpora: Path, tmp_path: Path) -> None:
-    embedding = {"embedder": str(corpora / "model"), "sample": "40%"}
+def test_as_many_are_embedded_as_the_error_takes(
+    corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample_size, "PILOT", 100)
+    embedding = {"embedder": str(corpora / "model"), "sample": "1%"}
     run = runs.audit(InProcess(), audit_of(corpora, tmp_path, embedding=embedding))
-    assert run.manifest["embedding"]["sample"] >= 500
+    found = run.manifest["embedding"]
+    assert 100 < found["sample"] <= sample_size.MOST
+    assert found["documents"] == sum(
+        min(row["documents"], found["sample"]) for row in run.table("corpora").to_pylist()
+    )
     assert {"embed the pilot", "embed"} <= run.manifest["seconds"].keys()
 
 
@@ -159,7 +167,11 @@ def test_what_is_for_spark_leaves_nothing_behind(
 
 
 def test_the_work_goes_on_where_spark_is(
-    spark: SparkSession, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession,
+    corpora: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for file in corpora.glob("*.jsonl"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -171,7 +183,9 @@ def test_the_work_goes_on_where_spark_is(
         '[corpora.human]\nrole = "human"\npath = "human.jsonl"\n'
         '[corpora.gpt]\nrole = "model"\npath = "gpt.jsonl"\ncolumns = {doc_id = "doc_id"}\n'
     )
-    assert cli.main(["audit", "few.toml", "--quiet"]) == 0
+    assert cli.main(["audit", "few.toml"]) == 0
+    why = "begins again on Spark: an id of a document occurs more than once"
+    assert why in capsys.readouterr().err
     (run,) = (path for path in Path("out").iterdir() if path.name.startswith("2"))
     rejects = json.loads((run / "manifest.json").read_text())["tables"]["rejects"]
     assert rejects["rows"] > 2
