@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-_NORMAL_95 = 1.959963984540054
+NORMAL_95 = 1.959963984540054  # standard errors on either side in a 95% interval
 
 
-def wilson(share: float, size: float, quantile: float = _NORMAL_95) -> tuple[float, float]:
+def wilson(share: float, size: float, quantile: float = NORMAL_95) -> tuple[float, float]:
     """Returns the interval in [0, 1] of a share of `size` independent cases.
 
     `quantile` is normal or t. The interval is never empty: at a share of 0 it reaches up to

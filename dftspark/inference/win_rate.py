@@ -23,11 +23,10 @@ from scipy import special
 
 from dftspark.errors import ShapeError
 from dftspark.inference.permutation import POWER_80
-from dftspark.inference.proportions import wilson
+from dftspark.inference.proportions import NORMAL_95, wilson
 
 Floats = NDArray[np.float64]
 POWER = 0.8
-_TWO_SIDED = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _tell_size(rate: float, spread: float) -> float:
     gap = abs(rate - 0.5)
     if not gap > 0:
         return math.inf
-    return ((_TWO_SIDED * math.hypot(spread, gap) + POWER_80 * spread) / gap) ** 2
+    return ((NORMAL_95 * math.hypot(spread, gap) + POWER_80 * spread) / gap) ** 2
 
 
 @dataclass(frozen=True)

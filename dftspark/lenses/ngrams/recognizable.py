@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pyarrow.compute as pc
 
+from dftspark.inference.proportions import NORMAL_95
 from dftspark.report.words.rows import LEVEL, Row, of_pair
 from dftspark.report.words.shown import Excerpt, Telltale
 from dftspark.report.words.text import real, visible
@@ -26,7 +27,6 @@ _LEAST = 1.3  # factor between the shares of documents from which a word is name
 _ALIKE = 0.6  # share of a word's documents that its phrase must have to stand in its place
 _WITH_PLACES = 120  # telltales of a model whose places are looked for
 _BETWEEN = "\0"  # excerpts
-_TWO_SIDED = 1.96  # standard errors of a 95% interval
 LONGEST = 60  # characters of a phrase
 _COUNTS = "text tokens docs_human docs_model q_value contribution"
 _LISTED = "n text per_million_human per_million_model q_value share"
@@ -152,7 +152,7 @@ def _scored(
     error = math.sqrt(
         sum(1 / (s * n + 0.5) - 1 / (n + 0.5) for s, n in zip(shares, sizes, strict=True))
     )
-    wide = math.exp(_TWO_SIDED * error)
+    wide = math.exp(NORMAL_95 * error)
     return Recognized(text, tokens, ratio, ratio / wide, ratio * wide, *shares, q, far * spread)
 
 

@@ -24,6 +24,7 @@ from dftspark.inference.halves import Parts, Splits
 from dftspark.inference.intervals import Design, Inferred, agreeing, jackknife, no_inference
 from dftspark.inference.null_moments import moments
 from dftspark.inference.permutation import upper
+from dftspark.inference.proportions import NORMAL_95
 from dftspark.inference.squared import infer_grams, tell_sizes
 from dftspark.lenses.metric import Metric
 from dftspark.lenses.structure.rates import Rates
@@ -31,7 +32,6 @@ from dftspark.lenses.structure.rates import Rates
 Floats = NDArray[np.float64]
 _Measure = Callable[[Floats, Floats], Floats]
 
-_TWO_SIDED = 1.959963984540054
 _CASES = 20.0  # expected documents with a measure at the tell size; with fewer it is left out
 _PASSES = 6
 _PRIOR = 5.0  # effective occurrences that draw a factor towards 1
@@ -158,7 +158,7 @@ class _Relabeled:
 
     def outside(self, human: Floats, model: Floats) -> Floats:
         spread = np.sqrt(_under_one_source(self.rates)[self.rates.judged])
-        return np.asarray((np.abs(model - human) > _TWO_SIDED * spread).mean(axis=-1))
+        return np.asarray((np.abs(model - human) > NORMAL_95 * spread).mean(axis=-1))
 
     def metric(
         self, name: str, unit: str, measure: _Measure, p: float | None, design: Design
@@ -203,7 +203,7 @@ def _outside_parts(of: Rates, splits: Splits) -> Parts | None:
         own, other = first[:, : blocks.MOST], second[:, blocks.MOST :]
         scale = np.sqrt(blocks.MOST / own.sum(axis=1))[:, None]
         return np.asarray(
-            (np.abs(other @ model - own @ human) * scale > _TWO_SIDED * spread).mean(axis=1)
+            (np.abs(other @ model - own @ human) * scale > NORMAL_95 * spread).mean(axis=1)
         )
 
     return halves.parts(outside, splits)

@@ -71,6 +71,12 @@ def signs(said: str) -> str:
     return said
 
 
+def sized(size: Size | None) -> tuple[str, str]:
+    """Returns a tell size, MISSING if unknown, and its interval, empty if unknown."""
+    inside = span(size) if size else MISSING
+    return signs(short(size)) if size else MISSING, "" if inside == MISSING else inside
+
+
 def _cell(size: Size | None) -> dict[str, Any] | None:
     if size is None:
         return None

@@ -27,14 +27,13 @@ from dftspark.report.page import (
 )
 from dftspark.report.page.anchors import anchors
 from dftspark.report.page.figure import asset, environment, policy
-from dftspark.report.page.figures_models import signs
+from dftspark.report.page.figures_models import sized
 from dftspark.report.page.figures_nights import NO_CHANGE, Series, drifted, told_change
 from dftspark.report.page.run import LARGEST
 from dftspark.report.words import tell
 from dftspark.report.words.summary import summary
-from dftspark.report.words.tell import Size
-from dftspark.report.words.text import MISSING, visible
-from dftspark.report.words.verdict import headline_of, short, span
+from dftspark.report.words.text import visible
+from dftspark.report.words.verdict import headline_of
 from dftspark.store.listing import RunInfo, open_run
 
 RUNS = 400
@@ -129,12 +128,6 @@ def _audit(
     }
 
 
-def _cell(size: Size | None) -> tuple[str, str]:
-    """Returns a tell size and its interval; empty for none."""
-    inside = span(size) if size else MISSING
-    return signs(short(size)) if size else MISSING, "" if inside == MISSING else inside
-
-
 def _still(changes: Sequence[tuple[float, str]]) -> str:
     return "less than 1%" if any(not math.isnan(ratio) for ratio, _ in changes) else ""
 
@@ -157,7 +150,7 @@ def _standing(audits: list[dict[str, Any]]) -> dict[str, Any]:
                     "audit": audit,
                     "model": visible(line.model, 60),
                     "chips": [chip.label for chip in line.chips],
-                    "cells": [_cell(sizes.get(name)) for name in words],
+                    "cells": [sized(sizes.get(name)) for name in words],
                     "change": f"{told_change(ratio)} by {word}" if known else _still(changes),
                     "off": drifted(ratio),
                 }

@@ -11,9 +11,10 @@ from itertools import groupby
 from typing import Any
 
 from dftspark import __version__
+from dftspark.inference.proportions import NORMAL_95
 from dftspark.redaction import redact
 from dftspark.report.page.figure import asset, environment, policy, times, typeset
-from dftspark.report.page.figures_models import point, signs
+from dftspark.report.page.figures_models import point, sized
 from dftspark.report.page.run import LARGEST
 from dftspark.report.page.scale import counts
 from dftspark.report.words import tell
@@ -24,16 +25,15 @@ from dftspark.report.words.rows import Row
 from dftspark.report.words.run_diff import RunDiff, verdict
 from dftspark.report.words.shown import Telltale, chosen
 from dftspark.report.words.summary import size_by
-from dftspark.report.words.tell import Size, Standing
+from dftspark.report.words.tell import Standing
 from dftspark.report.words.text import MISSING, count, number, real, visible
-from dftspark.report.words.verdict import plain_p, short, span
+from dftspark.report.words.verdict import plain_p
 from dftspark.store.run import Run
 
 MODELS = 6
 ROWS = 400
 _CHIPS = 6  # of one kind on the first screen
 _BRIEF = 4  # measures of a pair without tell sizes
-_TWO_SIDED = 1.96  # standard errors of a 95% interval
 _MOVES = {
     "came": "came",
     "went": "went",
@@ -139,14 +139,9 @@ def _by_lens(rows: Sequence[Row], standings: Sequence[Standing | None]) -> list[
     for metric, word in leads().items():
         sizes = [size_by(model, word) if model else None for model in standings]
         if any(sizes) and metric in own:
-            lines.append({"word": word, "sizes": sizes, "said": [*map(_said, sizes)]})
+            lines.append({"word": word, "sizes": sizes, "said": [*map(sized, sizes)]})
             lines[-1] |= _measured(own[metric])
     return lines
-
-
-def _said(size: Size | None) -> tuple[str, str]:
-    inside = span(size) if size else MISSING
-    return (signs(short(size)) if size else MISSING, "" if inside == MISSING else inside)
 
 
 def _brief(rows: Sequence[Row]) -> list[Row]:
@@ -157,7 +152,7 @@ def _brief(rows: Sequence[Row]) -> list[Row]:
 def _measured(row: Row) -> dict[str, Any]:
     by, error = row["difference"], row["std_error"]
     known = not math.isnan(error)
-    ends = (by - _TWO_SIDED * error, by + _TWO_SIDED * error)
+    ends = (by - NORMAL_95 * error, by + NORMAL_95 * error)
     return {
         "title": measure(row["metric"]).title,
         "metric": row["metric"],
