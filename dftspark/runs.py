@@ -1,5 +1,4 @@
-"""The work of dftspark as plain functions: audit, profile, embed, compare, judge, choose and
-tune.
+"""The work of dftspark as plain functions: audit, profile, embed, compare, judge and choose.
 
 Each makes one run in the store: stages write into its folder, and the manifest makes it visible.
 """
@@ -13,9 +12,7 @@ import pyarrow as pa
 
 from dftspark import lineage, schema, sweeps
 from dftspark.checks import readings as checking
-from dftspark.choose import stage as choosing
 from dftspark.config import Audit, request
-from dftspark.generation.run import generate as generate
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging
@@ -28,7 +25,6 @@ from dftspark.progress import Progress
 from dftspark.stages import comparing, profiling, stored
 from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
-from dftspark.tuning.run import tune as tune
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -211,6 +207,8 @@ def choose(
     Raises what `audit` raises; InputError for a pool without prompts or with one sample of each,
     ConfigError and IncomparableProfiles for a profile that does not fit.
     """
+    from dftspark.choose import stage as choosing
+
     choosing.read_config(config, profiled)
     profiling.check(spark, config, kept=True)
     making = Making.begin(spark, config, date, progress)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from dftspark import entry, runs
+from dftspark import entry
 from dftspark.config.generate import Generation
+from dftspark.generation.run import generate
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
             spark = None
             if any(writer.local for writer in config.generate.models):
                 spark = around.enter_context(session(f"generate {config.name}"))
-            return runs.generate(config, lines(), spark=spark, again=args.again)
+            return generate(config, lines(), spark=spark, again=args.again)
 
     return entry.exit_code(work, args.log)
 

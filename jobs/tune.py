@@ -11,11 +11,12 @@ Exits   0 fine, 1 crash, 2 configuration, 4 input, 75 try again
 
 from __future__ import annotations
 
-from dftspark import entry, runs
+from dftspark import entry
 from dftspark.config.tune import Tuning
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
+from dftspark.tuning.run import tune
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> Run:
         config = Tuning.load(args.conf)
         with session(f"tune {config.name}") as spark:
-            return runs.tune(spark, config, lines())
+            return tune(spark, config, lines())
 
     return entry.exit_code(work, args.log)
 

@@ -43,14 +43,14 @@ def tune(
 
     Example: `dftspark tune tune.toml --master 'local[2]'`
     """
-    from dftspark import runs
     from dftspark.config.tune import Tuning
+    from dftspark.tuning.run import tune as tuned
 
     config = Tuning.load(conf, out)
     settings = spark_settings(spark_conf, None)
     compute(
         "tune",
-        lambda spark, shown: runs.tune(spark, config, shown),
+        lambda spark, shown: tuned(spark, config, shown),
         master,
         quiet,
         settings=settings,

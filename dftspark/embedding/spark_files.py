@@ -137,8 +137,9 @@ def fill(plan: EmbeddingPlan) -> list[dict[str, Any]]:
     """
     if not plan.missing:
         return []
-    # A plan of few chunks would leave cores of a local run idle.
-    least = max(1, local_cores(plan.spark) // plan.chunks)
+    # A plan of few chunks would leave cores of a local run idle; this process takes one at a time.
+    at_once = 1 if isinstance(plan.spark, InProcess) else plan.chunks
+    least = max(1, local_cores(plan.spark) // at_once)
     filling = _filling(plan.settings, plan.recipe, plan.root, plan.device, least)
     done: list[dict[str, Any]]
     done = collected(mapped(_cut(plan), filling, schema.EMBEDDED)).to_pylist()

@@ -6,6 +6,7 @@ Cost     of the `tokenizers` library, a few microseconds a token
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.text.hashing import mixed
@@ -62,17 +64,17 @@ class HuggingFaceTokens:
         spans = zip(batch.starts[first : first + n], batch.ends[first : first + n], strict=True)
         return [text[start:end] for start, end in spans]
 
-    def example(
-        self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> tuple[str, list[str], str]:
-        text = texts[document].as_py()
-        start, end = int(batch.starts[first]), int(batch.ends[first + n - 1])
-        reach = max(0, width - (end - start)) // 2
-        return (
-            one_line(text[start:end]),
-            self.token_texts(texts, batch, first, n),
-            str(text[max(0, start - reach) : end + reach]),
-        )
+    def examples(
+        self, texts: pa.Array, batch: TokenBatch, firsts: NDArray[np.int64], n: int, width: int
+    ) -> Iterator[tuple[int, str, list[str], str]]:
+        documents = np.searchsorted(batch.offsets, firsts, side="right") - 1
+        for document, first in zip(documents.tolist(), firsts.tolist(), strict=True):
+            text = texts[document].as_py()
+            start, end = int(batch.starts[first]), int(batch.ends[first + n - 1])
+            reach = max(0, width - (end - start)) // 2
+            own = self.token_texts(texts, batch, first, n)
+            around = text[max(0, start - reach) : end + reach]
+            yield document, one_line(text[start:end]), own, around
 
     def _text(self, texts: pa.Array, batch: TokenBatch, token: int) -> str:
         document = int(np.searchsorted(batch.offsets, token, side="right")) - 1

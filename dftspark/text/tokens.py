@@ -10,6 +10,7 @@ Cost     one pass over the bytes; 24 bytes a token
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,11 +55,12 @@ class Tokenizer(Protocol):
         """Returns the n tokens from token `first` on, as strings; the batch has spans."""
         ...
 
-    def example(
-        self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> tuple[str, list[str], str]:
-        """Returns the n-gram as it stands in the document, on one line; its tokens; and up to about
-        `width` characters of the document, the n-gram in the middle.
+    def examples(
+        self, texts: pa.Array, batch: TokenBatch, firsts: NDArray[np.int64], n: int, width: int
+    ) -> Iterator[tuple[int, str, list[str], str]]:
+        """Yields for the n-gram at each of the tokens `firsts` its document; the n-gram as it
+        stands there, on one line; its tokens; and up to about `width` characters of the document,
+        the n-gram in the middle. The batch has spans.
         """
         ...
 
@@ -78,32 +80,37 @@ class Words:
         return TokenBatch(folded if self.lowercase else cased, *places)
 
     def token_texts(self, texts: pa.Array, batch: TokenBatch, first: int, n: int) -> list[str]:
-        return self._token_texts(_buffers(texts)[1], batch, first, n)
-
-    def _token_texts(self, data: Any, batch: TokenBatch, first: int, n: int) -> list[str]:
+        data = _buffers(texts)[1]
         starts, ends = (of[first : first + n].tolist() for of in (batch.starts, batch.ends))
         spans = zip(starts, ends, strict=True)
         return [self._folded(data[start:end].tobytes().decode()) for start, end in spans]
 
+    def examples(
+        self, texts: pa.Array, batch: TokenBatch, firsts: NDArray[np.int64], n: int, width: int
+    ) -> Iterator[tuple[int, str, list[str], str]]:
+        offsets, data = _buffers(texts)
+        document = np.searchsorted(batch.offsets, firsts, side="right") - 1
+        tokens = firsts[:, None] + np.arange(n)
+        starts, ends = batch.starts[tokens], batch.ends[tokens]
+        reach = np.maximum(0, width - (ends[:, -1] - starts[:, 0])) // 2
+        low = np.maximum(offsets[document], starts[:, 0] - reach)
+        high = np.minimum(offsets[document + 1], ends[:, -1] + reach)
+        view = data.data
+        columns = (column.tolist() for column in (document, starts, ends, low, high))
+        for at, begin, end, left, right in zip(*columns, strict=True):
+            own = [str(view[i:j], "utf-8") for i, j in zip(begin, end, strict=True)]
+            text = str(view[begin[0] : end[-1]], "utf-8")
+            # A cut inside a character leaves bytes that decode to nothing.
+            around = str(view[left:right], "utf-8", "ignore")
+            yield at, one_line(self._folded(text)), [self._folded(one) for one in own], around
+
     def _folded(self, text: str) -> str:
         if not self.lowercase:
             return text
+        if text.isascii():
+            return text.lower()
         table = unicode.lowercase()
         return "".join(chr(table[ord(char)]) for char in text)
-
-    def example(
-        self, texts: pa.Array, batch: TokenBatch, document: int, first: int, n: int, width: int
-    ) -> tuple[str, list[str], str]:
-        offsets, data = _buffers(texts)
-        start, end = int(batch.starts[first]), int(batch.ends[first + n - 1])
-        reach = max(0, width - (end - start)) // 2
-        low, high = max(offsets[document], start - reach), min(offsets[document + 1], end + reach)
-        return (
-            one_line(self._folded(data[start:end].tobytes().decode())),
-            self._token_texts(data, batch, first, n),
-            # A cut inside a character leaves bytes that decode to nothing.
-            data[low:high].tobytes().decode(errors="ignore"),
-        )
 
 
 class Tokenized:

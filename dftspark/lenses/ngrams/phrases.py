@@ -101,11 +101,9 @@ def find_phrases(
         where = np.full(len(keys), -1, np.int64)
         _scan(here, tokens.offsets, keys, best.index[n], best.hash[n], doc_hashes, where)
         which = np.flatnonzero(where >= 0)
-        where = where[which]
-        documents = np.searchsorted(tokens.offsets, where, side="right") - 1
-        for i, first, d in zip(which, where.tolist(), documents.tolist(), strict=True):
-            text, own, excerpt = words.example(texts, tokens, d, first, n, _EXCERPT)
-            best.found[n][i] = (doc_ids[d], text, own, excerpt)
+        examples = words.examples(texts, tokens, where[which], n, _EXCERPT)
+        for i, (document, text, own, around) in zip(which.tolist(), examples, strict=True):
+            best.found[n][i] = doc_ids[document], text, own, around
 
 
 def _index(keys: NDArray[np.uint64]) -> NDArray[np.int64]:

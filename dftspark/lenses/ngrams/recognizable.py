@@ -229,8 +229,9 @@ class _Places:
             end = start + len(wanted)
             if not (whole[start - 1 : start].isalnum() or whole[end : end + 1].isalnum()):
                 text, doc_id = self._pool[side][bisect_right(self._starts[side], start) - 1]
-                said = f"…{' '.join(text.split())}…"
-                near.setdefault(doc_id, Excerpt(side, visible(said, 240), visible(doc_id, 80)))
+                if doc_id not in near:
+                    said = visible(f"…{' '.join(text.split())}…", 240)
+                    near[doc_id] = Excerpt(side, said, visible(doc_id, 80))
             start = whole.find(wanted, end)
         return [*near.values()]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +64,9 @@ def compiled(
         for word in group:
             signature.setdefault(word, []).append(i)
     kinds = {key: i for i, key in enumerate(dict.fromkeys([(), *map(tuple, signature.values())]))}
-    members = np.zeros((len(kinds), len(groups)), np.bool_)
+    members = np.zeros((len(groups), len(kinds)), np.bool_)
     for key, i in kinds.items():
-        members[i, list(key)] = True
+        members[list(key), i] = True
     index = {group: i for i, group in enumerate(groups)}
     ids = {
         spelled: kinds[tuple(own)]
@@ -73,15 +74,10 @@ def compiled(
         for spelled in _spellings(word)
     }
     roles = sum(
-        members[:, index[classes[name]]].astype(np.uint8) << i
-        for i, name in enumerate(stream.BUILTIN)
+        members[index[classes[name]]].astype(np.uint8) << i for i, name in enumerate(stream.BUILTIN)
     )
-    return _assembled(
-        parsed,
-        stream.lexicon(ids, np.asarray(roles, np.uint8)),
-        lambda group: members[:, index[group]],
-        len(kinds),
-    )
+    known = stream.lexicon(ids, np.asarray(roles, np.uint8))
+    return _assembled(parsed, known, lambda group: members[index[group]], len(kinds))
 
 
 def _all(lines: Iterable[str], classes: Mapping[str, frozenset[str]]) -> list[Sequence]:
@@ -101,7 +97,9 @@ def _assembled(
     placed, words = _placed(parsed)
     width = max(1, words)
     sizes = (kinds, stream.FORMS, 1 << len(stream.FLAGS))
-    tables = [np.zeros((n, width), np.uint64) for n in sizes]
+    # A word at a time while they are filled, which is quick where its column is contiguous.
+    tables = [np.zeros((width, n), np.uint64) for n in sizes]
+    chosen = [cache(partial(_chosen, n)) for n in sizes[1:]]
     first, last, optional, before, until = (np.zeros(width, np.uint64) for _ in range(5))
     owner, start = np.full((width, 64), -1, np.int32), np.zeros((width, 64), np.int32)
     for word, bit, each, pattern in placed:
@@ -110,9 +108,9 @@ def _assembled(
             allowed = np.ones(kinds, np.bool_) if place.words is None else mask(place.words)
             if place.but:
                 allowed = allowed & ~mask(place.but)
-            tables[0][allowed, word] |= one
-            tables[1][sorted(place.forms), word] |= one
-            tables[2][sorted(place.flags), word] |= one
+            tables[0][word] |= allowed * one
+            tables[1][word] |= chosen[0](place.forms) * one
+            tables[2][word] |= chosen[1](place.flags) * one
             if place.optional:
                 optional[word] |= one
                 if not each[i - 1].optional:
@@ -123,12 +121,13 @@ def _assembled(
         first[word] |= np.uint64(1) << np.uint64(bit)
         last[word] |= np.uint64(1) << np.uint64(end)
         owner[word, end], start[word, end] = pattern, bit
+    by_lex, by_form, by_flag = (np.ascontiguousarray(table.T) for table in tables)
     return Program(
         tuple(parsed),
         lexicon,
-        tables[0],
-        tables[1],
-        tables[2],
+        by_lex,
+        by_form,
+        by_flag,
         first,
         last,
         optional,
@@ -137,6 +136,10 @@ def _assembled(
         owner,
         start,
     )
+
+
+def _chosen(size: int, values: frozenset[int]) -> NDArray[np.bool_]:
+    return np.isin(np.arange(size), list(values))
 
 
 def _placed(

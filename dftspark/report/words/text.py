@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from functools import lru_cache
 
 MISSING = "-"
 FORMULA = re.compile(r"\s*[=+\-@]")  # beginnings that a spreadsheet takes for a formula
@@ -22,7 +23,7 @@ def visible(text: str, longest: int = _LONGEST) -> str:
     """
     cut = text[:longest]
     plain = cut.isascii() and cut.isprintable() and "\\" not in cut
-    body = cut if plain else "".join(_shown(char) for char in cut)
+    body = cut if plain else "".join(map(_shown, cut))
     if body and unicodedata.combining(cut[0]):
         body = "\u25cc" + body
     inner = body.strip(" ")
@@ -40,6 +41,7 @@ def visible_lines(text: str) -> str:
     )
 
 
+@lru_cache(4096)
 def _shown(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
