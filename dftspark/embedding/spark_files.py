@@ -111,6 +111,8 @@ def plan(
         return EmbeddingPlan(spark, own, recipe, root, device, members, **found.counts, few=found)
     if isinstance(spark, InProcess):
         raise NeedsSpark("there is too much text, or the store of vectors is too large")
+    if isinstance(documents, pa.Table):
+        documents = spark.createDataFrame(documents)
     tables.write(sampled(documents, settings), staging)
     members = tables.read(spark, staging, schema.MEMBERS)
     held = stored(spark, store).select("key").distinct().withColumn("held", F.lit(True))

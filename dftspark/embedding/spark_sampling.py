@@ -13,13 +13,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from dftspark.config import Embedding
+from dftspark.embedding.candidates import BUCKET_BITS, SAMPLING
 from dftspark.embedding.store import KEY_BYTES, key_of
 from dftspark.spark.rows import Rows
 from dftspark.text.xxhash64 import xxhash64
-
-# Not the hash of the blocks: a sample must not favor some of them.
-_SAMPLING = "dftspark sample v1"
-_BUCKETS_BITS = 12
 
 
 def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
@@ -33,7 +30,7 @@ def sampled(documents: DataFrame, settings: Embedding) -> DataFrame:
     if settings.sample == "all":
         return named
     place = named.withColumns(_turns())
-    place = place.withColumn("bucket", F.shiftright("order", 64 - _BUCKETS_BITS))
+    place = place.withColumn("bucket", F.shiftright("order", 64 - BUCKET_BITS))
     counts = place.groupBy("corpus", "bucket").count().toArrow().to_pylist()
     last = _last_buckets(counts, int(settings.sample))
     if not last:
@@ -65,8 +62,8 @@ def _few_here(documents: pa.Table) -> pa.Table:
     found = found.append_column("key", pa.array(keys, pa.binary()))
     hashed = {
         "turn": xxhash64([], clusters),
-        "order": xxhash64([_SAMPLING], clusters),
-        "within": xxhash64([_SAMPLING], ids),
+        "order": xxhash64([SAMPLING], clusters),
+        "within": xxhash64([SAMPLING], ids),
     }
     for name, column in hashed.items():
         found = found.append_column(name, pa.array(column))
@@ -75,8 +72,8 @@ def _few_here(documents: pa.Table) -> pa.Table:
 
 def _turns() -> dict[str, Column]:
     return {
-        "order": F.xxhash64(F.lit(_SAMPLING), "cluster"),
-        "within": F.xxhash64(F.lit(_SAMPLING), "doc_id"),
+        "order": F.xxhash64(F.lit(SAMPLING), "cluster"),
+        "within": F.xxhash64(F.lit(SAMPLING), "doc_id"),
     }
 
 

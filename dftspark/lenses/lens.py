@@ -123,11 +123,12 @@ class Lens(Protocol):
         """Returns further fingerprints, which only the profile itself has."""
         return {}
 
-    def fold(self, config: Audit, ranges: int) -> Fold | None:
+    def fold(self, config: Audit, ranges: int, documents: Mapping[str, int]) -> Fold | None:
         """Returns the lens's fold for the pass over documents that lenses share, if it has one.
 
-        `ranges` is the number of parts into which a possibly large state is cut. Rows come by
-        corpus, stratum and cluster, each cluster whole in one task, with doc_id and text.
+        `ranges` is the number of parts into which a possibly large state is cut, `documents` the
+        number of each corpus. Rows come by corpus, stratum and cluster, each cluster whole in one
+        task, with doc_id and text. The fold's table is kept with the run if it is one of `states`.
         """
         return None
 

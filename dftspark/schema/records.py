@@ -149,10 +149,11 @@ CLOUDS = pa.schema(
     ]
 )
 
+# Documents that may be embedded, with their text.
+SAMPLABLE = pa.schema([*list(CLOUDS)[:-1], pa.field("text", pa.string())])
+
 # Documents that are to be embedded, with their text and its key in the store.
-MEMBERS = pa.schema(
-    [*list(CLOUDS)[:-1], pa.field("text", pa.string()), pa.field("key", pa.binary())]
-)
+MEMBERS = pa.schema([*SAMPLABLE, pa.field("key", pa.binary())])
 
 # Documents with vectors and texts, and a hash of their cluster, by which they are sampled.
 TEXTED_CLOUDS = pa.schema([*CLOUDS, pa.field("text", pa.string()), pa.field("turn", pa.int64())])

@@ -137,16 +137,17 @@ def _folded(making: Making, texts: Texts, night: Night | None) -> dict[str, Fold
         layout = fold.Layout.of(sizes, slots(making.spark), config.ngrams.sketch_width)
         if night:
             layout = replace(layout, ranges=config.nightly.key_ranges)
+        documents = {row["corpus"]: row["documents"] for row in texts.corpora}
+        lenses = list(chosen(config, kept=True))
         folds = {
-            one.name: own
-            for one in chosen(config, kept=True)
-            if (own := one.fold(config, layout.ranges))
+            one.name: own for one in lenses if (own := one.fold(config, layout.ranges, documents))
         }
         found = fold.of_documents(
             texts.documents, list(folds.values()), layout, making.staging("folded")
         )
-        for own in folds.values():
-            making.take(found[own.table])
+        for one in lenses:
+            if one.name in folds and folds[one.name].table in one.states:
+                making.take(found[folds[one.name].table])
     return {name: found[own.table] for name, own in folds.items()}
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.spark, pytest.mark.program]
 
-# Counting, reading back phrases, and taking along the texts that are embedded.
-SCANS = 3
-JOBS = 12
+# Counting, which leaves the texts that are embedded, and reading back phrases.
+SCANS = 2
+JOBS = 11
 _TEXTS = re.compile(
     r"Location: InMemoryFileIndex \[[^]]*/documents\.staging\][^<]*<[^>]*text:string"
 )

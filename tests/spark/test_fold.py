@@ -47,7 +47,7 @@ def folded(folder: Path, tasks: list[list[pa.RecordBatch]]) -> tuple[dict[str, p
     """Every fold's rows, and whether states went through files."""
     folds: list[Fold] = []
     for name in ("ngrams", "structure"):
-        one = lens(name).fold(CONFIG, RANGES)
+        one = lens(name).fold(CONFIG, RANGES, {})
         assert one is not None
         folds.append(one)
     staging = str(folder)

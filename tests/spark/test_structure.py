@@ -83,7 +83,7 @@ def expected(corpus: str, stratum: str | None = None) -> StructureSums:
 def profile(spark: SparkSession, partitions: int, seed: int = 0) -> Folded:
     from dftspark.spark.fold import fold
 
-    of = registry.lens("structure").fold(AUDIT, 1)
+    of = registry.lens("structure").fold(AUDIT, 1, {})
     assert of is not None
     rows = frame(spark, partitions, seed)
     folder = tempfile.mkdtemp(prefix="dftspark-test-")

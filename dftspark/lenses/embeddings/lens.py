@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dftspark import schema
 from dftspark.config import Audit
 from dftspark.lenses.lens import Compared, Lens, Night, Pairing, Texts
 from dftspark.making import Making
@@ -16,6 +17,7 @@ from dftspark.store.state_table import StateTable
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from dftspark.embedding.candidates import Candidates
     from dftspark.embedding.spark_files import EmbeddingPlan
     from dftspark.lenses.embeddings.cloud_files import Vectors
     from dftspark.lenses.embeddings.spark_beside import Beside
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from dftspark.lenses.embeddings.statistic_feature_sums import FeatureSums
     from dftspark.spark.fold import Folded
     from dftspark.spark.pairs import Work
-    from dftspark.spark.rows import Session
+    from dftspark.spark.rows import Rows, Session
 
 # Keys of `embedding` in a manifest that hold for all profiles that merge.
 _COMMON = ("fingerprint", "model", "revision", "features")
@@ -58,6 +60,12 @@ class EmbeddingLens(Lens):
         "mmd": ("weights", "exact"),
     }
 
+    def fold(self, config: Audit, ranges: int, documents: Mapping[str, int]) -> Candidates | None:
+        from dftspark.embedding.candidates import Candidates
+
+        sample = config.embedding.sample
+        return Candidates.of(sample, documents, ranges) if isinstance(sample, int) else None
+
     def check(self, spark: Session, config: Audit, order: Any = None) -> None:
         self.fingerprints(spark, config)
 
@@ -78,7 +86,7 @@ class EmbeddingLens(Lens):
         from dftspark.lenses.embeddings.statistic_moments import Moments
 
         config = making.config
-        plan, manifest = embedded(making, texts)
+        plan, manifest = embedded(making, texts, folded)
         with making.stage("random features"):
             vectors = _staged(making, plan)
             documents = clouds.documents(making.spark, vectors)
@@ -196,12 +204,17 @@ def _same_features(profiled: Run, config: Audit, fingerprint: str) -> bool:
     )
 
 
-def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any]]:
-    """Returns the plan, all of whose vectors are in the store now, and its part of the manifest."""
+def embedded(
+    making: Making, texts: Texts, folded: Folded | None = None
+) -> tuple[EmbeddingPlan, dict[str, Any]]:
+    """Returns the plan, all of whose vectors are in the store now, and its part of the manifest.
+
+    With the fold of the lens the texts are not read again, unless it has too few.
+    """
     from dftspark.embedding import spark_files as embed
 
-    config, documents = making.config, texts.documents
-    size = sum(row["bytes"] for row in texts.corpora)
+    config = making.config
+    documents, size = _to_sample(making, texts, folded)
     error = config.embedding.sample_error
     if error is not None:
         config = _of_sample(config, _sample_for(error, making, texts, size))
@@ -211,7 +224,7 @@ def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any
         done = embed.fill(plan)
         without = embed.without_vector(plan)
         if without:
-            making.reject(embed.problems(plan, documents))
+            making.reject(embed.problems(plan, texts.documents))
         embed.check(plan, without, config)
     return plan, {
         "fingerprint": plan.recipe.fingerprint,
@@ -227,6 +240,22 @@ def embedded(making: Making, texts: Texts) -> tuple[EmbeddingPlan, dict[str, Any
         "batch_tokens": min((row["batch_tokens"] for row in done), default=None),
         "task_seconds": round(sum(row["seconds"] for row in done), 3),
     }
+
+
+def _to_sample(making: Making, texts: Texts, folded: Folded | None) -> tuple[Rows, int]:
+    """Returns the documents of which the sample is drawn, and the bytes of their texts."""
+    from dftspark.embedding import few
+    from dftspark.embedding.candidates import Candidates, sizes
+    from dftspark.spark import tables
+
+    if folded is not None:
+        assert isinstance(folded.of, Candidates)
+        documents, size = sizes(folded.told)
+        if folded.of.enough(int(making.config.embedding.sample), documents):
+            if size <= few.MOST_BYTES:
+                return folded.collected(), size
+            return tables.files(making.spark, folded.paths, schema.SAMPLABLE), size
+    return texts.documents, sum(row["bytes"] for row in texts.corpora)
 
 
 def _sample_for(error: float, making: Making, texts: Texts, size: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -75,7 +75,7 @@ class NgramLens(Lens):
             "key_ranges": str(config.nightly.key_ranges),
         }
 
-    def fold(self, config: Audit, ranges: int) -> NgramFold:
+    def fold(self, config: Audit, ranges: int, documents: Mapping[str, int]) -> NgramFold:
         from dftspark.lenses.ngrams.spark_profile import NgramFold
 
         return NgramFold(config, ranges)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dftspark import schema
@@ -36,7 +36,7 @@ class StructureLens(Lens):
 
         return {"structure": structure.statistic(config).fingerprint}
 
-    def fold(self, config: Audit, ranges: int) -> StructureFold:
+    def fold(self, config: Audit, ranges: int, documents: Mapping[str, int]) -> StructureFold:
         from dftspark.lenses.structure import spark_profile as structure
 
         return structure.StructureFold(structure.statistic(config))

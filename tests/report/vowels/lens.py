@@ -59,7 +59,7 @@ class VowelsLens(Lens):
     def fingerprints(self, spark: Session, config: Audit) -> dict[str, str]:
         return {"vowels": _made_by(_letters(config))}
 
-    def fold(self, config: Audit, ranges: int) -> VowelFold:
+    def fold(self, config: Audit, ranges: int, documents: Mapping[str, int]) -> VowelFold:
         return VowelFold(_letters(config))
 
     def profile(
