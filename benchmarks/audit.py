@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, nargs="*", default=[], help="other trees beside ours")
     parser.add_argument("--spark", action="store_true", help="on local Spark, however small")
     options = parser.parse_args()
-    more = ["--master", "local[*]"] if options.spark else []
+    more = ["--master", "local[*]"] if options.spark or options.models > 1 else []
     for tree in (ROOT, *(place.resolve() for place in options.tree)):
         with tempfile.TemporaryDirectory() as name:
             write(Path(name), options.documents, options.models)

@@ -1,17 +1,19 @@
 """The Frechet distance of each pair, from the moments of every corpus.
 
-Cost     a state of moments is 9.5 MB a corpus and stratum; 25 evaluations of the distance a pair
+Cost     a state of moments is 9.5 MB a corpus and stratum; 25 evaluations of the distance a pair.
+         A worker keeps the human side, 25 roots of (d, d)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from dftspark import config, schema
-from dftspark.lenses.embeddings.cloud_files import kept_states, states, together
-from dftspark.lenses.embeddings.moments import frechet_metrics
+from dftspark.lenses.embeddings.cloud_files import states, together
+from dftspark.lenses.embeddings.moments import Side, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import Moments
 from dftspark.lenses.metric import measured
 from dftspark.store.state_table import StateTable
@@ -34,10 +36,17 @@ class FrechetPairs:
 
     def __call__(self, model: str) -> list[dict[str, Any]]:
         metrics = frechet_metrics(
-            together(self.of, kept_states(self.stored, self.of, self.human)),
-            together(self.of, states(self.stored, self.of, model)),
+            _kept(self.stored, self.of, self.human),
+            _side(self.stored, self.of, model),
             int(min(self.clusters[self.human], self.clusters[model])),
             confidence=self.settings.confidence,
             seed=self.settings.seed,
         )
         return [measured(model, "", (self.counts[self.human], self.counts[model]), metrics)]
+
+
+def _side(stored: StateTable, of: Moments, corpus: str) -> Side:
+    return Side(together(of, states(stored, of, corpus)))
+
+
+_kept = lru_cache(maxsize=1)(_side)

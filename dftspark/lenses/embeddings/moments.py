@@ -11,6 +11,7 @@ Source   Chong and Forsyth (2020) for the extrapolation in 1/n, here at two size
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -27,9 +28,43 @@ Floats = NDArray[np.float64]
 _HALVINGS = 4
 
 
+class Side:
+    """A corpus by the mean and the root of the covariance of groups of its blocks.
+
+    What was asked for is kept, since a human side is compared with one model after another.
+    """
+
+    def __init__(self, state: MomentSums) -> None:
+        self._state = state
+        self._coarse: dict[int, MomentSums] = {}
+        self._made: dict[bytes, tuple[Floats, Floats]] = {}
+
+    @property
+    def blocks(self) -> int:
+        return len(self._state.documents)
+
+    def whole(self) -> tuple[Floats, Floats]:
+        """Returns mean `(d,)` and root `(d, d)` of all documents, nan of fewer than two."""
+        return self._kept(b"", self._state, None)
+
+    def part(self, chosen: Floats) -> tuple[Floats, Floats]:
+        """Returns those of the groups with weight 1 in `(count,)`; the others have 0."""
+        count = len(chosen)
+        if count not in self._coarse:
+            self._coarse[count] = _coarse(self._state, count)
+        return self._kept(chosen.tobytes(), self._coarse[count], chosen)
+
+    def _kept(self, key: bytes, state: MomentSums, weights: Floats | None) -> tuple[Floats, Floats]:
+        if key not in self._made:
+            mean, covariance = moments(state, weights)
+            known = not np.isnan(mean).any()
+            self._made[key] = mean, root(covariance) if known else covariance
+        return self._made[key]
+
+
 def frechet_metrics(
-    human: MomentSums,
-    model: MomentSums,
+    human: Side,
+    model: Side,
     clusters: int,
     *,
     confidence: float,
@@ -41,15 +76,16 @@ def frechet_metrics(
     interval has the plug-in's jackknife error, and the plug-in's interval lies about the plug-in,
     bias included. There is no test and no floor. nan where a side is empty.
     """
-    whole = _distance(human, model)
-    count = min(groups.adapt(clusters), len(human.documents))
+    whole = _distance(human.whole(), model.whole())
+    count = min(groups.adapt(clusters), human.blocks)
     plain, corrected, value = no_inference(0), no_inference(0), float("nan")
     if count >= groups.FEWEST and np.isfinite(whole):
-        human, model = _coarse(human, count), _coarse(model, count)
-        halvings = np.random.default_rng(seed)
-        keep = 1 - np.eye(count)
-        left_out = np.array([_distance(human, model, own, own) for own in keep])
-        value = 2 * whole - _halved(human, model, np.ones(count), np.ones(count), halvings)
+
+        def each(parts: Iterable[Floats]) -> Floats:
+            return np.array([_distance(human.part(part), model.part(part)) for part in parts])
+
+        left_out = each(1 - np.eye(count))
+        value = 2 * whole - float(np.mean(each(_halves(count, np.random.default_rng(seed)))))
         error, low, high = jackknife(left_out, value, confidence)
         shift = whole - value
         corrected = Inferred(std_error=error, ci_low=low, ci_high=high, blocks=count)
@@ -60,40 +96,18 @@ def frechet_metrics(
     ]
 
 
-def _halved(
-    human: MomentSums,
-    model: MomentSums,
-    own: Floats,
-    other: Floats,
-    rng: np.random.Generator,
-    times: int = _HALVINGS,
-) -> float:
-    """Returns the mean distance of halves of the groups of blocks `own` and `other`."""
-    values = []
-    for _ in range(times):
-        alike = (own == other).all()
-        first = _half(own, rng)
-        second = first if alike else _half(other, rng)
-        values.append(_distance(human, model, first, second))
-        values.append(_distance(human, model, own - first, other - second))
-    return float(np.mean(values))
+def _halves(count: int, rng: np.random.Generator) -> list[Floats]:
+    """Returns the groups of blocks cut in two, several times over, as weights `(count,)`."""
+    halves = []
+    for _ in range(_HALVINGS):
+        half = np.zeros(count)
+        half[rng.permutation(count)[: count // 2]] = 1
+        halves += [half, 1 - half]
+    return halves
 
 
-def _half(group: Floats, rng: np.random.Generator) -> Floats:
-    members = np.flatnonzero(group)
-    half = np.zeros(len(group))
-    half[rng.permutation(members)[: len(members) // 2]] = 1
-    return half
-
-
-def _distance(
-    human: MomentSums, model: MomentSums, own: Floats | None = None, other: Floats | None = None
-) -> float:
-    mean, covariance = moments(human, own)
-    other_mean, other_covariance = moments(model, other)
-    if np.isnan(mean).any() or np.isnan(other_mean).any():
-        return float("nan")
-    return frechet(mean, root(covariance), other_mean, root(other_covariance))
+def _distance(human: tuple[Floats, Floats], model: tuple[Floats, Floats]) -> float:
+    return frechet(*human, *model)
 
 
 def _coarse(state: MomentSums, count: int) -> MomentSums:
