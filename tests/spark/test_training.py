@@ -45,7 +45,6 @@ def on_spark(spark: SparkSession, asked: Tune, folder: Path, **more: Any) -> Tra
     return spark_training.train(spark, asked, Silent(), model, SAMPLES, HUMAN, folder, **more)
 
 
-@pytest.mark.slow
 def test_two_processes_train_what_one_does(
     spark: SparkSession, model: Path, tmp_path: Path
 ) -> None:
