@@ -134,6 +134,26 @@ def test_a_wrong_path_is_told_before_spark_starts(
     assert not calls
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("dbfs:/mnt/m.txt", "a volume below /Volumes"),
+        ("s4://b/m.txt", "an s3a:, gs:, abfs: or hdfs: URI"),
+    ],
+)
+def test_an_address_of_no_store_is_refused_alike_as_source_and_as_out(
+    calls: list[Any], capsys: pytest.CaptureFixture[str], address: str, said: str
+) -> None:
+    place("h.txt", "m.txt")
+    for model, more in ((address, []), ("m.txt", ["--out", address])):
+        assert cli.main(["audit", "--human", "h.txt", "--model", model, *more]) == 2
+        told = capsys.readouterr().err
+        assert address in told
+        assert said in told
+        assert len(told.splitlines()) < 10
+    assert not calls
+
+
 def test_a_pattern_that_the_shell_expanded_is_explained(
     calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

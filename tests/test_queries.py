@@ -33,6 +33,25 @@ def test_a_query_and_its_tables(query: str, tables: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "versions"),
+    [
+        ("SELECT text FROM t", {}),
+        ("SELECT text FROM t VERSION AS OF 7 WHERE n > 3", {"t": "7"}),
+        ("SELECT text FROM db.t FOR SYSTEM_VERSION AS OF 'a' x", {"db.t": "'a'"}),
+        (
+            "SELECT * FROM t TIMESTAMP AS OF DATE '2026-01-31' JOIN u USING (id)",
+            {"t": "DATE '2026-01-31'"},
+        ),
+        ("SELECT a.text FROM t VERSION AS OF 7 a JOIN t b USING (id)", {}),
+        ("SELECT text FROM t version", {}),
+    ],
+)
+def test_versions_that_a_query_fixes(query: str, versions: dict[str, str]) -> None:
+    queries.read(query)
+    assert queries.versions(query) == versions
+
+
+@pytest.mark.parametrize(
     ("query", "said"),
     [
         ("DROP TABLE t", "begins with SELECT"),

@@ -29,6 +29,7 @@ _BEFORE_BRACKETS = filters.BEFORE_BRACKETS | frozenset(
     cube lateral
     """.split()  # noqa: SIM905
 )
+_VERSIONS = ("version", "system_version", "timestamp", "system_time")  # before AS OF
 _TENTH = "WHERE pmod(xxhash64(id), 10) = 0 takes a tenth of the rows, always the same"
 _REFUSED = {
     **dict.fromkeys(
@@ -74,7 +75,16 @@ def read(query: str) -> tuple[str, ...]:
             filters.check_literal(token, before, query)
         elif token.kind in ("word", "quoted"):
             _check_name(token, before, after, query)
-    return tuple(dict.fromkeys(_tables(tokens)))
+    return tuple(dict.fromkeys(name for name, _ in _tables(tokens)))
+
+
+def versions(query: str) -> dict[str, str]:
+    """Returns the version or the time, as it is written, of each table that `query` reads at one:
+    `t VERSION AS OF 7`. A table that it reads in several states is left out."""
+    states: dict[str, set[str | None]] = {}
+    for name, state in _tables(filters.tokens(query, "query")):
+        states.setdefault(name, set()).add(state)
+    return {name: one for name, (one, *others) in states.items() if one and not others}
 
 
 @lru_cache(maxsize=256)
@@ -127,9 +137,10 @@ def _check_name(token: Token, before: Token | None, after: Token | None, query: 
         )
 
 
-def _tables(tokens: list[Token]) -> list[str]:
-    """Returns the names after FROM and JOIN that are not those of a WITH."""
-    found: list[str] = []
+def _tables(tokens: list[Token]) -> list[tuple[str, str | None]]:
+    """Returns the names after FROM and JOIN that are not those of a WITH, each with the version
+    that follows it."""
+    found: list[tuple[str, str | None]] = []
     named = {
         token.name
         for token, after, bracket in zip(tokens, tokens[1:], tokens[2:], strict=False)
@@ -147,5 +158,15 @@ def _tables(tokens: list[Token]) -> list[str]:
                 break
             name.append(part.text)
         if name and not (len(name) == 1 and name[0].strip("`").lower() in named):
-            found.append("".join(name))
+            found.append(("".join(name), _version(tokens[place + 1 + len(name) :])))
     return found
+
+
+def _version(after: list[Token]) -> str | None:
+    """Returns the version that stands at the beginning of the tokens after a table's name."""
+    clause = after[1:] if after and after[0].name == "for" else after
+    words = [token.name for token in clause[:3]]
+    if len(clause) < 4 or words[0] not in _VERSIONS or words[1:] != ["as", "of"]:
+        return None
+    typed = clause[3].kind == "word" and len(clause) > 4 and clause[4].kind == "string"
+    return " ".join(token.text for token in clause[3 : 5 if typed else 4])

@@ -21,7 +21,7 @@ from dftspark.corpus.folders import (
     why_no_file,
 )
 from dftspark.corpus.rows import Issue
-from dftspark.errors import InputError
+from dftspark.errors import ConfigError, DftsparkError, InputError
 from dftspark.location import Location, arrow_scheme, redact
 
 _MAGIC = re.compile(r"[*?\[{]")
@@ -97,7 +97,12 @@ def check_remote(path: str, setting: str) -> None:
         raise _unknown(path, setting, error) from error
 
 
-def _unknown(path: str, setting: str, error: Exception) -> InputError:
+def _unknown(path: str, setting: str, error: Exception) -> DftsparkError:
+    if isinstance(error, pa.ArrowInvalid):  # no such address, wherever it is looked up
+        return ConfigError(
+            f"{setting}: {redact(path)!r}: {redact(str(error))}. Use a local path, an s3a:, gs:, "
+            f"abfs: or hdfs: URI, or with the extra fsspec one that fsspec knows, such as https:"
+        )
     return InputError(
         f"{setting}: cannot look up {redact(path)!r}: {redact(str(error))}; check the address, "
         f"the permissions and the credentials of this machine"

@@ -87,6 +87,7 @@ def read(
     row_sources = sources.opened(spark, config, frames or {})
     staged, listed = reading.stage(spark, config, row_sources)
     tables.write(staged, staging)
+    sources.check_unchanged(spark, config, row_sources)
     rows = tables.read(spark, staging, schema.STAGED)
     few = None
     if config.prompts == "all" and not any(corpus.filter for corpus in config.corpora.values()):

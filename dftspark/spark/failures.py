@@ -12,7 +12,7 @@ from pyspark.logger import PySparkLogger
 
 from dftspark import errors
 from dftspark.config import Audit
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, InputError
 from dftspark.location import NO_INODES, Location, space, without_inodes
 
 # Raised in a Python worker; the text goes on to the end, or to what the JVM adds.
@@ -21,6 +21,10 @@ _IN_A_TASK = re.compile(
 )
 # A value of a row does not convert, although the expression is fine.
 _DATA_EXCEPTION = re.compile(r"\[[A-Z0-9_.]{1,80}\] [^\n]{1,2000}? SQLSTATE: 22\w{3}")
+# A table is written anew while tasks read it.
+_NO_FILE = re.compile(
+    r"\[FAILED_READ_FILE\.FILE_NOT_EXIST\][^\n]{0,2000}?(?:file|path):? (\S{1,2000})", re.I
+)
 
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _STORAGE = {
@@ -110,6 +114,12 @@ def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
             f"a row of {' or '.join(f'corpora.{name}' for name in tables)} cannot be computed: "
             f"{value[0]}\n  in its query, view or DataFrame; try_cast and try_divide are null "
             f"where they fail"
+        )
+    gone = _NO_FILE.search(said)
+    if gone and tables:
+        return InputError(
+            f"a file of {' or '.join(f'corpora.{name}' for name in tables)} was removed while it "
+            f"was read: {gone[1]}\n  run again when nothing writes into its tables"
         )
     place = Location.parse(run)
     for sign, remedy in _STORAGE.items():

@@ -2,7 +2,7 @@
 
 A table of Delta or Iceberg is read at the version that is current when the run begins, so that all
 of the run reads the same rows; the manifest names it. What keeps no versions is read once, into the
-run's own files.
+run's own files, after which its tables must have the files that they had before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from dftspark.config.corpora import DATAFRAME
 from dftspark.corpus import fit, ingest
 from dftspark.corpus.mapping import Mapping as Sources
 from dftspark.corpus.rows import Issue
-from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, InputError
+from dftspark.spark import table_files
 
 Frames = Mapping[str, DataFrame]
 
@@ -80,32 +81,86 @@ def _opened(spark: SparkSession, name: str, corpus: Corpus, frames: Frames) -> R
             )
         return RowSource(frames[name], f"DataFrame {name}", {"dataframe": name})
     if corpus.table is not None:
-        told = version(spark, corpus.table)
-        pinned = f" VERSION AS OF {told['version']}" if told.get("version") is not None else ""
+        now = version(spark, corpus.table)
+        pinned = f" VERSION AS OF {now['version']}" if now["version"] is not None else ""
         frame = spark.sql(f"SELECT * FROM {corpus.table}{pinned}")
+        told = described(spark, frame, {corpus.table: now})[corpus.table]
         return RowSource(frame, corpus.table, {"table": corpus.table, **told})
     query = str(corpus.query)
     for function in queries.functions(query):
         if not is_built_in(spark, function):
             raise ConfigError(replaced(f"corpora.{name}.query", query, function))
-    told = {"query": query, "tables": {t: version(spark, t) for t in queries.read(query)}}
-    return RowSource(spark.sql(query), f"query {name}", told)
+    frame, fixed = spark.sql(query), queries.versions(query)
+    tables = {table: version(spark, table, fixed.get(table)) for table in queries.read(query)}
+    told = {"query": query, "tables": described(spark, frame, tables)}
+    return RowSource(frame, f"query {name}", told)
 
 
-def version(spark: SparkSession, table: str) -> dict[str, Any]:
-    """Returns what provides a table and the version that is current, as far as there are any."""
-    described = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").toArrow().to_pylist()
-    rows = {row["col_name"]: row["data_type"] for row in described}
-    provider = str(rows.get("Provider") or "").lower()
+def version(spark: SparkSession, table: str, fixed: str | None = None) -> dict[str, Any]:
+    """Returns what provides a table, its folder, and the version that is current, or that a query
+    has `fixed`, as far as there are any."""
+    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").toArrow().to_pylist()
+    told = {row["col_name"]: row["data_type"] for row in rows}
+    provider = str(told.get("Provider") or "").lower()
     asked = {
         "delta": f"DESCRIBE HISTORY {table} LIMIT 1",
         "iceberg": f"SELECT snapshot_id FROM {table}.refs WHERE name = 'main'",
     }
-    told: dict[str, Any] = {"format": provider or "view", "version": None}
-    if provider in asked:
+    current: Any = fixed
+    if fixed is None and provider in asked:
         now = spark.sql(asked[provider]).toArrow().to_pylist()
-        told["version"] = next((next(iter(row.values())) for row in now), None)
-    return told
+        current = next((next(iter(row.values())) for row in now), None)
+    return {"format": provider or "view", "version": current, "location": told.get("Location")}
+
+
+def described(
+    spark: SparkSession, frame: DataFrame, tables: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Returns what the manifest says of the tables that `frame` reads: format, version, and the
+    stamp of the files of those without a version."""
+    places = {name: one["location"] for name, one in tables.items() if one["version"] is None}
+    stamped = table_files.stamps(spark, frame, places)
+    return {
+        name: {"format": one["format"], "version": one["version"], "files": stamped.get(name)}
+        for name, one in tables.items()
+    }
+
+
+def check_unchanged(spark: SparkSession, config: Audit, found: Mapping[str, RowSource]) -> None:
+    """Raises InputError for a table that is not what it was when the run began, after its rows are
+    read: some of them may be of one state and some of another.
+
+    A table that is read at one version stays that, and of a DataFrame nothing is known.
+    """
+    for name, source in found.items():
+        corpus, before = config.corpora[name], _tables(source.told)
+        if corpus.table and all(one["version"] is not None for one in before.values()):
+            continue
+        setting = f"corpora.{name}.{'table' if corpus.table else 'query'}"
+        remedy = "run again when nothing writes into it"
+        try:
+            now = _tables(_opened(spark, name, corpus, {}).told) if before else {}
+        except (PySparkException, Py4JError) as error:
+            raise InputError(
+                f"{setting}: {' '.join(corpus.sources)!r:.200} was there, and after it was read it "
+                f"is not: {_first_line(error)}\n  {remedy}"
+            ) from error
+        for table, state in before.items():
+            if now[table] != state:
+                then, after = table_files.said(state), table_files.said(now[table])
+                raise InputError(
+                    f"{setting}: the table {table} changed while it was read ({then}, then "
+                    f"{'as many, changed' if then == after else after})\n  {remedy}; of a table "
+                    f"that keeps versions, a query may read one: {table} VERSION AS OF ..."
+                )
+
+
+def _tables(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the states of the tables that a source reads; none of a DataFrame."""
+    if "table" in told:
+        return {told["table"]: {key: told[key] for key in ("format", "version", "files")}}
+    tables: dict[str, dict[str, Any]] = told.get("tables", {})
+    return tables
 
 
 def staged(source: RowSource, name: str, config: Audit) -> DataFrame:

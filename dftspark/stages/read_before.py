@@ -8,7 +8,7 @@ from typing import Any
 from dftspark.config import Audit
 from dftspark.store.listing import series
 
-_OF_THE_ROWS = {"rows", "digest"}
+_OF_THE_ROWS = {"rows", "digest", "files"}
 
 
 def warnings(config: Audit, sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -39,9 +39,26 @@ def _lines(
             yield (
                 f"corpora.{name}: {config.corpora[name].where:.200} gave {told['rows']:,} rows, "
                 f"and other ones than the {before['rows']:,} that the run {run} read from it: the "
-                f"two runs are not of the same documents"
+                f"two runs are not of the same documents{_changed(before, told)}"
             )
 
 
 def _place(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if key not in _OF_THE_ROWS}
+    """Returns what names the source and its versions; stamps of files are no version that another
+    run could read."""
+    place = {key: value for key, value in told.items() if key not in _OF_THE_ROWS}
+    if "tables" in place:
+        place["tables"] = {name: _place(one) for name, one in told["tables"].items()}
+    return place
+
+
+def _changed(before: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """Returns words on the tables whose files have changed, where both runs have stamps."""
+    then, now = _files(before), _files(told)
+    names = [name for name in now if then.get(name) and now[name] != then[name]]
+    return f"; the files of {', '.join(names)} have changed" if names else ""
+
+
+def _files(told: Mapping[str, Any]) -> dict[str, Any]:
+    tables = told.get("tables") or {str(told.get("table")): told}
+    return {name: one.get("files") for name, one in tables.items()}

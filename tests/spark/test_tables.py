@@ -94,7 +94,7 @@ def test_the_same_documents_as_from_a_file(spark: SparkSession, view: str, tmp_p
     assert from_file["sources"] == {}
     told = found["sources"]
     assert (told["m"]["table"], told["m"]["format"], told["m"]["version"]) == (view, "view", None)
-    assert told["human"]["tables"] == {view: {"format": "view", "version": None}}
+    assert told["human"]["tables"] == {view: {"format": "view", "version": None, "files": None}}
     assert [told[name]["rows"] for name in ("human", "m")] == [3, 7]
 
 
