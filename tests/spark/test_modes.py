@@ -26,29 +26,17 @@ FRAMES = """
 import sys
 import dftspark
 from dftspark.config import Audit
-from dftspark.errors import InputError
-from dftspark.spark import sources
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
 rows = [(f"We went to the river on day {i} and slept.", f"p{i}") for i in range(60)]
-human = spark.createDataFrame(rows, "text string, prompt_id string")
-human.write.saveAsTable("written")
-spark.table("written").createOrReplaceTempView("humans")
+spark.createDataFrame(rows, "text string, prompt_id string").createOrReplaceTempView("humans")
 rows = [(f"It is a rich tapestry, {i}, of things.", f"p{i}") for i in range(60)]
 model = spark.createDataFrame([*rows, rows[0]], "text string, prompt_id string")
 query = "SELECT text, prompt_id FROM humans WHERE length(text) > 3"
 corpora = {"human": {"role": "human", "query": query}, "ckpt-100": {"role": "model", "path": "x"}}
 settings = {"out": "frames", "lenses": ["ngrams"], "report": {"page": False}}
 config = Audit.parse({"corpora": corpora, **settings}, "test")
-path = dftspark.audit(spark, config, models={"ckpt-100": model}).path
-found = sources.opened(spark, config, {})
-sources.check_unchanged(spark, config, found)
-human.write.insertInto("written")
-try:
-    sources.check_unchanged(spark, config, found)
-except InputError as error:
-    print(error)
-print(path)
+print(dftspark.audit(spark, config, models={"ckpt-100": model}).path)
 """
 
 
@@ -130,10 +118,8 @@ def test_spark_connect(local: Run, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     framed = open_run(done.stdout.splitlines()[-1])
     told = framed.manifest["sources"]
-    (humans,) = told["human"]["tables"].items()
-    assert humans[0] == "humans"
-    assert humans[1]["files"]["files"] > 0
-    assert "corpora.human.query: the table humans changed while it was read" in done.stdout
+    view = {"format": "view", "version": None, "files": None}
+    assert told["human"]["tables"] == {"humans": view}
     assert {name: one["rows"] for name, one in told.items()} == {"human": 60, "ckpt-100": 61}
     counted = {row["corpus"]: row["documents"] for row in framed.table("corpora").to_pylist()}
     assert counted == {"human": 60, "ckpt-100": 61}
