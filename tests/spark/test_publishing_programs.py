@@ -34,7 +34,7 @@ spark.sql("CREATE DATABASE audits")
 for _ in range(2):
     run = dftspark.audit(
         spark, human="human-2026-11-21.jsonl", models={"gpt": "gpt-2026-11-21.jsonl"}, out="runs",
-        name="on connect", date="2026-11-21", lenses=["ngrams"], report={"page": False},
+        name="connected", date="2026-11-21", lenses=["ngrams"], report={"page": False},
         publish={"tables": "audits"},
     )
 rows = spark.sql("SELECT run_id, night, count(*) FROM audits.metrics GROUP BY ALL").collect()
