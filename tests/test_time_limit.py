@@ -42,6 +42,7 @@ def test_what_work_returns_and_raises() -> None:
     never.set()
 
 
+@pytest.mark.slow
 def test_an_s3_server_that_does_not_answer(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is given up by pyarrow's own limits, so that the process can end."""
     assert cli.main(["demo", "--out", bucket("s3://", host)]) == 75
