@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -28,17 +28,27 @@ import pyarrow as pa
 
 from dftspark import java
 from dftspark.errors import DftsparkError, EnvironmentProblem
-from dftspark.location import Location, free_bytes, writing
+from dftspark.location import SECONDS, Location, arrow_scheme, free_bytes, writing
+from dftspark.redaction import redact
+from dftspark.time_limit import within
 
 _PROBE = b"dftspark doctor"
 _TASKS = (
     "Executors must see the same storage as the driver: the same mount, or the same address and "
     "credentials in their environment (spark.executorEnv.NAME) or from their role."
 )
-_ACCESS = (
-    "Look at the address, the permissions and the credentials: AWS_*, AZURE_* or "
-    "GOOGLE_APPLICATION_CREDENTIALS in the environment, or the role of the machine."
-)
+_ACCESS = {
+    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a "
+    "role; AWS_DEFAULT_REGION, and AWS_ENDPOINT_URL for a server that is not Amazon's.",
+    "gs": "Set GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the machine a service "
+    "account; a server of one's own takes gs://anonymous@BUCKET and the options "
+    "endpoint_override and scheme.",
+    "abfs": "Set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or give the machine an "
+    "identity; the address is abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH.",
+    "hdfs": "Set HADOOP_HOME, JAVA_HOME and CLASSPATH=$(hadoop classpath --glob), for pyarrow; "
+    "Spark reads HADOOP_CONF_DIR. Both on executors too.",
+}
+_ALIKE = {"gcs": "gs", "abfss": "abfs", "viewfs": "hdfs"}
 _MEMORY_GIB = 2.0
 _DISK_GIB = 1.0
 _PROBE_SECONDS = 180
@@ -60,10 +70,13 @@ class Diagnosis:
 
 
 def examine(
-    out: str = "runs", spark: bool = True, master: str | None = None
+    out: str = "runs",
+    spark: bool = True,
+    master: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Diagnosis]:
     """Yields every check in turn; a check that itself breaks is reported as a problem, not
-    raised."""
+    raised. `settings` are Spark's."""
     checks: list[tuple[str, Callable[[], Diagnosis]]] = [
         ("Python", _python),
         ("Java", _java),
@@ -75,7 +88,8 @@ def examine(
         ("GPU", _gpu),
     ]
     if spark:
-        checks += [("embedder", _embedder), ("Spark session", partial(_session, out, master))]
+        asked = partial(_session, out, master, settings or {})
+        checks += [("embedder", _embedder), ("Spark session", asked)]
     for name, check in checks:
         try:
             yield check()
@@ -150,9 +164,14 @@ def _memory() -> Diagnosis:
 
 
 def _storage(out: str) -> Diagnosis:
-    place = Location.parse(out)
-    if not place.local:
-        return _remote(place)
+    scheme = arrow_scheme(out).partition("://")[0].lower()
+    remedy = _ACCESS.get(_ALIKE.get(scheme, scheme), "Choose another --out.")
+    try:
+        place = within(SECONDS, f"cannot reach {redact(out)}", lambda: Location.parse(out))
+        if not place.local:
+            return within(SECONDS, f"cannot write {place}", lambda: _remote(place, remedy))
+    except DftsparkError as error:
+        return Diagnosis("storage", False, str(error), remedy)
     folder = next(f for f in (Path(place.path), *Path(place.path).parents) if f.exists())
     try:
         with writing(place), tempfile.TemporaryFile(dir=folder):
@@ -164,22 +183,19 @@ def _storage(out: str) -> Diagnosis:
     return Diagnosis("storage", ok, f"{place}: writable, {free:,.1f} GiB free", remedy)
 
 
-def _remote(place: Location) -> Diagnosis:
+def _remote(place: Location, remedy: str) -> Diagnosis:
     """Writes an object through pyarrow, reads it back and removes it."""
-    probe = place / f".probe-{secrets.token_hex(6)}"
-    try:
-        with writing(probe):
-            probe.filesystem.create_dir(place.path, recursive=True)
-            with probe.filesystem.open_output_stream(probe.path) as stream:
-                stream.write(_PROBE)
-            with probe.filesystem.open_input_stream(probe.path) as source:
-                read = source.read()
-            probe.filesystem.delete_file(probe.path)
-    except DftsparkError as error:
-        return Diagnosis("storage", False, str(error), _ACCESS)
+    probe = place.impatient / f".probe-{secrets.token_hex(6)}"
+    with writing(probe):
+        probe.filesystem.create_dir(place.path, recursive=True)
+        with probe.filesystem.open_output_stream(probe.path) as stream:
+            stream.write(_PROBE)
+        with probe.filesystem.open_input_stream(probe.path) as source:
+            read = source.read()
+        probe.filesystem.delete_file(probe.path)
     ok = read == _PROBE
     said = "a probe was written and read" if ok else f"a probe came back as {read[:40]!r}"
-    return Diagnosis("storage", ok, f"{place}: {said}, through pyarrow", "" if ok else _ACCESS)
+    return Diagnosis("storage", ok, f"{place}: {said}, through pyarrow", "" if ok else remedy)
 
 
 def _compiled() -> Diagnosis:
@@ -257,10 +273,10 @@ def probe_embedder() -> None:
     print(json.dumps(told))
 
 
-def _session(out: str, master: str | None) -> Diagnosis:
+def _session(out: str, master: str | None, settings: Mapping[str, str]) -> Diagnosis:
     """Starts Spark in a separate process, so that its output and its hanging stay there."""
     program = "import sys; from dftspark.doctor import probe; probe(*sys.argv[1:])"
-    command = [sys.executable, "-c", program, out, *([master] if master else [])]
+    command = [sys.executable, "-c", program, out, master or "", json.dumps(dict(settings))]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -296,13 +312,13 @@ def _reason(said: str) -> str:
     return lines[named[-1]] + "".join(line for line in java_says if line.startswith(": "))
 
 
-def probe(out: str, master: str | None = None) -> None:
-    """Prints facts on the driver and a worker of a fresh session, and what keeps tasks from writing
-    a table below `out` and reading it, as a line of JSON."""
+def probe(out: str, master: str = "", settings: str = "{}") -> None:
+    """Prints facts on the driver and a worker of a fresh session with those settings of Spark, and
+    what keeps tasks from writing a table below `out` and reading it, as a line of JSON."""
     from dftspark.spark.probe import round_trip
     from dftspark.spark.session import session
 
-    with session("doctor", master) as spark:
+    with session("doctor", master or None, json.loads(settings)) as spark:
         (row,) = spark.range(1).mapInArrow(_tell, "told string").collect()
         problem = round_trip(spark, out)
     told = {"driver": _versions(), "worker": json.loads(row["told"]), "table": problem}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from dftspark import logs
 from dftspark.checks.readings import demand
-from dftspark.errors import DftsparkError, FinishedInPart, without_extra
+from dftspark.errors import DftsparkError, FinishedInPart, NotPublished, without_extra
 from dftspark.judge.outcome import unfinished
 from dftspark.redaction import redact
 from dftspark.report.terminal.failure import log_error
+from dftspark.report.words.text import visible_lines
 from dftspark.store.run import Run
+
+_LOG = logging.getLogger(__name__)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -37,9 +41,9 @@ def exit_code(work: Callable[[], Run], log: str = "lines") -> int:
     after logging it without a traceback. `log` is the value of --log."""
 
     def whole() -> None:
-        run = work()
+        run, late = kept(work)
         print(redact(run.path))
-        accept(run)
+        accept(run, late)
 
     return outcome(whole, log)
 
@@ -59,9 +63,23 @@ def outcome(work: Callable[[], object], log: str = "lines") -> int:
     return 0
 
 
-def accept(run: Run) -> None:
-    """Raises CheckFailed or FinishedInPart for a published run that is not as it should be."""
+def kept(work: Callable[[], Run]) -> tuple[Run, NotPublished | None]:
+    """Returns the run that `work` made, and what kept its tables out of the catalog, if anything
+    did."""
+    try:
+        return work(), None
+    except NotPublished as error:
+        return error.run, error
+
+
+def accept(run: Run, late: NotPublished | None = None) -> None:
+    """Raises CheckFailed or FinishedInPart for a published run that is not as it should be, or
+    `late`. What is worst is raised, and `late` is told beside it."""
+    if late is not None and run.manifest.get("checks", {}).get("outcome") == "fail":
+        _LOG.warning("%s", visible_lines(str(late)))
     demand([run])
+    if late is not None:
+        raise late
     told = run.manifest.get("generate", {})
     if told.get("in_part"):
         why = "; ".join(told["stopped"]) or "see its tables textless or briefless"

@@ -3,9 +3,12 @@ to do."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dftspark.redaction import redact
+
+if TYPE_CHECKING:
+    from dftspark.store.run import Run
 
 
 class DftsparkError(Exception):
@@ -47,6 +50,17 @@ class FinishedInPart(DftsparkError):
     """The run is published with what it has; a cap, a judge or storage ended it early."""
 
     exit_code = 5
+
+
+class NotPublished(FinishedInPart):
+    """The run is complete and in its store; its tables are not, or not all, in the catalog."""
+
+    def __init__(self, run: Run, database: str, reason: str) -> None:
+        self.run = run
+        super().__init__(
+            f"{run.path} is complete, but its tables are not all in {database}: {reason}\n"
+            f"  To publish them again: dftspark publish {run.path} --tables {database}"
+        )
 
 
 class DamagedRun(InputError):

@@ -19,6 +19,7 @@ from pyarrow import fs
 from dftspark import fsspec_storage
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.redaction import redact as redact
+from dftspark.time_limit import within
 
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
 _HALF = re.compile(r"(?!file:)([A-Za-z][A-Za-z0-9+.-]+):(?!//)(/?)", re.IGNORECASE)
@@ -28,6 +29,8 @@ _LIBHDFS = (
     "pyarrow reaches HDFS through libhdfs and Java, which are not found: set JAVA_HOME, "
     "HADOOP_HOME (or ARROW_LIBHDFS_DIR) and CLASSPATH=$(hadoop classpath --glob), on executors too"
 )
+SECONDS = 60.0  # after which a store that does not answer is given up
+_S3_SECONDS, _S3_ATTEMPTS = 10.0, 2  # of a request that only asks whether a store is there
 _OPTIONS = re.compile(r"\?(?=\w+=)")
 
 NO_INODES = (
@@ -141,6 +144,23 @@ class Location:
         return f"Location({str(self)!r})"
 
     @property
+    def impatient(self) -> Location:
+        """The same place in a file system that soon gives up a server which does not answer.
+
+        On S3 by its own limits: pyarrow's clients are waited for when a process ends, whichever
+        thread has them.
+        """
+        if self.filesystem.type_name != "s3":
+            return self
+        make, (options,) = self.filesystem.__reduce__()
+        limits = {
+            "request_timeout": _S3_SECONDS,
+            "connect_timeout": _S3_SECONDS,
+            "retry_strategy": fs.AwsStandardS3RetryStrategy(max_attempts=_S3_ATTEMPTS),
+        }
+        return replace(self, filesystem=make({**options, **limits}))
+
+    @property
     def local(self) -> bool:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
@@ -225,11 +245,14 @@ def writing(location: Location) -> Iterator[None]:
     """Turns storage errors into an EnvironmentProblem: place, space, remedy."""
     try:
         yield
-    except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "`dftspark doctor --out` checks the storage.")
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and without_inodes(location):
+    except (OSError, pa.ArrowException) as error:
+        if not _of_storage(error):
+            raise
+        number = getattr(error, "errno", None) or 0
+        remedy = _REMEDIES.get(number, "`dftspark doctor --out` checks the storage.")
+        if number in (errno.ENOSPC, errno.EDQUOT) and without_inodes(location):
             remedy = NO_INODES
-        reason = os.strerror(error.errno) if error.errno else redact(str(error)).rstrip(". ")
+        reason = os.strerror(number) if number else redact(str(error)).rstrip(". ")
         raise EnvironmentProblem(
             f"cannot write {location}: {reason}{space(location)}. {remedy}"
         ) from error
@@ -239,18 +262,30 @@ def writing(location: Location) -> Iterator[None]:
 def _reading(location: Location) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
+        if not _of_storage(error):
+            raise
         raise EnvironmentProblem(f"cannot read {location}: {redact(str(error))}") from error
+
+
+def _of_storage(error: OSError | pa.ArrowException) -> bool:
+    """Returns whether storage refused; of credentials that Azure lacks, Arrow says no more than
+    that the error is unknown."""
+    return isinstance(error, OSError) or type(error) is pa.ArrowException
 
 
 def check_store(out: str) -> None:
     """Raises ConfigError or EnvironmentProblem for a run store that cannot be: one of an unknown
-    scheme, and one in a bucket that is not there or may not be written. Local folders are made
-    later."""
-    place = Location.parse(out)
-    if not place.local:
-        with writing(place):
-            place.filesystem.create_dir(place.path, recursive=True)
+    scheme, one in a bucket that is not there or may not be written, and one on a server that does
+    not answer. Local folders are made later."""
+
+    def make() -> None:
+        place = Location.parse(out)
+        if not place.local:
+            with writing(place):
+                place.impatient.filesystem.create_dir(place.path, recursive=True)
+
+    within(SECONDS, f"cannot write {redact(out)}", make)
 
 
 def free_bytes(location: Location) -> int | None:
@@ -283,4 +318,5 @@ def _nearest(location: Location) -> Path | None:
     """Returns the folder, or the first existing one above it; None if it is not on this machine."""
     path = Path(location.path)
     folders = (path, *path.parents) if location.local else ()
-    return next((folder for folder in folders if folder.is_dir()), None)
+    # A folder that may not be looked into is none, where Path.is_dir raises.
+    return next((folder for folder in folders if os.path.isdir(folder)), None)  # noqa: PTH112

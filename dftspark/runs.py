@@ -13,6 +13,7 @@ import pyarrow as pa
 from dftspark import lineage, schema, sweeps
 from dftspark.checks import readings as checking
 from dftspark.config import Audit, request
+from dftspark.config.publishing import database
 from dftspark.judge.outcome import headline as judge_headline
 from dftspark.lenses.embeddings import lens as embeddings
 from dftspark.lenses.judge import lens as judging
@@ -21,7 +22,7 @@ from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
 from dftspark.nights import days, merging
 from dftspark.nights.calendar import NIGHT, Nights, night_name
-from dftspark.progress import Progress
+from dftspark.progress import Events, Progress, Silent
 from dftspark.stages import comparing, profiling, stored
 from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
@@ -56,7 +57,8 @@ def audit(
 
     Raises InputError for missing, empty or one-sided input and for too many rejects, ConfigError
     for settings, columns, a table, a query or a filter that do not fit, EnvironmentProblem if
-    storage refuses.
+    storage refuses; and NotPublished, which has the run, if only `publish.tables` could not be
+    written.
     """
     given, frames = request.given(config, human, models, settings)
     if spark is None:
@@ -72,6 +74,7 @@ def audit(
     sweeps.check(config, rates())
     profiling.check(spark, config, orders={"judge": asking})
     checking.check_rules(config)
+    _check_catalog(spark, config)
     making = Making.begin(spark, config, date, progress)
     making.frames = frames
     making.orders["judge"] = asking
@@ -83,7 +86,7 @@ def audit(
         if not config.keep_profile:
             making.drop(*profiled.tables)
         run = done(making.publish("audit", **{**profiled.manifest, **compared}))
-    return run
+    return _in_catalog(spark, config, run, making.progress)
 
 
 def profile(
@@ -239,9 +242,10 @@ def nightly(
         days.check_sides(config, date)
     profiling.check(spark, config, kept=True)
     checking.check_rules(config)
+    _check_catalog(spark, config)
     with lineage.told("nightly", config.on(date)) as done:
         run = done(_night(spark, config, date, progress, read, reference))
-    return run
+    return _in_catalog(spark, config, run, progress)
 
 
 def _night(
@@ -252,6 +256,7 @@ def _night(
     read: bool,
     reference: bool,
 ) -> Run:
+    """Makes the run of a night."""
     nights = Nights.of(config.out, config.name)
     if read:
         merging.check_window(spark, config, date, nights)
@@ -269,6 +274,43 @@ def _night(
     return making.publish(
         NIGHT, **nights.numbered(name), **window.manifest, **{**profile.manifest, **compared}
     )
+
+
+def publish(
+    spark: SparkSession, run: Run, tables: str, progress: Progress | None = None
+) -> dict[str, int]:
+    """Adds the result tables of a published run to the tables of a catalog's database; returns
+    their rows by name. Done twice, it changes nothing.
+
+    Raises ConfigError and EnvironmentProblem if the database does not take them, NotPublished if
+    not all got there.
+    """
+    from dftspark.spark import catalog
+
+    catalog.check(spark, database(tables))
+    titles = catalog.titles(run)
+    with (progress or Silent()).stage("publish", len(titles), "tables") as stage:
+        return catalog.publish(spark, run, tables, stage.advance)
+
+
+def _check_catalog(spark: Session, config: Audit) -> None:
+    """Raises what `publish` raises before anything is written, if `publish.tables` is set."""
+    if config.publish.tables is not None:
+        from dftspark.spark import catalog
+        from dftspark.spark.rows import on_spark
+
+        catalog.check(on_spark(spark), config.publish.tables)
+
+
+def _in_catalog(spark: Session, config: Audit, run: Run, progress: Progress | None) -> Run:
+    """Returns the run, after publishing its tables where `publish.tables` says."""
+    if config.publish.tables is not None:
+        from dftspark.spark import catalog
+        from dftspark.spark.rows import on_spark
+
+        with (progress or Events()).stage("publish", len(catalog.titles(run)), "tables") as stage:
+            catalog.publish(on_spark(spark), run, config.publish.tables, stage.advance)
+    return run
 
 
 def demo_config(out: str) -> Audit:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> Run:
         config = request.dated(Audit.load(args.conf), args.date)
         made_by = runs.profile if args.profile_only else runs.audit
+        check_store(config.out)
         with session(f"audit {config.name}") as spark:
             return made_by(spark, config, args.date, lines())
 

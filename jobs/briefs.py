@@ -14,6 +14,7 @@ from __future__ import annotations
 from dftspark import entry
 from dftspark.config.briefs import BriefMaking
 from dftspark.generation import brief_run
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.store.run import Run
 
@@ -22,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     args = entry.parser("Make briefs of human documents.").parse_args(argv)
 
     def work() -> Run:
-        return brief_run.make(BriefMaking.load(args.conf), lines())
+        config = BriefMaking.load(args.conf)
+        check_store(config.out)
+        return brief_run.make(config, lines())
 
     return entry.exit_code(work, args.log)
 

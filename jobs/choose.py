@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.listing import open_run
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> Run:
         config = request.dated(Audit.load(args.conf), args.date)
         profiled = open_run(args.profile) if args.profile else None
+        check_store(config.out)
         with session(f"choose {config.name}") as spark:
             return runs.choose(spark, config, args.date, lines(), profiled)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.listing import open_run
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> Run:
         profiled = open_run(args.profile)
         config = request.dated(Audit.load(args.conf), str(profiled.manifest["date"]))
+        check_store(config.out)
         with session(f"compare {config.name}") as spark:
             return runs.compare(spark, config, profiled, lines())
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dftspark import entry, runs
 from dftspark.config import Audit, request
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -23,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> Run:
         config = request.dated(Audit.load(args.conf), args.date)
+        check_store(config.out)
         with session(f"embed {config.name}") as spark:
             return runs.embed(spark, config, args.date, lines())
 

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dftspark import entry
 from dftspark.config.generate import Generation
 from dftspark.generation.run import generate
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> Run:
         config = Generation.load(args.conf)
+        check_store(config.out)
         with ExitStack() as around:
             spark = None
             if any(writer.local for writer in config.generate.models):

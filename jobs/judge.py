@@ -18,6 +18,7 @@ from dftspark import entry, runs
 from dftspark.config import Audit, request
 from dftspark.lenses.judge.lens import Asking
 from dftspark.lenses.judge.terminal import print_plan
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         config = request.dated(Audit.load(args.conf), args.date)
         log = Console(stderr=True)
         asking = Asking(again=args.again, announce=lambda e: print_plan(e, config.judge, log))
+        check_store(config.out)
         with session(f"judge {config.name}") as spark:
             return runs.judge(spark, config, args.date, lines(), asking)
 

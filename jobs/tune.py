@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dftspark import entry
 from dftspark.config.tune import Tuning
+from dftspark.location import check_store
 from dftspark.progress import lines
 from dftspark.spark.session import session
 from dftspark.store.run import Run
@@ -24,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work() -> Run:
         config = Tuning.load(args.conf)
+        check_store(config.out)
         with session(f"tune {config.name}") as spark:
             return tune(spark, config, lines())
 

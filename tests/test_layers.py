@@ -28,6 +28,7 @@ LAYERS = (
     "state",
     "lenses.lens",
     "fsspec_storage",
+    "time_limit",
     "location",
     "choose.splits",
     "config",

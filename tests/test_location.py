@@ -140,3 +140,8 @@ def test_an_unknown_scheme_keeps_its_password() -> None:
     with pytest.raises(ConfigError, match=r"foo://\*\*\*@host/x: .*Use a local path or") as caught:
         Location.parse("foo://me:secret@host/x")
     assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    longer = tmp_path / ("a" * 5000) / "runs"
+    assert location._nearest(Location.parse(str(longer))) == tmp_path

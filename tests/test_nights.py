@@ -453,7 +453,7 @@ def told(
     monkeypatch.setattr(shift, "tell", tell)
     order = shift.Order(DATES[0], junit=junit)
     with caplog.at_level("INFO", "dftspark.progress"), suppress(EnvironmentProblem):
-        shift._one(None, config, order, DATES[0], True, Events())
+        shift._one(None, config, order, DATES[0], True, Events(), [])
     (record,) = caplog.records
     assert vars(record)["values"]["missing"] == DATES[1:2]
     return [run_id for run_id in heard if run_id == run.id]
@@ -488,7 +488,7 @@ def test_what_a_person_reads_of_a_night(
     )
     monkeypatch.setattr(making_runs, "nightly", lambda *_, **__: run)
     monkeypatch.setenv("DFTSPARK_ALERTS", "strange://address")
-    shift._one(None, nightly_audit(tmp_path), shift.Order(DATES[0]), DATES[0], True, Lines())
+    shift._one(None, nightly_audit(tmp_path), shift.Order(DATES[0]), DATES[0], True, Lines(), [])
     said = capsys.readouterr()
     assert said.out == f"{run.path}\n"
     assert said.err.splitlines() == [

@@ -95,6 +95,6 @@ def test_a_night_goes_on_when_prometheus_does_not_take_it(
             with pytest.raises(EnvironmentProblem, match="did not take the metrics"):
                 prometheus.send(run, place)
             order = shift.Order(DATE, prometheus=place)
-            shift._one(None, nightly_audit(tmp_path), order, DATE, True, Events())
+            shift._one(None, nightly_audit(tmp_path), order, DATE, True, Events(), [])
             told.append(vars(caplog.records[-1])["values"]["prometheus"])
     assert ["500" in told[0], "FileNotFoundError" in told[1]] == [True, True]

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from dftspark.cli.shared import Master, Quiet, app, compute
+from dftspark.cli.shared import (
+    Master,
+    Packages,
+    Quiet,
+    SparkConf,
+    app,
+    compute,
+    spark_settings,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,6 +31,8 @@ def demo(
         ),
     ] = False,
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Audits the bundled sample on this machine, end to end.
@@ -31,9 +42,12 @@ def demo(
     Example: `dftspark demo --generate`
     """
     from dftspark import runs, sample
+    from dftspark.location import check_store
 
+    settings = spark_settings(spark_conf, packages)
+    check_store(out)
     if generate:
-        _demo_of_generating(out, master, quiet)
+        _demo_of_generating(out, master, quiet, settings)
         return
     config = runs.demo_config(out)
     if not quiet:
@@ -43,11 +57,14 @@ def demo(
         lambda spark, shown: runs.audit(spark, config, "", shown),
         master,
         quiet,
+        settings=settings,
         small=config,
     )
 
 
-def _demo_of_generating(out: str, master: str | None, quiet: bool) -> None:
+def _demo_of_generating(
+    out: str, master: str | None, quiet: bool, settings: Mapping[str, str]
+) -> None:
     from dftspark import sample
     from dftspark.cli.generating import audited, written
     from dftspark.generation import smollm2
@@ -55,4 +72,5 @@ def _demo_of_generating(out: str, master: str | None, quiet: bool) -> None:
     config = sample.generation(out, smollm2.folder())
     if not quiet:
         _LOG.info("%s", sample.GENERATED)
-    audited(written(config, master, quiet), config, master, quiet)
+    made = written(config, master, quiet, settings)
+    audited(made, config, master, quiet, settings)

@@ -1,4 +1,4 @@
-"""Commands that make runs; all of them start Spark."""
+"""Commands that make runs."""
 
 from __future__ import annotations
 
@@ -289,6 +289,8 @@ def compare(
     out: Out = None,
     date: Date = "",
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Compares the stored counts of a run, without reading its documents again.
@@ -299,6 +301,7 @@ def compare(
     """
     from dftspark import runs
     from dftspark.config import request
+    from dftspark.location import check_store
 
     if other is not None or conf.is_dir():
         raise ConfigError(
@@ -313,8 +316,15 @@ def compare(
     of = str(run.manifest.get("date", ""))
     if date and date != of:
         raise ConfigError(f"--date is {date}, and the profile {run.path} is of {of or 'no date'}")
+    check_store(config.out)
+    settings = spark_settings(spark_conf, packages)
     compute(
-        "compare", lambda spark, shown: runs.compare(spark, config, run, shown), master, quiet, conf
+        "compare",
+        lambda spark, shown: runs.compare(spark, config, run, shown),
+        master,
+        quiet,
+        conf,
+        settings,
     )
 
 

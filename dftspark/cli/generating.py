@@ -68,12 +68,14 @@ def briefs(
     from dftspark.config.briefs import BriefMaking
     from dftspark.entry import accept
     from dftspark.generation import brief_run
+    from dftspark.location import check_store
     from dftspark.progress import progress
     from dftspark.redaction import redact
 
     if export_batch is not None and ingest_batch:
         raise ConfigError("give one of --export-batch and --ingest-batch")
     config = BriefMaking.load(conf, out)
+    check_store(config.out)
     if ingest_batch:
         _take_in(ingest_batch, config.store, [config.briefs.model])
     if export_batch or ingest_batch:
@@ -110,6 +112,8 @@ def generate(
     ] = False,
     out: Out = None,
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Lets models write for briefs, at every sampler setting; makes a table and its audit.
@@ -126,6 +130,7 @@ def generate(
     from dftspark.config.generate import Generation
     from dftspark.generation import asking
     from dftspark.generation.terminal import print_plan
+    from dftspark.location import check_store
 
     if sum((dry_run, export_batch is not None, bool(ingest_batch))) > 1:
         raise ConfigError("give one of --dry-run, --export-batch and --ingest-batch")
@@ -141,9 +146,11 @@ def generate(
         _take_in(ingest_batch, config.store, config.generate.models)
     if audit and config.generate.human is None:
         raise ConfigError("--audit needs the human side: set it as [generate.human]")
-    made = written(config, master, quiet, ask=not ingest_batch, again=again)
+    check_store(config.out)
+    settings = spark_settings(spark_conf, packages)
+    made = written(config, master, quiet, settings, ask=not ingest_batch, again=again)
     if audit:
-        audited(made, config, master, quiet)
+        audited(made, config, master, quiet, settings)
 
 
 def _export(asked: Mapping[str, Iterable[tuple[bytes, bytes]]], folder: Path) -> None:
@@ -165,7 +172,13 @@ def _take_in(files: list[Path], store: str, writers: Iterable[Writer]) -> None:
 
 
 def written(
-    config: Generation, master: str | None, quiet: bool, *, ask: bool = True, again: bool = False
+    config: Generation,
+    master: str | None,
+    quiet: bool,
+    settings: Mapping[str, str],
+    *,
+    ask: bool = True,
+    again: bool = False,
 ) -> Run:
     """Makes and prints the run of texts; raises if it ended early."""
     from dftspark.entry import accept
@@ -175,14 +188,20 @@ def written(
 
     local = any(writer.local for writer in config.generate.models)
     shown = progress(console(stderr=True), quiet)
-    with _spark(master) if local else nullcontext() as spark:
+    with _spark(master, settings) if local else nullcontext() as spark:
         made = run.generate(config, shown, spark=spark, ask=ask, again=again)
     print_run(made, console(), quiet)
     accept(made)
     return made
 
 
-def audited(made: Run, config: Generation, master: str | None, quiet: bool) -> None:
+def audited(
+    made: Run,
+    config: Generation,
+    master: str | None,
+    quiet: bool,
+    settings: Mapping[str, str],
+) -> None:
     """Audits the texts of a run at every setting, with the chosen ones beside them if there are
     several samples of a brief."""
     from dftspark import runs
@@ -199,13 +218,13 @@ def audited(made: Run, config: Generation, master: str | None, quiet: bool) -> N
             judged = Audit.load(f"{chosen.path}/{OF_CHOICE}")
         return runs.audit(spark, judged, "", shown)
 
-    compute("generate", work, master, quiet)
+    compute("generate", work, master, quiet, settings=settings)
 
 
-def _spark(master: str | None) -> AbstractContextManager[SparkSession]:
+def _spark(master: str | None, settings: Mapping[str, str]) -> AbstractContextManager[SparkSession]:
     from dftspark.spark.session import session
 
-    return session("generate", master)
+    return session("generate", master, settings)
 
 
 @app.command()
@@ -238,8 +257,10 @@ def choose(
     from dftspark.choose.stage import read_config
     from dftspark.config import request
     from dftspark.corpus import fit
+    from dftspark.location import check_store
 
     config = request.audit(conf, [], [], out, date)
+    check_store(config.out)
     run = opened(profiled) if profiled else None
     fit.check(read_config(config, run).corpora)
     settings = spark_settings(spark_conf, packages)

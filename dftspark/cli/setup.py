@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from dftspark.cli.shared import AsJson, Master, app, console
+from dftspark.cli.shared import (
+    AsJson,
+    Master,
+    Packages,
+    SparkConf,
+    app,
+    console,
+    spark_settings,
+)
 from dftspark.errors import EnvironmentProblem
 
 
@@ -21,6 +29,8 @@ def doctor(
         typer.Option("--spark/--no-spark", help="Start Spark and the embedder to see them work."),
     ] = True,
     master: Master = None,
+    spark_conf: SparkConf = None,
+    packages: Packages = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks Java, Spark, Python, packages, embedder, memory and storage, each with its remedy.
@@ -31,7 +41,8 @@ def doctor(
     from dftspark.report.terminal.listing import print_check
 
     failed = False
-    for check in examine(out, spark, master):
+    settings = spark_settings(spark_conf, packages)
+    for check in examine(out, spark, master, settings):
         failed |= not check.ok
         if as_json:
             print(json.dumps(asdict(check)), flush=True)

@@ -137,13 +137,19 @@ def compute(
     """
     from rich.console import Console
 
-    from dftspark.entry import accept
+    from dftspark.entry import accept, kept
     from dftspark.progress import progress
     from dftspark.report.terminal.run import render
     from dftspark.spark import in_process
 
     shown = progress(Console(stderr=True), quiet)
-    run = in_process.made(name, lambda spark: work(spark, shown), small, master, settings, quiet)
+
+    def shown_work(spark: Any) -> Run:
+        return work(spark, shown)
+
+    run, late = kept(
+        lambda: in_process.made(name, shown_work, small, master, settings, quiet),
+    )
     if logs.as_json():
         told = {key: run.manifest.get(key) for key in ("kind", "headline", "checks")}
         logs.event(_LOG, "published", run=run.id, path=run.path, **told)
@@ -151,7 +157,7 @@ def compute(
         print(redact(run.path))
     else:
         render(run, console(), conf=str(conf or ""))
-    accept(run)
+    accept(run, late)
 
 
 def opened(text: str, *, unfinished: bool = False) -> Run:

@@ -10,6 +10,7 @@ import typer
 from dftspark.cli.shared import (
     Master,
     Out,
+    Packages,
     Quiet,
     SparkConf,
     app,
@@ -29,6 +30,7 @@ def tune(
     out: Out = None,
     master: Master = None,
     spark_conf: SparkConf = None,
+    packages: Packages = None,
     quiet: Quiet = False,
 ) -> None:
     """Tunes a model in rounds, so that its texts as a whole lie where human texts lie.
@@ -44,10 +46,12 @@ def tune(
     Example: `dftspark tune tune.toml --master 'local[2]'`
     """
     from dftspark.config.tune import Tuning
+    from dftspark.location import check_store
     from dftspark.tuning.run import tune as tuned
 
     config = Tuning.load(conf, out)
-    settings = spark_settings(spark_conf, None)
+    check_store(config.out)
+    settings = spark_settings(spark_conf, packages)
     compute(
         "tune",
         lambda spark, shown: tuned(spark, config, shown),

@@ -6,6 +6,7 @@ from dftspark.config.corpora import Cleaning, Columns, Corpus, Tokens
 from dftspark.config.judge import DIMENSIONS, Endpoint, Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import Acknowledged, Check, Nightly
+from dftspark.config.publishing import Publishing
 
 __all__ = [
     "DIMENSIONS",
@@ -23,6 +24,7 @@ __all__ = [
     "Mmd",
     "Ngrams",
     "Nightly",
+    "Publishing",
     "Report",
     "Sweep",
     "Tokens",

@@ -24,6 +24,7 @@ from dftspark.config.frozen import Frozen
 from dftspark.config.judge import Judge
 from dftspark.config.lenses import Embedding, Inference, Mmd, Ngrams, Report, Sweep
 from dftspark.config.nightly import NIGHTS_NAME, Acknowledged, Check, Nightly
+from dftspark.config.publishing import Publishing
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.lenses.lens import ours, sections, unknown
 from dftspark.location import below
@@ -68,6 +69,7 @@ class Audit(Frozen):
     choose: Choose = Choose()
     keep_profile: bool = Field(True, description="keep the stored statistics in the run")
     nightly: Nightly = Nightly()
+    publish: Publishing = Publishing()
     checks: tuple[Check, ...] = ()
     acknowledged: tuple[Acknowledged, ...] = ()
     _undated: str | None = None

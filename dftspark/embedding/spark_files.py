@@ -2,7 +2,8 @@
 
 The driver samples documents by the hash of their cluster, finds the texts that the store lacks, and
 cuts those into chunks by the hash of the text; a task embeds a chunk and adds it to the store as
-one file. What a killed job had finished stays, and each text is embedded once.
+one file, the first chunk as a short file and the rest, so that a count is there within seconds.
+What a killed job had finished stays, and each text is embedded once.
 
 On a CPU a vector depends on its text alone, so on the same kind of processor no bit changes with
 what else the store held, how the work was cut and what was killed. On a GPU the last bits depend on
@@ -44,6 +45,7 @@ from dftspark.spark.rows import InProcess, Rows, Session, collected, mapped, on_
 from dftspark.text.xxhash64 import xxhash64
 
 _LEAST_CHUNK, _MOST_CHUNK = 256, 16_384  # texts
+_FIRST_FILE = 64  # texts; the first count of a fill comes with the first file
 _CHUNK_BYTES = 256 << 20  # text that a task holds at once
 
 _WHY = {
@@ -278,29 +280,34 @@ def _filling(
     return run
 
 
-def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[tuple[bytes, str]]]:
-    """Yields each chunk's distinct texts in the order of their keys; rows come sorted."""
+def _chunks(
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[int, Iterator[tuple[bytes, str]]]]:
+    """Yields each chunk's number and distinct texts in the order of their keys; rows come
+    sorted."""
     rows = (
         row
         for batch in batches
         for row in zip(*(batch[c].to_pylist() for c in ("chunk", "key", "text")), strict=True)
     )
-    for _, chunk in groupby(rows, key=lambda row: row[0]):
-        yield ((key, next(same)[2]) for key, same in groupby(chunk, key=lambda row: row[1]))
+    for number, chunk in groupby(rows, key=lambda row: row[0]):
+        texts = ((key, next(same)[2]) for key, same in groupby(chunk, key=lambda row: row[1]))
+        yield number, texts
 
 
 def _pieces(
-    chunks: Iterable[Iterator[tuple[bytes, str]]],
+    chunks: Iterable[tuple[int, Iterator[tuple[bytes, str]]]],
 ) -> Iterator[tuple[list[bytes], list[str]]]:
-    """Yields chunks, cut where they hold too much at once."""
-    for chunk in chunks:
+    """Yields chunks, cut where they hold too much at once; chunk 0 begins with a short piece."""
+    for number, chunk in chunks:
+        most = _FIRST_FILE if number == 0 else _MOST_CHUNK
         keys: list[bytes] = []
         texts: list[str] = []
         size = 0
         for key, text in chunk:
-            if texts and (size + len(text) > _CHUNK_BYTES or len(texts) == _MOST_CHUNK):
+            if texts and (size + len(text) > _CHUNK_BYTES or len(texts) == most):
                 yield keys, texts
-                keys, texts, size = [], [], 0
+                keys, texts, size, most = [], [], 0, _MOST_CHUNK
             keys.append(key)
             texts.append(text)
             size += len(text)

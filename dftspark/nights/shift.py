@@ -17,7 +17,7 @@ from dftspark import runs
 from dftspark.checks.junit import junit
 from dftspark.checks.readings import JUNIT, demand
 from dftspark.config import Audit
-from dftspark.errors import EnvironmentProblem
+from dftspark.errors import EnvironmentProblem, NotPublished
 from dftspark.location import check_store
 from dftspark.nights import calendar
 from dftspark.nights.alerts import notify, tell
@@ -66,6 +66,7 @@ def work(
     if order.prometheus:
         prometheus.check_place(order.prometheus)
     made: list[Run] = []
+    late: list[NotPublished] = []
     if order.remove:
         made.append(calendar.remove(config.out, config.name, order.date, order.reason))
         print(redact(made[-1].path), flush=True)
@@ -74,23 +75,44 @@ def work(
         return made
     with session(f"nightly {config.name}", master, settings) as spark:
         if not order.remove:
-            made.append(_one(spark, config, order, order.date, order.read, shown))
+            made.append(_one(spark, config, order, order.date, order.read, shown, late))
         if order.refresh:
             stale = _index(config).stale(order.date, config.nightly.window)
-            made += [_one(spark, config, order, date, False, shown) for date in stale]
+            made += [_one(spark, config, order, date, False, shown, late) for date in stale]
     if not order.refresh:
         _say_stale(config, order, shown)
     demand(made)
+    if late:
+        raise late[0]
     return made
 
 
-def _one(spark: Any, config: Audit, order: Order, date: str, read: bool, shown: Progress) -> Run:
+def _one(
+    spark: Any,
+    config: Audit,
+    order: Order,
+    date: str,
+    read: bool,
+    shown: Progress,
+    late: list[NotPublished],
+) -> Run:
+    """Makes one night; what kept its tables out of the catalog goes into `late`."""
     reference = order.reference and date == order.date
-    run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
+    try:
+        run = runs.nightly(spark, config, date, shown, read=read, reference=reference)
+    except NotPublished as error:
+        run = error.run
+        late.append(error)
     problem = tell(run, config.nightly.webhook_variable)
     untold = notify(run, config.nightly.alerts_variable)
+    unpublished = next((str(error) for error in late if error.run is run), "")
     unsent = _send(run, order.prometheus) if date == order.date else ""
-    problems = {"webhook": problem, "alerts": untold, "prometheus": unsent}
+    problems = {
+        "webhook": problem,
+        "alerts": untold,
+        "prometheus": unsent,
+        "publish": unpublished,
+    }
     told = {key: said for key, said in problems.items() if said}
     if isinstance(shown, Events):
         days = {key: run.manifest.get(key, []) for key in _DAYS}

@@ -40,7 +40,8 @@ _MEMORY = {
     "java.lang.OutOfMemoryError": "Give Java more: spark.driver.memory, spark.executor.memory.",
     "MemoryError": "Give workers more, run fewer at once, or lower ngrams.buffer_mb.",
     "Python worker exited unexpectedly": "Workers that end like this mostly ran out of memory: "
-    "run fewer at once (a smaller --master 'local[N]'), or lower ngrams.buffer_mb.",
+    "run fewer at once (a smaller --master 'local[N]'), or lower ngrams.buffer_mb. --master "
+    "'local[*,3]' tries a task three times.",
 }
 
 

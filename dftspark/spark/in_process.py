@@ -48,7 +48,8 @@ def possible(config: Audit, master: str | None, settings: Mapping[str, str] | No
     """Returns whether this process may try the audit; how much text there is shows when it is read.
 
     It is for Spark if a master or a setting of Spark is asked for or Spark runs already, for what
-    only Spark has (tables, queries, filters, near copies joined), for a GPU, and for object stores.
+    only Spark has (tables, queries, filters, near copies joined, tables of a catalog to publish
+    into), for a GPU, and for object stores.
     """
     asked = master is not None or bool(settings) or any(name in os.environ for name in _ASKING)
     if asked or SparkSession.getActiveSession() is not None:
@@ -57,6 +58,7 @@ def possible(config: Audit, master: str | None, settings: Mapping[str, str] | No
     return (
         all(corpus.paths and corpus.filter in _FILTERS for corpus in corpora)
         and config.prompts == "all"
+        and config.publish.tables is None
         and not join_copies.asked(config)
         and all(one.in_process for one in chosen(config))
         and config.embedding.device != "cuda"

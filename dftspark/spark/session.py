@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.java import ensure_java
-from dftspark.spark import class_archive
+from dftspark.spark import class_archive, nameless
 from dftspark.spark.packages import fetching
 
 # Results or memory depend on these, so a session made by somebody else gets them too.
@@ -27,20 +27,18 @@ _RELIED_ON = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
 }
+_JAVA = "spark.driver.extraJavaOptions"
 _LOG4J = Path(__file__).with_name("log4j2.properties").as_uri()
 _STARTED = {
     "spark.ui.showConsoleProgress": "false",
     "spark.python.worker.faulthandler.enabled": "true",
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG4J}",
+    _JAVA: f"-Dlog4j2.configurationFile={_LOG4J}",
 }
 LOCAL = {
     **_STARTED,
     # Java only moves bytes here, in short runs: the cost of its second compiler and its concurrent
     # collectors is not earned back. Its young generation holds what is on its way.
-    "spark.driver.extraJavaOptions": (
-        f"{_STARTED['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
-        f"-Xms1g -Xmn512m"
-    ),
+    _JAVA: f"{_STARTED[_JAVA]} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms1g -Xmn512m",
     "spark.python.daemon.module": "dftspark.spark.daemon",
     # Large arrays come and go: in pages of 4 KB, handing them out takes as long as filling them.
     "spark.executorEnv.GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
@@ -135,23 +133,25 @@ def start(app: str, master: str | None, settings: Mapping[str, str] | None = Non
     here = master is None or master.startswith("local")
     if here:  # executors of a cluster must reach the driver, so its address is Spark's to find
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        builder = builder.config("spark.driver.memory", f"{_driver_gigabytes()}g")
-    for key, value in _beside(local() if here else _STARTED, asked).items():
+        asked.setdefault("spark.driver.memory", f"{_driver_gigabytes()}g")
+    chosen, where = _beside(local() if here else _STARTED, asked), master or "local[*]"
+    if (named := nameless.name()) is not None:
+        chosen[_JAVA] += f" {nameless.options(named)}"
+        nameless.begin(named, f"dftspark {app}", where, chosen)
+    for key, value in chosen.items():
         builder = builder.config(key, value)
-    return builder.master(master or "local[*]").getOrCreate()
+    return builder.master(where).getOrCreate()
 
 
 def _beside(own: Mapping[str, str], asked: Mapping[str, str]) -> dict[str, str]:
     """Returns both, those that are asked for first; of Java's options, all."""
-    java = "spark.driver.extraJavaOptions"
-    more = {java: f"{own[java]} {asked[java]}"} if java in asked else {}
+    more = {_JAVA: f"{own[_JAVA]} {asked[_JAVA]}"} if _JAVA in asked else {}
     return {**own, **asked, **more}
 
 
 def local() -> dict[str, str]:
     """Returns LOCAL, with the archive of classes if there is one."""
-    java = "spark.driver.extraJavaOptions"
-    return {**LOCAL, java: f"{LOCAL[java]} {class_archive.options()}".strip()}
+    return {**LOCAL, _JAVA: f"{LOCAL[_JAVA]} {class_archive.options()}".strip()}
 
 
 def _driver_gigabytes() -> int:

@@ -144,6 +144,28 @@ def serving(
         stop(server)
 
 
+@contextlib.contextmanager
+def connect(folder: Path, *settings: str) -> Iterator[str]:
+    """The address of a server of Spark Connect until the block ends."""
+    port = free_port()
+    of = (
+        f"spark.connect.grpc.binding.port={port}",
+        "spark.connect.grpc.binding.address=127.0.0.1",
+        "spark.ui.enabled=false",
+        "spark.sql.shuffle.partitions=4",
+        *settings,
+    )
+    server = [
+        str(SPARK_HOME / "bin" / "spark-submit"),
+        *("--master", "local[2]"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+        *(part for setting in of for part in ("--conf", setting)),
+        "spark-internal",
+    ]
+    with serving(server, port, folder):
+        yield f"sc://127.0.0.1:{port}"
+
+
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:

@@ -126,6 +126,34 @@ def test_a_text_is_embedded_once(case: Case) -> None:
     assert said["fingerprint"] == other.recipe.fingerprint
 
 
+def test_the_first_file_is_short_and_no_vector_knows(case: Case) -> None:
+    """On Spark, without Spark, and cut otherwise by what the store had."""
+    from dftspark.embedding import spark_files as embed
+    from dftspark.spark.rows import InProcess
+
+    sides = (small.texts(240)[:200], small.texts(240)[160:])
+    done = embed.fill(case.plan(*sides))
+    assert [row["texts"] for row in done] == [64, 176]
+    vectors = [case.vectors(*sides)]
+    rows = [
+        {"corpus": side, "doc_id": f"{side}{i}", "text": text, "cluster": f"{side}{i}"}
+        for side, texts in zip(("human", "model"), sides, strict=True)
+        for i, text in enumerate(texts)
+    ]
+    documents = pa.Table.from_pylist([{**row, "stratum": ""} for row in rows])
+    other: dict[str, Any] = {"store": str(case.folder / "without")}
+    plan = embed.plan(InProcess(), documents, case.config(**other), "unused", size=1000)
+    assert [row["texts"] for row in embed.fill(plan)] == [64, 176]
+    vectors.append(case.vectors(*sides, **other))
+    other = {"store": str(case.folder / "cut")}
+    case.embed(sides[0][:33], [], **other)
+    case.embed(*sides, **other)
+    vectors.append(case.vectors(*sides, **other))
+    for cut in vectors[1:]:
+        assert cut.keys() == vectors[0].keys()
+        assert all(np.array_equal(cut[name], vectors[0][name]) for name in cut)
+
+
 def test_two_jobs_may_fill_one_store(case: Case) -> None:
     texts = small.texts(60)
     sides = (texts[:40], texts[20:])

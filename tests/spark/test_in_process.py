@@ -220,6 +220,7 @@ def test_who_decides_for_spark(corpora: Path, monkeypatch: pytest.MonkeyPatch) -
         config.Audit.parse(filtered, "the test"),
         audit_of(corpora, corpora / "out", lenses=["ngrams", "variety"]),
         audit_of(corpora, corpora / "out", embedding={"device": "cuda"}),
+        audit_of(corpora, corpora / "out", publish={"tables": "audits"}),
         audit_of(corpora, "s3://bucket/audits?region=us-east-1"),
     ):
         assert not in_process.possible(changed, None, {})

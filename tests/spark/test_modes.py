@@ -93,27 +93,9 @@ def test_standalone_cluster(local: Run, tmp_path: Path) -> None:
 
 def test_spark_connect(local: Run, tmp_path: Path) -> None:
     """The client has no Java machine of its own."""
-    port = processes.free_port()
-    server = [
-        str(processes.SPARK_HOME / "bin" / "spark-submit"),
-        "--master",
-        "local[2]",
-        "--class",
-        "org.apache.spark.sql.connect.service.SparkConnectServer",
-        "--conf",
-        f"spark.connect.grpc.binding.port={port}",
-        "--conf",
-        "spark.connect.grpc.binding.address=127.0.0.1",
-        "--conf",
-        "spark.ui.enabled=false",
-        "--conf",
-        "spark.sql.shuffle.partitions=4",
-        "spark-internal",
-    ]
-    with processes.serving(server, port, tmp_path):
-        run = demo(tmp_path, f"sc://127.0.0.1:{port}")
-        command = [sys.executable, "-c", FRAMES, f"sc://127.0.0.1:{port}"]
-        done = processes.finished(command, tmp_path)
+    with processes.connect(tmp_path) as server:
+        run = demo(tmp_path, server)
+        done = processes.finished([sys.executable, "-c", FRAMES, server], tmp_path)
     assert_as_local(run, local)
     assert done.returncode == 0, done.stderr[-4000:]
     framed = open_run(done.stdout.splitlines()[-1])
