@@ -144,7 +144,7 @@ def run_ours_spark(texts: pa.Array, path: Path) -> Work:
                 "text",
             )
         )
-        of = lens("structure").fold(config, 1)
+        of = lens("structure").fold(config, 1, {})
         assert of is not None
         with tempfile.TemporaryDirectory() as folder:
             found = fold(frame, [of], folder, 1, {}, sort=False)["structure"]

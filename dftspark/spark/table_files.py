@@ -45,7 +45,9 @@ def said(described: Mapping[str, Any]) -> str:
     if described["version"] is not None:
         return f"version {described['version']}"
     files = described["files"]
-    return f"{files['files']:,} files of {files['bytes']:,} bytes" if files else "no files"
+    if not files:
+        return "no files"
+    return f"{files['files']:,} file{'s' * (files['files'] != 1)} of {files['bytes']:,} bytes"
 
 
 def _listed(spark: SparkSession, uris: Iterable[str]) -> list[Row]:

@@ -56,7 +56,7 @@ APPENDED = "INSERT INTO moved.texts SELECT 'new', 7, 'd1'"
 @pytest.mark.parametrize(
     ("source", "change", "said"),
     [
-        ({"query": ONE_DAY}, APPENDED, "table moved.texts changed while it was read (1 files of"),
+        ({"query": ONE_DAY}, APPENDED, "table moved.texts changed while it was read (1 file of"),
         ({"table": "moved.texts"}, APPENDED, "human.table: the table moved.texts changed"),
         ({"query": "SELECT text FROM moved.seen"}, APPENDED, "the table moved.seen changed"),
         ({"query": SCALAR}, "INSERT INTO moved.limits VALUES 3", "the table moved.limits changed"),
