@@ -71,6 +71,7 @@ LAYERS = (
     "nights.merging",
     "checks.readings",
     "runs",
+    "figures",
     "nights.shift",
     "entry",
     "writing",
