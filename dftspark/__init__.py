@@ -15,6 +15,9 @@ __all__ = [
     "nightly",
     "open_run",
     "profile",
+    "series",
+    "session",
+    "verdicts",
 ]
 
 # Whoever imports the package decides what is done with what it logs.
@@ -22,8 +25,10 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from dftspark.nights.calendar import history
+    from dftspark.report.words.verdict import verdicts
     from dftspark.runs import audit, compare, embed, nightly, profile
-    from dftspark.store.listing import open_run
+    from dftspark.spark.session import session
+    from dftspark.store.listing import open_run, series
 
 _HOMES = {
     "audit": "runs",
@@ -33,6 +38,9 @@ _HOMES = {
     "nightly": "runs",
     "profile": "runs",
     "open_run": "store.listing",
+    "series": "store.listing",
+    "session": "spark.session",
+    "verdicts": "report.words.verdict",
 }
 
 

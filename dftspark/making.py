@@ -70,7 +70,7 @@ class Making:
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     losses: dict[str, dict[str, int]] = field(default_factory=dict)
     orders: dict[str, Any] = field(default_factory=dict)
-    frames: Mapping[str, DataFrame] = field(default_factory=dict)
+    frames: Mapping[str, Rows] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

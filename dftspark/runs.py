@@ -30,9 +30,10 @@ from dftspark.store.run import Run
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from dftspark.config.arrow import SupportsArrow
     from dftspark.spark.rows import Session
 
-    Given = DataFrame | str | Sequence[str]
+    Given = DataFrame | str | Sequence[str] | SupportsArrow | Mapping[str, Sequence[object]]
 
 
 def audit(
@@ -48,9 +49,10 @@ def audit(
 ) -> Run:
     """Reads, profiles, compares and publishes; the run has every table of its lenses.
 
-    `human` and `models`, by name, are DataFrames or paths. They stand for the corpora of those
-    names in `config`; without one they are the audit, and `settings` are its settings: `out`,
-    `lenses` and others of the page of settings, and `columns`, those of every corpus.
+    `human` and `models`, by name, are paths, DataFrames of Spark, tables of pyarrow, pandas or
+    Polars, or columns, `{"text": [...]}`. They stand for the corpora of those names in `config`;
+    without one they are the audit, and `settings` are its settings: `out`, `lenses` and others of
+    the page of settings, and `columns`, those of every corpus.
 
     `asking` says how judges are asked, if the lens 'judge' is on. Without `spark` a small audit is
     made in this process, and another one on a local Spark.
@@ -68,7 +70,7 @@ def audit(
         return in_process.made(
             "audit",
             lambda found: audit(found, config, date, progress, asking, **rest),
-            None if frames else given,
+            given if all(isinstance(frame, pa.Table) for frame in frames.values()) else None,
         )
     config = given
     sweeps.check(config, rates())

@@ -72,6 +72,7 @@ LAYERS = (
     "nights.merging",
     "checks.readings",
     "runs",
+    "figures",
     "nights.shift",
     "entry",
     "writing",

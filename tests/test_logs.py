@@ -141,6 +141,7 @@ def test_numbers_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 JOBS = {"compare": ["--profile", "none"], "nightly": ["--date", "2026-11-22"]}  # beside --conf
+BEFORE = {"command": "audit"}  # in the place of --conf
 
 
 @pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.stem)
@@ -152,7 +153,8 @@ def test_every_job_logs_its_error_as_json_if_asked_to(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    arguments = ["--conf", str(tmp_path / "none.toml"), *JOBS.get(job.stem, [])]
+    conf = BEFORE.get(job.stem, "--conf")
+    arguments = [conf, str(tmp_path / "none.toml"), *JOBS.get(job.stem, [])]
     assert module.main([*arguments, "--log", "json"]) > 1
     (event,) = events(capsys.readouterr().err)
     assert event["event"] == "error"

@@ -293,6 +293,14 @@ def test_the_dockerfile_names_what_there_is() -> None:
     assert f"image: {image}" in application
 
 
+def test_the_operators_own_models_know_every_field() -> None:
+    yaml = pytest.importorskip("yaml")
+    models = pytest.importorskip("kubeflow_spark_api.models", reason="KUBERNETES NOT TESTED")
+    document = yaml.safe_load((CONF / "scheduled-spark-application.yaml").read_text())
+    read = models.SparkV1beta2ScheduledSparkApplication.model_validate(document)
+    assert read.model_dump(by_alias=True, exclude_unset=True, mode="json") == document
+
+
 def test_the_databricks_bundle() -> None:
     yaml = pytest.importorskip("yaml")
     bundle = yaml.safe_load((CONF / "databricks.yml").read_text())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dftspark.config import Audit, filters
+from dftspark.config import Audit, arrow, filters
 from dftspark.config.audit import MOST_NAME
 from dftspark.config.corpora import DATAFRAME
 from dftspark.errors import ConfigError
 
 _SUFFIXES = re.compile(r"(\.(parquet|jsonl|json|ndjson|csv|txt|gz|zst))+$", re.IGNORECASE)
 _GLOB = frozenset("*?[{")
+_LONGEST_PATH = 1_000
 
 
 class NamedColumns(NamedTuple):
@@ -122,11 +123,12 @@ def given(
     models: Mapping[str, Any] | None,
     settings: Mapping[str, Any],
 ) -> tuple[Audit, dict[str, Any]]:
-    """Returns an audit of paths and DataFrames that a caller gives, and the DataFrames by corpus.
+    """Returns an audit of paths, DataFrames and tables in memory that a caller gives, and, by
+    corpus, the DataFrames and the tables, which are Arrow's then.
 
     With a configuration they take the place of the sources of its corpora with the same names.
     Raises ConfigError for a side that is missing, names that the configuration has not, and what is
-    neither a path nor a DataFrame.
+    none of these.
     """
     sides: dict[str, Any] = dict(models or {})
     if config is None:
@@ -138,7 +140,8 @@ def given(
             name: {"role": "human" if name == "human" else "model", **columns, **_source(name, one)}
             for name, one in named.items()
         }
-        return Audit.parse({**own, "corpora": corpora}, "dftspark.audit"), _frames(named)
+        parsed = Audit.parse({**own, "corpora": corpora}, "dftspark.audit")
+        return parsed, _frames(named, parsed)
     if settings:
         raise ConfigError(f"{sorted(settings)} are settings of the configuration; set them there")
     named = {**({} if human is None else {config.human: human}), **sides}
@@ -152,14 +155,15 @@ def given(
         )
         for name, one in named.items()
     }
-    return config.model_copy(update={"corpora": {**config.corpora, **replaced}}), _frames(named)
+    changed = config.model_copy(update={"corpora": {**config.corpora, **replaced}})
+    return changed, _frames(named, changed)
 
 
 def _check_sides(human: Any, models: dict[str, Any]) -> None:
     if human is None or not models:
         raise ConfigError(
-            "an audit is of two sides: dftspark.audit(spark, human=DATAFRAME_OR_PATH, "
-            'models={"NAME": DATAFRAME_OR_PATH}), or of a configuration: dftspark.audit(spark, '
+            "an audit is of two sides: dftspark.audit(spark, human=TABLE_OR_PATH, "
+            'models={"NAME": TABLE_OR_PATH}), or of a configuration: dftspark.audit(spark, '
             "config)"
         )
     same = [name for name, one in models.items() if one is human]
@@ -174,18 +178,38 @@ def _source(name: str, one: Any) -> dict[str, Any]:
     if isinstance(one, str):
         return {"path": one}
     if isinstance(one, (list, tuple)) and one and all(isinstance(path, str) for path in one):
+        _check_paths(name, one)
         return {"path": tuple(one)}
-    if hasattr(one, "mapInArrow"):
+    if _on_spark(one) or arrow.has_rows(one):
         return {"table": DATAFRAME}
     raise ConfigError(
-        f"{name}: a side is a DataFrame of Spark, a path or a list of paths, got "
-        f"{type(one).__module__}.{type(one).__name__}; of pandas or Polars rows, "
-        f"spark.createDataFrame makes one"
+        f"{name}: a side is a path, a list of paths, a DataFrame of Spark, a table of pyarrow, "
+        f'pandas or Polars, or {{"text": [...]}}, got {type(one).__module__}.{type(one).__name__}'
     )
 
 
-def _frames(named: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: one for name, one in named.items() if hasattr(one, "mapInArrow")}
+def _check_paths(name: str, paths: Sequence[str]) -> None:
+    """Raises ConfigError for texts in the place of paths."""
+    text = next((one for one in paths if len(one) > _LONGEST_PATH or "\n" in one), None)
+    if text is not None:
+        raise ConfigError(
+            f"{name}: a list of strings is a list of paths, and {text[:40]!r}... is none; texts "
+            f'themselves are columns: {{"text": [...]}}'
+        )
+
+
+def _on_spark(one: Any) -> bool:
+    return hasattr(one, "mapInArrow")
+
+
+def _frames(named: Mapping[str, Any], config: Audit) -> dict[str, Any]:
+    return {
+        name: one
+        if _on_spark(one)
+        else arrow.table_of(name, one, config.corpora[name].columns.doc_id)
+        for name, one in named.items()
+        if _on_spark(one) or arrow.has_rows(one)
+    }
 
 
 def corpus_name(path: str) -> str:

@@ -76,13 +76,13 @@ def read(
 ) -> Documents:
     """Reads every source of the audit once, into Parquet at `staging`, and settles what is kept.
 
-    `frames` are the corpora that the caller has as DataFrames. Raises NeedsSpark, in a process
-    without it, for what is not to be decided there.
+    `frames` are the corpora that the caller has as DataFrames or tables in memory. Raises
+    NeedsSpark, in a process without it, for what is not to be decided there.
     """
     if isinstance(spark, InProcess):
         from dftspark.spark import documents_in_process
 
-        return documents_in_process.settle(*reading.read_here(config), config)
+        return documents_in_process.read(spark, config, frames or {})
     check_filters(spark, config)
     row_sources = sources.opened(spark, config, frames or {})
     staged, listed = reading.stage(spark, config, row_sources)

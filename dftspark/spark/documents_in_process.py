@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dftspark import schema
 from dftspark.config import Audit, filters
 from dftspark.corpus.losses import Listed
 from dftspark.needs_spark import NeedsSpark
+from dftspark.spark import reading, sources
 from dftspark.spark.documents import ISSUE, NAMES, NO_VALUE, Documents, is_document, tallied
+from dftspark.spark.rows import InProcess
+
+
+def read(here: InProcess, config: Audit, frames: sources.Frames) -> Documents:
+    """Returns what `documents.read` does, of files and of tables in memory."""
+    row_sources = sources.opened(here, config, frames)
+    staged, listed = reading.read_here(config, row_sources)
+    told, notes = sources.told(staged, config, row_sources)
+    if notes:
+        staged = pa.concat_tables([staged, pa.Table.from_pylist(notes, schema=schema.STAGED)])
+    return replace(settle(staged, listed, config), sources=told)
 
 
 def settle(staged: pa.Table, listed: dict[str, Listed], config: Audit) -> Documents:

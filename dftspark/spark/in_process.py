@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from dftspark.config import Audit, filters
+from dftspark.config.corpora import DATAFRAME
 from dftspark.lenses.lens import chosen
 from dftspark.location import Location
 from dftspark.needs_spark import NeedsSpark
@@ -49,14 +50,15 @@ def possible(config: Audit, master: str | None, settings: Mapping[str, str] | No
 
     It is for Spark if a master or a setting of Spark is asked for or Spark runs already, for what
     only Spark has (tables, queries, filters, near copies joined, tables of a catalog to publish
-    into), for a GPU, and for object stores.
+    into), for a GPU, and for object stores. Whether a DataFrame is Spark's the caller knows.
     """
     asked = master is not None or bool(settings) or any(name in os.environ for name in _ASKING)
     if asked or SparkSession.getActiveSession() is not None:
         return False
     corpora = config.corpora.values()
     return (
-        all(corpus.paths and corpus.filter in _FILTERS for corpus in corpora)
+        all(corpus.paths or corpus.table == DATAFRAME for corpus in corpora)
+        and all(corpus.filter in _FILTERS for corpus in corpora)
         and config.prompts == "all"
         and config.publish.tables is None
         and not join_copies.asked(config)

@@ -61,23 +61,28 @@ def _listed(
     return found, pa.Table.from_pylist(notes, schema=schema.STAGED), listed
 
 
-def read_here(config: Audit) -> tuple[pa.Table, dict[str, Listed]]:
-    """Returns what `stage` does, of files alone, read by this process.
+def read_here(
+    config: Audit, row_sources: Mapping[str, RowSource]
+) -> tuple[pa.Table, dict[str, Listed]]:
+    """Returns what `stage` does, of files and of tables in memory, read by this process.
 
     Raises NeedsSpark where there are more than MOST_BYTES of text.
     """
     found, rows, listed = _listed(config)
     if sum(each.bytes for each in listed.values()) > MOST_FILES:
         raise NeedsSpark(f"there are more than {MOST_FILES >> 20} MB of files")
+    held = sum(source.frame.nbytes for source in row_sources.values())
+    if held > MOST_BYTES:
+        raise NeedsSpark(f"there are more than {MOST_BYTES >> 20} MB in tables")
+    parts = [sources.staged(source, name, config) for name, source in row_sources.items()]
     batches: list[pa.RecordBatch] = []
-    held = 0
     for name, split in found:
         for batch in ingest.ingest(split, name, config.corpora[name], config.cleaning):
             held += batch.nbytes
             if held > MOST_BYTES:
                 raise NeedsSpark(f"there are more than {MOST_BYTES >> 20} MB of text")
             batches.append(batch)
-    return pa.concat_tables([pa.Table.from_batches(batches, schema.STAGED), rows]), listed
+    return pa.concat_tables([*parts, pa.Table.from_batches(batches, schema.STAGED), rows]), listed
 
 
 def _of_files(

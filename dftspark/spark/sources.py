@@ -1,4 +1,5 @@
-"""Corpora that are not files: tables, queries and DataFrames, as rows for documents.
+"""Corpora that are not files: tables, queries, DataFrames and tables in memory, as rows for
+documents.
 
 A table of Delta or Iceberg is read at the version that is current when the run begins, so that all
 of the run reads the same rows; the manifest names it. What keeps no versions is read once, into the
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyspark
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from dftspark import schema
 from dftspark.config import Audit, Corpus, queries
@@ -27,8 +29,10 @@ from dftspark.corpus.mapping import Mapping as Sources
 from dftspark.corpus.rows import Issue
 from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, InputError
 from dftspark.spark import table_files
+from dftspark.spark.rows import InProcess, Rows, Session, mapped, on_spark
+from dftspark.text.xxhash64 import of_rows
 
-Frames = Mapping[str, DataFrame]
+Frames = Mapping[str, Rows]
 
 _PACKAGES = {
     "delta": "io.delta:delta-spark_2.13:VERSION, with spark.sql.extensions = "
@@ -37,6 +41,7 @@ _PACKAGES = {
     "iceberg": "org.apache.iceberg:iceberg-spark-runtime-SPARK_2.13:VERSION, and the catalog as "
     "spark.sql.catalog.NAME = org.apache.iceberg.spark.SparkCatalog",
 }
+_HASHED = ("doc_id", "text", "cluster", "stratum", "prompt", "model", "date", "reason")
 _NOT_FOUND = "TABLE_OR_VIEW_NOT_FOUND"
 _NO_PACKAGE = ("DATA_SOURCE_NOT_FOUND", "CLASS_NOT_FOUND", "Cannot find catalog plugin class")
 
@@ -46,12 +51,12 @@ class RowSource:
     """The rows of a corpus. `label` stands where files have their path; `told` is what the manifest
     says of where they come from."""
 
-    frame: DataFrame
+    frame: Rows
     label: str
     told: dict[str, Any]
 
 
-def opened(spark: SparkSession, config: Audit, frames: Frames) -> dict[str, RowSource]:
+def opened(spark: Session, config: Audit, frames: Frames) -> dict[str, RowSource]:
     """Returns the corpora that are not files, by name, after a look at their columns.
 
     Raises ConfigError for a table that is not there, a query that Spark cannot read, a column that
@@ -63,23 +68,31 @@ def opened(spark: SparkSession, config: Audit, frames: Frames) -> dict[str, RowS
             continue
         try:
             source = _opened(spark, name, corpus, frames)
-            columns = source.frame.columns
-            fit.check_columns(name, corpus, corpus.where, columns)
-            _check_types(name, corpus, source.frame)
+            fit.check_columns(name, corpus, corpus.where, _names(source.frame))
+            if isinstance(source.frame, DataFrame):
+                _check_types(name, corpus, source.frame)
         except (PySparkException, Py4JError) as error:
             raise _explained(error, name, corpus) from error
         found[name] = source
     return found
 
 
-def _opened(spark: SparkSession, name: str, corpus: Corpus, frames: Frames) -> RowSource:
+def _names(frame: Rows) -> list[str]:
+    return list(frame.column_names if isinstance(frame, pa.Table) else frame.columns)
+
+
+def _opened(session: Session, name: str, corpus: Corpus, frames: Frames) -> RowSource:
     if corpus.table == DATAFRAME:
         if name not in frames:
             raise ConfigError(
                 f"corpora.{name} was a DataFrame; give it again, as in "
                 f"dftspark.audit(spark, human=..., models={{{name!r}: ...}})"
             )
-        return RowSource(frames[name], f"DataFrame {name}", {"dataframe": name})
+        frame = frames[name]
+        if isinstance(frame, pa.Table) and not isinstance(session, InProcess):
+            frame = session.createDataFrame(frame)
+        return RowSource(frame, f"DataFrame {name}", {"dataframe": name})
+    spark = on_spark(session)
     if corpus.table is not None:
         now = version(spark, corpus.table)
         pinned = f" VERSION AS OF {now['version']}" if now["version"] is not None else ""
@@ -126,7 +139,7 @@ def described(
     }
 
 
-def check_unchanged(spark: SparkSession, config: Audit, found: Mapping[str, RowSource]) -> None:
+def check_unchanged(spark: Session, config: Audit, found: Mapping[str, RowSource]) -> None:
     """Raises InputError for a table that is not what it was when the run began, after its rows are
     read: some of them may be of one state and some of another.
 
@@ -163,14 +176,16 @@ def _tables(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def staged(source: RowSource, name: str, config: Audit) -> DataFrame:
+def staged(source: RowSource, name: str, config: Audit) -> Rows:
     """Returns one row per document or issue, schema.STAGED, of a corpus that is not files."""
     corpus = config.corpora[name]
     taken = _taken(corpus, source.frame)
-    rows = source.frame.select(*[F.col(_quoted(column)) for column in taken])
-    return rows.mapInArrow(
-        _stager(source.label, name, corpus, config), from_arrow_schema(schema.STAGED)
-    )
+    rows = source.frame
+    if isinstance(rows, pa.Table):
+        rows = rows.select(taken)
+    else:
+        rows = rows.select(*[F.col(_quoted(column)) for column in taken])
+    return mapped(rows, _stager(source.label, name, corpus, config), schema.STAGED)
 
 
 def _stager(
@@ -184,10 +199,10 @@ def _stager(
     return run
 
 
-def _taken(corpus: Corpus, frame: DataFrame) -> list[str]:
+def _taken(corpus: Corpus, frame: Rows) -> list[str]:
     """Returns the columns that are read, in the order of their names, so that digests of rows do
     not depend on theirs."""
-    return sorted(Sources.of(corpus).columns.intersection(frame.columns))
+    return sorted(Sources.of(corpus).columns.intersection(_names(frame)))
 
 
 def _quoted(column: str) -> str:
@@ -207,7 +222,7 @@ def _check_types(name: str, corpus: Corpus, frame: DataFrame) -> None:
 
 
 def told(
-    staging: DataFrame, config: Audit, found: Mapping[str, RowSource]
+    staging: Rows, config: Audit, found: Mapping[str, RowSource]
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, str | int | None]]]:
     """Returns what the manifest says of each source, with the number and a digest of the rows that
     were read, and the notes on whole sources that readers of files make.
@@ -230,8 +245,10 @@ def told(
     return sources, notes
 
 
-def _digests(staging: DataFrame, names: list[str]) -> list[dict[str, Any]]:
-    whole = F.xxhash64("doc_id", "text", "cluster", "stratum", "prompt", "model", "date", "reason")
+def _digests(staging: Rows, names: list[str]) -> list[dict[str, Any]]:
+    if isinstance(staging, pa.Table):
+        return [_digest_here(staging, name) for name in names]
+    whole = F.xxhash64(*_HASHED)
     named = F.col("model").isNotNull() & ~F.lower(F.trim("model")).isin("", "human")
     other = F.when(F.col("role") == "human", named).otherwise(F.col("model").isNull())
     return (  # type: ignore[no-any-return]
@@ -247,6 +264,26 @@ def _digests(staging: DataFrame, names: list[str]) -> list[dict[str, Any]]:
         .toArrow()
         .to_pylist()
     )
+
+
+def _digest_here(staging: pa.Table, name: str) -> dict[str, Any]:
+    action = staging["action"]
+    read = pc.or_kleene(pc.is_null(action), pc.equal(action, "rejected"))
+    rows = staging.filter(pc.and_kleene(read, pc.equal(staging["source"], name)))
+    documents = rows.filter(pc.is_null(rows["action"]))
+    models = zip(documents["role"].to_pylist(), documents["model"].to_pylist(), strict=True)
+    return {
+        "source": name,
+        "rows": len(rows),
+        "digest": sum(of_rows([rows[column].to_pylist() for column in _HASHED])),
+        "others": sum(_is_other(role, model) for role, model in models),
+    }
+
+
+def _is_other(role: str, model: str | None) -> bool:
+    if role == "human":
+        return model is not None and model.strip(" ").lower() not in ("", "human")
+    return model is None
 
 
 def _notes(corpus: Corpus, row: dict[str, Any]) -> Iterator[tuple[str, str]]:

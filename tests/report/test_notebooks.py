@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,15 @@ from tests.report.page_runs import metrics, publish, row, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICK = [book for book in BOOKS if book.stem != "8_checkpoints"]  # tests/spark runs that one too
 CHART = "application/vnd.vegalite.v5+json"  # which JupyterLab draws without a network
-CHARTS = {"1_first_look": 1, "4_sampler_sweep": 1, "5_nightly_history": 1}
+CHARTS = {
+    "1_first_look": 1,
+    "4_sampler_sweep": 1,
+    "5_nightly_history": 1,
+    "7_your_own_text": 1,
+    "8_checkpoints": 1,
+}
 TEXTS = ("a testament to", "tapestry", "delve", "kind of", "and so on", "such as")
 
 
@@ -23,8 +31,56 @@ def codes(book: Path) -> list[str]:
     return [c.source for c in nbformat.read(book, as_version=4).cells if c.cell_type == "code"]
 
 
-def test_there_are_six() -> None:
-    assert [book.name[0] for book in BOOKS] == list("123456")
+def test_there_are_eight() -> None:
+    assert [book.name[0] for book in BOOKS] == list("12345678")
+
+
+def used(source: str) -> set[str]:
+    """The names of the package that code imports, and those that it takes from what it imports."""
+    tree, named, names = ast.parse(source), dict[str, str](), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            home = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            own = {a.asname or a.name: f"{home}{a.name}" for a in node.names}
+            named |= {name: of for name, of in own.items() if of.split(".")[0] == "dftspark"}
+    for node in ast.walk(tree):
+        taken = node.value if isinstance(node, ast.Attribute) else node
+        if isinstance(node, ast.Attribute) and ast.unparse(taken) in named:
+            names.add(f"{named[ast.unparse(taken)]}.{node.attr}")
+    modules = {of for of in named.values() if is_module(of)}
+    return names | (set(named.values()) - modules)
+
+
+def is_module(name: str) -> bool:
+    """Whether it is a module."""
+    place = ROOT.joinpath(*name.split("."))
+    return place.with_suffix(".py").exists() or place.is_dir()
+
+
+@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+def test_only_public_names_are_used(book: Path) -> None:
+    """Those that docs/api.md lists."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    public = set(re.findall(r"^\* `(dftspark[\w.]+)`: ", text, re.MULTILINE))
+    names = used("\n".join(codes(book)))
+    assert names
+    assert names <= public
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import dftspark\ndftspark.audit(x.y)", {"dftspark.audit"}),
+        ("from dftspark import figures\nfigures.shift(run)", {"dftspark.figures.shift"}),
+        ("from dftspark.store.run import Run", {"dftspark.store.run.Run"}),
+        ("from dftspark import ban_list as b\nb.of_run(1)", {"dftspark.ban_list.of_run"}),
+        ("import dftspark.runs\ndftspark.runs.audit()", {"dftspark.runs.audit"}),
+        ("if a:\n    import dftspark as d\n    with d.session() as s: pass", {"dftspark.session"}),
+        ("import numpy\nnumpy.array", set()),
+    ],
+)
+def test_the_reader_sees_what_is_used(source: str, names: set[str]) -> None:
+    assert used(source) == names
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
@@ -153,7 +209,7 @@ def executed(
 
 
 @pytest.mark.program
-@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
+@pytest.mark.parametrize("book", QUICK, ids=lambda book: book.stem)
 def test_every_cell_runs(book: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "sweep" in book.stem and "samplers" not in schema.TABLES:
         pytest.skip("NOTEBOOK NOT TESTED: there are no sweeps yet")

@@ -206,6 +206,30 @@ def test_an_audit_from_python_without_a_session(
     assert run.manifest["corpora"] == ["gpt", "human"]
 
 
+def test_a_table_in_memory_needs_no_spark(tmp_path: Path) -> None:
+    script = (
+        "import dftspark\n"
+        "human = {'text': [f'We went to the river on day {i}, and slept.' for i in range(60)]}\n"
+        "model = {'text': [f'It is a rich tapestry, {i}, of things.' for i in range(60)]}\n"
+        "run = dftspark.audit(human=human, models={'m': model}, out='runs', lenses=['ngrams'])\n"
+        "print(run.manifest['sources']['m']['rows'], run.page)\n"
+        "print(*dftspark.verdicts(run).values())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**environment(), "JAVA_HOME": "/nowhere", "PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told, sentence = done.stdout.splitlines()
+    assert told.startswith("60 ")
+    assert Path(told.rpartition(" ")[2]).is_file()
+    assert "the human side repeats itself" in sentence
+
+
 def test_who_decides_for_spark(corpora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
     for name in in_process._ASKING:

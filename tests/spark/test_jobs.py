@@ -77,6 +77,17 @@ def test_the_audit_job_prints_the_run_it_made(folder: Path, audited: Run) -> Non
 
 
 @pytest.mark.slow
+def test_any_command_runs_under_spark_submit(folder: Path, audited: Run) -> None:
+    command = ["command.py", "audit", "audit.toml", "--date", "2026-01-31", "--quiet"]
+    done = processes.finished(processes.spark_submit(*command), folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert_same(open_run(done.stdout.splitlines()[-1]), audited)
+    done = processes.finished(processes.spark_submit("command.py", "audit", "none.toml"), folder)
+    assert done.returncode == 2
+    assert "none.toml" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
 def test_the_compare_job_works_from_the_profile(folder: Path, audited: Run) -> None:
     for path in folder.glob("texts-*/*"):
         path.rename(path.with_suffix(".away"))  # it must not read them

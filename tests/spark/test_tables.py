@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 import dftspark
@@ -16,6 +17,8 @@ from dftspark.errors import ConfigError, EnvironmentProblem
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from dftspark.spark.rows import InProcess
 
 pytestmark = pytest.mark.spark
 
@@ -46,12 +49,16 @@ def of(**source: Any) -> Audit:
 
 
 def read(
-    spark: SparkSession, config: Audit, folder: Path, frames: dict[str, DataFrame] | None = None
+    spark: SparkSession | InProcess,
+    config: Audit,
+    folder: Path,
+    frames: dict[str, DataFrame] | None = None,
 ) -> dict[str, Any]:
     from dftspark.spark import documents
+    from dftspark.spark.rows import collected
 
     found = documents.read(spark, config, str(folder / "staging"), frames)
-    kept, issues = (table.toArrow().to_pylist() for table in (found.kept, found.issues))
+    kept, issues = (collected(table).to_pylist() for table in (found.kept, found.issues))
     return {
         "documents": sorted(
             (row["corpus"], row["doc_id"], row["text"], row["cluster"], str(row["sampler"]))
@@ -229,6 +236,35 @@ def test_a_table_that_gives_other_rows_is_told(spark: SparkSession, tmp_path: Pa
     assert line.startswith("corpora.human: table humans gave 40 rows, and other ones than the 41")
 
 
+def test_tables_in_memory_are_read_alike_with_and_without_spark(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    import pandas as pd
+    import polars as pl
+
+    from dftspark.config import request
+    from dftspark.spark.rows import InProcess
+
+    texts = ["one", "one", None, "three", "vier é"]
+    human = {"text": texts, "model": [None, "gpt", " Human ", "", "x"]}
+    models = {
+        "pandas": pd.DataFrame({"text": texts}, dtype="category"),
+        "polars": pl.DataFrame({"text": texts, "doc_id": ["a", "b", "c", "d", "e"]}),
+        "arrow": pa.table({"text": texts, "prompt_id": [1, 2, 3, 4, 5]}),
+    }
+    config, frames = request.given(None, human, models, {})
+    here = read(InProcess(), config, tmp_path / "here", frames)
+    there = read(spark, config, tmp_path / "there", frames)
+    assert here == there
+    assert {name: told["rows"] for name, told in here["sources"].items()} == dict.fromkeys(
+        ["human", *models], 5
+    )
+    assert ("human", "human#2", "one") in {found[:3] for found in here["documents"]}
+    assert ("polars", "d", "three") in {found[:3] for found in here["documents"]}
+    assert here["issues"]["human", "noted", "other_side"] == 1
+    assert here["issues"]["arrow", "rejected", "text_null"] == 1
+
+
 def test_dataframes_in_place_of_a_configurations_sources(table: DataFrame) -> None:
     from dftspark.config import request
 
@@ -240,7 +276,9 @@ def test_dataframes_in_place_of_a_configurations_sources(table: DataFrame) -> No
     for arguments, said in (
         ((None, None, {}, {}), "an audit is of two sides"),
         ((None, table, {"m": table}, {}), "is the human side itself"),
-        ((None, table, {"m": [1]}, {}), "a side is a DataFrame of Spark, a path"),
+        ((None, table, {"m": [1]}, {}), "a side is a path, a list of paths, a DataFrame"),
+        ((None, table, {"m": ["One.\nTwo."]}, {}), "texts themselves are columns"),
+        ((None, table, {"m": {"text": ["a"], "n": []}}, {}), "m: these rows make no Arrow table"),
         ((config, None, {"x": table}, {}), "are not corpora of the configuration"),
         ((config, None, {"m": table}, {"out": "x"}), "set them there"),
         ((None, "h", {"m": "m"}, {"lensess": ["ngrams"]}), "did you mean 'lenses'"),

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from dftspark.report.words import tell
 from dftspark.report.words.lenses import lens, measure
 from dftspark.report.words.rows import Row
 from dftspark.report.words.tell import LEAST, ByLens, Size, Standing, farthest, nearest, ranked
 from dftspark.report.words.text import MISSING, number, real, visible
+from dftspark.store.run import Run
 
 _NAMED = 3  # of the tied models, so many are named in a sentence
 _LEAST_P = 1e-300
@@ -52,6 +54,13 @@ def headline_of(models: Sequence[Standing]) -> str:
         return said
     place = "is farthest" if len(far) == 1 else "are farthest, tied"
     return f"{said}; {_names(far)} {place}: {_gives(far[0], named=len(far) > 1)}"
+
+
+def verdicts(run: Run) -> dict[str, str]:
+    """Returns a sentence for each model of a run, nearest to human first: how many documents of
+    each side give it away, by what, and how sure that is."""
+    models = tell.of_run(run)
+    return {model.model: verdict(model, tell.fitted_below(run)) for model in models}
 
 
 def verdict(model: Standing, fitted_below: float = 0.0) -> str:
