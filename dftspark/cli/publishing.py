@@ -34,7 +34,7 @@ def publish(
     """Adds the result tables of a run to the tables of a catalog, through Spark.
 
     `publish.tables` of a configuration does the same at the end of every audit and night. Rows that
-    an earlier run of the same night, or the same run, has there are replaced.
+    another run of the same night, or the same run, has there are replaced.
 
     Example: `dftspark publish runs --tables main.audits`
 

@@ -9,7 +9,8 @@ On a CPU a vector depends on its text alone, so on the same kind of processor no
 what else the store held, how the work was cut and what was killed. On a GPU the last bits depend on
 the batch.
 
-Cost    besides the model: two passes over the documents' text, one over the store's keys
+Cost    besides the model: two passes over the texts of which the sample is drawn, one over the
+        store's keys
 """
 
 from __future__ import annotations

@@ -2,18 +2,20 @@
 
 Every table has the columns of the run's and, behind them, three that say whose rows they are:
 `audit_name`, `run_kind` and `night`, the run's date or else its id. It is partitioned by them, and
-publishing replaces one partition: the second attempt at a run doubles no row, and the last run of a
-night is the one that is there.
+publishing replaces one partition, by its name, whatever the session's modes are: the second attempt
+at a run doubles no row, and of two runs of a night the one that is there was published last.
 
 Cost    about two Spark jobs per table
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -33,9 +35,7 @@ from dftspark.spark import failures
 from dftspark.store.run import Run
 
 WHOSE = ("audit_name", "run_kind", "night")
-_MODE = "spark.sql.sources.partitionOverwriteMode"
-# Spark's own kinds of tables lose rows by partition; those of other packages by a condition.
-_BY_PARTITION = frozenset({"parquet", "orc", "avro", "csv", "json", "text", "hive"})
+_VALUE = re.compile(r"[A-Za-z0-9._:-]*")  # they stand in statements
 
 
 def check(spark: SparkSession, database: str) -> None:
@@ -51,9 +51,8 @@ def check(spark: SparkSession, database: str) -> None:
                 _check_columns(spark, _in(database, name), from_arrow_schema(of))
     with _explained(database, writing=True):
         if "metrics" in tables:
-            with _replacing_partitions(spark):
-                table = spark.table(_in(database, "metrics"))
-                table.where("false").write.insertInto(_in(database, "metrics"), overwrite=True)
+            table = _in(database, "metrics")
+            spark.table(table).where("false").write.insertInto(table)  # adds no row
             return
         probe = _in(database, f"dftspark_probe_{secrets.token_hex(4)}")
         spark.sql(f"CREATE TABLE {probe} (n INT)")
@@ -70,22 +69,23 @@ def publish(
     by name. `told` is called with 1 after each.
 
     Columns that a table lacks are added to it. Raises NotPublished if that fails half-way, which
-    the same call mends; the run stays as it is.
+    the same call mends; the run stays as it is. Raises ConfigError for a run whose manifest has a
+    name that no run gets.
     """
     whose = of(run)
     rows = {name: int(run.manifest["tables"][name]["rows"]) for name in titles(run)}
     try:
         there = _listed(spark, database)
-        with _replacing_partitions(spark):
-            for name, count in rows.items():
-                _publish(spark, run, name, _in(database, name), whose, name in there)
-                _check_rows(spark, _in(database, name), whose, count)
-                told(1)
+        for name, count in rows.items():
+            _publish(spark, run, name, _in(database, name), whose, name in there)
+            _check_rows(spark, _in(database, name), whose, count)
+            told(1)
         for name in (there & schema.TABLES.keys()) - rows.keys():
-            _remove(spark, _in(database, name), whose)
+            table = _in(database, name)
+            _replace(spark, table, whose, spark.createDataFrame([], spark.table(table).schema))
     except DamagedRun:
         raise
-    except (PySparkException, Py4JError, DftsparkError) as error:
+    except (PySparkException, Py4JError, DftsparkError, OSError, pa.ArrowException) as error:
         reason = failures.cause(str(error))[:400]
         raise NotPublished(run, database, reason) from error
     return rows
@@ -101,7 +101,13 @@ def of(run: Run) -> dict[str, str]:
     manifest = run.manifest
     night = str(manifest.get("date") or run.id)
     values = (str(manifest.get("name", "")), str(manifest.get("kind", "")), night)
-    return dict(zip(WHOSE, values, strict=True))
+    whose = dict(zip(WHOSE, values, strict=True))
+    for key, value in whose.items():
+        if not _VALUE.fullmatch(value):
+            raise ConfigError(
+                f"{run.path}: {key} is {value!r:.80} by its manifest, and no run is named like that"
+            )
+    return whose
 
 
 def _publish(
@@ -116,13 +122,21 @@ def _publish(
     lacking = [f for f in columns if f.name not in spark.table(table).columns]
     if lacking:
         spark.sql(f"ALTER TABLE {table} ADD COLUMNS ({', '.join(map(_declared, lacking))})")
-    if not run.manifest["tables"][name]["rows"]:  # no row would replace no partition
-        _remove(spark, table, whose)
-        return
-    full = rows.withColumns({key: F.lit(value) for key, value in whose.items()})
-    there = spark.table(table).schema
-    ordered = [_column(field, full) for field in there]  # Spark inserts by position
-    full.select(*ordered).write.insertInto(table, overwrite=True)
+    _replace(spark, table, whose, rows)
+
+
+def _replace(spark: SparkSession, table: str, whose: Mapping[str, str], rows: DataFrame) -> None:
+    """Makes `rows` the partition of a run. It is named in the statement: where all that names it
+    were columns of the rows, a session's mode could replace the whole table."""
+    fields = [field for field in spark.table(table).schema if field.name not in WHOSE]
+    view = f"dftspark_{secrets.token_hex(8)}"
+    rows.select(*[_column(field, rows) for field in fields]).createOrReplaceTempView(view)
+    told = ", ".join(f"{_quoted(key)} = '{value}'" for key, value in whose.items())
+    try:
+        # By position, in the order of the table.
+        spark.sql(f"INSERT OVERWRITE TABLE {table} PARTITION ({told}) SELECT * FROM {view}")
+    finally:
+        spark.catalog.dropTempView(view)
 
 
 def _column(field: StructField, rows: DataFrame) -> Column:
@@ -139,15 +153,6 @@ def _check_rows(spark: SparkSession, table: str, whose: Mapping[str, str], wante
         raise EnvironmentProblem(f"{table} has {row['n']:,} rows of the run's {wanted:,}")
 
 
-def _remove(spark: SparkSession, table: str, whose: Mapping[str, str]) -> None:
-    """Removes the rows that an earlier run of the same night has there."""
-    if _provider(spark, table) in _BY_PARTITION:
-        told = ", ".join(f"{key} = {_literal(value)}" for key, value in whose.items())
-        spark.sql(f"ALTER TABLE {table} DROP IF EXISTS PARTITION ({told})")
-    else:
-        spark.sql(f"DELETE FROM {table} WHERE {_condition(whose)}")
-
-
 def _check_columns(spark: SparkSession, table: str, wanted: StructType) -> None:
     there = {field.name: field.dataType.simpleString() for field in spark.table(table).schema}
     foreign = [name for name in WHOSE if name not in there]
@@ -155,6 +160,12 @@ def _check_columns(spark: SparkSession, table: str, wanted: StructType) -> None:
         raise ConfigError(
             f"publish.tables: {table} is no table of dftspark's, it has no column {foreign[0]}; "
             f"publish into another database, or rename that table"
+        )
+    parts = [one.name for one in spark.catalog.listColumns(table) if one.isPartition]
+    if sorted(parts) != sorted(WHOSE):
+        raise ConfigError(
+            f"publish.tables: {table} is partitioned by {parts}, and tables of runs are by "
+            f"{list(WHOSE)}; rename that table, and a new one is made"
         )
     for field in wanted:
         kind = field.dataType.simpleString()
@@ -184,24 +195,9 @@ def _explained(database: str, writing: bool = False) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _replacing_partitions(spark: SparkSession) -> Iterator[None]:
-    before = spark.conf.get(_MODE)
-    spark.conf.set(_MODE, "dynamic")
-    try:
-        yield
-    finally:
-        spark.conf.set(_MODE, str(before))
-
-
 def _listed(spark: SparkSession, database: str) -> set[str]:
     listed = spark.sql(f"SHOW TABLES IN {_path(database)}").collect()
     return {row["tableName"] for row in listed if not row["isTemporary"]}
-
-
-def _provider(spark: SparkSession, table: str) -> str:
-    described = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
-    return next((str(r["data_type"]).lower() for r in described if r["col_name"] == "Provider"), "")
 
 
 def _in(database: str, name: str) -> str:
@@ -224,10 +220,5 @@ def _listing(names: tuple[str, ...]) -> str:
     return f"({', '.join(map(_quoted, names))})"
 
 
-def _literal(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 def _condition(whose: Mapping[str, str]) -> str:
-    return " AND ".join(f"{_quoted(key)} = {_literal(value)}" for key, value in whose.items())
+    return " AND ".join(f"{_quoted(key)} = '{value}'" for key, value in whose.items())

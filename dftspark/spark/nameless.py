@@ -32,6 +32,9 @@ def begin(named: str, app: str, master: str, settings: Mapping[str, str]) -> Non
     os.environ.setdefault("USER", named)  # Python's packages ask for it too
     os.environ.setdefault("HOME", tempfile.gettempdir())
     conf = SparkConf().setAppName(app).setMaster(master).setAll(list(settings.items()))
+    if SparkContext._gateway is not None:  # Java runs already, and its user is logged in
+        SparkContext(conf=conf)
+        return
     gateway = launch_gateway(conf)  # type: ignore[no-untyped-call]
     users = gateway.jvm.org.apache.hadoop.security.UserGroupInformation
     users.setLoginUser(users.createRemoteUser(named))

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 _GLOB = re.compile(r"([\\*?\[\]{}])")
 
-Row = tuple[str, int, int]  # path, bytes, microseconds of the last change
+ListedFile = tuple[str, int, int]  # path, bytes, microseconds of the last change
 
 
 def stamps(
@@ -50,7 +50,7 @@ def said(described: Mapping[str, Any]) -> str:
     return f"{files['files']:,} file{'s' * (files['files'] != 1)} of {files['bytes']:,} bytes"
 
 
-def _listed(spark: SparkSession, uris: Iterable[str]) -> list[Row]:
+def _listed(spark: SparkSession, uris: Iterable[str]) -> list[ListedFile]:
     """Returns the files at `uris`, or below them, sorted. No content is read."""
     paths = sorted({_GLOB.sub(r"\\\1", unquote(uri)) for uri in uris})
     if not paths:
@@ -62,7 +62,7 @@ def _listed(spark: SparkSession, uris: Iterable[str]) -> list[Row]:
     return sorted((row["path"], row["length"], row["changed"]) for row in listed)
 
 
-def _stamp(rows: Sequence[Row]) -> dict[str, Any] | None:
+def _stamp(rows: Sequence[ListedFile]) -> dict[str, Any] | None:
     if not rows:
         return None
     digest = blake2b(repr(rows).encode(), digest_size=8).hexdigest()

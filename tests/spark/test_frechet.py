@@ -12,7 +12,7 @@ import pytest
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import column
-from dftspark.lenses.embeddings.moments import Side, frechet_metrics
+from dftspark.lenses.embeddings.moments import MomentSide, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import Moments, moment_sums
 from dftspark.store.state_table import StateTable
 from tests.clouds import Floats
@@ -39,7 +39,7 @@ def clusters_of(corpus: str) -> list[str]:
 
 def expected(model: str, settings: Inference) -> list[Metric]:
     human, own = (
-        Side(moment_sums(cloud(corpus).astype(np.float32), block_of(clusters_of(corpus))))
+        MomentSide(moment_sums(cloud(corpus).astype(np.float32), block_of(clusters_of(corpus))))
         for corpus in ("human", model)
     )
     return frechet_metrics(

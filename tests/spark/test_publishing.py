@@ -107,6 +107,33 @@ def test_a_column_of_another_type(spark: SparkSession, database: str, tmp_path: 
         catalog.check(spark, database)
 
 
+@pytest.mark.parametrize("partitioned", ["", "PARTITIONED BY (night)"])
+def test_a_table_cut_otherwise_keeps_its_rows(
+    spark: SparkSession, database: str, tmp_path: Path, partitioned: str
+) -> None:
+    """As a copy is that somebody made by a query."""
+    run = made(tmp_path, 40.0)
+    catalog.publish(spark, run, database)
+    spark.sql("ALTER TABLE audits.metrics RENAME TO audits.kept")
+    spark.sql(
+        f"CREATE TABLE audits.metrics USING parquet {partitioned} AS SELECT * FROM audits.kept"
+    )
+    rows = spark.table("audits.metrics").count()
+    with pytest.raises(ConfigError, match=r"is partitioned by .*, and tables of runs are by"):
+        catalog.check(spark, database)
+    with pytest.raises(NotPublished, match="is partitioned by"):
+        catalog.publish(spark, made(tmp_path, 41.0), database)
+    assert spark.table("audits.metrics").count() == rows > 0
+
+
+def test_a_name_that_no_run_has_stands_in_no_statement(
+    spark: SparkSession, database: str, tmp_path: Path
+) -> None:
+    run = made(tmp_path, 40.0, date="2026-11-22' OR 'a' = 'a")
+    with pytest.raises(ConfigError, match="no run is named like that"):
+        catalog.publish(spark, run, database)
+
+
 def test_a_database_that_may_not_be_written(
     spark: SparkSession, tmp_path: Path, database: str
 ) -> None:

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 _HALVINGS = 4
 
 
-class Side:
+class MomentSide:
     """A corpus by the mean and the root of the covariance of groups of its blocks.
 
     What was asked for is kept, since a human side is compared with one model after another.
@@ -63,8 +63,8 @@ class Side:
 
 
 def frechet_metrics(
-    human: Side,
-    model: Side,
+    human: MomentSide,
+    model: MomentSide,
     clusters: int,
     *,
     confidence: float,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dftspark.lenses.embeddings.distance_frechet import frechet, root
-from dftspark.lenses.embeddings.moments import Side, frechet_metrics
+from dftspark.lenses.embeddings.moments import MomentSide, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import moment_sums, no_moments
 from tests.clouds import Floats
 
@@ -57,7 +57,7 @@ def runs(count: int, spread: Floats, shift: Floats | float, truth: float) -> dic
             moment_sums(human, np.repeat(own, 5)),
             moment_sums(draw(rng, 200, spread, shift), other),
         )
-        sides = Side(states[0]), Side(states[1])
+        sides = MomentSide(states[0]), MomentSide(states[1])
         plain, corrected = frechet_metrics(*sides, 120, confidence=0.95, seed=seed)
         found = corrected.inference
         covered = found.ci_low <= truth <= found.ci_high
@@ -89,10 +89,12 @@ def test_interval_covers() -> None:
 def test_without_documents_or_clusters() -> None:
     rng = np.random.default_rng(4)
     some = moment_sums(draw(rng, 50, SPREAD), rng.integers(0, 64, 50))
-    plain, corrected = frechet_metrics(Side(some), Side(some), 10, confidence=0.95, seed=0)
+    plain, corrected = frechet_metrics(
+        MomentSide(some), MomentSide(some), 10, confidence=0.95, seed=0
+    )
     assert plain.value == pytest.approx(0, abs=1e-9)
     assert np.isnan([corrected.value, plain.inference.ci_low]).all()
     plain, corrected = frechet_metrics(
-        Side(some), Side(no_moments(DIM)), 64, confidence=0.95, seed=0
+        MomentSide(some), MomentSide(no_moments(DIM)), 64, confidence=0.95, seed=0
     )
     assert np.isnan([plain.value, corrected.value]).all()
