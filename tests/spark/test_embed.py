@@ -126,6 +126,7 @@ def test_a_text_is_embedded_once(case: Case) -> None:
     assert said["fingerprint"] == other.recipe.fingerprint
 
 
+@pytest.mark.slow
 def test_the_first_file_is_short_and_no_vector_knows(case: Case) -> None:
     """On Spark, without Spark, and cut otherwise by what the store had."""
     from dftspark.embedding import spark_files as embed
