@@ -22,7 +22,7 @@ from dftspark.lenses.lens import Pairing, Texts, lens, rates
 from dftspark.making import Making
 from dftspark.nights import days, merging
 from dftspark.nights.calendar import NIGHT, Nights, night_name
-from dftspark.progress import Events, Progress, Silent
+from dftspark.progress import Events, Progress
 from dftspark.stages import comparing, profiling, stored
 from dftspark.store.integrity import naming_damage
 from dftspark.store.run import Run
@@ -291,7 +291,7 @@ def publish(
 
     catalog.check(spark, database(tables))
     titles = catalog.titles(run)
-    with (progress or Silent()).stage("publish", len(titles), "tables") as stage:
+    with (progress or Events()).stage("publish", len(titles), "tables") as stage:
         return catalog.publish(spark, run, tables, stage.advance)
 
 

@@ -147,9 +147,7 @@ def compute(
     def shown_work(spark: Any) -> Run:
         return work(spark, shown)
 
-    run, late = kept(
-        lambda: in_process.made(name, shown_work, small, master, settings, quiet),
-    )
+    run, late = kept(lambda: in_process.made(name, shown_work, small, master, settings, quiet))
     if logs.as_json():
         told = {key: run.manifest.get(key) for key in ("kind", "headline", "checks")}
         logs.event(_LOG, "published", run=run.id, path=run.path, **told)

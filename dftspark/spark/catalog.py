@@ -35,7 +35,7 @@ from dftspark.spark import failures
 from dftspark.store.run import Run
 
 WHOSE = ("audit_name", "run_kind", "night")
-_VALUE = re.compile(r"[A-Za-z0-9._:-]*")  # they stand in statements
+_VALUE = re.compile(r"[A-Za-z0-9._:-]+")  # they stand in statements
 
 
 def check(spark: SparkSession, database: str) -> None:

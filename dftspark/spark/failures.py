@@ -117,7 +117,8 @@ def explain(said: str, config: Audit, run: str) -> DftsparkError | None:
             f"where they fail"
         )
     gone = _NO_FILE.search(said)
-    if gone and tables:
+    stores = (Location.parse(place).path for place in (config.out, config.embedding_store))
+    if gone and tables and not any(store in gone[1] for store in stores):
         return InputError(
             f"a file of {' or '.join(f'corpora.{name}' for name in tables)} was removed while it "
             f"was read: {gone[1]}\n  run again when nothing writes into its tables"

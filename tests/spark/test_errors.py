@@ -332,3 +332,17 @@ def test_what_nobody_can_mend_stays_a_crash(said: str) -> None:
     from dftspark.spark.failures import explain
 
     assert explain(said, CONFIG, "/r") is None
+
+
+def test_a_table_is_not_blamed_for_a_file_of_the_run_store() -> None:
+    from dftspark.spark.failures import explain
+
+    sides = {"human": {"role": "human", "table": "t"}, "gpt": {"role": "model", "path": "m"}}
+    config = Audit.parse({"corpora": sides, "out": "/store/runs"}, "test")
+    said = "[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file file:{}. "
+    gone = explain(said.format("/warehouse/t/part-0.parquet"), config, "/store/runs/r")
+    assert isinstance(gone, InputError)
+    assert "a file of corpora.human was removed" in str(gone)
+    assert (
+        explain(said.format("/store/runs/r/documents.staging/p"), config, "/store/runs/r") is None
+    )
