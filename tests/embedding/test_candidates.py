@@ -62,10 +62,21 @@ def test_the_sample_of_the_candidates_is_that_of_all(tmp_path: Path) -> None:
     documents, size = sizes(told)
     assert SAMPLE <= documents["human"] < len(human) / 5
     assert documents["model"] == len(model)  # which is small, and whole
-    assert of.enough(SAMPLE, documents)
+    assert of.enough(documents)
     assert size >= sum(len(text) for text in rows["text"].to_pylist())
     everything = pa.concat_tables([human, model])
     assert sampled(rows, tmp_path).equals(sampled(everything, tmp_path))
+
+
+def test_a_task_keeps_no_more_than_it_may_need(tmp_path: Path) -> None:
+    """As where one prompt has almost all of the answers, and its bucket is among the first."""
+    human = corpus("human", 60, 200)
+    of = Candidates({"human": 1 << BUCKET_BITS}, 4, SAMPLE)
+    rows, told = folded(of, [human.slice(0, 2_000), human.slice(2_000)])
+    documents, _ = sizes(told)
+    assert SAMPLE <= documents["human"] <= 2 * 4 * SAMPLE < len(human) / 10
+    assert of.enough(documents)
+    assert sampled(rows, tmp_path).equals(sampled(human, tmp_path))
 
 
 def test_candidates_do_not_depend_on_the_cut() -> None:
@@ -80,7 +91,7 @@ def test_candidates_do_not_depend_on_the_cut() -> None:
 
 def test_parts_are_runs_of_buckets() -> None:
     human = corpus("human", 900, 3)
-    _, told = folded(Candidates({"human": 1 << BUCKET_BITS}, 8), [human])
+    _, told = folded(Candidates({"human": 1 << BUCKET_BITS}, 8, 2_000), [human])
     counts = [int(np.frombuffer(said, np.int64)[0]) for _, said in told]
     assert [key.part for key, _ in told] == list(range(8))
     assert sum(counts) == len(human)
@@ -91,11 +102,11 @@ def test_too_few_candidates_are_noticed(cluster: str) -> None:
     human = corpus("human", 900, 3)
     column = pa.array([cluster] * len(human))
     heavy = human.set_column(2, "cluster", column)
-    of = Candidates({"human": 1}, 1)
+    of = Candidates({"human": 1}, 1, SAMPLE)
     _, told = folded(of, [heavy])
     documents, _ = sizes(told)
     assert documents == {}
-    assert not of.enough(SAMPLE, documents)
+    assert not of.enough(documents)
 
 
 def test_an_audit_without_enough_candidates_reads_again(

@@ -12,7 +12,7 @@ import pytest
 from dftspark.config import Inference
 from dftspark.corpus.blocks import block_of
 from dftspark.embedding.spark_vectors import column
-from dftspark.lenses.embeddings.moments import MomentSide, frechet_metrics
+from dftspark.lenses.embeddings.moments import MomentSide, RootSide, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import Moments, moment_sums
 from dftspark.store.state_table import StateTable
 from tests.clouds import Floats
@@ -39,12 +39,12 @@ def clusters_of(corpus: str) -> list[str]:
 
 def expected(model: str, settings: Inference) -> list[Metric]:
     human, own = (
-        MomentSide(moment_sums(cloud(corpus).astype(np.float32), block_of(clusters_of(corpus))))
+        moment_sums(cloud(corpus).astype(np.float32), block_of(clusters_of(corpus)))
         for corpus in ("human", model)
     )
-    return frechet_metrics(
-        human, own, min(128, SIZES[model]), confidence=settings.confidence, seed=settings.seed
-    )
+    sides = RootSide(human), MomentSide(own)
+    clusters = min(128, SIZES[model])
+    return frechet_metrics(*sides, clusters, confidence=settings.confidence, seed=settings.seed)
 
 
 def test_all_documents_count(spark: SparkSession, tmp_path: Path) -> None:

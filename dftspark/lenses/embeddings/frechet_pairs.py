@@ -13,7 +13,7 @@ from typing import Any
 
 from dftspark import config, schema
 from dftspark.lenses.embeddings.cloud_files import states, together
-from dftspark.lenses.embeddings.moments import MomentSide, frechet_metrics
+from dftspark.lenses.embeddings.moments import MomentSide, RootSide, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import Moments
 from dftspark.lenses.metric import measured
 from dftspark.store.state_table import StateTable
@@ -37,7 +37,7 @@ class FrechetPairs:
     def __call__(self, model: str) -> list[dict[str, Any]]:
         metrics = frechet_metrics(
             _kept(self.stored, self.of, self.human),
-            _side(self.stored, self.of, model),
+            MomentSide(together(self.of, states(self.stored, self.of, model))),
             int(min(self.clusters[self.human], self.clusters[model])),
             confidence=self.settings.confidence,
             seed=self.settings.seed,
@@ -45,8 +45,6 @@ class FrechetPairs:
         return [measured(model, "", (self.counts[self.human], self.counts[model]), metrics)]
 
 
-def _side(stored: StateTable, of: Moments, corpus: str) -> MomentSide:
-    return MomentSide(together(of, states(stored, of, corpus)))
-
-
-_kept = lru_cache(maxsize=1)(_side)
+@lru_cache(maxsize=1)
+def _kept(stored: StateTable, of: Moments, human: str) -> RootSide:
+    return RootSide(together(of, states(stored, of, human)))

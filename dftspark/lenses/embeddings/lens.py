@@ -251,7 +251,7 @@ def _to_sample(making: Making, texts: Texts, folded: Folded | None) -> tuple[Row
     if folded is not None:
         assert isinstance(folded.of, Candidates)
         documents, size = sizes(folded.told)
-        if folded.of.enough(int(making.config.embedding.sample), documents):
+        if folded.of.enough(documents):
             if size <= few.MOST_BYTES:
                 return folded.collected(), size
             return tables.files(making.spark, folded.paths, schema.SAMPLABLE), size

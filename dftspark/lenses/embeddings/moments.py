@@ -5,7 +5,7 @@ the distance to a model (docs/limits.md). Halves of the blocks have twice that b
 distance, so twice the whole less the halves is free of it. Both sides are cut by cluster, so that
 holds for shared prompts and for copies too.
 
-Cost     25 evaluations of the distance a pair, .1 s each for d = 384
+Cost     25 evaluations of the distance a pair
 Source   Chong and Forsyth (2020) for the extrapolation in 1/n, here at two sizes
 """
 
@@ -29,41 +29,52 @@ _HALVINGS = 4
 
 
 class MomentSide:
-    """A corpus by the mean and the root of the covariance of groups of its blocks.
-
-    What was asked for is kept, since a human side is compared with one model after another.
-    """
+    """A corpus by the mean `(d,)` and the covariance `(d, d)` of groups of its blocks."""
 
     def __init__(self, state: MomentSums) -> None:
         self._state = state
         self._coarse: dict[int, MomentSums] = {}
-        self._made: dict[bytes, tuple[Floats, Floats]] = {}
 
     @property
     def blocks(self) -> int:
         return len(self._state.documents)
 
     def whole(self) -> tuple[Floats, Floats]:
-        """Returns mean `(d,)` and root `(d, d)` of all documents, nan of fewer than two."""
-        return self._kept(b"", self._state, None)
+        """Returns mean and covariance of all documents, nan of fewer than two."""
+        return moments(self._state)
 
     def part(self, chosen: Floats) -> tuple[Floats, Floats]:
         """Returns those of the groups with weight 1 in `(count,)`; the others have 0."""
         count = len(chosen)
         if count not in self._coarse:
             self._coarse[count] = _coarse(self._state, count)
-        return self._kept(chosen.tobytes(), self._coarse[count], chosen)
+        return moments(self._coarse[count], chosen)
 
-    def _kept(self, key: bytes, state: MomentSums, weights: Floats | None) -> tuple[Floats, Floats]:
+
+class RootSide(MomentSide):
+    """The same with the root of each covariance in its place.
+
+    What was asked for is kept, since a human side is compared with one model after another.
+    """
+
+    def __init__(self, state: MomentSums) -> None:
+        super().__init__(state)
+        self._made: dict[bytes, tuple[Floats, Floats]] = {}
+
+    def whole(self) -> tuple[Floats, Floats]:
+        if b"" not in self._made:
+            self._made[b""] = _rooted(*super().whole())
+        return self._made[b""]
+
+    def part(self, chosen: Floats) -> tuple[Floats, Floats]:
+        key = chosen.tobytes()
         if key not in self._made:
-            mean, covariance = moments(state, weights)
-            known = not np.isnan(mean).any()
-            self._made[key] = mean, root(covariance) if known else covariance
+            self._made[key] = _rooted(*super().part(chosen))
         return self._made[key]
 
 
 def frechet_metrics(
-    human: MomentSide,
+    human: RootSide,
     model: MomentSide,
     clusters: int,
     *,
@@ -104,6 +115,10 @@ def _halves(count: int, rng: np.random.Generator) -> list[Floats]:
         half[rng.permutation(count)[: count // 2]] = 1
         halves += [half, 1 - half]
     return halves
+
+
+def _rooted(mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    return mean, covariance if np.isnan(mean).any() else root(covariance)
 
 
 def _distance(human: tuple[Floats, Floats], model: tuple[Floats, Floats]) -> float:

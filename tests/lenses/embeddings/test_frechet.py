@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dftspark.lenses.embeddings.distance_frechet import frechet, root
-from dftspark.lenses.embeddings.moments import MomentSide, frechet_metrics
+from dftspark.lenses.embeddings.moments import MomentSide, RootSide, frechet_metrics
 from dftspark.lenses.embeddings.statistic_moments import moment_sums, no_moments
 from tests.clouds import Floats
 
@@ -14,8 +14,8 @@ from tests.clouds import Floats
 def test_of_commuting_covariances() -> None:
     # diag(4, 9) and diag(1, 16), means 3 and 4 apart: 25 + (2 - 1)^2 + (3 - 4)^2, in any basis.
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((2, 2)))[0]
-    own, other = (root(turn @ np.diag(v) @ turn.T) for v in ([4.0, 9], [1.0, 16]))
-    got = frechet(np.array([0.0, 0]), own, np.array([3.0, 4]), other)
+    own, other = (turn @ np.diag(v) @ turn.T for v in ([4.0, 9], [1.0, 16]))
+    got = frechet(np.array([0.0, 0]), root(own), np.array([3.0, 4]), other)
     assert got == pytest.approx(27.0)
 
 
@@ -23,14 +23,14 @@ def test_of_covariances_that_do_not_commute() -> None:
     """tr (C D)^(1/2) of two by two matrices is sqrt(tr CD + 2 sqrt(det CD))."""
     c, d = np.array([[2.0, 1], [1, 3]]), np.array([[1.0, -0.5], [-0.5, 4]])
     common = np.sqrt(np.trace(c @ d) + 2 * np.sqrt(np.linalg.det(c @ d)))
-    got = frechet(np.zeros(2), root(c), np.zeros(2), root(d))
+    got = frechet(np.zeros(2), root(c), np.zeros(2), d)
     assert got == pytest.approx(np.trace(c) + np.trace(d) - 2 * common)
-    assert frechet(np.zeros(2), root(d), np.zeros(2), root(c)) == pytest.approx(got)
+    assert frechet(np.zeros(2), root(d), np.zeros(2), c) == pytest.approx(got)
 
 
 def test_singular_covariances_are_fine() -> None:
-    flat = root(np.diag([1.0, 0, 0]))
-    assert frechet(np.zeros(3), flat, np.zeros(3), flat) == pytest.approx(0, abs=1e-12)
+    flat = np.diag([1.0, 0, 0])
+    assert frechet(np.zeros(3), root(flat), np.zeros(3), flat) == pytest.approx(0, abs=1e-12)
     assert np.isnan(frechet(np.zeros(2), root(np.eye(2)), np.zeros(2), np.full((2, 2), np.nan)))
 
 
@@ -57,7 +57,7 @@ def runs(count: int, spread: Floats, shift: Floats | float, truth: float) -> dic
             moment_sums(human, np.repeat(own, 5)),
             moment_sums(draw(rng, 200, spread, shift), other),
         )
-        sides = MomentSide(states[0]), MomentSide(states[1])
+        sides = RootSide(states[0]), MomentSide(states[1])
         plain, corrected = frechet_metrics(*sides, 120, confidence=0.95, seed=seed)
         found = corrected.inference
         covered = found.ci_low <= truth <= found.ci_high
@@ -90,11 +90,11 @@ def test_without_documents_or_clusters() -> None:
     rng = np.random.default_rng(4)
     some = moment_sums(draw(rng, 50, SPREAD), rng.integers(0, 64, 50))
     plain, corrected = frechet_metrics(
-        MomentSide(some), MomentSide(some), 10, confidence=0.95, seed=0
+        RootSide(some), MomentSide(some), 10, confidence=0.95, seed=0
     )
     assert plain.value == pytest.approx(0, abs=1e-9)
     assert np.isnan([corrected.value, plain.inference.ci_low]).all()
     plain, corrected = frechet_metrics(
-        MomentSide(some), MomentSide(no_moments(DIM)), 64, confidence=0.95, seed=0
+        RootSide(some), MomentSide(no_moments(DIM)), 64, confidence=0.95, seed=0
     )
     assert np.isnan([plain.value, corrected.value]).all()
