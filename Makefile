@@ -46,7 +46,7 @@ test-oldest: $(STAMP) ## the Spark tests on the oldest Spark of the declared ran
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES)
+	$(BIN)/mypy -n auto $(SOURCES)
 
 format: $(STAMP) ## let ruff repair what it can
 	$(BIN)/ruff check --fix .
@@ -114,5 +114,5 @@ $(STAMP): pyproject.toml constraints.txt
 	if [ "$$(uname -sm)$$PIP_EXTRA_INDEX_URL" = "Linux x86_64" ] && ! command -v nvidia-smi > /dev/null; \
 	then echo "Without a GPU: torch's CPU build is several GB less than the CUDA build that pip takes"; \
 		echo "by default; PIP_EXTRA_INDEX_URL can name PyTorch's index of CPU wheels."; fi; \
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[$$extras]"
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[$$extras]"
 	@touch $@
