@@ -7,13 +7,15 @@ has both, so that no secret need stand in an address.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import pyarrow as pa
 from pyarrow import fs
+
+from dftspark.errors import ConfigError
 
 VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
 _BLOB, _DFS = "blob_storage_authority", "dfs_storage_authority"
@@ -29,7 +31,7 @@ def connected(filesystem: fs.FileSystem, uri: str, connection: str) -> fs.FileSy
     """Returns the account of a URI with the hosts and the secret of the connection string, as far
     as the URI has none and both name the same account.
 
-    Raises ArrowInvalid for a connection string that cannot be used.
+    Raises ConfigError for a connection string that cannot be used.
     """
     make, (options,) = filesystem.__reduce__()
     string = _Connection.parse(connection)
@@ -62,9 +64,9 @@ class _Connection:
             raise _useless("it names no account: AccountName or BlobEndpoint")
         secret = {}
         if token := found.get("sharedaccesssignature"):
-            secret = {"sas_token": token.removeprefix("?")}
+            secret = {"sas_token": f"?{token.removeprefix('?')}"}  # which Arrow appends to a URL
         elif key := found.get("accountkey"):
-            secret = {"account_key": key}
+            secret = {"account_key": _whole(key)}
         return cls(account, _hosts(found, account), secret)
 
 
@@ -102,5 +104,13 @@ def _authority(name: str, endpoint: str, account: str) -> tuple[str, str]:
     )
 
 
-def _useless(why: str) -> pa.ArrowInvalid:
-    return pa.ArrowInvalid(f"{VARIABLE} cannot be used: {why}")
+def _whole(key: str) -> str:
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError:  # not chained, since the key would be in its traceback
+        raise _useless("AccountKey is not Base64; copy it whole, with the = at its end") from None
+    return key
+
+
+def _useless(why: str) -> ConfigError:
+    return ConfigError(f"{VARIABLE} cannot be used: {why}")

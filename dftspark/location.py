@@ -285,14 +285,12 @@ def _of_storage(error: OSError | pa.ArrowException) -> bool:
 
 
 def move(source: Location, target: Location) -> None:
-    """Moves a file within its file system, by a copy where only that is possible: on accounts of
-    Azure without a hierarchical namespace."""
-    filesystem = source.filesystem
+    """Moves a file out of a folder that is deleted later. It stays there too where storage can only
+    copy, as accounts of Azure without a hierarchical namespace."""
     try:
-        filesystem.move(source.path, target.path)
+        source.filesystem.move(source.path, target.path)
     except pa.ArrowNotImplementedError:
-        filesystem.copy_file(source.path, target.path)
-        filesystem.delete_file(source.path)
+        source.filesystem.copy_file(source.path, target.path)
 
 
 def check_store(out: str) -> None:

@@ -148,10 +148,13 @@ def put(folder: Location, name: str, data: bytes) -> None:
     if folder.whole:
         _write(target, data)
         return
-    _write(temporary, data)
     if not folder.local:
-        move(temporary, target)
+        _write(temporary / name, data)
+        move(temporary / name, target)
+        with suppress(OSError):  # a hidden copy that stays behind harms nobody
+            folder.filesystem.delete_dir(temporary.path)
         return
+    _write(temporary, data)
     _sync(temporary.path)
     _move_without_replacing(temporary.path, target.path)
     _sync(folder.path)
