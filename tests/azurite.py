@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dftspark.azure import VARIABLE
+from dftspark.location import Location
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT, CONTAINER = "devstoreaccount1", "audits"
@@ -50,9 +51,10 @@ def connection(host: str, key: str = KEY) -> str:
 
 @contextmanager
 def store(folder: Path) -> Iterator[str]:
-    """Yields the host of an Azurite to which STORE leads; its container is not made."""
+    """Yields the host of an Azurite to which STORE leads, whose container is empty."""
     with served(folder) as host, pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, connection(host))
+        Location.parse(STORE).filesystem.create_dir(CONTAINER)
         yield host
 
 

@@ -12,6 +12,7 @@ from dftspark.location import Location
 from tests.azurite import ACCOUNT, KEY, STORE, connection
 
 SAS = "sv=2021-12-02&sig=abc%3D"
+_OTHER = f"DfsEndpoint=https://b.example/{ACCOUNT}"
 _BY_ACCOUNT = f"AccountName={ACCOUNT};AccountKey={KEY}"
 
 
@@ -39,8 +40,7 @@ def options(uri: str, string: str, monkeypatch: pytest.MonkeyPatch) -> dict[str,
             "https",
         ),
         (
-            f"{_BY_ACCOUNT};blobendpoint=https://a.example:1/{ACCOUNT};"
-            f"DfsEndpoint=https://b.example/{ACCOUNT}",
+            f"{_BY_ACCOUNT};blobendpoint=https://a.example:1/{ACCOUNT};{_OTHER}",
             "a.example:1",
             "b.example",
             "https",
