@@ -44,7 +44,8 @@ _ACCESS = {
     "account; a server of one's own takes gs://anonymous@BUCKET and the options "
     "endpoint_override and scheme.",
     "abfs": "Set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or give the machine an "
-    "identity; the address is abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH.",
+    "identity, or set AZURE_STORAGE_CONNECTION_STRING, whose AccountName must be the address's; "
+    "the address is abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH.",
     "hdfs": "Set HADOOP_HOME, JAVA_HOME and CLASSPATH=$(hadoop classpath --glob), for pyarrow; "
     "Spark reads HADOOP_CONF_DIR. Both on executors too.",
 }

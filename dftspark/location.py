@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from pyarrow import fs
 
-from dftspark import fsspec_storage
+from dftspark import azure, fsspec_storage
 from dftspark.errors import ConfigError, EnvironmentProblem
 from dftspark.redaction import redact as redact
 from dftspark.time_limit import within
@@ -24,7 +24,8 @@ from dftspark.time_limit import within
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/?.*)", re.DOTALL)
 _HALF = re.compile(r"(?!file:)([A-Za-z][A-Za-z0-9+.-]+):(?!//)(/?)", re.IGNORECASE)
 _SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "hf"})
-_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_WHOLE = frozenset({"s3", "gcs"})
+_OBJECT_STORES = _WHOLE | {"abfs"}
 _LIBHDFS = (
     "pyarrow reaches HDFS through libhdfs and Java, which are not found: set JAVA_HOME, "
     "HADOOP_HOME (or ARROW_LIBHDFS_DIR) and CLASSPATH=$(hadoop classpath --glob), on executors too"
@@ -101,7 +102,8 @@ class Location:
             return cls._of_fsspec(text)
         rest, *options = _OPTIONS.split(rest, maxsplit=1)
         after = f"?{options[0]}" if options else ""
-        filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
+        place = arrow_scheme(f"{scheme.lower()}://{host}/{after}")
+        filesystem, inner = _file_system(place, azure.connection_string())
         path = inner + rest.rstrip("/")
         if filesystem.type_name == "abfs":  # its paths begin with the container
             path = path.lstrip("/")
@@ -166,8 +168,14 @@ class Location:
 
     @property
     def object_store(self) -> bool:
-        """True where an object appears whole or not at all, and tasks go through pyarrow."""
+        """True where tasks write and read through pyarrow."""
         return self.filesystem.type_name in _OBJECT_STORES
+
+    @property
+    def whole(self) -> bool:
+        """True where a file that is being written appears whole or not at all; on Azure it is
+        empty, as Arrow writes it, until it is closed."""
+        return self.filesystem.type_name in _WHOLE
 
     @property
     def uri(self) -> str:
@@ -228,10 +236,12 @@ def arrow_scheme(uri: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _file_system(uri: str) -> tuple[fs.FileSystem, str]:
+def _file_system(uri: str, azures: str) -> tuple[fs.FileSystem, str]:
     """Returns the file system and the beginning of all paths in it. Cached, because finding a
     bucket may ask the network."""
     filesystem, inner = fs.FileSystem.from_uri(uri)
+    if azures and filesystem.type_name == "abfs":
+        filesystem = azure.connected(filesystem, uri, azures)
     return filesystem, inner.rstrip("/")
 
 
@@ -272,6 +282,15 @@ def _of_storage(error: OSError | pa.ArrowException) -> bool:
     """Returns whether storage refused; of credentials that Azure lacks, Arrow says no more than
     that the error is unknown."""
     return isinstance(error, OSError) or type(error) is pa.ArrowException
+
+
+def move(source: Location, target: Location) -> None:
+    """Moves a file out of a folder that is deleted later. It stays there too where storage can only
+    copy, as accounts of Azure without a hierarchical namespace."""
+    try:
+        source.filesystem.move(source.path, target.path)
+    except pa.ArrowNotImplementedError:
+        source.filesystem.copy_file(source.path, target.path)
 
 
 def check_store(out: str) -> None:

@@ -27,6 +27,7 @@ LAYERS = (
     "schema",
     "state",
     "lenses.lens",
+    "azure",
     "fsspec_storage",
     "time_limit",
     "location",

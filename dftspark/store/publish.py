@@ -24,7 +24,7 @@ from pyarrow.fs import FileInfo, FileType
 
 from dftspark import schema
 from dftspark.errors import EnvironmentProblem, ShapeError
-from dftspark.location import Location, redact
+from dftspark.location import Location, move, redact
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _READERS = 16
@@ -145,13 +145,16 @@ def _rows(table: Location, part: FileInfo) -> int:
 def put(folder: Location, name: str, data: bytes) -> None:
     """Makes the file in one step. Raises FileExistsError on local storage if it exists."""
     target, temporary = folder / name, folder / f".{name}.{secrets.token_hex(3)}"
-    if folder.object_store:  # an object appears whole or not at all
+    if folder.whole:
         _write(target, data)
         return
-    _write(temporary, data)
     if not folder.local:
-        folder.filesystem.move(temporary.path, target.path)
+        _write(temporary / name, data)
+        move(temporary / name, target)
+        with suppress(OSError):  # a hidden copy that stays behind harms nobody
+            folder.filesystem.delete_dir(temporary.path)
         return
+    _write(temporary, data)
     _sync(temporary.path)
     _move_without_replacing(temporary.path, target.path)
     _sync(folder.path)

@@ -19,7 +19,7 @@ from pyarrow.fs import FileType
 
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.location import Location, redact, writing
+from dftspark.location import Location, move, redact, writing
 from dftspark.store import publish
 from dftspark.store.alive import SignOfLife
 from dftspark.store.run import FORMAT_VERSION, MANIFEST, NAME, Run, file_name
@@ -93,7 +93,7 @@ class RunWriter:
         with writing(target):
             target.filesystem.create_dir(target.path)
             for number, file in enumerate(files):
-                file.filesystem.move(file.path, (target / f"part-{number:05}.parquet").path)
+                move(file, target / f"part-{number:05}.parquet")
             if not files:
                 place = target / "part-00000.parquet"
                 with place.filesystem.open_output_stream(place.path) as stream:
