@@ -88,7 +88,7 @@ class Location:
     def locate(cls, text: str) -> Location:
         """Makes it from a path or URI. Local paths become absolute; what follows the host of a URI
         is taken literally, as Hadoop does: spaces, % and patterns too. Raises OSError,
-        ArrowException."""
+        ArrowException, and EnvironmentProblem for a package that is missing."""
         remote = _REMOTE.fullmatch(text)
         _refuse_half_a_uri(text)
         if text.lower().startswith("file:"):
@@ -101,7 +101,10 @@ class Location:
             return cls._of_fsspec(text)
         rest, *options = _OPTIONS.split(rest, maxsplit=1)
         after = f"?{options[0]}" if options else ""
-        filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
+        try:
+            filesystem, inner = _file_system(arrow_scheme(f"{scheme.lower()}://{host}/{after}"))
+        except ImportError as error:  # Arrow knows hf:, but leaves it to fsspec
+            raise fsspec_storage.lacking(scheme, error) from error
         path = inner + rest.rstrip("/")
         if filesystem.type_name == "abfs":  # its paths begin with the container
             path = path.lstrip("/")
