@@ -279,16 +279,31 @@ def _of_storage(error: OSError | pa.ArrowException) -> bool:
 
 def check_store(out: str) -> None:
     """Raises ConfigError or EnvironmentProblem for a run store that cannot be: one of an unknown
-    scheme, one in a bucket that is not there or may not be written, and one on a server that does
-    not answer. Local folders are made later."""
+    scheme, one in a bucket that is not there or may not be written, one on a server that does not
+    answer, and a local one below a file or in a folder that this user may not write. Local folders
+    are made later."""
 
     def make() -> None:
         place = Location.parse(out)
-        if not place.local:
-            with writing(place):
+        with writing(place):
+            if place.local:
+                _check_folder(Path(place.path))
+            else:
                 place.impatient.filesystem.create_dir(place.path, recursive=True)
 
     within(SECONDS, f"cannot write {redact(out)}", make)
+
+
+def _check_folder(path: Path) -> None:
+    """Raises OSError if a folder cannot be made or written there."""
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    number = 0
+    if not os.path.isdir(there):  # noqa: PTH112
+        number = errno.EEXIST if there == path else errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        number = errno.EACCES
+    if number:
+        raise OSError(number, os.strerror(number), str(there))
 
 
 def free_bytes(location: Location) -> int | None:

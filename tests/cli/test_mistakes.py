@@ -53,6 +53,25 @@ def test_an_address_of_no_store_is_refused_alike_as_source_and_as_out(
     assert not calls
 
 
+def test_an_out_that_cannot_be_written_is_told_before_spark_starts(
+    calls: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place("h.txt", "m.txt", "home/x")
+    for out, said in (
+        ("m.txt", "A file of that name is in the way; choose another `out`."),
+        ("m.txt/a/runs", "A part of the path is a file, not a folder; choose another `out`."),
+        ("home/runs", "Choose an `out` that this user may write."),
+    ):
+        monkeypatch.setattr("os.access", lambda there, _: there.name != "home")
+        assert cli.main(["audit", "--human", "h.txt", "--model", "m.txt", "--out", out]) == 75
+        told = capsys.readouterr().err
+        assert "cannot write " in told
+        assert out in told
+        assert said in told
+    assert not calls
+    assert not Path("home/runs").exists()
+
+
 def test_a_pattern_that_the_shell_expanded_is_explained(
     calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
