@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core import caching
+from numba.core.registry import cpu_target
 
 # From a library whose types do not reach here.
 _config: Any = numba.config
+_target: Any = cpu_target
 _FunctionCache: Any = caching.FunctionCache
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -47,6 +49,20 @@ def kept(kernel: Callable[..., Any]) -> tuple[str, str]:
     if Path(folder).is_relative_to(_own_temporary()):
         return folder, "the package and the user's cache folder cannot be written"
     return folder, ""
+
+
+def ready(kernel: Callable[..., Any]) -> bool:
+    """Returns whether a kernel was called before in this process, or its machine code is kept for
+    this processor; else its first call compiles."""
+    dispatcher: Any = kernel
+    if dispatcher.signatures:
+        return True
+    try:
+        kept = dispatcher._cache._cache_file._load_index()
+    except Exception:  # there is no folder for it, or the file is damaged and will be rebuilt
+        return False
+    here = _target.target_context.codegen().magic_tuple()
+    return any(processor == here for _, processor, _ in kept)
 
 
 class _Cache(_FunctionCache):  # type: ignore[misc]

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
+from dftspark.errors import EnvironmentProblem
+
 # Arrow's own, and fsspec's that are no store which a cluster shares.
 _NOT_OURS = frozenset(
     ("s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs", "file", "local", "mock")
@@ -31,7 +33,7 @@ def takes(scheme: str) -> bool:
 def located(uri: str) -> tuple[fs.FileSystem, str]:
     """Returns the file system, and the path in it, of a URI, which may be chained by `::`.
 
-    Raises OSError, with the package that is missing, if it cannot be opened.
+    Raises OSError if it cannot be opened, EnvironmentProblem if a package for it is missing.
     """
     import fsspec
 
@@ -39,6 +41,15 @@ def located(uri: str) -> tuple[fs.FileSystem, str]:
         # Without the cache of listings: a folder may have changed since it was listed.
         own, path = fsspec.core.url_to_fs(uri, use_listings_cache=False)
     return fs.PyFileSystem(_Handler(own)), path
+
+
+def lacking(what: str, error: ImportError) -> EnvironmentProblem:
+    """Returns what to install for the scheme `what`."""
+    return EnvironmentProblem(
+        f"{what}: a package is missing: {error}\n  pip install 'dftspark[fsspec]' brings what hf: "
+        f"and https: need, and other schemes need one of their own beside it; executors need them "
+        f"too"
+    )
 
 
 @contextmanager
@@ -49,7 +60,7 @@ def _as_os_errors(what: str) -> Iterator[None]:
     except (OSError, pa.ArrowException):
         raise
     except ImportError as error:
-        raise OSError(f"{what}: a package is missing: {error}") from error
+        raise lacking(what, error) from error
     except Exception as error:
         raise OSError(f"{what}: {type(error).__name__}: {error}") from error
 

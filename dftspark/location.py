@@ -89,7 +89,7 @@ class Location:
     def locate(cls, text: str) -> Location:
         """Makes it from a path or URI. Local paths become absolute; what follows the host of a URI
         is taken literally, as Hadoop does: spaces, % and patterns too. Raises OSError,
-        ArrowException."""
+        ArrowException, and EnvironmentProblem for a package that is missing."""
         remote = _REMOTE.fullmatch(text)
         _refuse_half_a_uri(text)
         if text.lower().startswith("file:"):
@@ -103,7 +103,10 @@ class Location:
         rest, *options = _OPTIONS.split(rest, maxsplit=1)
         after = f"?{options[0]}" if options else ""
         place = arrow_scheme(f"{scheme.lower()}://{host}/{after}")
-        filesystem, inner = _file_system(place, azure.connection_string())
+        try:
+            filesystem, inner = _file_system(place, azure.connection_string())
+        except ImportError as error:  # Arrow knows hf:, but leaves it to fsspec
+            raise fsspec_storage.lacking(scheme, error) from error
         path = inner + rest.rstrip("/")
         if filesystem.type_name == "abfs":  # its paths begin with the container
             path = path.lstrip("/")
@@ -295,16 +298,31 @@ def move(source: Location, target: Location) -> None:
 
 def check_store(out: str) -> None:
     """Raises ConfigError or EnvironmentProblem for a run store that cannot be: one of an unknown
-    scheme, one in a bucket that is not there or may not be written, and one on a server that does
-    not answer. Local folders are made later."""
+    scheme, one in a bucket that is not there or may not be written, one on a server that does not
+    answer, and a local one below a file or in a folder that this user may not write. Local folders
+    are made later."""
 
     def make() -> None:
         place = Location.parse(out)
-        if not place.local:
-            with writing(place):
+        with writing(place):
+            if place.local:
+                _check_folder(Path(place.path))
+            else:
                 place.impatient.filesystem.create_dir(place.path, recursive=True)
 
     within(SECONDS, f"cannot write {redact(out)}", make)
+
+
+def _check_folder(path: Path) -> None:
+    """Raises OSError if a folder cannot be made or written there."""
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    number = 0
+    if not os.path.isdir(there):  # noqa: PTH112
+        number = errno.EEXIST if there == path else errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        number = errno.EACCES
+    if number:
+        raise OSError(number, os.strerror(number), str(there))
 
 
 def free_bytes(location: Location) -> int | None:

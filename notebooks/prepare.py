@@ -9,6 +9,7 @@ sweep   a toy: a bigram model of the human text, sampled at five temperatures
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import sys
@@ -17,10 +18,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dftspark import runs, sample
+import dftspark
+from dftspark import sample
 from dftspark.config import Audit
-from dftspark.progress import Lines
-from dftspark.spark.session import session
 
 NIGHTS = [f"2026-11-{day:02d}" for day in range(1, 7)]
 PLANTED = 4  # nights before the habit
@@ -29,6 +29,12 @@ _QUICK: dict[str, Any] = {"ngrams": {"orders": [1, 2]}, "lenses": ["ngrams", "st
 
 
 def main(out: str = "runs") -> None:
+    lines = logging.StreamHandler()
+    form = logging.Formatter("%(asctime)s %(message)s %(values)s", defaults={"values": ""})
+    lines.setFormatter(form)
+    told = logging.getLogger("dftspark")
+    told.addHandler(lines)
+    told.setLevel("INFO")
     folder = Path(out) / "sample"
     human, plain, polished = (
         [json.loads(line) for line in file.read_text("utf-8").splitlines()]
@@ -39,9 +45,9 @@ def main(out: str = "runs") -> None:
         _sweep(folder, out, human),
         *_nights(folder, out, human, plain),
     ]
-    with session("notebooks") as spark:
+    with dftspark.session("notebooks") as spark:
         for config, date in audits:
-            print(runs.audit(spark, config, date, Lines()).path)
+            print(dftspark.audit(spark, config, date).path)
 
 
 def _sample(folder: Path, out: str, human: list[Any], model: list[Any]) -> tuple[Audit, str]:
@@ -133,9 +139,21 @@ def _audit(
         corpora[corpus] = {"role": role, "path": str(file), "columns": dict(columns)}
         if role == "model" and split_by:
             corpora[corpus] |= {"split_by": split_by}
-            corpora[corpus]["columns"] |= {"sampler": sampler, "doc_id": None}
+            corpora[corpus]["columns"] = {"sampler": sampler}
     document = {"name": name, "out": out, "corpora": corpora, "keep_profile": False, **settings}
-    return Audit.parse(document, "notebooks/prepare.py")
+    conf = folder / f"{name}.toml"
+    text = "".join(f"{key} = {_toml(value)}\n" for key, value in document.items())
+    conf.write_text(text, encoding="utf-8")
+    return Audit.load(conf)
+
+
+def _toml(value: Any) -> str:
+    """Returns a value as TOML has it behind the sign =."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dftspark import compiled, doctor
+from dftspark.lenses.ngrams import counting
+from dftspark.progress import Events, Lines, Progress, Silent
 
 KERNEL = """
 from dftspark.compiled import compiled
@@ -120,3 +127,92 @@ def test_doctor_says_where_the_code_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
     assert doctor._compiled().found == (
         "not kept: no folder can be written; name a folder that lasts in NUMBA_CACHE_DIR"
     )
+
+
+def test_a_kernel_is_ready_once_it_was_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "package"
+    first = loaded(folder)
+    assert not compiled.ready(first)
+    first(21)
+    assert compiled.ready(first)
+    assert compiled.ready(loaded(folder)), "as a later process has it"
+    target = compiled._target.target_context.codegen()
+    monkeypatch.setattr(type(target), "magic_tuple", lambda _: ("another processor",))
+    assert not compiled.ready(loaded(folder))
+
+
+def test_a_kernel_without_a_folder_is_ready_after_its_first_call(
+    read_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "taken"))
+    kernel = loaded(read_only)
+    assert not compiled.ready(kernel)
+    kernel(21)
+    assert compiled.ready(kernel)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (("/kept", ""), "later ones find them in /kept. `dftspark warm` does it beforehand."),
+        (("", "no folder can be written"), "as each run does: no folder can be written. Name a"),
+    ],
+)
+def test_a_run_that_compiles_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    found: tuple[str, str],
+    said: str,
+) -> None:
+    from dftspark.spark.rows import InProcess
+    from dftspark.stages import compiling
+
+    caplog.set_level("INFO", "dftspark")
+    compiling._tell_once.cache_clear()
+    monkeypatch.setattr(counting, "uncompiled", lambda: found)
+
+    def told(progress: Progress) -> list[str]:
+        compiling.tell(SimpleNamespace(progress=progress, spark=InProcess()))  # type: ignore[arg-type]
+        return caplog.messages
+
+    assert not told(Silent())
+    (message,) = told(Lines())
+    assert told(Events()) == [message]
+    assert said in message
+    compiling._tell_once.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.program
+def test_a_first_run_says_that_it_compiles_and_a_second_one_does_not(tmp_path: Path) -> None:
+    for name in ("human", "model"):
+        texts = (f"{name} writes number {i}, and then another one." for i in range(20))
+        rows = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        (tmp_path / f"{name}.jsonl").write_text(rows)
+    (tmp_path / "a.toml").write_text(
+        'lenses = ["ngrams"]\n'
+        '[corpora.human]\nrole = "human"\npath = "human.jsonl"\n'
+        '[corpora.model]\nrole = "model"\npath = "model.jsonl"\n'
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "NUMBA_CACHE_DIR": str(tmp_path / "kept"),
+    }
+
+    def events(*arguments: str) -> list[dict[str, str]]:
+        command = [sys.executable, "-m", "dftspark", "audit", "a.toml", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stderr.splitlines()]
+
+    first, *later = events("--log", "json")
+    assert first["event"] == "compiling"
+    assert "`dftspark warm`" in first["message"]
+    assert first["folder"].startswith(str(tmp_path / "kept"))
+    assert later[0]["event"] == "stage_started"
+    assert all(event["event"] != "compiling" for event in [*later, *events("--log", "json")])

@@ -67,6 +67,21 @@ def test_a_store_without_limits_of_its_own(host: str, monkeypatch: pytest.Monkey
     assert "GOOGLE_APPLICATION_CREDENTIALS" in check.remedy
 
 
+def test_a_store_that_does_not_answer_ends_a_command_before_its_corpora_are_looked_at(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A look at corpora on such a server would take as long as pyarrow likes."""
+    monkeypatch.setattr(location, "SECONDS", 1.0)
+    store = bucket("gs://anonymous@", host)
+    sides = ["--human", f"{store}&of=human", "--model", f"{store}&of=model"]
+    monkeypatch.setattr("dftspark.corpus.fit.check", lambda _: pytest.fail("looked at corpora"))
+    for command in ("audit", "profile", "embed"):
+        assert cli.main([command, *sides, "--out", store]) == 75
+        told = capsys.readouterr().err
+        assert "no answer in 1 s" in told
+        assert len(told.splitlines()) < 10
+
+
 @pytest.mark.parametrize("command", ["compare", "generate", "demo", "doctor", "publish", "tune"])
 def test_settings_of_spark_are_taken_wherever_spark_is_started(
     command: str, capsys: pytest.CaptureFixture[str]

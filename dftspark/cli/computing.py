@@ -53,17 +53,17 @@ def _asked(
     columns: tuple[str | None, ...] = (),
     more: Sequence[str] = (),
 ) -> Audit:
-    """Returns the configuration after checking its inputs, so that a wrong path or column is
-    reported before Spark starts. `columns` are those of --text-column and its like, `more` the
-    arguments that no option takes."""
+    """Returns the configuration after checking its run store and inputs, so that a wrong path or
+    column is reported before Spark starts. `columns` are those of --text-column and its like,
+    `more` the arguments that no option takes."""
     from dftspark.config import request
     from dftspark.corpus import fit
     from dftspark.location import check_store
 
     request.check_arguments(conf, list(more), human, model)
     config = request.audit(conf, human, model, out, date, request.NamedColumns(*columns))
+    check_store(config.out)  # first, as it is the one that has a time limit
     fit.check(config.corpora)
-    check_store(config.out)
     return config
 
 

@@ -21,7 +21,7 @@ from dftspark.corpus.folders import (
     why_no_file,
 )
 from dftspark.corpus.rows import Issue
-from dftspark.errors import ConfigError, DftsparkError, InputError
+from dftspark.errors import ConfigError, DftsparkError, EnvironmentProblem, InputError
 from dftspark.location import Location, arrow_scheme, redact
 
 _MAGIC = re.compile(r"[*?\[{]")
@@ -64,7 +64,7 @@ def expand(path: str, setting: str) -> tuple[list[FileToRead], list[Issue]]:
             places = _glob(asked, setting, left_out)
         else:
             raise InputError(f"{setting}: there is no file or folder {_told(path, asked, why)}")
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, EnvironmentProblem) as error:
         raise _unknown(path, setting, error) from error
     if not places:
         kind = "folder" if found.type == fs.FileType.Directory else "pattern"
@@ -93,11 +93,13 @@ def check_remote(path: str, setting: str) -> None:
             raise InputError(f"{setting}: there is no file or folder {_told(path, asked)}")
         if kind == fs.FileType.Directory:
             refuse_tables([asked.path], asked, setting)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, EnvironmentProblem) as error:
         raise _unknown(path, setting, error) from error
 
 
 def _unknown(path: str, setting: str, error: Exception) -> DftsparkError:
+    if isinstance(error, EnvironmentProblem):  # a package is missing
+        return EnvironmentProblem(f"{setting}: cannot look up {redact(path)!r}: {error}")
     if isinstance(error, pa.ArrowInvalid):  # no such address, wherever it is looked up
         return ConfigError(
             f"{setting}: {redact(path)!r}: {redact(str(error))}. Use a local path, an s3a:, gs:, "

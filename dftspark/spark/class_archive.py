@@ -53,9 +53,11 @@ def make() -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             made = Path(folder) / file.name
+            audit = ["audit", _audit_of_the_sample(Path(folder))]
             # The pipes are closed when the last process that has them ends, which is Java.
             done = subprocess.run(
-                [sys.executable, "-m", "dftspark", "audit", _audit_of_the_sample(Path(folder))],
+                # With a master, or so small an audit would do without Spark.
+                [sys.executable, "-m", "dftspark", *audit, "--master", "local[*]"],
                 env={**os.environ, _MAKING: str(made)},
                 capture_output=True,
                 text=True,

@@ -90,6 +90,14 @@ def slots(spark: Session) -> int:
     return session.shuffle_partitions(spark)
 
 
+def here(spark: Session) -> bool:
+    """Returns whether this machine does the work: this process, or a Spark that is local."""
+    if isinstance(spark, InProcess):
+        return True
+    remote = type(spark).__module__.startswith("pyspark.sql.connect")
+    return not remote and (spark.conf.get("spark.master", None) or "").startswith("local")
+
+
 def relied_on(spark: Session) -> Session:
     """Returns the session itself, with the settings on which results depend."""
     return spark if isinstance(spark, InProcess) else session.relied_on(spark)

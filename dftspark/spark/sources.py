@@ -8,6 +8,7 @@ run's own files, after which its tables must have the files that they had before
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +42,17 @@ _PACKAGES = {
     "iceberg": "org.apache.iceberg:iceberg-spark-runtime-SPARK_2.13:VERSION, and the catalog as "
     "spark.sql.catalog.NAME = org.apache.iceberg.spark.SparkCatalog",
 }
+_CONNECTORS = {
+    "s3a": "org.apache.hadoop:hadoop-aws:VERSION",
+    "abfs": "org.apache.hadoop:hadoop-azure:VERSION",
+    "abfss": "org.apache.hadoop:hadoop-azure:VERSION",
+    "gs": "com.google.cloud.bigdataoss:gcs-connector:VERSION",
+}
 _HASHED = ("doc_id", "text", "cluster", "stratum", "prompt", "model", "date", "reason")
 _NOT_FOUND = "TABLE_OR_VIEW_NOT_FOUND"
+_NO_CATALOG = re.compile(r"REQUIRES_SINGLE_PART_NAMESPACE.* but got identifier `([^`]+)`\.")
+_BY_PATH = re.compile(r"\.`(\w+)://")
+_NO_FILES = (_NOT_FOUND, "FAILED_TO_CREATE_PLAN_FOR_DIRECT_QUERY")
 _NO_PACKAGE = ("DATA_SOURCE_NOT_FOUND", "CLASS_NOT_FOUND", "Cannot find catalog plugin class")
 
 
@@ -330,7 +340,20 @@ def _explained(error: PySparkException | Py4JError, name: str, corpus: Corpus) -
             f"{setting}: {' '.join(corpus.sources)!r:.200}: {line}\n  A package that Spark has "
             f"loaded fails there; take the one that is built for Spark {pyspark.__version__}"
         )
+    stored = _BY_PATH.search(" ".join(corpus.sources))
+    if stored and stored[1] in _CONNECTORS and any(sign in line for sign in _NO_FILES):
+        return EnvironmentProblem(
+            f"{setting}: {' '.join(corpus.sources)!r:.200}: Spark has no connector for "
+            f"{stored[1]}:, or nothing is there: {line}\n  Start it with one: --packages "
+            f"{_CONNECTORS[stored[1]]}, of the Hadoop of this Spark; or name the files in "
+            f"corpora.{name}.path, which is read without a connector"
+        )
     hint = ""
+    if no_catalog := _NO_CATALOG.search(line):
+        hint = (
+            f"\n  Spark has no catalog {no_catalog[1]!r}: give --conf spark.sql.catalog."
+            f"{no_catalog[1]}=CLASS and its --packages, or name the table database.table"
+        )
     if isinstance(error, AnalysisException) and _NOT_FOUND in line:
         hint = "; SHOW TABLES IN a database lists those that are there"
     if isinstance(error, ParseException):

@@ -12,7 +12,7 @@ from dftspark.lenses.embeddings.lens import embedded
 from dftspark.lenses.lens import Night, Texts, chosen, lens
 from dftspark.lenses.ngrams.lens import NgramStates
 from dftspark.making import Making
-from dftspark.stages import read_before
+from dftspark.stages import compiling, read_before
 
 _NO_STATES: dict[str, float] = {
     "tokens": 0,
@@ -76,6 +76,7 @@ def read(making: Making, nightly: bool = False) -> tuple[Documents, list[dict[st
     from dftspark.spark import acceptance, documents, join_copies, tables
 
     config = making.config
+    compiling.tell(making)
     with making.stage("read"):
         found = documents.read(making.spark, config, making.staging("documents"), making.frames)
         making.sources = found.sources

@@ -42,6 +42,32 @@ def test_the_columns_that_are_there_and_the_likely_one(tmp_path: Path, ending: s
     fit.check(corpus(path, columns={"text": "essay"}))
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_where_no_name_is_like_a_text_the_longest_strings_are(tmp_path: Path, ending: str) -> None:
+    rows = [
+        {"key": f"k{i}", "note": f"short {i}", "essay": f"long {i} " * 9, "n": i, "prize": 10**9}
+        for i in range(200)
+    ]
+    path = written(tmp_path / f"x.{ending}", *rows)
+    with pytest.raises(ConfigError) as raised:
+        fit.check(corpus(path, columns={"text": "body"}))
+    told = str(raised.value)
+    assert f"no column 'body' in {path}, which has key, note, essay, n, prize" in told
+    assert 'perhaps columns.text = "essay", whose strings are the longest' in told
+    assert told.endswith("--text-column essay")
+    with pytest.raises(ConfigError) as raised:
+        fit.check(corpus(path, columns={"text": "body", "prompt": "essay"}))
+    assert '"note", whose strings' in str(raised.value), "essay is the prompt, not the text"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_numbers_are_no_text(tmp_path: Path, ending: str) -> None:
+    path = written(tmp_path / f"x.{ending}", {"n": 1, "parts": ["long words " * 9]})
+    with pytest.raises(ConfigError) as raised:
+        fit.check(corpus(path, columns={"text": "body"}))
+    assert str(raised.value).endswith("which has n, parts")
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [

@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from dftspark.compiled import compiled
+from dftspark.compiled import compiled, kept, ready
 from dftspark.lenses.ngrams.keys import RATE_BITS, RATE_ONE, GramRows, ngram_key
 from dftspark.text.hashing import BLOCK_BITS, BLOCKS
 
@@ -117,6 +117,12 @@ def _by_block(
     return _Documents(
         offsets[:-1][order], length[order], cluster, in_cluster[cluster], blocks[cluster]
     )
+
+
+def uncompiled() -> tuple[str, str] | None:
+    """Returns what `compiled.kept` says of the kernel of `count`, if its next call compiles it and
+    thereby all that come before it in an audit; None if it is compiled."""
+    return None if ready(_counted) else kept(_counted)
 
 
 def summed(runs: Sequence[Counted]) -> Counted:
