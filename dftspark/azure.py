@@ -33,6 +33,7 @@ def connected(filesystem: fs.FileSystem, uri: str, connection: str) -> fs.FileSy
 
     Raises ConfigError for a connection string that cannot be used.
     """
+    # The options that the URI gave can be had in no other way.
     make, (options,) = filesystem.__reduce__()
     string = _Connection.parse(connection)
     if string.account != options["account_name"]:
