@@ -43,10 +43,11 @@ def audit(
     if conf is not None and (human or model):
         raise ConfigError(_beside(conf, []))
     if conf is not None and any(columns):
-        raise ConfigError(
-            f"--text-column, --prompt-column and --model-column go with --human and --model; "
-            f"{conf} names columns in [corpora.NAME.columns]"
-        )
+        remedy = f"{conf} names columns in [corpora.NAME.columns]"
+        if _SUFFIXES.search(conf.name):
+            remedy = f"give the texts as --human {conf}"
+        options = "--text-column, --prompt-column and --model-column"
+        raise ConfigError(f"{options} go with --human and --model; {remedy}")
     if conf is not None:
         return dated(Audit.load(conf, out=out), date)
     if columns.model is not None and bool(human) != bool(model):

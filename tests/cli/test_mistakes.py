@@ -108,6 +108,13 @@ def test_columns_that_do_not_fit_are_told_before_spark_starts(
     assert (columns.text, columns.prompt, columns.prompt_id) == ("answer", "question", "question")
 
 
+def test_texts_in_the_place_of_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["audit", "mine.csv", "--text-column", "answer"]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("; give the texts as --human mine.csv")
+    assert cli.main(["audit", "a.toml", "--text-column", "answer"]) == 2
+    assert "; a.toml names columns in [corpora.NAME.columns]" in capsys.readouterr().err
+
+
 def test_a_table_that_is_not_there_is_told_in_words(
     calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
