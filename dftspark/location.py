@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -294,6 +294,13 @@ def move(source: Location, target: Location) -> None:
         source.filesystem.move(source.path, target.path)
     except pa.ArrowNotImplementedError:
         source.filesystem.copy_file(source.path, target.path)
+
+
+def delete(folder: Location) -> None:
+    """Deletes a folder with what is in it; one that is not there is no error. GCS says the same of
+    a folder that has files but no object of its own, after it has deleted them."""
+    with suppress(FileNotFoundError):
+        folder.filesystem.delete_dir(folder.path)
 
 
 def check_store(out: str) -> None:

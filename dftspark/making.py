@@ -16,7 +16,7 @@ from pyarrow.fs import FileType
 from dftspark import __version__, schema
 from dftspark.config import Audit
 from dftspark.errors import EnvironmentProblem
-from dftspark.location import Location, writing
+from dftspark.location import Location, delete, writing
 from dftspark.needs_spark import NeedsSpark
 from dftspark.progress import Events, Progress
 from dftspark.report.words import losses
@@ -243,7 +243,7 @@ def _untested(rows: pa.Table) -> pa.Table:
 def _delete(folder: Location) -> None:
     with writing(folder):
         if folder.kind == FileType.Directory:
-            folder.filesystem.delete_dir(folder.path)
+            delete(folder)
 
 
 def _versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from dftspark import location
 from dftspark.errors import ConfigError
-from dftspark.location import Location
+from dftspark.location import Location, delete
 
 
 @pytest.fixture
@@ -145,3 +145,12 @@ def test_an_unknown_scheme_keeps_its_password() -> None:
 def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
     longer = tmp_path / ("a" * 5000) / "runs"
     assert location._nearest(Location.parse(str(longer))) == tmp_path
+
+
+def test_a_folder_is_deleted_with_what_is_in_it_and_may_be_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "staged"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_text("")
+    for _ in range(2):
+        delete(Location.parse(str(folder)))
+        assert not folder.exists()

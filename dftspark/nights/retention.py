@@ -14,7 +14,7 @@ from typing import Any
 from pyarrow.fs import FileType
 
 from dftspark.errors import ConfigError, DamagedRun, InputError
-from dftspark.location import Location, writing
+from dftspark.location import Location, delete, writing
 from dftspark.nights.calendar import NIGHT, PROFILE, dated
 from dftspark.store.alive import SILENT, last_sign
 from dftspark.store.listing import RunInfo, runs
@@ -100,7 +100,7 @@ def prune(root: str, going: list[Doomed]) -> list[str]:
         with writing(folder):
             if (folder / MANIFEST).kind == FileType.File:
                 folder.filesystem.delete_file((folder / MANIFEST).path)
-            folder.filesystem.delete_dir(folder.path)
+            delete(folder)
     return stay
 
 

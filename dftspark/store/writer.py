@@ -19,7 +19,7 @@ from pyarrow.fs import FileType
 
 from dftspark import schema
 from dftspark.errors import ConfigError, EnvironmentProblem
-from dftspark.location import Location, move, redact, writing
+from dftspark.location import Location, delete, move, redact, writing
 from dftspark.store import publish
 from dftspark.store.alive import SignOfLife
 from dftspark.store.run import FORMAT_VERSION, MANIFEST, NAME, Run, file_name
@@ -134,7 +134,7 @@ class RunWriter:
         self._sign.end()
         with writing(self._location):
             if self._location.kind != FileType.NotFound and not self._location.children():
-                self._location.filesystem.delete_dir(self._location.path)
+                delete(self._location)
 
     def publish(self, manifest: Mapping[str, Any], page: Callable[[Run], str] | None = None) -> Run:
         """Reads every table back, then makes the run visible. It never changes afterwards.
