@@ -1,12 +1,12 @@
 """The cost of a small audit: the time of the whole program, seconds by stage, Spark jobs.
 
-    python benchmarks/audit.py [--documents 500] [--models 1] [--embedder static] [--spark]
-        [--tree FOLDER ...]
+    python benchmarks/audit.py [--corpus biscope] [--documents 500] [--models 1]
+        [--embedder static] [--spark] [--tree FOLDER ...]
 
-Corpora of ../shared/data (fdg: human, gpt-3.5-turbo) go through `dftspark audit` with its default
-lenses, as a program from its start to its end. With several models, these are consecutive parts of
-all model texts of four corpora. The first run embeds and fills the store of vectors; the second
-finds them there. Other trees are audited beside ours, on the same texts in the same run, with the
+Corpora of ../shared/data go through `dftspark audit` with its default lenses, as a program from its
+start to its end: human texts of one, and consecutive parts of its model texts and, for several
+models, of those of others. The first run embeds and fills the store of vectors; the second finds
+them there. Other trees are audited beside ours, on the same texts in the same run, with the
 packages of this environment.
 """
 
@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
+OTHERS = ("fdg", "outfox", "biscope", "slop_score")
 
 
 def texts(name: str) -> list[dict[str, Any]]:
@@ -36,19 +37,17 @@ def texts(name: str) -> list[dict[str, Any]]:
     return [{**row, "doc_id": f"{name} {row['doc_id']}"} for row in table.to_pylist()]
 
 
-def write(folder: Path, documents: int, models: int, embedder: str) -> None:
-    """Writes all corpora, and a configuration that audits them."""
-    rows = texts("fdg")
+def write(folder: Path, corpus: str, documents: int, models: int, embedder: str) -> float:
+    """Writes all corpora, and a configuration that audits them; returns the MB of their texts."""
+    rows = texts(corpus)
     sides = {"human": [row for row in rows if row["model"] is None][:documents]}
-    if models == 1:
-        sides["model"] = [row for row in rows if row["model"] == "gpt-3.5-turbo"][:documents]
-    else:
-        rows += [row for name in ("outfox", "biscope", "slop_score") for row in texts(name)]
-        made = [row for row in rows if row["model"] is not None]
-        if len(made) < models * documents:
-            raise SystemExit(f"there are {len(made):,} model texts")
-        for i in range(models):
-            sides[f"model{i + 1}"] = made[i * documents : (i + 1) * documents]
+    if models > 1:
+        rows += [row for name in OTHERS if name != corpus for row in texts(name)]
+    made = [row for row in rows if row["model"] is not None]
+    if len(sides["human"]) < documents or len(made) < models * documents:
+        raise SystemExit(f"there are {len(sides['human']):,} human, {len(made):,} model texts")
+    for i in range(models):
+        sides[f"model{i + 1}"] = made[i * documents : (i + 1) * documents]
     conf = [f'embedding = {{embedder = "{embedder}"}}']
     for side, own in sides.items():
         (folder / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
@@ -56,6 +55,7 @@ def write(folder: Path, documents: int, models: int, embedder: str) -> None:
         conf += [f"[corpora.{side}]", f'role = "{role}"', f'path = "{side}.jsonl"']
         conf += ['columns = {doc_id = "doc_id", prompt_id = "prompt_id"}']
     (folder / "audit.toml").write_text("\n".join(conf) + "\n")
+    return sum(len(row["text"].encode()) for own in sides.values() for row in own) / 1e6
 
 
 def audit(folder: Path, tree: Path, more: Sequence[str] = ()) -> dict[str, Any]:
@@ -91,6 +91,7 @@ def audit(folder: Path, tree: Path, more: Sequence[str] = ()) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a small audit costs.")
+    parser.add_argument("--corpus", default="biscope")
     parser.add_argument("--documents", type=int, default=500, help="of each side")
     parser.add_argument("--models", type=int, default=1)
     parser.add_argument("--embedder", default="static", help="or all-MiniLM-L6-v2")
@@ -100,11 +101,13 @@ def main() -> None:
     more = ["--master", "local[*]"] if options.spark or options.models > 1 else []
     for tree in (ROOT, *(place.resolve() for place in options.tree)):
         with tempfile.TemporaryDirectory() as name:
-            write(Path(name), options.documents, options.models, options.embedder)
+            size = write(
+                Path(name), options.corpus, options.documents, options.models, options.embedder
+            )
             runs = {text: audit(Path(name), tree, more) for text in ("embeds", "finds vectors")}
         print(
             f"{'ours' if tree == ROOT else tree.name}: {options.documents} + {options.models} x "
-            f"{options.documents} documents, {options.embedder}"
+            f"{options.documents} documents of {options.corpus}, {size:.1f} MB, {options.embedder}"
         )
         for text, run in runs.items():
             print(f"  {text}: {run['wall']:.1f} s, {run['jobs']} Spark jobs")

@@ -324,6 +324,7 @@ def _check_folder(path: Path) -> None:
     """Raises OSError if a folder cannot be made or written there."""
     there = next(one for one in (path, *path.parents) if os.path.lexists(one))
     number = 0
+    # Path.is_dir raises where this user may not look.
     if not os.path.isdir(there):  # noqa: PTH112
         number = errno.EEXIST if there == path else errno.ENOTDIR
     elif not os.access(there, os.W_OK | os.X_OK):

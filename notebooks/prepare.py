@@ -141,19 +141,7 @@ def _audit(
             corpora[corpus] |= {"split_by": split_by}
             corpora[corpus]["columns"] = {"sampler": sampler}
     document = {"name": name, "out": out, "corpora": corpora, "keep_profile": False, **settings}
-    conf = folder / f"{name}.toml"
-    text = "".join(f"{key} = {_toml(value)}\n" for key, value in document.items())
-    conf.write_text(text, encoding="utf-8")
-    return Audit.load(conf)
-
-
-def _toml(value: Any) -> str:
-    """Returns a value as TOML has it behind the sign =."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
+    return Audit.parse(document, "notebooks/prepare.py")
 
 
 if __name__ == "__main__":

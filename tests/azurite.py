@@ -23,7 +23,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 STORE = f"abfss://{CONTAINER}@{ACCOUNT}.dfs.core.windows.net/our runs"
 _PLACES = (ROOT / "build" / "azurite", ROOT)
 _SECONDS = 60.0
-_MISSING = "AZURE NOT TESTED: no azurite-blob; npm install --prefix build/azurite azurite"
+_MISSING = "AZURE NOT TESTED: no azurite-blob; npm install --prefix build/azurite azurite@3.35.0"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 
 from dftspark import schema
 from dftspark.lenses.fold import Fold, Group, GroupRows, Key, Left
-from dftspark.location import Location, writing
+from dftspark.location import Location, delete, writing
 from dftspark.spark.placement import placed
 from dftspark.spark.records import batch_of, record, runs
 from dftspark.spark.rows import Rows, collected, mapped
@@ -80,8 +80,7 @@ def fold(
         left = placed(left, merges, "merge")
     found = collected(mapped(left, _merging(folds, folder.name), schema.FOLDED)).to_pylist()
     if folder.local:
-        with suppress(FileNotFoundError):  # without rows nothing is left behind
-            folder.filesystem.delete_dir((folder / _LEFT).path)
+        delete(folder / _LEFT)  # which is not there if there were no rows
     return {
         one.table: _folded(one, folder, [row for row in found if row["fold"] == i])
         for i, one in enumerate(folds)

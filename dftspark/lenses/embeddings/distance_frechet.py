@@ -22,7 +22,7 @@ def root(covariance: Floats) -> Floats:
 def frechet(mean: Floats, own: Floats, other_mean: Floats, other: Floats) -> float:
     """Returns |difference of means|^2 + tr(C + D - 2 (C D)^(1/2)) of means `(d,)` and covariances.
 
-    `own` is the root of C, which many D share, and `other` is D. Squared units of the vectors, at
+    `own` is the root A of C, which many D share, and `other` is D. Squared units of the vectors, at
     least 0 up to rounding; larger is further apart, 0 at equality of mean and covariance. From
     finite corpora it is too large by about a constant over their sizes. The last term is the sum of
     the roots of the eigenvalues of A' D A, which are those of C D. nan where an argument is.

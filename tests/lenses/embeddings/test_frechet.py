@@ -34,6 +34,16 @@ def test_singular_covariances_are_fine() -> None:
     assert np.isnan(frechet(np.zeros(2), root(np.eye(2)), np.zeros(2), np.full((2, 2), np.nan)))
 
 
+def test_fewer_documents_than_dimensions_cost_little_precision() -> None:
+    """The last term is the sum of the singular values of the product of the roots."""
+    rng = np.random.default_rng(2)
+    human, model = (np.cov(0.06 * rng.standard_normal((n, 160)).T) for n in (60, 90))
+    common = np.linalg.svd(root(human).T @ root(model), compute_uv=False).sum()
+    exact = np.trace(human) + np.trace(model) - 2 * common
+    got = frechet(np.zeros(160), root(human), np.zeros(160), model)
+    assert got == pytest.approx(exact, abs=1e-8)
+
+
 DIM = 24
 SPREAD = 0.3 / np.sqrt(np.arange(1, DIM + 1))
 OTHER = SPREAD * np.exp(0.2 * np.random.default_rng(5).standard_normal(DIM))
